@@ -1,0 +1,145 @@
+"""Every way in which Greenroom can fail, told apart by whose fault it is and whether to try again.
+
+An error says by its type what is to be done:
+
+==========================  ======================================================
+type                        what the caller does
+==========================  ======================================================
+:class:`FileRejected`       gives up on this file; a person must change it
+:class:`RequestRefused`     gives up on this request; asking again answers the same
+:class:`TransientError`     waits ``retry_after`` (or its own back-off), tries again
+:class:`ChannelError`       pauses the channel; burns no retries of its files
+:class:`MediaGone`          forgets this media ID; the asset needs a new one
+:class:`Misuse`             tells the operator what to change
+==========================  ======================================================
+
+No message ever holds an API key or a media download URL.
+"""
+
+from __future__ import annotations
+
+
+class GreenroomError(Exception):
+    """The root of all of Greenroom's errors; its text is a sentence for a person."""
+
+
+class Misuse(GreenroomError):
+    """What was asked cannot be done as asked: a wrong setting, manifest, path or command."""
+
+
+class SettingsError(Misuse):
+    """A setting is missing or wrong; the text names the setting and what to write instead."""
+
+
+class ManifestError(Misuse):
+    """A manifest cannot be read; the text names the file, the line and the mend."""
+
+
+class UnknownName(Misuse):
+    """A channel, a campaign or an asset that is not in the database was named."""
+
+
+class FileRejected(GreenroomError):
+    """The file's fault, and final: WhatsApp will not take it as it is.
+
+    Attributes:
+        reason: the stable reason code, a value of :class:`greenroom.reasons.Reason`.
+        detail: a sentence with the figures: what was found and what is allowed.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class RequestRefused(GreenroomError):
+    """The request's fault, and final: the provider understood it and said no.
+
+    Attributes:
+        status: HTTP status of the answer, or None where no answer was involved.
+        code: the provider's own error code, or None where it gave none.
+    """
+
+    def __init__(self, text: str, *, status: int | None = None, code: int | None = None) -> None:
+        super().__init__(text)
+        self.status = status
+        self.code = code
+
+
+class RedirectRefused(RequestRefused):
+    """The answer pointed to another host, which must never see the API key."""
+
+
+class MediaGone(RequestRefused):
+    """The provider does not have this media ID (any more), or it is another number's."""
+
+
+class TransientError(GreenroomError):
+    """The moment's fault: the same request may well succeed later.
+
+    Attributes:
+        retry_after: seconds that the other side asked us to wait, or None for our own back-off.
+    """
+
+    def __init__(self, text: str, *, retry_after: float | None = None) -> None:
+        super().__init__(text)
+        self.retry_after = retry_after
+
+
+class Throttled(TransientError):
+    """The provider said that the channel asks too often: the channel slows down, nobody else."""
+
+
+class LookupBlocked(TransientError):
+    """The provider blocks ``GET /{media-id}`` for this number after failed look-ups; uploads go on."""
+
+
+class ProviderUnavailable(TransientError):
+    """The provider could not be reached, or answered that it is away; nothing was stored."""
+
+
+class AnswerLost(TransientError):
+    """The request was sent whole and no answer came: an upload may have succeeded unseen."""
+
+
+class SourceUnavailable(TransientError):
+    """The place a file comes from could not be read just now (a share or a web server away)."""
+
+
+class LimiterUnavailable(TransientError):
+    """Redis, which holds the pace of every channel, is away: nothing may be sent unmetered."""
+
+
+class ChannelError(GreenroomError):
+    """The channel's fault: nothing can be sent on it until an operator acts; it is paused.
+
+    Attributes:
+        status: HTTP status of the answer, or None.
+        code: the provider's own error code, or None.
+    """
+
+    def __init__(self, text: str, *, status: int | None = None, code: int | None = None) -> None:
+        super().__init__(text)
+        self.status = status
+        self.code = code
+
+
+class KeyRefused(ChannelError):
+    """The API key is wrong, revoked, or lacks a permission."""
+
+
+class AccountRestricted(ChannelError):
+    """The number or its account is restricted, disabled or unpaid: an alert for the operator."""
+
+
+class SourceMissing(GreenroomError):
+    """The source is not there (no such file, 404): final until a person puts it back."""
+
+
+class SourceChanged(GreenroomError):
+    """The bytes about to be sent are not the bytes that were inspected: inspect again."""
+
+
+class ClaimLost(GreenroomError):
+    """Somebody else holds this claim now; whatever was being done for it must not be recorded."""
