@@ -52,7 +52,9 @@ MEDIA_TYPES: tuple[MediaType, ...] = (
     MediaType(mime_type="audio/mp4", category=Category.AUDIO, extension=".m4a", label="M4A audio"),
     MediaType(mime_type="audio/ogg", category=Category.AUDIO, extension=".ogg", label="Ogg Opus audio"),
     MediaType(mime_type="text/plain", category=Category.DOCUMENT, extension=".txt", label="plain text"),
-    MediaType(mime_type="application/pdf", category=Category.DOCUMENT, extension=".pdf", label="PDF document"),
+    MediaType(
+        mime_type="application/pdf", category=Category.DOCUMENT, extension=".pdf", label="PDF document"
+    ),
     MediaType(
         mime_type="application/vnd.ms-powerpoint",
         category=Category.DOCUMENT,
