@@ -1,1 +1,22 @@
-"""Placeholder."""
+"""Greenroom's tables and the queries on them; nothing here commits, the caller owns the transaction."""
+
+from models.asset import Asset, AssetState
+from models.base import Base
+from models.campaign import Campaign
+from models.channel import Channel
+from models.database import Database, DatabaseUnavailable
+from models.item import Item, ItemState
+from models.media import Media
+
+__all__ = [
+    "Asset",
+    "AssetState",
+    "Base",
+    "Campaign",
+    "Channel",
+    "Database",
+    "DatabaseUnavailable",
+    "Item",
+    "ItemState",
+    "Media",
+]

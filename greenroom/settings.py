@@ -1,0 +1,248 @@
+"""Greenroom's settings: read once from the environment into a frozen, checked value.
+
+Each field is set by ``GREENROOM_<FIELD>`` in the environment or in a ``.env`` file (the environment wins),
+or, so that secrets need not stand in the environment, by ``GREENROOM_<FIELD>_FILE`` naming a file.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from greenroom.errors import SettingsError
+
+PREFIX = "GREENROOM_"
+#: Names with our prefix that are read elsewhere: by `greenroom run`, and by the tests.
+NOT_SETTINGS = ("GREENROOM_API_KEY", "GREENROOM_TEST_")
+
+_DATABASES = ("postgresql+psycopg", "postgresql", "sqlite")
+_BROKERS = ("redis", "rediss", "redis+socket", "sentinel", "amqp", "amqps")
+
+
+def _database_url(value: SecretStr) -> SecretStr:
+    scheme = urlsplit(value.get_secret_value()).scheme
+    if scheme not in _DATABASES:
+        raise ValueError(
+            "must begin with postgresql:// or sqlite:///, for example "
+            "postgresql://greenroom:password@localhost/greenroom"
+        )
+    return value
+
+
+def _redis_url(value: SecretStr) -> SecretStr:
+    if urlsplit(value.get_secret_value()).scheme not in ("redis", "rediss", "unix"):
+        raise ValueError(
+            "must begin with redis://, rediss:// or unix://, for example redis://localhost:6379/0"
+        )
+    return value
+
+
+def _broker_url(value: SecretStr | None) -> SecretStr | None:
+    if value is not None and urlsplit(value.get_secret_value()).scheme not in _BROKERS:
+        raise ValueError(f"must begin with one of {', '.join(scheme + '://' for scheme in _BROKERS)}")
+    return value
+
+
+def _http_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+        raise ValueError("must be a plain http(s) address, for example https://waba-v2.360dialog.io")
+    return value.rstrip("/")
+
+
+class Settings(BaseModel):
+    """Everything that a worker, beat or the command line may be told; see docs/reference/settings.md."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    database_url: Annotated[SecretStr, AfterValidator(_database_url)] = Field(
+        description="SQLAlchemy address of the database that holds campaigns, assets and media.",
+    )
+    redis_url: Annotated[SecretStr, AfterValidator(_redis_url)] = Field(
+        description="Redis or Valkey that holds the pace of every channel, and is the broker by default.",
+    )
+    broker_url: Annotated[SecretStr | None, AfterValidator(_broker_url)] = Field(
+        default=None,
+        description="Celery's broker, where it is not `redis_url`.",
+    )
+    secret_key: SecretStr = Field(
+        description="Fernet key that encrypts API keys at rest; several, newest first, separated by commas.",
+    )
+    api_base_url: Annotated[str, AfterValidator(_http_url)] = Field(
+        default="https://waba-v2.360dialog.io",
+        description="Address of the provider's API.",
+    )
+    allow_plain_http: bool = Field(
+        default=False,
+        description="Let API keys travel over http:// to hosts other than this machine (for a sandbox).",
+    )
+    https_proxy: Annotated[str | None, Field(description="Proxy for requests to the provider.")] = None
+    ca_bundle: Annotated[Path | None, Field(description="CA certificates, where not the usual ones.")] = None
+    connect_timeout: float = Field(
+        default=10.0, gt=0, le=120, description="Seconds to wait for a connection to the provider."
+    )
+    read_timeout: float = Field(
+        default=60.0, gt=0, le=600, description="Seconds to wait for the provider's next byte."
+    )
+    pace: float = Field(
+        default=23.0,
+        gt=0,
+        le=25,
+        description="Uploads a second on one channel; the provider allows 25 in any second.",
+    )
+    upload_threads: int = Field(
+        default=8, ge=1, le=64, description="Uploads that one worker process has under way at once."
+    )
+    batch_size: int = Field(default=25, ge=1, le=50, description="Most files in one upload task.")
+    horizon: float = Field(
+        default=4.0,
+        ge=1,
+        le=60,
+        description="Seconds' worth of uploads that a channel may have handed out to workers at once.",
+    )
+    inspect_batch_size: int = Field(
+        default=20, ge=1, le=200, description="Most files in one inspection task."
+    )
+    inspect_ahead: int = Field(
+        default=200, ge=1, le=10_000, description="Files that may be handed out for inspection at once."
+    )
+    lease_seconds: float = Field(
+        default=60.0,
+        ge=5,
+        le=3600,
+        description="Seconds until a silent worker's claim lapses; living workers renew theirs.",
+    )
+    max_attempts: int = Field(
+        default=10, ge=1, le=100, description="Transient failures of one file before it is given up."
+    )
+    media_life_days: float = Field(
+        default=30.0,
+        gt=0,
+        le=365,
+        description='Days that the provider keeps media: "stored for 30 days after last use".',
+    )
+    trust_last_use: bool = Field(
+        default=False,
+        description="Count an ID's life from its last use alone, and not from its upload as well.",
+    )
+    refresh_margin_days: float = Field(
+        default=3.0, gt=0, le=29, description="Days before its end at which a needed media ID is renewed."
+    )
+    grace_hours: float = Field(
+        default=24.0,
+        ge=0,
+        le=720,
+        description="Hours that a replaced media ID stays, for messages in flight.",
+    )
+    keep_after_hours: float = Field(
+        default=24.0, ge=0, le=8760, description="Hours that media outlive the last campaign that needs them."
+    )
+    dispatch_every: float = Field(
+        default=1.0, ge=0.2, le=60, description="Seconds between two ticks of the dispatcher."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="How much workers, beat and the command line log."
+    )
+
+    @property
+    def celery_broker(self) -> str:
+        """Where Celery's messages go; holds a password, never to be shown."""
+        return (self.broker_url or self.redis_url).get_secret_value()
+
+    @property
+    def lease(self) -> timedelta:
+        """How long a claim lasts unless it is renewed."""
+        return timedelta(seconds=self.lease_seconds)
+
+    @property
+    def media_life(self) -> timedelta:
+        """How long the provider keeps media after their last use."""
+        return timedelta(days=self.media_life_days)
+
+    @property
+    def refresh_margin(self) -> timedelta:
+        """How long before its end a needed media ID is renewed."""
+        return timedelta(days=self.refresh_margin_days)
+
+    @property
+    def grace(self) -> timedelta:
+        """How long a replaced media ID stays at the provider."""
+        return timedelta(hours=self.grace_hours)
+
+    @property
+    def keep_after(self) -> timedelta:
+        """How long media outlive the last campaign that needs them."""
+        return timedelta(hours=self.keep_after_hours)
+
+
+def load_settings(
+    environment: Mapping[str, str] | None = None, *, dotenv: Path | None = Path(".env")
+) -> Settings:
+    """The settings from the environment (by default the process's own) and a ``.env`` file.
+
+    Raises:
+        SettingsError: with one line for each setting that is missing, unknown or wrong. No value of a
+            secret is ever part of it.
+    """
+    values: dict[str, str] = {}
+    if dotenv is not None and dotenv.is_file():
+        values |= {name: value for name, value in dotenv_values(dotenv).items() if value is not None}
+    values |= os.environ if environment is None else environment
+    named = {name: value for name, value in values.items() if name.startswith(PREFIX)}
+    problems: list[str] = []
+    chosen: dict[str, str] = {}
+    for name, value in sorted(named.items()):
+        if name.startswith(NOT_SETTINGS):
+            continue
+        field = name.removeprefix(PREFIX).lower()
+        if field in Settings.model_fields:
+            chosen[field] = value
+        elif field.endswith("_file") and field.removesuffix("_file") in Settings.model_fields:
+            field = field.removesuffix("_file")
+            if PREFIX + field.upper() in named:
+                problems.append(f"{PREFIX}{field.upper()} and {name} are both set; keep one of them")
+                continue
+            try:
+                chosen[field] = Path(value).read_text(encoding="utf-8").strip()
+            except OSError as error:
+                problems.append(f"{name} names {value}, which cannot be read: {error.strerror}")
+        else:
+            problems.append(f"{name} is not a setting of Greenroom{_suggestion(field)}")
+    try:
+        settings = Settings.model_validate(chosen)
+    except ValidationError as error:
+        raise SettingsError(_sentence([*problems, *_problems(error)])) from None
+    if problems:
+        raise SettingsError(_sentence(problems))
+    return settings
+
+
+def _suggestion(field: str) -> str:
+    close = difflib.get_close_matches(field, Settings.model_fields, n=1)
+    return f"; did you mean {PREFIX}{close[0].upper()}?" if close else "; see docs/reference/settings.md"
+
+
+def _problems(error: ValidationError) -> list[str]:
+    """A line for each wrong field; pydantic's own text would show the value, which may be a secret."""
+    lines = []
+    for problem in error.errors(include_input=False, include_url=False):
+        name = PREFIX + str(problem["loc"][0]).upper()
+        if problem["type"] == "missing":
+            what = Settings.model_fields[str(problem["loc"][0])].description
+            lines.append(f"{name} is not set. {what}")
+        else:
+            text = problem["msg"].removeprefix("Value error, ")
+            lines.append(f"{name}: {text[:1].lower()}{text[1:]}")
+    return lines
+
+
+def _sentence(problems: list[str]) -> str:
+    return "Greenroom cannot start:\n" + "\n".join(f"  - {problem}" for problem in problems)

@@ -1,0 +1,40 @@
+"""The names of the Celery tasks and the queue that each goes to: a contract with schedulers."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Queue(StrEnum):
+    """What a worker may be told to consume with ``-Q``."""
+
+    CONTROL = "control"
+    INSPECTION = "inspection"
+    UPLOAD = "upload"
+
+
+class TaskName(StrEnum):
+    """Every task of Greenroom; other programs may enqueue PREPARE, RESOLVE and MARK_USED."""
+
+    PREPARE = "media.prepare"
+    INSPECT = "media.inspect"
+    DISPATCH = "media.dispatch"
+    UPLOAD = "media.upload"
+    RESOLVE = "media.resolve"
+    MARK_USED = "media.mark_used"
+    SWEEP = "media.sweep"
+    REFRESH = "media.refresh"
+    RETIRE = "media.retire"
+
+
+QUEUES: dict[TaskName, Queue] = {
+    TaskName.PREPARE: Queue.CONTROL,
+    TaskName.INSPECT: Queue.INSPECTION,
+    TaskName.DISPATCH: Queue.CONTROL,
+    TaskName.UPLOAD: Queue.UPLOAD,
+    TaskName.RESOLVE: Queue.CONTROL,
+    TaskName.MARK_USED: Queue.CONTROL,
+    TaskName.SWEEP: Queue.CONTROL,
+    TaskName.REFRESH: Queue.CONTROL,
+    TaskName.RETIRE: Queue.UPLOAD,
+}

@@ -1,0 +1,391 @@
+"""Assets: one content with one MIME type on one channel each, and the claims to upload them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    ForeignKey,
+    Index,
+    SmallInteger,
+    String,
+    Text,
+    UniqueConstraint,
+    case,
+    exists,
+    func,
+    or_,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from greenroom.reasons import Reason
+from models.base import Base, BigKey, Moment
+from models.channel import Channel
+from models.claim import Claim
+from models.upsert import insert
+
+
+class AssetState(StrEnum):
+    """Where an asset is on its way to the provider.
+
+    A refresh sends a READY asset round again while its old media ID goes on serving: whether an asset can
+    be sent is decided by its media, not by this.
+    """
+
+    WAITING = "waiting"
+    CLAIMED = "claimed"
+    UPLOADING = "uploading"
+    READY = "ready"
+    FAILED = "failed"
+    #: Nothing needs it, and it has no media ID.
+    IDLE = "idle"
+
+
+class Priority:
+    """What is uploaded first on a channel; the smaller number wins."""
+
+    CAMPAIGN = 0
+    REFRESH = 1
+
+
+class Asset(Base):
+    """One content (SHA-256) with one MIME type on one channel, however many items want it."""
+
+    __tablename__ = "assets"
+    __table_args__ = (
+        UniqueConstraint("channel_id", "sha256", "mime_type"),
+        Index(
+            "ix_assets_waiting",
+            "channel_id",
+            "priority",
+            "due_at",
+            "id",
+            postgresql_where=text("state = 'waiting'"),
+            sqlite_where=text("state = 'waiting'"),
+        ),
+        Index(
+            "ix_assets_claimed",
+            "channel_id",
+            "lease_until",
+            postgresql_where=text("state IN ('claimed', 'uploading')"),
+            sqlite_where=text("state IN ('claimed', 'uploading')"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    channel_id: Mapped[str] = mapped_column(ForeignKey("channels.id"))
+    sha256: Mapped[str] = mapped_column(String(64))
+    mime_type: Mapped[str] = mapped_column(String(128))
+    category: Mapped[str] = mapped_column(String(16))
+    size: Mapped[int] = mapped_column(BigInteger)
+    file_name: Mapped[str] = mapped_column(String(255))
+    source: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(String(16), default=AssetState.WAITING)
+    priority: Mapped[int] = mapped_column(SmallInteger, default=Priority.CAMPAIGN)
+    due_at: Mapped[datetime] = mapped_column(Moment)
+    token: Mapped[int] = mapped_column(BigInteger, default=0)
+    lease_until: Mapped[datetime | None] = mapped_column(Moment)
+    not_before: Mapped[datetime | None] = mapped_column(Moment)
+    attempts: Mapped[int] = mapped_column(default=0)
+    #: Uploads that may have succeeded without an answer: each is a possible orphan at the provider.
+    lost_answers: Mapped[int] = mapped_column(default=0)
+    reason: Mapped[str | None] = mapped_column(String(64))
+    detail: Mapped[str] = mapped_column(Text, default="")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewAsset:
+    """An accepted content, as inspection found it."""
+
+    channel_id: str
+    sha256: str
+    mime_type: str
+    category: str
+    size: int
+    file_name: str
+    source: str
+    due_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class AssetClaim:
+    """A claim handed out by the dispatcher, with what an operator wants to read about it."""
+
+    claim: Claim
+    file_name: str
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class AssetUnderUpload:
+    """An asset that this worker has taken, with all that its upload needs."""
+
+    claim: Claim
+    sha256: str
+    mime_type: str
+    size: int
+    file_name: str
+    source: str
+    attempts: int
+
+
+def channels_with_uploads(connection: Connection, *, now: datetime) -> list[str]:
+    """The running channels that have something to upload now."""
+    waiting = exists().where(
+        Asset.channel_id == Channel.id,
+        Asset.state == AssetState.WAITING,
+        or_(Asset.not_before.is_(None), Asset.not_before <= now),
+    )
+    statement = select(Channel.id).where(Channel.paused_at.is_(None), waiting).order_by(Channel.id)
+    return list(connection.execute(statement).scalars())
+
+
+def count_handed_out(connection: Connection, channel_id: str, *, now: datetime) -> int:
+    """How many of the channel's assets are with workers, or on their way to one."""
+    statement = select(func.count()).where(
+        Asset.channel_id == channel_id,
+        Asset.state.in_((AssetState.CLAIMED, AssetState.UPLOADING)),
+        Asset.lease_until > now,
+    )
+    return connection.execute(statement).scalar_one()
+
+
+def claim_assets(
+    connection: Connection, channel_id: str, *, limit: int, now: datetime, lease: timedelta
+) -> list[AssetClaim]:
+    """Claim up to `limit` uploads on a channel: campaigns before refreshes, the earliest send time first."""
+    chosen = (
+        select(Asset.id)
+        .where(
+            Asset.channel_id == channel_id,
+            Asset.state == AssetState.WAITING,
+            or_(Asset.not_before.is_(None), Asset.not_before <= now),
+        )
+        .order_by(Asset.priority, Asset.due_at, Asset.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        # A CTE: PostgreSQL may run a subquery with LIMIT more than once, and would then lock too many.
+        .cte("chosen")
+    )
+    result = connection.execute(
+        update(Asset)
+        .where(Asset.id.in_(select(chosen.c.id)))
+        .values(state=AssetState.CLAIMED, token=Asset.token + 1, lease_until=now + lease)
+        .returning(Asset.id, Asset.token, Asset.file_name, Asset.size, Asset.priority, Asset.due_at)
+    )
+    rows = sorted(result, key=lambda row: (row.priority, row.due_at, row.id))
+    return [
+        AssetClaim(claim=Claim(id=row.id, token=row.token), file_name=row.file_name, size=row.size)
+        for row in rows
+    ]
+
+
+def take_assets(
+    connection: Connection, channel_id: str, claims: Sequence[Claim], *, now: datetime, lease: timedelta
+) -> list[AssetUnderUpload]:
+    """Begin work on claims that were handed out; those that somebody else has meanwhile are left out.
+
+    Taking is a claim of its own: the token grows, so a message delivered twice finds nothing to do. That is
+    what keeps one file from being uploaded by two runs of one task.
+    """
+    tokens = {claim.id: claim.token for claim in claims}
+    rows = connection.execute(
+        select(Asset.id, Asset.token)
+        .where(Asset.id.in_(tokens), Asset.channel_id == channel_id, Asset.state == AssetState.CLAIMED)
+        .order_by(Asset.id)
+        .with_for_update()
+    )
+    mine = [row.id for row in rows if row.token == tokens[row.id]]
+    connection.execute(
+        update(Asset)
+        .where(Asset.id.in_(mine))
+        .values(state=AssetState.UPLOADING, token=Asset.token + 1, lease_until=now + lease)
+    )
+    statement = (
+        select(
+            Asset.id,
+            Asset.token,
+            Asset.sha256,
+            Asset.mime_type,
+            Asset.size,
+            Asset.file_name,
+            Asset.source,
+            Asset.attempts,
+        )
+        .where(Asset.id.in_(mine))
+        .order_by(Asset.priority, Asset.due_at, Asset.id)
+    )
+    return [
+        AssetUnderUpload(
+            claim=Claim(id=row.id, token=row.token),
+            sha256=row.sha256,
+            mime_type=row.mime_type,
+            size=row.size,
+            file_name=row.file_name,
+            source=row.source,
+            attempts=row.attempts,
+        )
+        for row in connection.execute(statement)
+    ]
+
+
+def renew_assets(connection: Connection, claims: Sequence[Claim], *, until: datetime) -> list[Claim]:
+    """Keep the claims of a living worker from lapsing; answers those that it has lost all the same."""
+    lost = []
+    for claim in claims:
+        result = connection.execute(
+            update(Asset).where(Asset.id == claim.id, Asset.token == claim.token).values(lease_until=until)
+        )
+        if result.rowcount == 0:
+            lost.append(claim)
+    return lost
+
+
+def finish_asset(
+    connection: Connection,
+    claim: Claim,
+    *,
+    state: AssetState,
+    reason: Reason | None = None,
+    detail: str = "",
+    not_before: datetime | None = None,
+) -> bool:
+    """End a claim with its outcome; answers False where it was lost and nothing was written."""
+    result = connection.execute(
+        update(Asset)
+        .where(Asset.id == claim.id, Asset.token == claim.token)
+        .values(
+            state=state,
+            lease_until=None,
+            not_before=not_before,
+            attempts=0,
+            priority=Priority.CAMPAIGN,
+            reason=reason,
+            detail=detail,
+        )
+    )
+    return result.rowcount == 1
+
+
+def postpone_asset(
+    connection: Connection,
+    claim: Claim,
+    *,
+    until: datetime | None,
+    detail: str,
+    counts: bool,
+    answer_lost: bool = False,
+) -> bool:
+    """Give a claim back to the backlog.
+
+    Args:
+        connection: an open transaction.
+        claim: what is given back.
+        until: not to be handed out before this moment; None for at once.
+        detail: why, for the operator.
+        counts: whether this was an attempt of the file's (a throttled or paused channel is not).
+        answer_lost: whether the upload may have succeeded unseen.
+    """
+    result = connection.execute(
+        update(Asset)
+        .where(Asset.id == claim.id, Asset.token == claim.token)
+        .values(
+            state=AssetState.WAITING,
+            lease_until=None,
+            not_before=until,
+            attempts=Asset.attempts + int(counts),
+            lost_answers=Asset.lost_answers + int(answer_lost),
+            detail=detail,
+        )
+    )
+    return result.rowcount == 1
+
+
+def sweep_assets(connection: Connection, *, now: datetime, max_attempts: int, limit: int) -> int:
+    """Put back assets whose worker went silent; answers how many.
+
+    One that was being uploaded may have arrived: it is counted as a possible orphan, and as an attempt, so
+    that a file which brings its worker down each time is given up in the end.
+    """
+    lapsed = (
+        select(Asset.id)
+        .where(Asset.state.in_((AssetState.CLAIMED, AssetState.UPLOADING)), Asset.lease_until <= now)
+        .order_by(Asset.lease_until)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    ids = list(connection.execute(lapsed).scalars())
+    given_up = Asset.attempts + 1 >= max_attempts
+    connection.execute(
+        update(Asset)
+        .where(Asset.id.in_(ids), Asset.state == AssetState.UPLOADING)
+        .values(
+            state=case((given_up, AssetState.FAILED), else_=AssetState.WAITING),
+            reason=case((given_up, Reason.UPLOAD_FAILED)),
+            detail="The worker that was uploading this file went silent.",
+            token=Asset.token + 1,
+            attempts=Asset.attempts + 1,
+            lost_answers=Asset.lost_answers + 1,
+            lease_until=None,
+        )
+    )
+    connection.execute(
+        update(Asset)
+        .where(Asset.id.in_(ids), Asset.state == AssetState.CLAIMED)
+        .values(state=AssetState.WAITING, token=Asset.token + 1, lease_until=None)
+    )
+    return len(ids)
+
+
+def want_asset(connection: Connection, new: NewAsset) -> int:
+    """The ID of the asset for this content, made if need be, its row locked until the transaction ends.
+
+    The lock is what makes linking an item and retiring an unneeded asset exclude each other.
+    """
+    statement = insert(connection, Asset).values(
+        channel_id=new.channel_id,
+        sha256=new.sha256,
+        mime_type=new.mime_type,
+        category=new.category,
+        size=new.size,
+        file_name=new.file_name,
+        source=new.source,
+        due_at=new.due_at,
+        state=AssetState.IDLE,
+    )
+    row_id: int = connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=[Asset.channel_id, Asset.sha256, Asset.mime_type],
+            set_={
+                # The newest source is the likeliest to be there still when a refresh needs it.
+                "source": statement.excluded.source,
+                "due_at": case(
+                    (Asset.state.not_in((AssetState.WAITING, AssetState.CLAIMED)), new.due_at),
+                    (Asset.due_at > new.due_at, new.due_at),
+                    else_=Asset.due_at,
+                ),
+            },
+        ).returning(Asset.id)
+    ).scalar_one()
+    return row_id
+
+
+def queue_upload(connection: Connection, asset_id: int) -> None:
+    """Put an asset that has no media ID into the backlog, unless it is there or with a worker already.
+
+    A refresh under way becomes the campaign's own upload.
+    """
+    connection.execute(
+        update(Asset)
+        .where(Asset.id == asset_id, Asset.state.in_((AssetState.IDLE, AssetState.FAILED, AssetState.READY)))
+        .values(state=AssetState.WAITING, attempts=0, not_before=None, reason=None, detail="")
+    )
+    connection.execute(update(Asset).where(Asset.id == asset_id).values(priority=Priority.CAMPAIGN))

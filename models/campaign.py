@@ -1,0 +1,125 @@
+"""Campaigns: a send-out on one channel, with the time its media must be ready and how long they must stay."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, ForeignKey, String, select, update
+from sqlalchemy.orm import Mapped, mapped_column
+
+from greenroom.errors import Misuse, UnknownName
+from models.base import Base, Moment
+from models.channel import get_channel
+from models.upsert import insert
+
+
+class Campaign(Base):
+    """One send-out."""
+
+    __tablename__ = "campaigns"
+
+    id: Mapped[str] = mapped_column(String(128), primary_key=True)
+    channel_id: Mapped[str] = mapped_column(ForeignKey("channels.id"), index=True)
+    send_at: Mapped[datetime] = mapped_column(Moment)
+    keep_until: Mapped[datetime] = mapped_column(Moment, index=True)
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    cancelled_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CampaignRow:
+    """What the queries here answer."""
+
+    id: str
+    channel_id: str
+    send_at: datetime
+    keep_until: datetime
+    cancelled_at: datetime | None
+
+
+_COLUMNS = (
+    Campaign.id,
+    Campaign.channel_id,
+    Campaign.send_at,
+    Campaign.keep_until,
+    Campaign.cancelled_at,
+)
+
+
+def save_campaign(
+    connection: Connection,
+    *,
+    campaign_id: str,
+    channel_id: str,
+    send_at: datetime,
+    keep_until: datetime,
+    now: datetime,
+) -> CampaignRow:
+    """Write the campaign, or move a known one to these dates; the same again changes nothing.
+
+    Raises:
+        UnknownName: there is no such channel.
+        Misuse: the campaign is known on another channel, was cancelled, or would end before it is sent.
+    """
+    if keep_until < send_at:
+        raise Misuse(
+            f"Campaign {campaign_id} would be kept until {keep_until.isoformat()}, before it is sent "
+            f"({send_at.isoformat()}). Give a later keep_until."
+        )
+    get_channel(connection, channel_id)
+    statement = insert(connection, Campaign).values(
+        id=campaign_id, channel_id=channel_id, send_at=send_at, keep_until=keep_until, created_at=now
+    )
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=[Campaign.id],
+            set_={"send_at": send_at, "keep_until": keep_until},
+            where=(Campaign.channel_id == channel_id) & Campaign.cancelled_at.is_(None),
+        )
+    )
+    row = get_campaign(connection, campaign_id)
+    if row.cancelled_at is not None:
+        # A message that arrives late must not bring a cancelled campaign back to life.
+        raise Misuse(
+            f"Campaign {campaign_id} was cancelled at {row.cancelled_at.isoformat()}. Submit it anew under "
+            "another ID."
+        )
+    if row.channel_id != channel_id:
+        raise Misuse(
+            f"Campaign {campaign_id} belongs to channel {row.channel_id}; it cannot be sent on "
+            f"{channel_id} too. Give the second one an ID of its own."
+        )
+    return row
+
+
+def get_campaign(connection: Connection, campaign_id: str) -> CampaignRow:
+    """The campaign of that ID.
+
+    Raises:
+        UnknownName: there is none.
+    """
+    row = connection.execute(select(*_COLUMNS).where(Campaign.id == campaign_id)).mappings().one_or_none()
+    if row is None:
+        raise UnknownName(f"Campaign {campaign_id} is not known. List them with: greenroom campaign status")
+    return CampaignRow(**row)
+
+
+def list_campaigns(connection: Connection, *, limit: int = 50) -> list[CampaignRow]:
+    """The campaigns with the latest send times first."""
+    statement = select(*_COLUMNS).order_by(Campaign.send_at.desc(), Campaign.id).limit(limit)
+    return [CampaignRow(**row) for row in connection.execute(statement).mappings()]
+
+
+def cancel_campaign(connection: Connection, campaign_id: str, *, now: datetime) -> None:
+    """Say that the campaign needs nothing any more.
+
+    Raises:
+        UnknownName: there is no such campaign.
+    """
+    get_campaign(connection, campaign_id)
+    connection.execute(
+        update(Campaign)
+        .where(Campaign.id == campaign_id, Campaign.cancelled_at.is_(None))
+        .values(cancelled_at=now)
+    )

@@ -1,0 +1,105 @@
+"""The way to the database: transactions to read in and to write in, on PostgreSQL and on SQLite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pydantic import SecretStr
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from greenroom.errors import TransientError
+
+#: Seconds that a writer waits for another one on SQLite, where there is one at a time.
+SQLITE_BUSY_SECONDS = 30.0
+
+
+class DatabaseUnavailable(TransientError):
+    """The database could not be reached, or gave up on a transaction that may be tried again."""
+
+
+class Database:
+    """An engine, and the two kinds of transaction that are made on it.
+
+    Args:
+        url: ``postgresql://``, ``postgresql+psycopg://`` or ``sqlite:///``; may hold a password.
+    """
+
+    def __init__(self, url: SecretStr) -> None:
+        self.engine = _engine(make_url(url.get_secret_value()))
+
+    @property
+    def dialect(self) -> str:
+        """``"postgresql"`` or ``"sqlite"``."""
+        return self.engine.dialect.name
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that is committed at the end of the block, and undone by an exception.
+
+        Raises:
+            DatabaseUnavailable: the database is away; nothing of the block is kept.
+        """
+        with _failures_as_ours(), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that only reads; on SQLite it never waits for a writer.
+
+        Raises:
+            DatabaseUnavailable: the database is away.
+        """
+        with (
+            _failures_as_ours(),
+            self.engine.connect().execution_options(greenroom_read_only=True) as connection,
+            connection.begin(),
+        ):
+            yield connection
+
+    def close(self) -> None:
+        """Close every pooled connection."""
+        self.engine.dispose()
+
+
+@contextmanager
+def _failures_as_ours() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        # The driver's own words; SQLAlchemy's would add the statement and its parameters.
+        raise DatabaseUnavailable(f"The database is not available: {error.orig}") from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise DatabaseUnavailable(f"The connection to the database was lost: {error.orig}") from error
+        raise
+
+
+def _engine(url: URL) -> Engine:
+    if url.drivername == "postgresql":
+        url = url.set(drivername="postgresql+psycopg")
+    if url.get_backend_name() == "sqlite":
+        engine = create_engine(url, connect_args={"timeout": SQLITE_BUSY_SECONDS}, hide_parameters=True)
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    return create_engine(url, pool_pre_ping=True, pool_size=5, max_overflow=10, hide_parameters=True)
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    """One writer beside many readers (WAL), foreign keys on, and BEGIN left to `_begin_sqlite`."""
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """Take the write lock at once: a transaction that reads first and writes later may fail on SQLite."""
+    read_only = connection.get_execution_options().get("greenroom_read_only", False)
+    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")

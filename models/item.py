@@ -1,0 +1,330 @@
+"""Items: one line of a campaign's manifest each, and the claims under which they are inspected."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    UniqueConstraint,
+    func,
+    or_,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from greenroom.reasons import Reason
+from greenroom.rules import Category
+from greenroom.verdict import Verdict
+from models.base import Base, BigKey, Moment
+from models.campaign import Campaign
+from models.claim import Claim
+from models.upsert import insert
+
+
+class ItemState(StrEnum):
+    """How far inspection has come."""
+
+    WAITING = "waiting"
+    CLAIMED = "claimed"
+    INSPECTING = "inspecting"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+
+
+class Item(Base):
+    """One line of a manifest: the scheduler's own reference, and where the file comes from."""
+
+    __tablename__ = "items"
+    __table_args__ = (
+        UniqueConstraint("campaign_id", "ref"),
+        Index(
+            "ix_items_waiting",
+            "due_at",
+            "id",
+            postgresql_where=text("state = 'waiting'"),
+            sqlite_where=text("state = 'waiting'"),
+        ),
+        Index(
+            "ix_items_claimed",
+            "lease_until",
+            postgresql_where=text("state IN ('claimed', 'inspecting')"),
+            sqlite_where=text("state IN ('claimed', 'inspecting')"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    campaign_id: Mapped[str] = mapped_column(ForeignKey("campaigns.id"))
+    ref: Mapped[str] = mapped_column(String(255))
+    source: Mapped[str] = mapped_column(Text)
+    kind: Mapped[str | None] = mapped_column(String(16))
+    #: The campaign's send time, kept here so that one index gives the order of inspection.
+    due_at: Mapped[datetime] = mapped_column(Moment)
+    state: Mapped[str] = mapped_column(String(16), default=ItemState.WAITING)
+    token: Mapped[int] = mapped_column(BigInteger, default=0)
+    lease_until: Mapped[datetime | None] = mapped_column(Moment)
+    not_before: Mapped[datetime | None] = mapped_column(Moment)
+    attempts: Mapped[int] = mapped_column(default=0)
+    asset_id: Mapped[int | None] = mapped_column(ForeignKey("assets.id"), index=True)
+    label: Mapped[str] = mapped_column(Text, default="")
+    category: Mapped[str | None] = mapped_column(String(16))
+    mime_type: Mapped[str | None] = mapped_column(String(128))
+    size: Mapped[int | None] = mapped_column(BigInteger)
+    sha256: Mapped[str | None] = mapped_column(String(64))
+    reason: Mapped[str | None] = mapped_column(String(64))
+    detail: Mapped[str] = mapped_column(Text, default="")
+    #: JSON: a list of {"code", "detail"}.
+    notices: Mapped[str] = mapped_column(Text, default="[]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewItem:
+    """An item as a manifest gives it."""
+
+    ref: str
+    source: str
+    kind: Category | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ItemUnderInspection:
+    """An item that this worker has taken, with all that its inspection needs."""
+
+    claim: Claim
+    campaign_id: str
+    channel_id: str
+    ref: str
+    source: str
+    kind: Category | None
+    due_at: datetime
+    attempts: int
+
+
+def save_items(
+    connection: Connection, *, campaign_id: str, due_at: datetime, items: Iterable[NewItem]
+) -> None:
+    """Write items in bulk; known ones stay as they are, but are inspected anew where their source changed."""
+    rows = [
+        {
+            "campaign_id": campaign_id,
+            "ref": item.ref,
+            "source": item.source,
+            "kind": item.kind,
+            "due_at": due_at,
+        }
+        for item in items
+    ]
+    if not rows:
+        return
+    statement = insert(connection, Item)
+    new = statement.excluded
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=[Item.campaign_id, Item.ref],
+            set_={
+                "source": new.source,
+                "kind": new.kind,
+                "state": ItemState.WAITING,
+                "asset_id": None,
+                "attempts": 0,
+                "not_before": None,
+                # A worker that still inspects the old source must not record what it finds.
+                "token": Item.token + 1,
+            },
+            where=or_(Item.source != new.source, Item.kind.is_distinct_from(new.kind)),
+        ),
+        rows,
+    )
+
+
+def move_items(connection: Connection, *, campaign_id: str, due_at: datetime) -> None:
+    """Give a campaign's items its new send time."""
+    connection.execute(
+        update(Item).where(Item.campaign_id == campaign_id, Item.due_at != due_at).values(due_at=due_at)
+    )
+
+
+def claim_items(connection: Connection, *, limit: int, now: datetime, lease: timedelta) -> list[Claim]:
+    """Claim up to `limit` items for inspection, those of the earliest send time first."""
+    chosen = (
+        select(Item.id)
+        .join(Campaign, Campaign.id == Item.campaign_id)
+        .where(
+            Item.state == ItemState.WAITING,
+            or_(Item.not_before.is_(None), Item.not_before <= now),
+            Campaign.cancelled_at.is_(None),
+        )
+        .order_by(Item.due_at, Item.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True, of=Item)
+        # A CTE: PostgreSQL may run a subquery with LIMIT more than once, and would then lock too many.
+        .cte("chosen")
+    )
+    result = connection.execute(
+        update(Item)
+        .where(Item.id.in_(select(chosen.c.id)))
+        .values(state=ItemState.CLAIMED, token=Item.token + 1, lease_until=now + lease)
+        .returning(Item.id, Item.token)
+    )
+    return sorted((Claim(id=row.id, token=row.token) for row in result), key=lambda claim: claim.id)
+
+
+def count_items_handed_out(connection: Connection, *, now: datetime) -> int:
+    """How many items are with workers, or on their way to one."""
+    statement = select(func.count()).where(
+        Item.state.in_((ItemState.CLAIMED, ItemState.INSPECTING)), Item.lease_until > now
+    )
+    return connection.execute(statement).scalar_one()
+
+
+def take_items(
+    connection: Connection, claims: Sequence[Claim], *, now: datetime, lease: timedelta
+) -> list[ItemUnderInspection]:
+    """Begin work on claims that were handed out; those that somebody else has meanwhile are left out.
+
+    Taking is a claim of its own: the token grows, so a message delivered twice finds nothing to do.
+    """
+    tokens = {claim.id: claim.token for claim in claims}
+    rows = connection.execute(
+        select(Item.id, Item.token)
+        .where(Item.id.in_(tokens), Item.state == ItemState.CLAIMED)
+        .order_by(Item.id)
+        .with_for_update()
+    )
+    mine = [row.id for row in rows if row.token == tokens[row.id]]
+    connection.execute(
+        update(Item)
+        .where(Item.id.in_(mine))
+        .values(state=ItemState.INSPECTING, token=Item.token + 1, lease_until=now + lease)
+    )
+    statement = (
+        select(
+            Item.id,
+            Item.token,
+            Item.campaign_id,
+            Campaign.channel_id,
+            Item.ref,
+            Item.source,
+            Item.kind,
+            Item.due_at,
+            Item.attempts,
+        )
+        .join(Campaign, Campaign.id == Item.campaign_id)
+        .where(Item.id.in_(mine))
+        .order_by(Item.due_at, Item.id)
+    )
+    return [
+        ItemUnderInspection(
+            claim=Claim(id=row.id, token=row.token),
+            campaign_id=row.campaign_id,
+            channel_id=row.channel_id,
+            ref=row.ref,
+            source=row.source,
+            kind=Category(row.kind) if row.kind else None,
+            due_at=row.due_at,
+            attempts=row.attempts,
+        )
+        for row in connection.execute(statement)
+    ]
+
+
+def renew_items(connection: Connection, claims: Sequence[Claim], *, until: datetime) -> None:
+    """Keep the claims of a living worker from lapsing."""
+    for claim in claims:
+        connection.execute(
+            update(Item).where(Item.id == claim.id, Item.token == claim.token).values(lease_until=until)
+        )
+
+
+def record_verdict(connection: Connection, claim: Claim, verdict: Verdict, *, asset_id: int | None) -> bool:
+    """Write what inspection said; answers False where the claim was lost and nothing was written."""
+    result = connection.execute(
+        update(Item)
+        .where(Item.id == claim.id, Item.token == claim.token)
+        .values(
+            state=ItemState.REJECTED if verdict.reason else ItemState.ACCEPTED,
+            lease_until=None,
+            asset_id=asset_id,
+            label=verdict.label,
+            category=verdict.category,
+            mime_type=verdict.mime_type,
+            size=verdict.size,
+            sha256=verdict.sha256,
+            reason=verdict.reason,
+            detail=verdict.detail,
+            notices=json.dumps(
+                [{"code": notice.code, "detail": notice.detail} for notice in verdict.notices]
+            ),
+        )
+    )
+    return result.rowcount == 1
+
+
+def postpone_item(connection: Connection, claim: Claim, *, until: datetime, detail: str) -> None:
+    """Give a claim back, to be inspected not before `until`; counts as an attempt."""
+    connection.execute(
+        update(Item)
+        .where(Item.id == claim.id, Item.token == claim.token)
+        .values(
+            state=ItemState.WAITING,
+            lease_until=None,
+            not_before=until,
+            attempts=Item.attempts + 1,
+            detail=detail,
+        )
+    )
+
+
+def inspect_again(connection: Connection, *, asset_id: int) -> None:
+    """Send all items that share an asset back to inspection: its source holds other bytes now."""
+    connection.execute(
+        update(Item)
+        .where(Item.asset_id == asset_id, Item.state == ItemState.ACCEPTED)
+        .values(state=ItemState.WAITING, asset_id=None, token=Item.token + 1)
+    )
+
+
+def sweep_items(connection: Connection, *, now: datetime, max_attempts: int, limit: int) -> int:
+    """Put back items whose worker went silent; those that did so too often are rejected as broken."""
+    lapsed = (
+        select(Item.id)
+        .where(Item.state.in_((ItemState.CLAIMED, ItemState.INSPECTING)), Item.lease_until <= now)
+        .order_by(Item.lease_until)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    ids = list(connection.execute(lapsed).scalars())
+    connection.execute(
+        update(Item)
+        .where(Item.id.in_(ids), Item.state == ItemState.INSPECTING, Item.attempts + 1 >= max_attempts)
+        .values(
+            state=ItemState.REJECTED,
+            token=Item.token + 1,
+            attempts=Item.attempts + 1,
+            lease_until=None,
+            reason=Reason.BROKEN,
+            detail=f"Inspecting this file stopped the worker {max_attempts} times.",
+        )
+    )
+    connection.execute(
+        update(Item)
+        .where(Item.id.in_(ids), Item.state == ItemState.INSPECTING)
+        .values(state=ItemState.WAITING, token=Item.token + 1, attempts=Item.attempts + 1, lease_until=None)
+    )
+    connection.execute(
+        update(Item)
+        .where(Item.id.in_(ids), Item.state == ItemState.CLAIMED)
+        .values(state=ItemState.WAITING, token=Item.token + 1, lease_until=None)
+    )
+    return len(ids)

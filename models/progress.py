@@ -1,0 +1,152 @@
+"""How far campaigns are: counts for a progress bar, and a report with a line for each item."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import Case, Connection, Row, and_, case, func, select
+
+from greenroom.verdict import Notice
+from models.asset import Asset, AssetState
+from models.item import Item, ItemState
+from models.media import Media, alive
+
+#: Lines of a report fetched at a time, so that a campaign of a million items fits in memory.
+PAGE = 2_000
+
+
+class Stage(StrEnum):
+    """Where an item stands, in the words of a campaign manager."""
+
+    CHECKING = "checking"
+    REJECTED = "rejected"
+    UPLOADING = "uploading"
+    FAILED = "failed"
+    READY = "ready"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How many items of a campaign stand where."""
+
+    checking: int = 0
+    rejected: int = 0
+    uploading: int = 0
+    failed: int = 0
+    ready: int = 0
+
+    @property
+    def total(self) -> int:
+        """All items."""
+        return self.checking + self.rejected + self.uploading + self.failed + self.ready
+
+    @property
+    def settled(self) -> int:
+        """Items that wait for nothing any more."""
+        return self.rejected + self.failed + self.ready
+
+
+@dataclass(frozen=True, kw_only=True)
+class ItemReport:
+    """All that there is to say of one item."""
+
+    ref: str
+    source: str
+    stage: Stage
+    label: str
+    category: str | None
+    mime_type: str | None
+    size: int | None
+    sha256: str | None
+    reason: str | None
+    detail: str
+    notices: tuple[Notice, ...]
+    media_id: str | None
+    uploaded_at: datetime | None
+    last_used_at: datetime | None
+    expires_at: datetime | None
+
+
+def _stage(now: datetime) -> Case[str]:
+    return case(
+        (Item.state == ItemState.REJECTED, Stage.REJECTED.value),
+        (Item.state != ItemState.ACCEPTED, Stage.CHECKING.value),
+        # An asset on its way through a refresh, or whose refresh failed, still has its old ID.
+        (and_(Media.id.is_not(None), alive(now)), Stage.READY.value),
+        (Asset.state == AssetState.FAILED, Stage.FAILED.value),
+        else_=Stage.UPLOADING.value,
+    )
+
+
+def campaign_progress(connection: Connection, campaign_id: str, *, now: datetime) -> Progress:
+    """How far a campaign is at this moment."""
+    stage = _stage(now)
+    statement = (
+        select(stage.label("stage"), func.count().label("count"))
+        .select_from(Item)
+        .outerjoin(Asset, Asset.id == Item.asset_id)
+        .outerjoin(Media, and_(Media.asset_id == Asset.id, Media.is_current))
+        .where(Item.campaign_id == campaign_id)
+        .group_by(stage)
+    )
+    return Progress(**{row["stage"]: row["count"] for row in connection.execute(statement).mappings()})
+
+
+def campaign_items(connection: Connection, campaign_id: str, *, now: datetime) -> Iterator[ItemReport]:
+    """A line for each item of a campaign, in the order of its manifest."""
+    after = 0
+    statement = (
+        select(
+            Item.id,
+            Item.ref,
+            Item.source,
+            _stage(now).label("stage"),
+            Item.label,
+            Item.category,
+            Item.mime_type,
+            Item.size,
+            Item.sha256,
+            Item.reason,
+            Item.detail,
+            Item.notices,
+            Asset.reason.label("asset_reason"),
+            Asset.detail.label("asset_detail"),
+            Media.media_id,
+            Media.uploaded_at,
+            Media.last_used_at,
+            Media.expires_at,
+        )
+        .select_from(Item)
+        .outerjoin(Asset, Asset.id == Item.asset_id)
+        .outerjoin(Media, and_(Media.asset_id == Asset.id, alive(now)))
+        .where(Item.campaign_id == campaign_id)
+        .order_by(Item.id)
+        .limit(PAGE)
+    )
+    while rows := connection.execute(statement.where(Item.id > after)).all():
+        yield from (_report(row) for row in rows)
+        after = rows[-1].id
+
+
+def _report(row: Row[*tuple[object, ...]]) -> ItemReport:
+    return ItemReport(
+        ref=row.ref,
+        source=row.source,
+        stage=Stage(row.stage),
+        label=row.label,
+        category=row.category,
+        mime_type=row.mime_type,
+        size=row.size,
+        sha256=row.sha256,
+        reason=row.reason or row.asset_reason,
+        detail=row.detail or row.asset_detail or "",
+        notices=tuple(Notice(**notice) for notice in json.loads(row.notices)),
+        media_id=row.media_id,
+        uploaded_at=row.uploaded_at,
+        last_used_at=row.last_used_at,
+        expires_at=row.expires_at,
+    )
