@@ -1,0 +1,383 @@
+"""The client of 360dialog's four media endpoints.
+
+Every failure is one of :mod:`greenroom.errors`, which says what is to be done. Nothing is retried in here:
+when and whether to try again is for those who know the rate limit and the campaign.
+
+Redirects are followed by hand: only within the scheme, host and port of the base URL, and never such that a
+method changes; the API key is sent nowhere else. (The page mentions HTTP 308.)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from hashlib import sha256
+from typing import BinaryIO
+
+import requests
+from pydantic import SecretStr
+from requests.structures import CaseInsensitiveDict
+
+from greenroom import __version__
+from greenroom.clock import Clock, SystemClock
+from greenroom.errors import (
+    AnswerLost,
+    GreenroomError,
+    KeyRefused,
+    MediaGone,
+    ProviderUnavailable,
+    RedirectRefused,
+    RequestRefused,
+    TransientError,
+)
+from greenroom.provider.answers import Endpoint, error_of, read_answer
+from greenroom.provider.failures import BROKEN_EXCHANGE, why
+from greenroom.provider.location import read_location
+from greenroom.provider.multipart import MultipartBody
+from greenroom.provider.origin import Origin
+from greenroom.provider.reply import Reply, Unreadable
+from greenroom.provider.secrecy import guard_logs
+from greenroom.provider.transport import MeteredBody, SessionPool
+from greenroom.provider.values import Downloaded, MediaLocation, UploadContent
+from greenroom.rules import LARGEST_FILE
+
+KEY_HEADER = "D360-API-KEY"
+#: Redirects that are followed for one request.
+MOST_REDIRECTS = 3
+
+_KEY = re.compile(r"[!-~]{1,512}")
+_MEDIA_ID = re.compile(r"[A-Za-z0-9_-]{1,200}")
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_METHOD_KEPT = frozenset({307, 308})  # the others may turn a POST into a GET
+
+
+def _at_once() -> None:
+    """Wait for nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Call:
+    """One request as it will be sent, to wherever it is redirected."""
+
+    endpoint: Endpoint
+    method: str
+    url: str = field(repr=False)
+    key: str = field(repr=False)
+    body: MultipartBody | None = None
+    before_sending: Callable[[], None] = _at_once
+
+
+class ProviderClient:
+    """Uploads, looks up, downloads and deletes media; may be used by many threads at once."""
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        connect_timeout: float = 10,
+        read_timeout: float = 60,
+        proxy: str | None = None,
+        ca_bundle: str | None = None,
+        allow_plain_http: bool = False,
+        clock: Clock | None = None,
+    ) -> None:
+        """Prepare a client; nothing is connected yet.
+
+        Args:
+            base_url: of the API, for example ``https://waba-v2.360dialog.io``.
+            connect_timeout: seconds.
+            read_timeout: seconds without any progress, while sending as while waiting for the answer.
+            proxy: URL of an HTTP proxy. The environment's proxies are not looked at.
+            ca_bundle: file or folder of certificate authorities, in place of the built-in ones.
+            allow_plain_http: take an ``http://`` base URL on another machine too.
+            clock: for the life of media locations.
+
+        Raises:
+            SettingsError: a base URL or CA bundle that cannot be used.
+        """
+        self._origin = Origin.parse(base_url, allow_plain_http=allow_plain_http)
+        self._timeout = (connect_timeout, read_timeout)
+        self._proxies = {self._origin.scheme: proxy} if proxy else {}
+        self._clock = clock or SystemClock()
+        self._sessions = SessionPool(self._origin, proxy=proxy, ca_bundle=ca_bundle)
+        self._headers = {
+            "User-Agent": f"greenroom/{__version__}",
+            "Accept": "*/*",
+            "Accept-Encoding": "identity",  # media do not shrink, and a size can be checked as it comes in
+        }
+        guard_logs()
+
+    def upload(
+        self,
+        api_key: SecretStr,
+        *,
+        content: UploadContent,
+        mime_type: str,
+        file_name: str,
+        before_sending: Callable[[], None] = _at_once,
+    ) -> str:
+        """Upload one file; its content is streamed, and checked against what was inspected.
+
+        Args:
+            api_key: the channel's.
+            content: what to send.
+            mime_type: WhatsApp's name for the type; sent as the file part's own type and as ``type``.
+            file_name: for the provider to see; a path is cut to its last part.
+            before_sending: called when the connection stands and just before a request is sent (so again
+                for a redirected one): the place to wait for a slot of the rate limit. What it raises is
+                passed on, and nothing is sent.
+
+        Returns:
+            The media ID.
+
+        Raises:
+            SourceChanged: the content is not what was inspected; the provider did not get a whole body.
+            FileRejected: the provider does not take this file.
+            Throttled: this number uploads too fast.
+            AnswerLost: everything was sent, and whether it was stored is unknown.
+            ProviderUnavailable: nothing was stored.
+            ChannelError: the key or the account is refused.
+            RequestRefused: anything else that the provider refused.
+            ValueError: the MIME type cannot stand in a header.
+        """
+        body = MultipartBody(content, mime_type=mime_type, file_name=file_name)
+        call = _Call(
+            endpoint=Endpoint.UPLOAD,
+            method="POST",
+            url=f"{self._origin.base}/media",
+            key=_usable(api_key),
+            body=body,
+            before_sending=before_sending,
+        )
+        with self._ask(call) as reply:
+            try:
+                media_id = reply.json_object().get("id")
+            except Unreadable as error:
+                problem = str(error)
+            else:
+                if not body.sent_whole:
+                    problem = "before it had the whole file"
+                elif isinstance(media_id, str) and _MEDIA_ID.fullmatch(media_id):
+                    return media_id
+                else:
+                    problem = "its media ID is missing or malformed"
+        raise AnswerLost(f"upload answered HTTP {reply.status}, but {problem}; the file may have been stored")
+
+    def media_url(self, api_key: SecretStr, media_id: str) -> MediaLocation:
+        """Ask where a file is kept. Failures are counted by the provider, so ask sparingly.
+
+        Raises:
+            MediaGone: the provider does not have this ID.
+            LookupBlocked: look-ups of this number are blocked for a while.
+            RequestRefused: refused for good; or the answer points where no media are.
+            ChannelError: the key or the account is refused.
+            TransientError: the moment's fault.
+        """
+        asked_at = self._clock.now()
+        call = _Call(
+            endpoint=Endpoint.LOOKUP, method="GET", url=self._media_path(media_id), key=_usable(api_key)
+        )
+        with self._ask(call) as reply:
+            try:
+                body = reply.json_object()
+            except Unreadable as error:
+                problem = str(error)
+            else:
+                return read_location(body, api=self._origin, asked_at=asked_at)
+        raise ProviderUnavailable(f"look-up answered HTTP {reply.status}, but {problem}")
+
+    def download(
+        self,
+        api_key: SecretStr,
+        location: MediaLocation,
+        into: BinaryIO,
+        *,
+        max_bytes: int = LARGEST_FILE,
+    ) -> Downloaded:
+        """Write a file's content into a stream, from the API's host.
+
+        Where this raises, what has been written is incomplete or wrong, and is to be thrown away.
+
+        Raises:
+            TransientError: the location is too old (ask for a new one), or the moment's fault, among which
+                a transfer cut short and one that is not what the location announced.
+            RequestRefused: larger than ``max_bytes``, or refused for good.
+            ChannelError: the key or the account is refused.
+            OSError: writing failed.
+        """
+        if self._clock.now() >= location.valid_until:
+            raise TransientError(
+                "the media URL is older than its 5 minutes; ask for a new one", retry_after=0
+            )
+        call = _Call(
+            endpoint=Endpoint.DOWNLOAD,
+            method="GET",
+            url=self._origin.base + location.path_and_query.get_secret_value(),
+            key=_usable(api_key),
+        )
+        with self._ask(call) as reply:
+            written = _copy(reply, into, max_bytes)
+        _require_announced(written, location)
+        return written
+
+    def delete(self, api_key: SecretStr, media_id: str) -> bool:
+        """Delete a file at the provider.
+
+        Returns:
+            True if it was deleted now, False if it was gone already; either way it is not there any more.
+
+        Raises:
+            ChannelError: the key or the account is refused.
+            TransientError: the moment's fault; deleting again is safe.
+            RequestRefused: refused for good.
+        """
+        call = _Call(
+            endpoint=Endpoint.DELETE, method="DELETE", url=self._media_path(media_id), key=_usable(api_key)
+        )
+        try:
+            with self._ask(call) as reply:
+                body = reply.short_body()
+        except MediaGone:
+            return False
+        if re.search(rb'"success"\s*:\s*false', body):
+            raise RequestRefused(f"delete answered HTTP {reply.status} without success", status=reply.status)
+        return True
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._sessions.close()
+
+    def _media_path(self, media_id: str) -> str:
+        if not _MEDIA_ID.fullmatch(media_id):
+            raise RequestRefused(f"{media_id[:50]!r} is not a media ID: letters, digits, - and _ only")
+        return f"{self._origin.base}/{media_id}"
+
+    def _ask(self, call: _Call) -> Reply:
+        """Send a request, follow its redirects, and give the answer if it is a success."""
+        url = call.url
+        for _ in range(MOST_REDIRECTS + 1):
+            reply = self._send(call, url)
+            if reply.status not in _REDIRECTS:
+                break
+            with reply:
+                url = self._redirected(call, url, reply)
+        else:
+            raise RedirectRefused(f"{call.endpoint} was redirected more than {MOST_REDIRECTS} times")
+        if not reply.succeeded:
+            with reply:
+                raise self._error(call, reply)
+        return reply
+
+    def _send(self, call: _Call, url: str) -> Reply:
+        session = self._sessions.take()
+        if call.body is not None:
+            call.body.sent_whole = False  # of an earlier, redirected request
+        try:
+            response = session.send(
+                self._prepared(call, url),
+                stream=True,
+                timeout=self._timeout,
+                allow_redirects=False,
+                verify=True,
+                cert=None,
+                proxies=self._proxies,
+            )
+        except BROKEN_EXCHANGE as error:
+            problem = why(error)
+        except BaseException:
+            session.close()
+            raise
+        else:
+            # After half a body the connection cannot be used for another request.
+            in_step = call.body is None or call.body.sent_whole
+            free = partial(self._sessions.give_back, session) if in_step else session.close
+            return Reply(response, timeout=self._timeout[1], free=free)
+        # Raised out here, so that the exception of `requests`, which holds the key, is not our context.
+        session.close()
+        raise self._broken(call, problem)
+
+    def _prepared(self, call: _Call, url: str) -> requests.PreparedRequest:
+        """The request, put together by hand: a third of the cost of letting `requests` prepare it."""
+        request = requests.PreparedRequest()
+        request.method = call.method
+        request.url = url
+        request.headers = CaseInsensitiveDict(self._headers)
+        request.headers[KEY_HEADER] = call.key
+        request.hooks = {"response": []}
+        if call.body is not None:
+            request.headers["Content-Type"] = call.body.content_type
+            request.headers["Content-Length"] = str(len(call.body))
+            request.body = MeteredBody(  # type: ignore[assignment]  # typed as bytes; any iterable is sent
+                body=call.body, before_sending=call.before_sending, send_timeout=self._timeout[1]
+            )
+        return request
+
+    def _broken(self, call: _Call, problem: str) -> GreenroomError:
+        if call.body is not None and call.body.sent_whole:
+            return AnswerLost(f"{call.endpoint} was sent whole, but {problem}; it may have been stored")
+        return ProviderUnavailable(f"{call.endpoint} failed at {self._origin.host}: {problem}")
+
+    def _redirected(self, call: _Call, url: str, reply: Reply) -> str:
+        """Where to ask instead.
+
+        Raises:
+            RedirectRefused: it is not this API, or the method would change.
+        """
+        if reply.status not in _METHOD_KEPT and call.method != "GET":
+            raise RedirectRefused(
+                f"{call.endpoint} was redirected by HTTP {reply.status}, which does not keep its method",
+                status=reply.status,
+            )
+        target = self._origin.resolve(url, reply.header("Location") or "")
+        if target is None:
+            raise RedirectRefused(
+                f"{call.endpoint} was redirected away from {self._origin.scheme}://{self._origin.host}"
+                f":{self._origin.port}; the API key is not sent elsewhere",
+                status=reply.status,
+            )
+        return target
+
+    def _error(self, call: _Call, reply: Reply) -> GreenroomError:
+        return error_of(
+            read_answer(
+                call.endpoint,
+                reply.status,
+                reply.short_body(),
+                retry_after=reply.header("Retry-After"),
+                now=self._clock.now(),
+                secrets=(call.key, call.url.partition("?")[2]),
+            )
+        )
+
+
+def _usable(api_key: SecretStr) -> str:
+    """The key, if it can stand in a header; else an error that does not show it (http.client's would)."""
+    key = api_key.get_secret_value()
+    if not _KEY.fullmatch(key):
+        raise KeyRefused("the API key is empty or has characters that no key has; set it again")
+    return key
+
+
+def _copy(reply: Reply, into: BinaryIO, max_bytes: int) -> Downloaded:
+    digest, size = sha256(), 0
+    try:
+        for piece in reply.pieces():
+            size += len(piece)
+            if size > max_bytes:
+                raise RequestRefused(f"download is larger than the {max_bytes:,} bytes allowed")
+            digest.update(piece)
+            into.write(piece)
+    except Unreadable as error:
+        problem = str(error)
+    else:
+        return Downloaded(size=size, sha256=digest.hexdigest())
+    raise ProviderUnavailable(f"download broke off after {size:,} bytes: {problem}")
+
+
+def _require_announced(written: Downloaded, location: MediaLocation) -> None:
+    if location.size is not None and written.size != location.size:
+        raise ProviderUnavailable(f"download gave {written.size:,} bytes of {location.size:,} announced")
+    if location.sha256 is not None and written.sha256 != location.sha256:
+        raise ProviderUnavailable("download gave another content than announced (SHA-256 differs)")

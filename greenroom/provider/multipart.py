@@ -1,0 +1,142 @@
+"""A multipart form body of known length that streams its file and checks it on the way.
+
+The body is one iterable of byte strings with a length: ``requests`` sends it as it is, with a
+``Content-Length``, and the file is never held whole. The closing boundary is kept back until the whole file
+has been hashed: where the bytes are not those that were inspected, the server never gets a whole body.
+
+Layout and escaping of names: RFC 7578, and the HTML standard's "multipart/form-data encoding algorithm".
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import unicodedata
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import BinaryIO
+
+from greenroom.errors import SourceChanged, SourceUnavailable
+from greenroom.provider.values import UploadContent
+
+#: Bytes read, hashed and sent at a time: 64 to 256 KiB cost the same, smaller pieces cost more.
+CHUNK_BYTES = 128 * 1024
+
+#: A file name of more characters is shortened; its ending is kept.
+LONGEST_FILE_NAME = 120
+
+_MIME_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(; ?[\w-]+=[\w.+-]+)*", re.ASCII)
+_ESCAPES = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A"})
+
+
+class MultipartBody:
+    """The form ``messaging_product``, ``type`` and ``file``; it can be sent again from the start.
+
+    Attributes:
+        content_type: the request's own header of that name.
+        sent_whole: whether every byte, closing boundary included, was handed to the operating system.
+    """
+
+    def __init__(self, content: UploadContent, *, mime_type: str, file_name: str) -> None:
+        """Prepare the form around the file.
+
+        Raises:
+            ValueError: the MIME type cannot stand in a header.
+        """
+        if not _MIME_TYPE.fullmatch(mime_type):
+            raise ValueError(f"{mime_type!r} is not a MIME type")
+        boundary = secrets.token_hex(16)
+        self.content_type = f"multipart/form-data; boundary={boundary}"
+        self.sent_whole = False
+        self._content = content
+        self._prefix = (
+            f"--{boundary}\r\n"
+            'Content-Disposition: form-data; name="messaging_product"\r\n\r\nwhatsapp\r\n'
+            f"--{boundary}\r\n"
+            f'Content-Disposition: form-data; name="type"\r\n\r\n{mime_type}\r\n'
+            f"--{boundary}\r\n"
+            f'Content-Disposition: form-data; name="file"; filename="{clean_file_name(file_name)}"\r\n'
+            f"Content-Type: {mime_type}\r\n\r\n"
+        ).encode()
+        self._suffix = f"\r\n--{boundary}--\r\n".encode()
+        self._length = len(self._prefix) + content.size + len(self._suffix)
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The body's pieces, to be sent one after the other.
+
+        Raises:
+            SourceChanged: the file is not the one that was inspected; the closing boundary is not given.
+            SourceMissing: as the content's ``open`` says.
+            SourceUnavailable: the file could not be read to its end.
+        """
+        self.sent_whole = False
+        yield from self._pieces()
+        self.sent_whole = True  # reached only when the caller came back after sending the last piece
+
+    def _pieces(self) -> Iterator[bytes]:
+        digest, size = sha256(), 0
+        ahead = self._prefix  # travels with the first piece: a small file is sent in one call
+        with _opened(self._content) as stream:
+            piece = _read(stream)
+            while piece:
+                digest.update(piece)
+                size += len(piece)
+                if size > self._content.size:
+                    raise SourceChanged(f"the file is larger than the {self._content.size:,} bytes inspected")
+                following = _read(stream)
+                if following:
+                    yield ahead + piece if ahead else piece
+                    ahead = b""
+                else:
+                    ahead += piece
+                piece = following
+        self._require_inspected(size, digest.hexdigest())
+        yield ahead + self._suffix
+
+    def _require_inspected(self, size: int, sha256_hex: str) -> None:
+        if size != self._content.size:
+            raise SourceChanged(f"the file has {size:,} bytes; {self._content.size:,} were inspected")
+        if sha256_hex != self._content.sha256:
+            raise SourceChanged("the file has another content than the one inspected (SHA-256 differs)")
+
+
+def clean_file_name(name: str) -> str:
+    """The last part of a path, without what could break out of a header; never empty.
+
+    Quotes and line ends are escaped as the HTML standard says, other control characters and lone
+    surrogates dropped; letters of any script stay as they are (sent in UTF-8).
+    """
+    last = name.replace("\\", "/").rsplit("/", 1)[-1]
+    seen = "".join(
+        letter for letter in last if letter in "\r\n" or unicodedata.category(letter) not in {"Cc", "Cs"}
+    )
+    if len(seen) > LONGEST_FILE_NAME:
+        stem, dot, ending = seen.rpartition(".")
+        ending = dot + ending if stem and len(ending) <= 10 else ""  # noqa: PLR2004  # longer is no ending
+        seen = seen[: LONGEST_FILE_NAME - len(ending)] + ending
+    return seen.translate(_ESCAPES) or "file"
+
+
+# An OSError of the source must not be taken for one of the network: urllib3 swallows a reset connection
+# while it sends, and everything else of that kind would be put down to the provider.
+
+
+def _opened(content: UploadContent) -> BinaryIO:
+    try:
+        return content.open()
+    except OSError as error:
+        raise SourceUnavailable(f"the file cannot be opened: {_words(error)}") from error
+
+
+def _read(stream: BinaryIO) -> bytes:
+    try:
+        return stream.read(CHUNK_BYTES)
+    except OSError as error:
+        raise SourceUnavailable(f"the file cannot be read: {_words(error)}") from error
+
+
+def _words(error: OSError) -> str:
+    return error.strerror or type(error).__name__

@@ -1,0 +1,190 @@
+"""Sessions of ``requests`` as this client wants them: to one origin, metered, without memory of the past.
+
+What differs from a session as it comes:
+
+* Nothing is read from the environment: proxy and CA bundle are given.
+* Redirects and cookies are not followed and not kept; see :mod:`greenroom.provider.client`.
+* All sessions of a client share one TLS context: loading the CA bundle costs more than a handshake.
+* The pool of the one origin is looked up once, not for each request.
+* A slot of the rate limit is waited for when the connection stands. A handshake takes several round trips;
+  made after the wait, it would deliver the request late, into the slots of others.
+* A body is sent under the read time-out; urllib3 would allow it the connect time-out only.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
+from pathlib import Path
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.util import create_urllib3_context
+
+from greenroom.errors import SettingsError
+from greenroom.provider.multipart import MultipartBody
+from greenroom.provider.origin import Origin
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeteredBody:
+    """A body with what is to happen before it.
+
+    Attributes:
+        body: gives the bytes, and knows their number.
+        before_sending: called when the connection stands, before the request's first byte.
+        send_timeout: seconds that sending one piece may take.
+    """
+
+    body: MultipartBody
+    before_sending: Callable[[], None]
+    send_timeout: float
+
+    def __len__(self) -> int:
+        return len(self.body)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.body)
+
+
+class _MeteredConnection(HTTPConnection):
+    """Connects first, then waits for its slot, then sends."""
+
+    def request(  # type: ignore[override]  # as urllib3's own, which differs from http.client's
+        self,
+        method: str,
+        url: str,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> None:
+        """Send one request; called by urllib3's pool."""
+        if isinstance(body, MeteredBody):
+            if self.sock is None:  # over TLS and through a tunnel the pool has connected already
+                self.connect()
+            body.before_sending()
+            self.timeout = body.send_timeout
+        super().request(method, url, body=body, headers=headers, **options)
+
+
+class _MeteredTLSConnection(_MeteredConnection, HTTPSConnection):
+    """The same over TLS."""
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _MeteredConnection
+
+
+class _TLSPool(HTTPSConnectionPool):
+    ConnectionCls = _MeteredTLSConnection
+
+
+class OneOriginAdapter(HTTPAdapter):
+    """Connects to one origin, directly or through one proxy, under a TLS context that it is given."""
+
+    def __init__(self, origin: Origin, *, proxy: str | None, tls: ssl.SSLContext | None) -> None:
+        self._tls: dict[str, Any] = {} if tls is None else {"ssl_context": tls}
+        super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0)
+        manager = self.proxy_manager_for(proxy, **self._tls) if proxy else self.poolmanager
+        manager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
+        self._pool: HTTPConnectionPool = manager.connection_from_host(
+            origin.host, port=origin.port, scheme=origin.scheme
+        )
+
+    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **kwargs: Any) -> None:  # noqa: FBT001, FBT002  # the overridden method's own signature
+        """Make the pool manager with our TLS context; called by the base class."""
+        super().init_poolmanager(connections, maxsize, block, **kwargs, **self._tls)
+
+    def get_connection_with_tls_context(self, *_: Any, **__: Any) -> HTTPConnectionPool:
+        """The origin's pool."""
+        return self._pool
+
+    def cert_verify(self, *_: Any, **__: Any) -> None:
+        """Nothing: the TLS context verifies, and holds its authorities already."""
+
+
+class _Session(requests.Session):
+    def resolve_redirects(self, *_: Any, **__: Any) -> Iterator[Any]:
+        """None: the base class would read a redirect's whole body here, however large."""
+        return iter(())
+
+
+class SessionPool:
+    """Gives each running request a session of its own, and keeps idle ones, connected, for the next.
+
+    A thread-local session would be lost, and its connection with it, whenever a short-lived thread ends.
+    """
+
+    def __init__(self, origin: Origin, *, proxy: str | None, ca_bundle: str | None) -> None:
+        """Prepare the TLS context; nothing is connected yet.
+
+        Raises:
+            SettingsError: the CA bundle cannot be read, or the proxy's URL is none.
+        """
+        self._origin = origin
+        self._proxy = proxy
+        self._tls = tls_context(ca_bundle) if origin.scheme == "https" else None
+        self._idle: deque[requests.Session] = deque()
+        self._process = os.getpid()
+        self._closed = False
+        with suppress(ValueError, requests.RequestException):
+            self._idle.append(self._new())
+        if not self._idle:  # raised out here, without the proxy's URL: it may hold a password
+            raise SettingsError("the proxy's URL cannot be used; write it like http://proxy.example:3128")
+
+    def take(self) -> requests.Session:
+        """A session that nobody else uses, connected already if there is one."""
+        if self._process != os.getpid():  # forked: the parent's sockets are the parent's
+            self._idle, self._process = deque(), os.getpid()
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self._new()
+
+    def give_back(self, session: requests.Session) -> None:
+        """Keep a session, whose answer has been read or closed, for the next request."""
+        self._idle.append(session)
+        if self._closed:
+            self.close()
+
+    def close(self) -> None:
+        """Close all sessions: the idle ones now, those in use as they are given back."""
+        self._closed = True
+        while self._idle:
+            self._idle.pop().close()
+
+    def _new(self) -> requests.Session:
+        session = _Session()
+        session.trust_env = False
+        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
+        session.mount(
+            f"{self._origin.scheme}://", OneOriginAdapter(self._origin, proxy=self._proxy, tls=self._tls)
+        )
+        return session
+
+
+def tls_context(ca_bundle: str | None) -> ssl.SSLContext:
+    """A context that verifies host and certificate, against a file or folder of authorities.
+
+    Raises:
+        SettingsError: there is no readable bundle at that path.
+    """
+    context = create_urllib3_context()
+    place = ca_bundle or DEFAULT_CA_BUNDLE_PATH
+    try:
+        if Path(place).is_dir():
+            context.load_verify_locations(capath=place)
+        else:
+            context.load_verify_locations(cafile=place)
+    except OSError as error:
+        raise SettingsError(f"the CA bundle {place} cannot be read: {error.strerror or error}") from error
+    return context
