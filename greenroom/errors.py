@@ -111,6 +111,10 @@ class LimiterUnavailable(TransientError):
     """Redis, which holds the pace of every channel, is away: nothing may be sent unmetered."""
 
 
+class NoSlotInTime(TransientError):
+    """The channel's next free upload slot lies beyond the time that the caller can wait."""
+
+
 class ChannelError(GreenroomError):
     """The channel's fault: nothing can be sent on it until an operator acts; it is paused.
 
