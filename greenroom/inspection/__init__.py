@@ -1,0 +1,8 @@
+"""What a file really is, whether WhatsApp takes it, and if not, why: judged by content, never by name."""
+
+from __future__ import annotations
+
+from greenroom.inspection.judge import inspect_file
+from greenroom.inspection.names import clean_file_name
+
+__all__ = ["clean_file_name", "inspect_file"]

@@ -1,0 +1,138 @@
+"""JPEG: size, colours, orientation and whether the data runs to its end marker.
+
+The markers are walked (ITU T.81, annex B) instead of decoding: libjpeg takes 4 ms for 400 KB and reports
+no more, since it only warns of damaged data. The end marker is looked for after the image data, so that the
+thumbnail's own end inside EXIF does not count.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from dataclasses import dataclass, field
+from typing import Final
+
+from greenroom.inspection.content import KEEP, Content
+from greenroom.inspection.exif import orientation_notices
+from greenroom.inspection.finding import Damaged, Finding
+from greenroom.inspection.image import judge_image
+from greenroom.reasons import Reason
+
+_NAME: Final = "JPEG image"
+_CUT_SHORT: Final = "This JPEG image is cut short: its data stops before its end mark."
+_SOS: Final = 0xDA
+_EOI: Final = 0xD9
+_APP1: Final = 0xE1
+_STANDALONE: Final = frozenset({0x01, *range(0xD0, 0xD9)})
+_BASELINE: Final = frozenset({0xC0, 0xC1, 0xC2})
+#: Start-of-frame markers that browsers and phones do not decode, by the name of their process.
+_EXOTIC: Final[dict[int, str]] = {
+    0xC3: "lossless",
+    **dict.fromkeys((0xC5, 0xC6, 0xC7), "hierarchical"),
+    **dict.fromkeys((0xC9, 0xCA, 0xCB), "arithmetic-coded"),
+    **dict.fromkeys((0xCD, 0xCE, 0xCF), "arithmetic-coded hierarchical"),
+    0xF7: "JPEG-LS",
+}
+_COLOURS: Final[dict[int, str]] = {1: "greyscale", 4: "CMYK (for print)"}
+_RGB: Final = 3
+_EIGHT_BIT: Final = 8
+_MOST_MARKERS: Final = 10_000
+#: In image data, 0xFF is followed by 0x00, a restart mark or a fill byte; by anything else it is a marker.
+_NEXT_MARKER: Final = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+
+
+@dataclass(slots=True)
+class _Facts:
+    process: int = 0
+    precision: int = 0
+    width: int = 0
+    height: int = 0
+    components: int = 0
+    exif: bytes = field(default=b"")
+    ended: bool = False
+    scanned: bool = False
+
+
+def examine(content: Content) -> Finding:
+    """Judge a file that starts with a JPEG signature.
+
+    Raises:
+        Damaged: it has no image in it, or stops before its end.
+    """
+    whole = content.data is not None
+    facts = _walk(content.data if content.data is not None else content.read(0, KEEP))
+    if not facts.process:
+        raise Damaged("This JPEG image is damaged: it has no picture in it.")
+    if facts.process in _EXOTIC:
+        return _exotic(_EXOTIC[facts.process])
+    finding = judge_image(
+        name=_NAME,
+        mime_type="image/jpeg",
+        width=facts.width,
+        height=facts.height,
+        colour=_colour(facts),
+        notices=orientation_notices(facts.exif),
+    )
+    if whole and not (facts.ended and facts.scanned):
+        raise Damaged(_CUT_SHORT)
+    return finding
+
+
+def _exotic(process: str) -> Finding:
+    return Finding(
+        label=f"{process} JPEG image",
+        reason=Reason.TYPE_NOT_SUPPORTED,
+        detail=f"This is a {process} JPEG, which phones cannot show; WhatsApp takes common JPEG or PNG images.",
+        extensions=(".jpg", ".jpeg", ".jls"),
+    )
+
+
+def _colour(facts: _Facts) -> str | None:
+    if facts.precision != _EIGHT_BIT:
+        return f"{facts.precision}-bit"
+    if facts.components == _RGB:
+        return None
+    return _COLOURS.get(facts.components, f"of {facts.components} colour channels")
+
+
+def _walk(data: bytes) -> _Facts:
+    """Follow the markers from the first to the end mark, or as far as they go."""
+    facts = _Facts()
+    position = 2
+    for _ in range(_MOST_MARKERS):
+        while data[position : position + 1] == b"\xff" == data[position + 1 : position + 2]:
+            position += 1  # fill bytes
+        if position + 2 > len(data) or data[position] != 0xFF:
+            return facts
+        marker = data[position + 1]
+        position += 2
+        if marker == _EOI:
+            facts.ended = True
+            return facts
+        if marker in _STANDALONE:
+            continue
+        (length,) = struct.unpack_from(">H", data.ljust(position + 2, b"\0"), position)
+        if length < 2 or position + length > len(data):  # noqa: PLR2004 - a length counts its own two bytes
+            return facts
+        _note(facts, marker, data, position + 2, position + length)
+        position += length
+        if marker == _SOS:
+            found = _NEXT_MARKER.search(data, position)
+            if found is None:
+                return facts
+            position = found.start()
+    return facts
+
+
+def _note(facts: _Facts, marker: int, data: bytes, start: int, end: int) -> None:
+    """Keep what a segment says about the image."""
+    if marker in _BASELINE or marker in _EXOTIC:
+        if not facts.process and end - start >= struct.calcsize(">BHHB"):
+            facts.process = marker
+            facts.precision, facts.height, facts.width, facts.components = struct.unpack_from(
+                ">BHHB", data, start
+            )
+    elif marker == _SOS:
+        facts.scanned = True
+    elif marker == _APP1 and not facts.exif and data.startswith(b"Exif\0\0", start):
+        facts.exif = data[start + 6 : end]

@@ -1,0 +1,227 @@
+"""One file in, one verdict out: the examiner's finding against the provider's sizes and the manifest's kind."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from greenroom.inspection import (
+    amr,
+    iso_media,
+    jpeg,
+    legacy_office,
+    mpeg_audio,
+    ogg,
+    ooxml,
+    pdf,
+    png,
+    text,
+    webp,
+)
+from greenroom.inspection.content import Content, NotAFile
+from greenroom.inspection.finding import Damaged, Finding
+from greenroom.inspection.names import extension_in, extensions_of
+from greenroom.inspection.sniff import Family, family_of, mime_of
+from greenroom.inspection.unsupported import foreign
+from greenroom.inspection.words import compared, human_size
+from greenroom.reasons import Reason
+from greenroom.rules import BY_MIME_TYPE, LARGEST_FILE, Category, size_limit
+from greenroom.verdict import Notice, Verdict
+
+_EXAMINERS: Final[dict[Family, Callable[[Content], Finding]]] = {
+    Family.JPEG: jpeg.examine,
+    Family.PNG: png.examine,
+    Family.WEBP: webp.examine,
+    Family.ISO_MEDIA: iso_media.examine,
+    Family.OGG: ogg.examine,
+    Family.AMR: amr.examine,
+    Family.MPEG_AUDIO: mpeg_audio.examine,
+    Family.ZIP: ooxml.examine,
+    Family.OLE2: legacy_office.examine,
+    Family.PDF: pdf.examine,
+}
+#: What a family's file is called, and its row of the table where it has but one, when it is damaged.
+_DAMAGED: Final[dict[Family, tuple[str, str | None]]] = {
+    Family.JPEG: ("JPEG image", "image/jpeg"),
+    Family.PNG: ("PNG image", "image/png"),
+    Family.WEBP: ("WebP sticker", "image/webp"),
+    Family.ISO_MEDIA: ("MP4 file", "video/mp4"),
+    Family.OGG: ("Ogg audio", "audio/ogg"),
+    Family.AMR: ("AMR audio", "audio/amr"),
+    Family.MPEG_AUDIO: ("MP3 or AAC audio", "audio/mpeg"),
+    Family.ZIP: ("Office document or ZIP archive", None),
+    Family.OLE2: ("Office 97-2003 document", None),
+    Family.PDF: ("PDF document", "application/pdf"),
+    Family.TEXT: ("text", "text/plain"),
+    Family.OTHER: ("file of an unknown type", None),
+}
+_PLURALS: Final[dict[Category, str]] = {
+    Category.AUDIO: "audio files",
+    Category.DOCUMENT: "documents",
+    Category.IMAGE: "images",
+    Category.VIDEO: "videos",
+    Category.STICKER: "stickers",
+}
+_SINGULARS: Final[dict[Category, str]] = {
+    Category.AUDIO: "audio file",
+    Category.DOCUMENT: "document",
+    Category.IMAGE: "image",
+    Category.VIDEO: "video",
+    Category.STICKER: "sticker",
+}
+
+
+def inspect_file(path: Path, *, name: str | None = None, kind: Category | None = None) -> Verdict:
+    """Judge one file by its content: whether WhatsApp takes it, as what, and if not, why.
+
+    The content is read once to hash and to size it; examiners then look at the parts they need. Never raises
+    for what a file holds or for a file that is not there: that is what verdicts are for.
+
+    Args:
+        path: the file.
+        name: what the sender calls it, by default the path's own name. Only compared with the content.
+        kind: the category that the manifest asks for; a file of another one is refused.
+    """
+    try:
+        with Content(path) as content:
+            return _judge(content, name=path.name if name is None else name, kind=kind)
+    except FileNotFoundError:
+        return _unopened(Reason.MISSING, "There is no such file.")
+    except NotADirectoryError:
+        return _unopened(Reason.MISSING, "There is no such file: part of its path is not a folder.")
+    except (IsADirectoryError, NotAFile):
+        return _unopened(Reason.UNREADABLE, "This is a folder or a device, not a file.")
+    except PermissionError:
+        return _unopened(Reason.UNREADABLE, "Greenroom is not allowed to read this file.")
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else "its path is not valid"
+        return _unopened(Reason.UNREADABLE, f"This file cannot be read: {why}.")
+
+
+def _unopened(reason: Reason, detail: str) -> Verdict:
+    return Verdict(
+        label="no file", size=0, sha256=None, category=None, mime_type=None, reason=reason, detail=detail
+    )
+
+
+def _judge(content: Content, *, name: str, kind: Category | None) -> Verdict:
+    finding = _find(content)
+    row = BY_MIME_TYPE.get(finding.mime_type or "")
+    category = row.category if row else None
+    reason, detail = _decide(content, finding, kind)
+    return Verdict(
+        label=finding.label,
+        size=content.size,
+        sha256=content.sha256,
+        category=category,
+        mime_type=finding.mime_type,
+        reason=reason,
+        detail=detail,
+        notices=finding.notices + _name_notices(name, finding),
+    )
+
+
+def _find(content: Content) -> Finding:
+    """What the examiner says; a parser that fails makes the file broken and nothing else."""
+    if content.size == 0:
+        return Finding(label="empty file", reason=Reason.EMPTY, detail="This file is empty (0 bytes).")
+    mime = mime_of(content.head)
+    family = family_of(content.head, mime)
+    try:
+        if family is Family.TEXT:
+            return text.examine(content, mime)
+        if family is Family.OTHER:
+            return _other(content, mime)
+        return _EXAMINERS[family](content)
+    except Damaged as damaged:
+        return _broken(family, damaged.detail)
+    except OSError:
+        raise
+    except (
+        ArithmeticError,
+        LookupError,
+        ValueError,
+        TypeError,
+        EOFError,
+        RuntimeError,
+        MemoryError,
+    ) as error:
+        return _broken(family, f"This file is damaged: reading it failed ({type(error).__name__}).")
+    except (struct.error, zlib.error):
+        return _broken(family, "This file is damaged: what it says about itself makes no sense.")
+
+
+def _broken(family: Family, detail: str) -> Finding:
+    label, mime_type = _DAMAGED[family]
+    return Finding(label=f"{label}, damaged", mime_type=mime_type, reason=Reason.BROKEN, detail=detail)
+
+
+def _other(content: Content, mime: str) -> Finding:
+    """A file that no signature of ours fits: MP3 with odd bytes before it, spoiled text, or a foreign type."""
+    if mime == "application/octet-stream":
+        found = mpeg_audio.find_frames(content.head, at_end=content.size <= len(content.head))
+        if found is not None:
+            return mpeg_audio.examine(content)
+        if text.mostly_text(content.head) or (
+            text.is_text(content, "latin-1") and text.is_text(content, "utf-8")
+        ):
+            return text.examine(content, mime)
+    return foreign(mime)
+
+
+def _decide(content: Content, finding: Finding, kind: Category | None) -> tuple[Reason | None, str]:
+    """The reason that counts most: over every limit, another type, another kind, its inside, its size."""
+    row = BY_MIME_TYPE.get(finding.mime_type or "")
+    if content.size > LARGEST_FILE:
+        return Reason.TOO_LARGE, (
+            f"This file is {compared(content.size, LARGEST_FILE)}; "
+            f"WhatsApp takes nothing above {human_size(LARGEST_FILE)}"
+            + (f" ({_PLURALS[row.category]} up to {human_size(size_limit(row.mime_type))})." if row else ".")
+        )
+    if row is None:
+        return finding.reason, finding.detail
+    if kind is not None and row.category is not kind:
+        return Reason.WRONG_KIND, (
+            f"This is {_with_article(row.label)}, so {_with_article(_SINGULARS[row.category])} to WhatsApp; "
+            f"the manifest asks for {_with_article(_SINGULARS[kind])}."
+        )
+    too_large = _size_sentence(content.size, finding)
+    if finding.reason is None and too_large:
+        return Reason.TOO_LARGE, f"This {too_large}."
+    if finding.reason is not None and too_large:
+        return finding.reason, f"{finding.detail} Also, this {too_large}."
+    return finding.reason, finding.detail
+
+
+def _size_sentence(size: int, finding: Finding) -> str:
+    """Empty when the file is within its limit."""
+    row = BY_MIME_TYPE[finding.mime_type or ""]
+    limit = size_limit(row.mime_type, animated=finding.animated)
+    if size <= limit:
+        return ""
+    which = ""
+    if row.category is Category.STICKER:
+        which = "animated " if finding.animated else "static "
+    return (
+        f"{which}{_SINGULARS[row.category]} is {compared(size, limit)}; "
+        f"WhatsApp takes {which}{_PLURALS[row.category]} up to {human_size(limit)}"
+    )
+
+
+def _with_article(noun: str) -> str:
+    if noun == "plain text":
+        return noun
+    return ("an " if noun[0] in "aeiouAEIO" or noun.startswith(("MP", "M4A")) else "a ") + noun
+
+
+def _name_notices(name: str, finding: Finding) -> tuple[Notice, ...]:
+    """A notice when the name's ending claims another type than the content is."""
+    ending = extension_in(name)
+    honest = extensions_of(finding.mime_type) if finding.mime_type else frozenset(finding.extensions)
+    if not ending or not honest or ending in honest or ending in finding.extensions:
+        return ()
+    detail = f"It is named {ending}, but its content is: {finding.label}."
+    return (Notice(code="name_disagrees", detail=detail),)

@@ -1,0 +1,180 @@
+"""MP3 and AAC as bare frames, with or without an ID3 tag before them.
+
+Sources: ISO/IEC 11172-3 and 13818-3 (MPEG audio frame headers), ISO/IEC 13818-7 annex (ADTS), id3.org
+(ID3v2.4 structure, section 3.1), and LAME's description of the Xing/Info header for play time.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import Final
+
+from greenroom.inspection.content import Content
+from greenroom.inspection.finding import Damaged, Finding
+from greenroom.inspection.words import human_time
+from greenroom.reasons import Reason
+
+_WINDOW: Final = 64 * 1024
+_FRAMES_WANTED: Final = 3
+_MOST_TAGS: Final = 8
+
+_MPEG1, _MPEG2, _MPEG25 = 3, 2, 0
+_LAYER3, _LAYER2, _LAYER1 = 1, 2, 3
+_RATES: Final = {_MPEG1: (44100, 48000, 32000), _MPEG2: (22050, 24000, 16000), _MPEG25: (11025, 12000, 8000)}
+_V1_LAYER1: Final = (0, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448)
+_V1_LAYER2: Final = (0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384)
+_V1_LAYER3: Final = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
+_V2_LAYER1: Final = (0, 32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256)
+_V2_LAYERS: Final = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
+_V1_RATES: Final = {_LAYER1: _V1_LAYER1, _LAYER2: _V1_LAYER2, _LAYER3: _V1_LAYER3}
+_V2_RATES: Final = {_LAYER1: _V2_LAYER1, _LAYER2: _V2_LAYERS, _LAYER3: _V2_LAYERS}
+_LAYER_NAMES: Final = {_LAYER1: "MPEG audio layer I", _LAYER2: "MPEG audio layer II (MP2)"}
+_ADTS_RATES: Final = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
+_ADTS_HEADER: Final = 7
+_ADTS_SAMPLES: Final = 1024
+_SYNC: Final = 0xFF
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One frame's header: what it is, how long in bytes and how long it plays."""
+
+    kind: str
+    size: int
+    samples: int
+    rate: int
+    stereo: bool
+
+    def continues(self, other: Frame) -> bool:
+        """Whether two frames can belong to one stream."""
+        return self.kind == other.kind and self.rate == other.rate
+
+
+def adts_frame(data: bytes, offset: int) -> Frame | None:
+    """The ADTS frame at an offset, or None."""
+    header = data[offset : offset + _ADTS_HEADER]
+    if len(header) < _ADTS_HEADER or header[0] != _SYNC or header[1] & 0xF6 != 0xF0:
+        return None
+    rate = header[2] >> 2 & 15
+    size = (header[3] & 3) << 11 | header[4] << 3 | header[5] >> 5
+    if rate >= len(_ADTS_RATES) or size < _ADTS_HEADER:
+        return None
+    channels = (header[2] & 1) << 2 | header[3] >> 6
+    blocks = (header[6] & 3) + 1
+    return Frame("AAC", size, _ADTS_SAMPLES * blocks, _ADTS_RATES[rate], channels > 1)
+
+
+def mpeg_frame(data: bytes, offset: int) -> Frame | None:
+    """The MPEG audio frame at an offset, or None; free-format frames count as none."""
+    header = data[offset : offset + 4]
+    if len(header) < 4 or header[0] != _SYNC or header[1] & 0xE0 != 0xE0:  # noqa: PLR2004 - a header's length
+        return None
+    version, layer = header[1] >> 3 & 3, header[1] >> 1 & 3
+    rates = _RATES.get(version)
+    tables = _V1_RATES if version == _MPEG1 else _V2_RATES
+    rate_index, bit_index, padding = header[2] >> 2 & 3, header[2] >> 4, header[2] >> 1 & 1
+    if rates is None or layer not in tables or rate_index == 3 or bit_index in (0, 15):  # noqa: PLR2004 - reserved
+        return None
+    rate, bits = rates[rate_index], tables[layer][bit_index] * 1000
+    if layer == _LAYER1:
+        samples, size = 384, (12 * bits // rate + padding) * 4
+    else:
+        samples = 576 if layer == _LAYER3 and version != _MPEG1 else 1152
+        size = samples // 8 * bits // rate + padding
+    return Frame(_LAYER_NAMES.get(layer, "MP3"), size, samples, rate, header[3] >> 6 != 3)  # noqa: PLR2004 - mono
+
+
+def examine(content: Content) -> Finding:
+    """Judge a file that starts with an ID3 tag or what looks like a frame.
+
+    Raises:
+        Damaged: no frames follow.
+    """
+    start = after_tags(content)
+    window = content.read(start, _WINDOW)
+    if window.startswith(b"fLaC"):
+        return Finding(
+            label="FLAC audio",
+            reason=Reason.TYPE_NOT_SUPPORTED,
+            detail="This is FLAC audio; WhatsApp takes AAC, AMR, MP3, M4A or Ogg Opus audio.",
+            extensions=(".flac",),
+        )
+    found = find_frames(window, at_end=start + len(window) >= content.size)
+    if found is None:
+        raise Damaged("This MP3 or AAC audio is damaged: there is no sound in it that can be played.")
+    offset, frame = found
+    if frame.kind in _LAYER_NAMES.values():
+        return Finding(
+            label=frame.kind,
+            mime_type="audio/mpeg",
+            reason=Reason.CODEC_NOT_SUPPORTED,
+            detail=f"This is {frame.kind}; of this family WhatsApp takes MP3 (layer III) only.",
+            extensions=(".mp2", ".mp3", ".mpa", ".mp1"),
+        )
+    seconds = _play_time(window[offset:], frame, content.size - start - offset)
+    kind, mime_type = ("AAC audio", "audio/aac") if frame.kind == "AAC" else ("MP3 audio", "audio/mpeg")
+    channels = "stereo" if frame.stereo else "mono"
+    return Finding(label=f"{kind}, {human_time(seconds)}, {channels}", mime_type=mime_type)
+
+
+def after_tags(content: Content) -> int:
+    """Where the sound starts: behind any ID3v2 tags and the zeros that some writers pad with."""
+    offset = 0
+    for _ in range(_MOST_TAGS):
+        header = content.read(offset, 10)
+        if len(header) < 10 or not header.startswith(b"ID3") or max(header[6:10]) > 127:  # noqa: PLR2004 - 7-bit bytes
+            break
+        length = header[6] << 21 | header[7] << 14 | header[8] << 7 | header[9]
+        offset += 10 + length + (10 if header[5] & 0x10 else 0)
+    if offset > content.size:
+        raise Damaged("This audio is cut short: it ends within its own title tag.")
+    window = content.read(offset, _WINDOW)
+    return offset + len(window) - len(window.lstrip(b"\0"))
+
+
+def find_frames(window: bytes, *, at_end: bool) -> tuple[int, Frame] | None:
+    """The first place where frames follow one another, and the first of them.
+
+    Args:
+        window: the bytes to look in.
+        at_end: whether the file ends where the window does, so that a last frame need not be followed.
+    """
+    offset = window.find(b"\xff")
+    while offset >= 0:
+        for read in (adts_frame, mpeg_frame):
+            frame = read(window, offset)
+            if frame is not None and _followed(window, offset, frame, at_end=at_end):
+                return offset, frame
+        offset = window.find(b"\xff", offset + 1)
+    return None
+
+
+def _followed(window: bytes, offset: int, first: Frame, *, at_end: bool) -> bool:
+    read = adts_frame if first.kind == "AAC" else mpeg_frame
+    frame: Frame | None = first
+    for seen in range(_FRAMES_WANTED):
+        if frame is None or not first.continues(frame):
+            return False
+        offset += frame.size
+        if offset >= len(window):
+            # The last frame may be cut, but a single cut one proves nothing.
+            return offset == len(window) or not at_end or seen > 0
+        if at_end and window.startswith((b"TAG", b"APETAGEX", b"ID3", b"LYRICSBEGIN"), offset):
+            return True
+        frame = read(window, offset)
+    return True
+
+
+def _play_time(sound: bytes, first: Frame, size: int) -> float:
+    """Seconds of sound: counted where the encoder wrote it down, otherwise estimated from a first stretch."""
+    for mark in (b"Xing", b"Info"):
+        at = sound.find(mark, 0, first.size)
+        if at >= 0 and len(sound) >= at + 12 and sound[at + 7] & 1:
+            return float(struct.unpack_from(">I", sound, at + 8)[0] * first.samples / first.rate)
+    read = adts_frame if first.kind == "AAC" else mpeg_frame
+    offset = frames = 0
+    while frames < 200 and (frame := read(sound, offset)):  # noqa: PLR2004 - five seconds are a fair sample
+        offset += frame.size
+        frames += 1
+    return size / max(offset, 1) * frames * first.samples / first.rate

@@ -1,0 +1,89 @@
+"""File names: whether they agree with the content, and a safe one for the multipart form."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+from greenroom.rules import BY_MIME_TYPE
+
+#: Characters, and bytes in UTF-8, that a clean name may have.
+LONGEST_NAME: Final = 120
+_LONGEST_BYTES: Final = 240
+
+#: Endings besides the table's own that honestly go with a MIME type.
+OTHER_EXTENSIONS: Final[dict[str, frozenset[str]]] = {
+    "image/jpeg": frozenset({".jpeg", ".jpe", ".jfif", ".jif"}),
+    "audio/aac": frozenset({".adts"}),
+    "audio/amr": frozenset({".3ga"}),
+    "audio/mpeg": frozenset({".mpga", ".mpeg3"}),
+    "audio/mp4": frozenset({".m4b", ".m4r", ".mp4", ".mp4a", ".aac", ".3gp", ".3ga", ".f4a"}),
+    "audio/ogg": frozenset({".opus", ".oga"}),
+    "video/mp4": frozenset({".m4v", ".mp4v", ".f4v"}),
+    "video/3gpp": frozenset({".3gpp"}),
+    "text/plain": frozenset(
+        ".csv .tsv .json .jsonl .ndjson .md .markdown .log .text .ini .cfg .conf .yaml .yml .toml .vcf .ics .srt .vtt"
+        " .eml .rst .tex .sql .py .js .ts .css .sh .bat .c .h .cpp .java .go .rs .rb .php .pl .asc".split()
+    ),
+    "application/msword": frozenset({".dot"}),
+    "application/vnd.ms-excel": frozenset({".xlt", ".xla"}),
+    "application/vnd.ms-powerpoint": frozenset({".pps", ".pot"}),
+}
+
+#: Endings of types that the provider does not take; they make a name disagree, and are replaced.
+_FOREIGN_EXTENSIONS: Final = frozenset(
+    ".gif .heic .heif .avif .bmp .tif .tiff .svg .ico .psd .jxl .jp2 .eps .ai .wav .flac .wma .aif .aiff .caf .mid .ra"
+    " .mkv .webm .avi .mov .wmv .flv .mpg .mpeg .ts .m2ts .vob .ogv .3g2 .zip .rar .7z .gz .tar .bz2 .xz .exe .dll .msi"
+    " .apk .dmg .iso .jar .html .htm .xml .rtf .odt .ods .odp .epub .pages .numbers .key .docm .xlsm .pptm .dotx .xltx"
+    " .potx .ppsx .xlsb .pub .msg .vsd .vsdx .mobi .ps .bin .dat .part .crdownload .tmp".split()
+)
+
+
+def extensions_of(mime_type: str) -> frozenset[str]:
+    """Every ending that honestly goes with a MIME type of the provider's table; empty for another's."""
+    row = BY_MIME_TYPE.get(mime_type)
+    return OTHER_EXTENSIONS.get(mime_type, frozenset()) | {row.extension} if row else frozenset()
+
+
+_KNOWN: Final = _FOREIGN_EXTENSIONS.union(*(extensions_of(mime_type) for mime_type in BY_MIME_TYPE))
+
+
+def extension_in(name: str) -> str:
+    """The ending of a name, in lower case with its dot, if it is one that claims a type; else empty."""
+    stem, dot, ending = name.rpartition(".")
+    extension = f".{ending.lower()}" if dot and stem else ""
+    return extension if extension in _KNOWN else ""
+
+
+_PATH: Final = re.compile(r".*[/\\]", re.DOTALL)
+_UNWANTED: Final = re.compile(r"""["'`<>|*?:;%\s]+""")
+
+
+def clean_file_name(name: str, mime_type: str) -> str:
+    """A name that is safe in a multipart header and on any disk, with the right ending for its type.
+
+    Args:
+        name: what the sender calls the file; may be a path, and may be hostile.
+        mime_type: WhatsApp's name for what it really is. Of a type outside the provider's table the ending
+            is left as it is.
+
+    Returns:
+        At most :data:`LONGEST_NAME` characters: no path, control characters, quotes or line breaks, and never
+        hidden or empty. Letters of any script stay.
+    """
+    base = unicodedata.normalize("NFC", _PATH.sub("", name))
+    # Line breaks and tabs are white space to us before they are control characters: words stay apart.
+    base = _UNWANTED.sub(" ", base)
+    base = "".join(char for char in base if not unicodedata.category(char).startswith("C")).strip(" .")
+    wanted = extensions_of(mime_type)
+    extension = extension_in(base)
+    stem = base[: len(base) - len(extension)].rstrip(" .") if extension else base
+    if wanted and extension not in wanted:
+        extension = BY_MIME_TYPE[mime_type].extension
+    stem = _cut(stem, LONGEST_NAME - len(extension), _LONGEST_BYTES - len(extension))
+    return (stem or "file") + extension
+
+
+def _cut(stem: str, characters: int, size: int) -> str:
+    return stem[:characters].encode()[:size].decode(errors="ignore").rstrip(" .")

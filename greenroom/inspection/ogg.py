@@ -1,0 +1,147 @@
+"""Ogg: the provider takes Opus in it and nothing else.
+
+Source of the layout: RFC 3533 (Ogg) and RFC 7845 (Opus in Ogg). Every stream announces its codec in the
+first bytes of its first page, and all first pages come before any other.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from greenroom.inspection.content import Content
+from greenroom.inspection.finding import Damaged, Finding
+from greenroom.inspection.words import human_time, listed
+from greenroom.reasons import Reason
+from greenroom.rules import KIB
+from greenroom.verdict import Notice
+
+#: "plays as a voice note up to 512 KB": see reference/beyond-the-page.md.
+VOICE_NOTE_LIMIT: Final = 512 * KIB
+_OPUS: Final = "Opus"
+_RATE: Final = 48_000  # Opus in Ogg always counts in 48 kHz (RFC 7845, section 4)
+_PAGE_HEADER: Final = 27
+_LARGEST_PAGE: Final = 65_307
+_FIRST_PAGE_FLAG: Final = 0x02
+_LAST_PAGE_FLAG: Final = 0x04
+_MOST_STREAMS: Final = 16
+
+#: How a stream's first packet opens, and what it is then. The skeleton describes others and plays nothing.
+_CODECS: Final[dict[bytes, str]] = {
+    b"OpusHead": _OPUS,
+    b"\x01vorbis": "Vorbis",
+    b"Speex   ": "Speex",
+    b"\x7fFLAC": "FLAC",
+    b"fLaC": "FLAC",
+    b"\x80theora": "Theora video",
+    b"OVP80": "VP8 video",
+    b"BBCD\x00": "Dirac video",
+    b"PCM     ": "uncompressed sound (PCM)",
+    b"CELT    ": "CELT",
+    b"\x80kate": "Kate subtitles",
+    b"\x80daala": "Daala video",
+    b"\x01video": "OGM video",
+}
+_SKELETON: Final = b"fishead\x00"
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    flags: int
+    granule: int
+    start: int  # of its data
+    end: int
+    whole: bool
+
+
+def examine(content: Content) -> Finding:
+    """Judge a file that starts with an Ogg page.
+
+    Raises:
+        Damaged: no stream can be told, or the last page is cut short.
+    """
+    heads = list(_first_packets(content))
+    codecs = [_codec(head) for head in heads if not head.startswith(_SKELETON)]
+    if not codecs:
+        raise Damaged("This Ogg file is damaged: it holds no sound that can be told.")
+    foreign = [codec for codec in codecs if codec != _OPUS]
+    if foreign:
+        found = listed(foreign)
+        return Finding(
+            label=f"Ogg file, {listed(codecs)}",
+            mime_type="audio/ogg",
+            reason=Reason.CODEC_NOT_SUPPORTED,
+            detail=f"This Ogg file holds {found}; WhatsApp takes Ogg with Opus sound only.",
+            extensions=(".ogg", ".oga", ".ogv", ".ogx", ".spx"),
+        )
+    return _judge_opus(content, heads[codecs.index(_OPUS)])
+
+
+def _judge_opus(content: Content, head: bytes) -> Finding:
+    if len(head) < 19:  # noqa: PLR2004 - the identification header's own length (RFC 7845, section 5.1)
+        raise Damaged("This Ogg Opus audio is damaged: its header is incomplete.")
+    channels, pre_skip = struct.unpack_from("<BH", head, 9)
+    if channels == 0:
+        raise Damaged("This Ogg Opus audio is damaged: its header names no sound channel.")
+    last = _last_page(content)
+    if not last.whole or content.size <= last.start:
+        raise Damaged("This Ogg Opus audio is cut short: its last part is incomplete.")
+    seconds = max(0, last.granule - pre_skip) / _RATE
+    notices = []
+    if channels > 1:
+        detail = f"This voice note has {channels} sound channels; Meta asks for mono, and phones may not play others."
+        notices.append(Notice(code="opus_not_mono", detail=detail))
+    if content.size > VOICE_NOTE_LIMIT:
+        detail = f"This is {content.size / KIB:,.0f} KB; only up to 512 KB it plays as a voice note, above as a file."
+        notices.append(Notice(code="not_a_voice_note", detail=detail))
+    if not last.flags & _LAST_PAGE_FLAG:
+        notices.append(
+            Notice(code="no_end_mark", detail="The sound has no end mark; it may have been cut short.")
+        )
+    kind = {1: "mono", 2: "stereo"}.get(channels, f"{channels} channels")
+    return Finding(
+        label=f"Ogg Opus audio, {human_time(seconds)}, {kind}", mime_type="audio/ogg", notices=tuple(notices)
+    )
+
+
+def _codec(head: bytes) -> str:
+    return next((name for start, name in _CODECS.items() if head.startswith(start)), "an unknown codec")
+
+
+def _page(content: Content, offset: int) -> _Page | None:
+    """The page at an offset, or None where there is none."""
+    header = content.read(offset, _PAGE_HEADER + 255)
+    if len(header) < _PAGE_HEADER or not header.startswith(b"OggS\x00"):
+        return None
+    flags, granule, segments = header[5], struct.unpack_from("<q", header, 6)[0], header[26]
+    start = offset + _PAGE_HEADER + segments
+    end = start + sum(header[_PAGE_HEADER : _PAGE_HEADER + segments])
+    return _Page(flags=flags, granule=granule, start=start, end=end, whole=end <= content.size)
+
+
+def _first_packets(content: Content) -> Iterator[bytes]:
+    """How the first packet of every stream opens."""
+    offset = 0
+    for _ in range(_MOST_STREAMS):
+        page = _page(content, offset)
+        if page is None or not page.flags & _FIRST_PAGE_FLAG:
+            return
+        yield content.read(page.start, min(page.end - page.start, 64))
+        offset = page.end
+
+
+def _last_page(content: Content) -> _Page:
+    """The last page that starts in the file."""
+    tail = content.tail(2 * _LARGEST_PAGE)
+    base = content.size - len(tail)
+    position = tail.rfind(b"OggS\x00")
+    while position >= 0:
+        page = _page(content, base + position)
+        if page is not None:
+            return page
+        if content.size - (base + position) < _PAGE_HEADER:
+            break  # a page that ends within its own header
+        position = tail.rfind(b"OggS\x00", 0, position)
+    raise Damaged("This Ogg Opus audio is cut short: its last part is incomplete.")

@@ -1,0 +1,146 @@
+"""ZIP files: Word, Excel and PowerPoint told apart by their parts, everything else named and refused.
+
+Source: ECMA-376 part 2 (Open Packaging Conventions). ``[Content_Types].xml`` gives each part's type; the
+type of the main part tells documents from templates, slide shows and files with macros, none of which are in
+the provider's table.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import zipfile
+import zlib
+from typing import Final
+
+from greenroom.inspection.content import Content
+from greenroom.inspection.finding import Damaged, Finding
+from greenroom.inspection.unsupported import foreign
+from greenroom.reasons import Reason
+from greenroom.rules import BY_MIME_TYPE, MIB
+from greenroom.verdict import Notice
+
+_CONTENT_TYPES: Final = "[Content_Types].xml"
+#: Most that is unpacked of one part; a larger one is checked only up to here.
+_LARGEST_PART: Final = MIB
+_MOST_ENTRIES: Final = 20_000
+_ENCRYPTED_FLAG: Final = 0x1
+
+_OFFICE: Final = "application/vnd.openxmlformats-officedocument."
+_MS: Final = "application/vnd.ms-"
+#: Content type of the main part, without its ``.main+xml``: the MIME type of the file.
+_MAIN_PARTS: Final[dict[str, str]] = {
+    f"{_OFFICE}wordprocessingml.document": f"{_OFFICE}wordprocessingml.document",
+    f"{_OFFICE}spreadsheetml.sheet": f"{_OFFICE}spreadsheetml.sheet",
+    f"{_OFFICE}presentationml.presentation": f"{_OFFICE}presentationml.presentation",
+    f"{_OFFICE}wordprocessingml.template": f"{_OFFICE}wordprocessingml.template",
+    f"{_OFFICE}spreadsheetml.template": f"{_OFFICE}spreadsheetml.template",
+    f"{_OFFICE}presentationml.template": f"{_OFFICE}presentationml.template",
+    f"{_OFFICE}presentationml.slideshow": f"{_OFFICE}presentationml.slideshow",
+    f"{_MS}word.document.macroenabled": f"{_MS}word.document.macroenabled.12",
+    f"{_MS}word.template.macroenabledtemplate": f"{_MS}word.template.macroenabled.12",
+    f"{_MS}excel.sheet.macroenabled": f"{_MS}excel.sheet.macroenabled.12",
+    f"{_MS}excel.template.macroenabled": f"{_MS}excel.template.macroenabled.12",
+    f"{_MS}excel.addin.macroenabled": f"{_MS}excel.addin.macroenabled.12",
+    f"{_MS}excel.sheet.binary.macroenabled": f"{_MS}excel.sheet.binary.macroenabled.12",
+    f"{_MS}powerpoint.presentation.macroenabled": f"{_MS}powerpoint.presentation.macroenabled.12",
+    f"{_MS}powerpoint.slideshow.macroenabled": f"{_MS}powerpoint.slideshow.macroenabled.12",
+    f"{_MS}powerpoint.template.macroenabled": f"{_MS}powerpoint.template.macroenabled.12",
+    f"{_MS}visio.drawing": "application/vnd.visio",
+}
+#: Names in an archive that tell what it is; the first row with a name that is there wins.
+_OTHER_PARTS: Final[tuple[tuple[str, str], ...]] = (
+    ("AndroidManifest.xml", "application/vnd.android.package-archive"),
+    ("Index/Document.iwa", "application/vnd.apple.iwork"),
+    ("Index.zip", "application/vnd.apple.iwork"),
+    ("META-INF/MANIFEST.MF", "application/java-archive"),
+)
+_ELEMENT: Final = re.compile(r"<(?:\w+:)?(?:Override|Default)\s[^>]*>")
+_ATTRIBUTE: Final = re.compile(r"""(PartName|ContentType)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
+_MAIN_SUFFIX: Final = ".main+xml"
+#: First names in a ZIP of each kind of Office file, for one that is cut short and has lost its directory.
+_FIRST_NAMES: Final = re.compile(rb"\[Content_Types\]\.xml|_rels/\.rels|(?:word|xl|ppt)/|docProps/")
+
+
+def examine(content: Content) -> Finding:
+    """Judge a file that starts with a ZIP signature.
+
+    Raises:
+        Damaged: an Office file that is cut short or whose parts are damaged.
+    """
+    try:
+        archive = zipfile.ZipFile(content.stream())
+    except (zipfile.BadZipFile, ValueError, struct.error, NotImplementedError) as error:
+        if _FIRST_NAMES.search(content.head):
+            raise Damaged(
+                "This Office document is cut short or damaged: its table of contents is missing."
+            ) from error
+        return foreign("application/zip")
+    with archive:
+        entries = archive.infolist()
+        names = {entry.filename for entry in entries[:_MOST_ENTRIES]}
+        if _CONTENT_TYPES not in names:
+            return foreign(_kind_of(archive, names))
+        return _judge(archive, names)
+
+
+def _kind_of(archive: zipfile.ZipFile, names: set[str]) -> str:
+    """The MIME type of an archive that is no Office file."""
+    if "mimetype" in names:
+        declared = _unpack(archive, "mimetype")[:100].decode("ascii", "replace").strip()
+        return declared.removesuffix("-template") or "application/zip"
+    return next((mime for name, mime in _OTHER_PARTS if name in names), "application/zip")
+
+
+def _judge(archive: zipfile.ZipFile, names: set[str]) -> Finding:
+    declared = _unpack(archive, _CONTENT_TYPES).decode("utf-8", "replace")
+    main = _main_part(declared)
+    if main is None:
+        return foreign(_kind_of(archive, names))
+    part, mime_type = main
+    row = BY_MIME_TYPE.get(mime_type)
+    if row is None:
+        return foreign(mime_type)
+    if part and part not in names:
+        found = {name.lower(): name for name in names}.get(part.lower())
+        if found is None:
+            raise Damaged(f"This {row.label} is damaged: its main part ({part}) is missing.")
+        part = found
+    if part and archive.getinfo(part).flag_bits & _ENCRYPTED_FLAG:
+        return Finding(
+            label=f"{row.label}, with a password",
+            mime_type=mime_type,
+            reason=Reason.ENCRYPTED,
+            detail=f"This {row.label} is locked with a password; nobody who receives it could open it.",
+        )
+    if part and not _unpack(archive, part).lstrip(b"\xef\xbb\xbf\xff\xfe \r\n\t").startswith(b"<"):
+        raise Damaged(f"This {row.label} is damaged: its main part makes no sense.")
+    notices: tuple[Notice, ...] = ()
+    if any(name.endswith("vbaProject.bin") for name in names):
+        detail = f"This {row.label} carries macros; phones ignore them, and virus scanners may not like them."
+        notices = (Notice(code="macros", detail=detail),)
+    return Finding(label=row.label, mime_type=mime_type, notices=notices)
+
+
+def _main_part(declared: str) -> tuple[str, str] | None:
+    """Name of the main part (empty where only a default type says so), and the file's MIME type."""
+    for element in _ELEMENT.findall(declared):
+        attributes = {name: double or single for name, double, single in _ATTRIBUTE.findall(element)}
+        kind = attributes.get("ContentType", "").lower()
+        mime_type = _MAIN_PARTS.get(kind.removesuffix(_MAIN_SUFFIX).removesuffix(".main"))
+        if mime_type is not None and ".main" in kind:
+            return attributes.get("PartName", "").lstrip("/"), mime_type
+    return None
+
+
+def _unpack(archive: zipfile.ZipFile, name: str) -> bytes:
+    """Up to :data:`_LARGEST_PART` bytes of a part, its check sum checked where it ends before that.
+
+    Raises:
+        Damaged: it cannot be unpacked.
+    """
+    try:
+        with archive.open(name) as part:
+            return part.read(_LARGEST_PART)
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, ValueError) as error:
+        raise Damaged("This Office document or archive is damaged: part of it cannot be unpacked.") from error

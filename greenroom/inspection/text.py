@@ -1,0 +1,166 @@
+"""Plain text: UTF-8, UTF-16 with a mark, or a single-byte alphabet; and markup that is no plain text.
+
+The provider's table has ``text/plain`` and no other text. Data and prose that people read as they are (CSV,
+JSON, Markdown, logs, source code, contact cards) are sent as ``text/plain`` on purpose, with a notice. HTML, XML,
+SVG, RTF and PostScript are written for a program to show, have MIME types of their own which the table lacks, and
+would reach the customer as a page of tags: they are refused.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from greenroom.inspection.content import HEAD, Content
+from greenroom.inspection.finding import Finding
+from greenroom.inspection.unsupported import foreign
+from greenroom.reasons import Reason
+from greenroom.verdict import Notice
+
+_MIME_TYPE: Final = "text/plain"
+_CHUNK: Final = 256 * 1024
+#: Longest first: the UTF-32 mark begins like the UTF-16 one.
+_MARKS: Final[tuple[tuple[bytes, str], ...]] = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+#: Control characters that occur in text: bell to carriage return, end of file (DOS), escape (colours in logs).
+_ALLOWED_CONTROLS: Final = frozenset({7, 8, 9, 10, 11, 12, 13, 26, 27})
+_CONTROLS: Final = bytes(code for code in (*range(32), 127) if code not in _ALLOWED_CONTROLS)
+_CONTROL_CHARACTER: Final = re.compile(f"[{re.escape(_CONTROLS.decode())}]")
+#: Share of control bytes in the first bytes up to which a file counts as text that went wrong.
+_MOSTLY_TEXT: Final = 0.05
+
+#: How a document opens that is markup, and what it is; after white space, in lower case.
+_MARKUP: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
+    (
+        re.compile(
+            r"(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*(?:<!doctype\s+svg[^>]*>\s*)?<(?:svg:)?svg[\s>]",
+            re.DOTALL,
+        ),
+        "image/svg+xml",
+    ),
+    (
+        re.compile(
+            r"(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)[\s>]", re.DOTALL
+        ),
+        "text/html",
+    ),
+    (re.compile(r"<\?xml\s"), "text/xml"),
+    (re.compile(r"\{\\rtf"), "text/rtf"),
+    (re.compile(r"%!ps"), "application/postscript"),
+)
+_CONTACT: Final = "a contact card (vCard)"
+_KINDS: Final[dict[str, str]] = {
+    "text/csv": "a CSV table",
+    "application/csv": "a CSV table",
+    "application/json": "JSON data",
+    "application/x-ndjson": "JSON data",
+    "text/vcard": _CONTACT,
+    "text/x-vcard": _CONTACT,
+    "text/calendar": "a calendar entry",
+    "message/rfc822": "an e-mail",
+    "text/x-shellscript": "a script",
+    "text/x-python": "a script",
+    "text/x-script.python": "a script",
+    "text/x-msdos-batch": "a script",
+    "text/x-php": "a script",
+    "text/x-perl": "a script",
+    "text/x-ruby": "a script",
+    "application/javascript": "a script",
+}
+_HEADING: Final = re.compile(r"(?:\A|\n)(?:#{1,6} \S|```|\* \S|- \S|\[[^\]]+\]\([^)]+\))")
+_TITLE: Final = re.compile(r"(?:\A|\n)#{1,6} \S")
+
+
+def examine(content: Content, mime: str) -> Finding:
+    """Judge a file that is text to libmagic or opens with a text mark.
+
+    Args:
+        content: the file.
+        mime: libmagic's name for it, which tells CSV, JSON and scripts from prose.
+    """
+    mark, encoding = next(((m, e) for m, e in _MARKS if content.head.startswith(m)), (b"", "utf-8"))
+    start = content.head.decode(encoding, "ignore").lstrip("\ufeff")
+    opening = start[:HEAD].lstrip().lower()
+    markup = next((kind for pattern, kind in _MARKUP if pattern.match(opening)), None)
+    if markup is not None:
+        return foreign(markup)
+    if not is_text(content, encoding):
+        if mark or not is_text(content, "latin-1"):
+            return _not_text()
+        encoding = "latin-1"
+    name = "plain text" if encoding != "latin-1" else "plain text in an old alphabet"
+    notices = []
+    kind = _kind_of(start, mime)
+    if kind is not None:
+        detail = f"This is {kind}; it is sent as a plain text document."
+        notices.append(Notice(code="sent_as_plain_text", detail=detail))
+    if encoding == "latin-1":
+        detail = "This text is not UTF-8; letters with accents may look wrong on a phone. Save it as UTF-8."
+        notices.append(Notice(code="not_utf8", detail=detail))
+    label = f"{name} ({kind.split(' ', 1)[1] if kind.startswith(('a ', 'an ')) else kind})" if kind else name
+    return Finding(label=label, mime_type=_MIME_TYPE, notices=tuple(notices))
+
+
+def _not_text() -> Finding:
+    return Finding(
+        label="text with binary data in it",
+        reason=Reason.NOT_TEXT,
+        detail="This file looks like text but has binary data in it; WhatsApp takes plain text, best as UTF-8.",
+        extensions=(".txt",),
+    )
+
+
+def _pieces(content: Content) -> Iterator[bytes]:
+    if content.data is not None:
+        yield content.data
+        return
+    # An oversize file is refused for its size anyway; its first bytes say what it is.
+    end = HEAD if content.oversize else content.size
+    for offset in range(0, end, _CHUNK):
+        yield content.read(offset, min(_CHUNK, end - offset))
+
+
+def is_text(content: Content, encoding: str) -> bool:
+    """Whether the whole content decodes and has no control characters that text never has."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    bytewise = encoding in ("utf-8", "utf-8-sig", "latin-1")
+    try:
+        for piece in _pieces(content):
+            text = decoder.decode(piece)
+            if bytewise and len(piece) != len(piece.translate(None, _CONTROLS)):
+                return False
+            if not bytewise and _CONTROL_CHARACTER.search(text):
+                return False
+        if not content.oversize:
+            decoder.decode(b"", final=True)
+    except UnicodeError:
+        return False
+    return True
+
+
+def mostly_text(head: bytes) -> bool:
+    """Whether a file that libmagic does not know is text that something spoiled, rather than binary data."""
+    controls = len(head) - len(head.translate(None, _CONTROLS))
+    return 0 < controls <= len(head) * _MOSTLY_TEXT
+
+
+def _kind_of(start: str, mime: str) -> str | None:
+    """What sort of plain text it is, where that is worth saying."""
+    known = _KINDS.get(mime)
+    if known is not None:
+        return known
+    if start.lstrip()[:1] in ("{", "["):
+        try:
+            json.loads(start)
+        except (ValueError, RecursionError):
+            return None
+        return "JSON data"
+    return "Markdown" if _TITLE.search(start) and len(_HEADING.findall(start)) > 1 else None

@@ -1,0 +1,125 @@
+"""WebP stickers: size, whether they move, and whether the file is whole.
+
+Source of the layout: Google, "WebP Container Specification". Source of 512 x 512: Meta's page on stickers,
+see ``reference/beyond-the-page.md``; it is a warning, since the provider's page does not ask for it.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from greenroom.inspection.content import Content
+from greenroom.inspection.finding import Damaged, Finding
+from greenroom.inspection.image import MOST_PIXELS
+from greenroom.reasons import Reason
+from greenroom.verdict import Notice
+
+_RIFF_HEADER: Final = 12
+_CHUNK_HEADER: Final = 8
+_ANMF_HEADER: Final = 16
+_ANIMATION_FLAG: Final = 0x02
+_STICKER_SIDE: Final = 512
+_VP8_START: Final = b"\x9d\x01\x2a"
+_VP8L_START: Final = 0x2F
+_MOST_CHUNKS: Final = 10_000
+_CUT_SHORT: Final = "This WebP sticker is cut short: it has less data than its header says."
+
+
+@dataclass(slots=True)
+class _Facts:
+    canvas: tuple[int, int] | None = None
+    picture: tuple[int, int] | None = None
+    frames: int = 0
+    animated: bool = False
+
+
+def examine(content: Content) -> Finding:
+    """Judge a file that starts with a WebP signature.
+
+    Raises:
+        Damaged: it has less data than its header says, or no picture.
+    """
+    (declared,) = struct.unpack_from("<I", content.head, 4)
+    if declared + 8 > content.size:
+        raise Damaged(_CUT_SHORT)
+    facts = _read(content, declared + 8)
+    size = facts.canvas or facts.picture
+    if size is None or (facts.picture is None and facts.frames == 0):
+        raise Damaged("This WebP sticker is damaged: it has no picture in it.")
+    return _judge(*size, animated=facts.animated)
+
+
+def _judge(width: int, height: int, *, animated: bool) -> Finding:
+    label = f"WebP sticker, {width} x {height}" + (", animated" if animated else "")
+    if width * height > MOST_PIXELS:
+        return Finding(
+            label=label,
+            mime_type="image/webp",
+            reason=Reason.TOO_LARGE,
+            detail=f"This WebP sticker unpacks to {width:,} x {height:,} pixels; stickers are 512 x 512.",
+            animated=animated,
+        )
+    notices: tuple[Notice, ...] = ()
+    if (width, height) != (_STICKER_SIDE, _STICKER_SIDE):
+        detail = f"This sticker is {width} x {height} pixels; WhatsApp wants stickers of exactly 512 x 512."
+        notices = (Notice(code="sticker_dimensions", detail=detail),)
+    return Finding(label=label, mime_type="image/webp", animated=animated, notices=notices)
+
+
+def _chunks(content: Content, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    for _ in range(_MOST_CHUNKS):
+        header = content.read(start, _CHUNK_HEADER)
+        if start + _CHUNK_HEADER > end or len(header) < _CHUNK_HEADER:
+            return
+        kind, length = struct.unpack("<4sI", header)
+        start += _CHUNK_HEADER
+        if start + length > end:
+            raise Damaged(_CUT_SHORT)
+        yield kind, start, length
+        start += length + (length & 1)
+
+
+def _read(content: Content, end: int) -> _Facts:
+    facts = _Facts()
+    for kind, start, length in _chunks(content, _RIFF_HEADER, end):
+        if kind == b"VP8X":
+            header = content.read(start, 10).ljust(10, b"\0")
+            facts.animated = bool(header[0] & _ANIMATION_FLAG)
+            facts.canvas = _uint24(header, 4) + 1, _uint24(header, 7) + 1
+        elif kind in _PICTURES and facts.picture is None:
+            facts.picture = _PICTURES[kind](content.read(start, 10))
+        elif kind == b"ANMF":
+            facts.frames += _frame(content, start, length)
+    return facts
+
+
+def _frame(content: Content, start: int, length: int) -> int:
+    """1 when an animation frame holds a picture, otherwise 0."""
+    inside = _chunks(content, start + _ANMF_HEADER, start + length)
+    return int(any(kind in _PICTURES and _PICTURES[kind](content.read(at, 10)) for kind, at, _ in inside))
+
+
+def _uint24(data: bytes, offset: int) -> int:
+    return int.from_bytes(data[offset : offset + 3], "little")
+
+
+def _lossy(data: bytes) -> tuple[int, int]:
+    """Width and height in a VP8 key frame (RFC 6386, section 9.1)."""
+    if len(data) < 10 or data[3:6] != _VP8_START or data[0] & 1:  # noqa: PLR2004 - the header's own length
+        raise Damaged("This WebP sticker is damaged: its picture has no valid start.")
+    width, height = struct.unpack_from("<HH", data, 6)
+    return width & 0x3FFF, height & 0x3FFF
+
+
+def _lossless(data: bytes) -> tuple[int, int]:
+    """Width and height in a VP8L header (WebP Lossless Bitstream Specification, section 3)."""
+    if len(data) < 5 or data[0] != _VP8L_START:  # noqa: PLR2004 - the header's own length
+        raise Damaged("This WebP sticker is damaged: its picture has no valid start.")
+    (bits,) = struct.unpack_from("<I", data, 1)
+    return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+
+
+_PICTURES: Final = {b"VP8 ": _lossy, b"VP8L": _lossless}
