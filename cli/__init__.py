@@ -1,1 +1,5 @@
-"""Placeholder."""
+"""The `greenroom` command."""
+
+from cli.main import main
+
+__all__ = ["main"]

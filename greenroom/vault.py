@@ -25,7 +25,7 @@ class Vault:
             self._fernet = MultiFernet([Fernet(key) for key in keys])
         except ValueError:
             raise SettingsError(
-                "GREENROOM_SECRET_KEY is not a Fernet key (32 random bytes in URL-safe base64). Make one with: "
+                "GREENROOM_SECRET_KEY is no Fernet key (32 random bytes in URL-safe base64). Make one with: "
                 "greenroom channel new-secret-key"
             ) from None
 
@@ -43,7 +43,7 @@ class Vault:
             return SecretStr(self._fernet.decrypt(encrypted).decode())
         except InvalidToken:
             raise SettingsError(
-                "An API key in the database was encrypted under another GREENROOM_SECRET_KEY. Add the old key "
+                "An API key in the database is encrypted under another GREENROOM_SECRET_KEY. Add the old key "
                 "after the new one, separated by a comma, or add the channel again."
             ) from None
 

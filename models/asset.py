@@ -134,6 +134,7 @@ class AssetUnderUpload:
     size: int
     file_name: str
     source: str
+    due_at: datetime
     attempts: int
 
 
@@ -218,6 +219,7 @@ def take_assets(
             Asset.size,
             Asset.file_name,
             Asset.source,
+            Asset.due_at,
             Asset.attempts,
         )
         .where(Asset.id.in_(mine))
@@ -231,6 +233,7 @@ def take_assets(
             size=row.size,
             file_name=row.file_name,
             source=row.source,
+            due_at=row.due_at,
             attempts=row.attempts,
         )
         for row in connection.execute(statement)

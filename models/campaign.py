@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection, ForeignKey, String, select, update
@@ -36,6 +36,8 @@ class CampaignRow:
     send_at: datetime
     keep_until: datetime
     cancelled_at: datetime | None
+    #: Whether the call that answered this row gave the campaign another send time than it had.
+    moved: bool = False
 
 
 _COLUMNS = (
@@ -68,6 +70,10 @@ def save_campaign(
             f"({send_at.isoformat()}). Give a later keep_until."
         )
     get_channel(connection, channel_id)
+    # Locked, so that two parts of one manifest see each other's dates.
+    before = connection.execute(
+        select(Campaign.send_at).where(Campaign.id == campaign_id).with_for_update()
+    ).scalar_one_or_none()
     statement = insert(connection, Campaign).values(
         id=campaign_id, channel_id=channel_id, send_at=send_at, keep_until=keep_until, created_at=now
     )
@@ -90,7 +96,7 @@ def save_campaign(
             f"Campaign {campaign_id} belongs to channel {row.channel_id}; it cannot be sent on "
             f"{channel_id} too. Give the second one an ID of its own."
         )
-    return row
+    return replace(row, moved=before is not None and before != send_at)
 
 
 def get_campaign(connection: Connection, campaign_id: str) -> CampaignRow:

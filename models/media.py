@@ -336,3 +336,43 @@ def record_delete(connection: Connection, media_row_id: int, *, now: datetime) -
 def postpone_delete(connection: Connection, media_row_id: int, *, until: datetime) -> None:
     """Try again to delete the ID, not before `until`."""
     connection.execute(update(Media).where(Media.id == media_row_id).values(delete_after=until))
+
+
+@dataclass(frozen=True, kw_only=True)
+class MediaReport:
+    """All that there is to say of one media ID."""
+
+    media_id: str
+    channel_id: str
+    file_name: str
+    uploaded_at: datetime
+    last_used_at: datetime | None
+    expires_at: datetime
+    deleted_at: datetime | None
+    is_current: bool
+
+
+def list_media(
+    connection: Connection, *, now: datetime, channel_id: str | None, also_gone: bool, limit: int
+) -> list[MediaReport]:
+    """Media IDs, the next to expire first; those that are gone only where asked for."""
+    statement = (
+        select(
+            Media.media_id,
+            Media.channel_id,
+            Asset.file_name,
+            Media.uploaded_at,
+            Media.last_used_at,
+            Media.expires_at,
+            Media.deleted_at,
+            Media.is_current,
+        )
+        .join(Asset, Asset.id == Media.asset_id)
+        .order_by(Media.expires_at, Media.id)
+        .limit(limit)
+    )
+    if channel_id is not None:
+        statement = statement.where(Media.channel_id == channel_id)
+    if not also_gone:
+        statement = statement.where(Media.deleted_at.is_(None), Media.expires_at > now)
+    return [MediaReport(**row) for row in connection.execute(statement).mappings()]

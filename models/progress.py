@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import Case, Connection, Row, and_, case, func, select
+from sqlalchemy import Case, Connection, Row, and_, case, func, or_, select
 
 from greenroom.verdict import Notice
 from models.asset import Asset, AssetState
@@ -149,4 +149,50 @@ def _report(row: Row[*tuple[object, ...]]) -> ItemReport:
         uploaded_at=row.uploaded_at,
         last_used_at=row.last_used_at,
         expires_at=row.expires_at,
+    )
+
+
+def campaign_hindrance(connection: Connection, campaign_id: str, *, now: datetime) -> str:
+    """Why some file of a campaign has to wait, in the words of its last failure; empty if none has to."""
+    statement = (
+        select(func.coalesce(Asset.detail, Item.detail))
+        .select_from(Item)
+        .outerjoin(Asset, Asset.id == Item.asset_id)
+        .where(
+            Item.campaign_id == campaign_id,
+            or_(
+                and_(Item.state == ItemState.WAITING, Item.not_before > now),
+                and_(Asset.state == AssetState.WAITING, Asset.not_before > now),
+            ),
+        )
+        .limit(1)
+    )
+    return connection.execute(statement).scalar() or ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backlog:
+    """How much work there is, and how much of it went wrong."""
+
+    inspections: int
+    uploads: int
+    failed: int
+    lost_answers: int
+
+
+def backlog(connection: Connection) -> Backlog:
+    """The work of all campaigns together."""
+    items = select(func.count()).where(
+        Item.state.in_((ItemState.WAITING, ItemState.CLAIMED, ItemState.INSPECTING))
+    )
+    uploads = select(func.count()).where(
+        Asset.state.in_((AssetState.WAITING, AssetState.CLAIMED, AssetState.UPLOADING))
+    )
+    failed = select(func.count()).where(Asset.state == AssetState.FAILED)
+    lost = select(func.coalesce(func.sum(Asset.lost_answers), 0))
+    return Backlog(
+        inspections=connection.execute(items).scalar_one(),
+        uploads=connection.execute(uploads).scalar_one(),
+        failed=connection.execute(failed).scalar_one(),
+        lost_answers=connection.execute(lost).scalar_one(),
     )

@@ -1,0 +1,47 @@
+# Everything that a checkout can do. `make demo` and `make test` set up all that they need by themselves.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help setup demo demo-stay test lint bench-limiter lock clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## Make .venv with everything that is needed, pinned by hashes
+
+$(READY): requirements/development.txt Makefile
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Greenroom needs Python 3.11 or newer; say which one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "This Python cannot make virtual environments; install its venv package (Debian: python3-venv)." >&2; exit 1; }
+	@echo "Setting up $(VENV) (once; about a minute)"
+	@$(PYTHON) -m venv $(VENV)
+	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/development.txt
+	@$(BIN)/python -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "greenroom-checkout.pth").write_text(str(pathlib.Path.cwd()) + "\n")'
+	@printf '#!%s\nfrom cli import main\n\nmain(prog_name="greenroom")\n' "$(abspath $(BIN))/python" > $(BIN)/greenroom
+	@chmod +x $(BIN)/greenroom
+	@touch $(READY)
+
+demo: $(READY) ## Get the example campaign ready against the sandbox
+	@$(BIN)/greenroom demo
+
+demo-stay: $(READY) ## The same, and keep everything up afterwards, with Flower
+	@$(BIN)/greenroom demo --stay
+
+test: $(READY) ## Run all the tests
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+lint: $(READY) ## Check style, types and layers (the tests do so too)
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+lock: $(READY) ## Pin the newest versions that pyproject.toml allows
+	@$(BIN)/uv pip compile pyproject.toml --extra app --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header --upgrade --quiet --output-file requirements/runtime.txt
+	@$(BIN)/uv pip compile pyproject.toml --extra app --group dev --constraint requirements/runtime.txt --universal \
+		--python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --quiet \
+		--output-file requirements/development.txt
+
+clean: ## Remove what the embedded stack and the tools have left; .venv stays
+	@rm -rf .greenroom .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

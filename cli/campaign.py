@@ -1,0 +1,155 @@
+"""`greenroom campaign`: hand campaigns over to running workers, and look how far they are."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import click
+from rich.table import Table
+
+from cli.embedded import require_files
+from cli.report import rejected_table, write_csv
+from cli.run import KEEP_DAYS
+from cli.stage import open_database, stage_options
+from cli.words import console, count, moment
+from greenroom.client import Greenroom
+from greenroom.errors import Misuse
+from greenroom.manifest import items_of_paths, parse_moment, parse_plan, read_manifest
+from greenroom.settings import load_settings
+from models.campaign import cancel_campaign, get_campaign, list_campaigns
+from models.progress import Stage, campaign_hindrance, campaign_items, campaign_progress
+
+
+@click.group()
+def campaign() -> None:
+    """Send-outs: hand them over, look how far they are, take their media IDs."""
+
+
+@campaign.command("submit")
+@click.argument("campaign_id")
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path, exists=True))
+@click.option("--channel", required=True, help="The WhatsApp phone number; known by `channel add`.")
+@click.option(
+    "--manifest",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A .csv, .json or .jsonl file with ref, source and perhaps kind, instead of paths.",
+)
+@click.option("--send-at", required=True, help="When it is sent, like 2026-12-01T09:00:00+01:00.")
+@click.option("--keep-days", default=KEEP_DAYS, show_default=True, help="Days its media must stay usable.")
+def submit(
+    campaign_id: str,
+    *,
+    paths: tuple[Path, ...],
+    channel: str,
+    manifest: Path | None,
+    send_at: str,
+    keep_days: int,
+) -> None:
+    """Hand CAMPAIGN_ID over to the workers. The same again changes nothing; other dates move it.
+
+    Paths must be the same on the machines of the workers.
+    """
+    if bool(paths) == bool(manifest):
+        raise click.UsageError("Give paths, or a --manifest.")
+    items = read_manifest(manifest) if manifest else items_of_paths(paths)
+    require_files(items)
+    start = parse_moment(send_at)
+    plan = parse_plan(
+        {
+            "id": campaign_id,
+            "channel": channel,
+            "send_at": start,
+            "keep_until": start + timedelta(days=keep_days),
+        }
+    )
+    settings = load_settings()
+    client = Greenroom(settings.celery_broker, result_url=settings.redis_url.get_secret_value())
+    try:
+        client.prepare(plan, items)
+    finally:
+        client.close()
+    click.echo(f"Campaign {campaign_id}: {count(len(items), 'file')} handed over.")
+    click.echo(f"See how far it is with: greenroom campaign status {campaign_id}")
+
+
+@campaign.command("status")
+@click.argument("campaign_id", required=False)
+@stage_options
+def status(campaign_id: str | None, *, state: Path, sandbox: bool) -> None:
+    """Show how far CAMPAIGN_ID is, or all campaigns, the latest first."""
+    now = datetime.now(UTC)
+    with open_database(state, sandbox=sandbox) as database, database.read() as connection:
+        chosen = [get_campaign(connection, campaign_id)] if campaign_id else list_campaigns(connection)
+        if not chosen:
+            click.echo("No campaigns yet.")
+            return
+        table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+        for column in ("Campaign", "Channel", "Sent at", "Kept until"):
+            table.add_column(column, overflow="fold")
+        for column in ("Checking", "Uploading", "Ready", "Rejected", "Failed"):
+            table.add_column(column, justify="right")
+        for row in chosen:
+            progress = campaign_progress(connection, row.id, now=now)
+            table.add_row(
+                row.id + (" [red](cancelled)[/red]" if row.cancelled_at else ""),
+                row.channel_id,
+                moment(row.send_at),
+                moment(row.keep_until),
+                *(
+                    f"{number:,}"
+                    for number in (
+                        progress.checking,
+                        progress.uploading,
+                        progress.ready,
+                        progress.rejected,
+                        progress.failed,
+                    )
+                ),
+            )
+        console.print(table)
+        if campaign_id:
+            if hindrance := campaign_hindrance(connection, campaign_id, now=now):
+                console.print(f"\n[yellow]Waiting to try again: {hindrance}[/yellow]")
+            bad = [
+                item
+                for item in campaign_items(connection, campaign_id, now=now)
+                if item.stage in (Stage.REJECTED, Stage.FAILED)
+            ]
+            if bad:
+                console.print()
+                console.print(rejected_table(bad))
+
+
+@campaign.command("export")
+@click.argument("campaign_id")
+@click.option(
+    "--csv", "csv_file", type=click.Path(path_type=Path, dir_okay=False), help="[default: standard output]"
+)
+@stage_options
+def export(campaign_id: str, *, csv_file: Path | None, state: Path, sandbox: bool) -> None:
+    """Write CAMPAIGN_ID's mapping from refs to media IDs as CSV."""
+    now = datetime.now(UTC)
+    with open_database(state, sandbox=sandbox) as database, database.read() as connection:
+        get_campaign(connection, campaign_id)
+        items = campaign_items(connection, campaign_id, now=now)
+        if csv_file is None:
+            write_csv(items, sys.stdout)
+            return
+        try:
+            with csv_file.open("w", encoding="utf-8", newline="") as file:
+                lines = write_csv(items, file)
+        except OSError as error:
+            raise Misuse(f"{csv_file} cannot be written: {error.strerror}") from error
+    click.echo(f"{count(lines, 'line')} in {csv_file}", err=True)
+
+
+@campaign.command("cancel")
+@click.argument("campaign_id")
+@stage_options
+def cancel(campaign_id: str, *, state: Path, sandbox: bool) -> None:
+    """Say that CAMPAIGN_ID needs nothing any more; what only it needed is deleted at the provider."""
+    with open_database(state, sandbox=sandbox) as database, database.write() as connection:
+        cancel_campaign(connection, campaign_id, now=datetime.now(UTC))
+    click.echo(f"Campaign {campaign_id} is cancelled.")

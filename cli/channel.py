@@ -1,0 +1,86 @@
+"""`greenroom channel`: the phone numbers that Greenroom knows, and their API keys."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from pydantic import SecretStr
+from rich.table import Table
+
+from cli.stage import open_database, read_api_key, stage_options
+from cli.words import console, moment
+from greenroom.manifest import parse_plan
+from greenroom.settings import load_settings
+from greenroom.vault import Vault, new_secret_key
+from models import Database
+from models.channel import add_channel, list_channels, resume_channel
+
+
+@click.group()
+def channel() -> None:
+    """Phone numbers and their API keys."""
+
+
+@channel.command("add")
+@click.argument("channel_id")
+def add(channel_id: str) -> None:
+    """Add CHANNEL_ID, or give it another API key; a paused channel goes on.
+
+    The key is read from GREENROOM_API_KEY, from the file that GREENROOM_API_KEY_FILE names, or asked for:
+    never from the command line, where others could read it.
+    """
+    now = datetime.now(UTC)
+    parse_plan({"id": "check", "channel": channel_id, "send_at": now, "keep_until": now})
+    settings = load_settings()
+    key = read_api_key() or SecretStr(click.prompt("API key", hide_input=True, err=True))
+    database = Database(settings.database_url)
+    try:
+        with database.write() as connection:
+            add_channel(
+                connection,
+                channel_id=channel_id,
+                api_base_url=settings.api_base_url,
+                api_key=Vault(settings.secret_key).encrypt(key),
+                now=now,
+            )
+    finally:
+        database.close()
+    click.echo(f"Channel {channel_id} is ready for campaigns.")
+
+
+@channel.command("list")
+@stage_options
+def list_(*, state: Path, sandbox: bool) -> None:
+    """Show all channels, and which are paused and why."""
+    with open_database(state, sandbox=sandbox) as database, database.read() as connection:
+        channels = list_channels(connection)
+    if not channels:
+        click.echo("No channels yet. Add one with: greenroom channel add CHANNEL_ID")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for column in ("Channel", "At", "State"):
+        table.add_column(column, overflow="fold")
+    for row in channels:
+        health = "[green]running[/green]"
+        if row.paused_at is not None:
+            health = f"[red]paused since {moment(row.paused_at)}[/red]: {row.paused_reason}"
+        table.add_row(row.id, row.api_base_url, health)
+    console.print(table)
+
+
+@channel.command("resume")
+@click.argument("channel_id")
+@stage_options
+def resume(channel_id: str, *, state: Path, sandbox: bool) -> None:
+    """Let a paused channel go on with the key that it has."""
+    with open_database(state, sandbox=sandbox) as database, database.write() as connection:
+        resume_channel(connection, channel_id)
+    click.echo(f"Channel {channel_id} goes on.")
+
+
+@channel.command("new-secret-key")
+def new_key() -> None:
+    """Print a fresh key for GREENROOM_SECRET_KEY, under which API keys are encrypted."""
+    click.echo(new_secret_key().get_secret_value())

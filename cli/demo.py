@@ -1,0 +1,96 @@
+"""`greenroom demo`: the example campaign, made on the spot and got ready against the sandbox."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import click
+
+from cli.embedded import Request, get_ready, sandbox_key, stack_plan
+from cli.run import KEEP_DAYS, save_mapping, show
+from cli.stage import DEMO, state_option
+from cli.words import console, remarks
+from examples import spring_sale
+from greenroom.manifest import items_of_paths, parse_plan
+from worker.embedded import Stack, embedded_stack
+from worker.home import Home
+
+CHANNEL = "4915112345678"
+LATENCY = "40ms-160ms"
+
+
+@click.command()
+@click.option("--stay", is_flag=True, help="Keep everything up afterwards, with Flower.")
+@state_option
+def demo(*, stay: bool, state: Path) -> None:
+    """Get the example campaign ready, with nothing but this machine."""
+    home = Home(folder=state / DEMO)
+    with home.locked():
+        home.stop_stale()
+        _begin_anew(home)
+    media = home.folder / "spring-sale"
+    remarks.print(f"Making the example campaign's files in {media}")
+    spring_sale.make(media)
+    now = datetime.now(UTC)
+    plan = parse_plan(
+        {
+            "id": "spring-sale",
+            "channel": CHANNEL,
+            "send_at": now,
+            "keep_until": now + timedelta(days=KEEP_DAYS),
+        }
+    )
+    remarks.print("Starting a broker (Valkey), a database (SQLite), the 360dialog sandbox, a worker and beat")
+    stack = stack_plan(home.folder, workers=1, concurrency=2, sandbox=True, latency=LATENCY, flower=stay)
+    with embedded_stack(stack) as running:
+        request = Request(campaign=plan, items=items_of_paths([media]), api_key=sandbox_key(CHANNEL))
+        outcome = get_ready(running, request)
+        show(outcome)
+        save_mapping(outcome, home.folder / "spring-sale.csv")
+        if stay:
+            _stay(running, home)
+    _say_what_next()
+
+
+def _begin_anew(home: Home) -> None:
+    """Each demo begins with an empty stage."""
+    for path in home.folder.iterdir():
+        if path.name == "lock":
+            continue
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def _stay(stack: Stack, home: Home) -> None:
+    settings = stack.settings
+    console.print("\n[bold]Everything is up until you press Ctrl-C[/bold]\n")
+    console.print(f"  Flower, to watch the tasks   {stack.flower}")
+    console.print(f"  The sandbox's own counts     {stack.sandbox}/_sandbox/stats")
+    console.print(f"  The broker                   {settings.redis_url.get_secret_value()}")
+    console.print(f"  The database                 {home.database}", soft_wrap=True)
+    console.print(f"  Logs                         {home.logs}\n", soft_wrap=True)
+    try:
+        signal.pause()
+    except KeyboardInterrupt:
+        remarks.print("Ending everything")
+
+
+def _say_what_next() -> None:
+    console.print("\n[bold]Next, with your own files[/bold]\n")
+    for command, what in (
+        (".venv/bin/greenroom check ./media", "judge them, with nothing running and no network"),
+        (
+            f".venv/bin/greenroom run ./media --channel {CHANNEL} --sandbox",
+            "rehearse the upload against the sandbox",
+        ),
+        (
+            f"GREENROOM_API_KEY=... .venv/bin/greenroom run ./media --channel {CHANNEL}",
+            "upload them to 360dialog",
+        ),
+    ):
+        console.print(f"  [cyan]{command}[/cyan]\n      {what}", soft_wrap=True)

@@ -1,0 +1,246 @@
+"""`greenroom doctor`: the health of every part, in a sentence each."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from celery.exceptions import CeleryError
+from kombu.exceptions import KombuError
+from redis import Redis
+from redis.exceptions import RedisError
+
+from cli.stage import in_production, open_database, stage_options
+from cli.words import console, count, moment
+from greenroom.errors import GreenroomError
+from greenroom.inspection import inspect_file
+from greenroom.settings import Settings, load_settings
+from greenroom.task_names import Queue
+from greenroom.vault import Vault
+from migrations import configuration
+from models import Database
+from models.channel import list_channels
+from models.progress import backlog
+from tasks.dispatch import HEARTBEAT
+
+#: Seconds that a part has to answer.
+PATIENCE = 3.0
+#: A tick of beat older than this many intervals is a sign that it is down.
+LATE_TICKS = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """How one part is.
+
+    Attributes:
+        part: its name.
+        well: whether it does its work.
+        sentence: what was seen, and what to do where it is not well.
+    """
+
+    part: str
+    well: bool
+    sentence: str
+
+
+@click.command()
+@stage_options
+@click.pass_context
+def doctor(context: click.Context, *, state: Path, sandbox: bool) -> None:
+    """Look at every part: settings, database, Redis, workers, beat, channels, provider, inspection.
+
+    Exit code 0: all are well. 1: some are not.
+    """
+    findings: list[Finding] = []
+    for finding in _examine(state, sandbox=sandbox):
+        mark = "[green]✓[/green]" if finding.well else "[red]✗[/red]"
+        console.print(f"{mark} [bold]{finding.part:<11}[/bold] {finding.sentence}", soft_wrap=True)
+        findings.append(finding)
+    context.exit(0 if all(finding.well for finding in findings) else 1)
+
+
+def _examine(state: Path, *, sandbox: bool) -> Iterator[Finding]:
+    yield _inspection()
+    if not in_production():
+        yield Finding(
+            part="settings",
+            well=True,
+            sentence="GREENROOM_DATABASE_URL is not set: looking at the embedded installation, which runs "
+            "during `greenroom run` alone.",
+        )
+        yield _safely("database", lambda: _embedded(state, sandbox=sandbox))
+        return
+    try:
+        settings = load_settings()
+        Vault(settings.secret_key)
+    except GreenroomError as error:
+        yield Finding(part="settings", well=False, sentence=str(error))
+        return
+    yield Finding(part="settings", well=True, sentence="All settings can be used.")
+    database = Database(settings.database_url)
+    try:
+        yield _safely("database", lambda: _database(database))
+        yield _safely("redis", lambda: _redis(settings))
+        yield _safely("workers", _workers)
+        yield _safely("beat", lambda: _beat(settings))
+        yield _safely("channels", lambda: _channels(settings, database))
+        yield _safely("backlog", lambda: _backlog(database))
+        yield _safely("provider", lambda: _provider(settings))
+    finally:
+        database.close()
+
+
+def _safely(part: str, look: Callable[[], Finding]) -> Finding:
+    try:
+        return look()
+    except (GreenroomError, RedisError, KombuError, CeleryError, OSError) as error:
+        return Finding(part=part, well=False, sentence=f"It cannot be reached: {error}")
+
+
+def _inspection() -> Finding:
+    verdict = inspect_file(Path(__file__))
+    return Finding(
+        part="inspection",
+        well=verdict.accepted,
+        sentence="Files can be judged."
+        if verdict.accepted
+        else f"A plain text was rejected: {verdict.detail}",
+    )
+
+
+def _embedded(state: Path, *, sandbox: bool) -> Finding:
+    with open_database(state, sandbox=sandbox) as database:
+        return _database(database)
+
+
+def _database(database: Database) -> Finding:
+    newest = ScriptDirectory.from_config(configuration(database.engine)).get_current_head()
+    with database.read() as connection:
+        revision = MigrationContext.configure(connection).get_current_revision()
+    if revision != newest:
+        return Finding(
+            part="database",
+            well=False,
+            sentence=f"Its tables are at revision {revision or 'none'}, not {newest}. Run: alembic upgrade head",
+        )
+    return Finding(
+        part="database", well=True, sentence=f"{database.dialect} answers, tables at revision {revision}."
+    )
+
+
+def _redis(settings: Settings) -> Finding:
+    with Redis.from_url(
+        settings.redis_url.get_secret_value(), socket_timeout=PATIENCE, socket_connect_timeout=PATIENCE
+    ) as redis:
+        server = redis.info("server")
+        memory = redis.info("memory")
+        persistence = redis.info("persistence")
+    name = f"{server.get('server_name', 'redis')} {server.get('valkey_version', server['redis_version'])}"
+    policy = str(memory.get("maxmemory_policy", "noeviction"))
+    if policy != "noeviction":
+        return Finding(
+            part="redis",
+            well=False,
+            sentence=f"{name} may throw away messages and paces when memory is short ({policy}). "
+            "Set maxmemory-policy to noeviction.",
+        )
+    kept = "keeps" if persistence.get("aof_enabled") else "does not keep"
+    return Finding(
+        part="redis", well=True, sentence=f"{name} answers, and {kept} its data in an append-only file."
+    )
+
+
+def _workers() -> Finding:
+    from worker import app  # noqa: PLC0415 - needs settings that were found to be usable by now
+
+    queues: dict[str, list[dict[str, str]]] = app.control.inspect(timeout=PATIENCE).active_queues() or {}
+    if not queues:
+        return Finding(
+            part="workers",
+            well=False,
+            sentence="None answers. Start one with: celery -A worker worker -Q control,inspection,upload",
+        )
+    served = {queue["name"] for of_one in queues.values() for queue in of_one}
+    if missing := sorted(set(Queue) - served):
+        return Finding(
+            part="workers",
+            well=False,
+            sentence=f"Nobody works on {', '.join(missing)}. Start a worker with -Q {','.join(missing)}",
+        )
+    return Finding(
+        part="workers",
+        well=True,
+        sentence=f"{count(len(queues), 'worker')} answer, and every queue is served.",
+    )
+
+
+def _beat(settings: Settings) -> Finding:
+    with Redis.from_url(
+        settings.redis_url.get_secret_value(), socket_timeout=PATIENCE, socket_connect_timeout=PATIENCE
+    ) as redis:
+        noted = redis.get(HEARTBEAT)
+    late = timedelta(seconds=max(LATE_TICKS * settings.dispatch_every, PATIENCE))
+    last = datetime.fromisoformat(noted.decode()) if isinstance(noted, bytes) else None
+    if last is None or datetime.now(UTC) - last > late:
+        return Finding(
+            part="beat",
+            well=False,
+            sentence=f"Its last tick came {moment(last) if last else 'never'}. Start it with: "
+            "celery -A worker beat",
+        )
+    return Finding(part="beat", well=True, sentence="It ticks.")
+
+
+def _channels(settings: Settings, database: Database) -> Finding:
+    with database.read() as connection:
+        channels = list_channels(connection)
+    vault = Vault(settings.secret_key)
+    for channel in channels:
+        vault.decrypt(channel.api_key)
+        if channel.paused_at is not None:
+            return Finding(
+                part="channels",
+                well=False,
+                sentence=f"Channel {channel.id} is paused since {moment(channel.paused_at)}: "
+                f"{channel.paused_reason}",
+            )
+    if not channels:
+        return Finding(
+            part="channels",
+            well=False,
+            sentence="There are none. Add one with: greenroom channel add CHANNEL_ID",
+        )
+    return Finding(part="channels", well=True, sentence=f"{count(len(channels), 'channel')}, none paused.")
+
+
+def _backlog(database: Database) -> Finding:
+    with database.read() as connection:
+        waiting = backlog(connection)
+    return Finding(
+        part="backlog",
+        well=not waiting.failed,
+        sentence=f"{count(waiting.inspections, 'file')} to inspect, {waiting.uploads:,} to upload, "
+        f"{waiting.failed:,} given up, {count(waiting.lost_answers, 'possible orphan')} at the provider.",
+    )
+
+
+def _provider(settings: Settings) -> Finding:
+    """Connect, and say nothing: a request without a key would count as a failed one."""
+    parts = urlsplit(settings.api_base_url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    host = parts.hostname or ""
+    with socket.create_connection((host, port), timeout=PATIENCE) as connection:
+        if parts.scheme == "https" and settings.https_proxy is None:
+            context = ssl.create_default_context(cafile=settings.ca_bundle)
+            with context.wrap_socket(connection, server_hostname=host):
+                pass
+    return Finding(part="provider", well=True, sentence=f"{settings.api_base_url} accepts connections.")

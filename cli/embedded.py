@@ -1,0 +1,176 @@
+"""One campaign through the embedded stack, from files to media IDs, with progress on the terminal."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dotenv import dotenv_values
+from pydantic import SecretStr
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn
+
+from cli.words import remarks
+from greenroom.client import Greenroom
+from greenroom.errors import ChannelError, Misuse
+from greenroom.manifest import CampaignPlan, ManifestItem
+from greenroom.settings import PREFIX, Settings
+from greenroom.vault import Vault
+from models import Database
+from models.channel import add_channel, get_channel
+from models.progress import ItemReport, campaign_hindrance, campaign_items, campaign_progress
+from models.progress import Progress as CampaignProgress
+from worker.embedded import Stack
+from worker.supervisor import Plan
+
+#: Seconds between two looks at how far the campaign is.
+LOOK_EVERY = 0.2
+#: The first part of a manifest waits for a worker to have started.
+START_PATIENCE = 90.0
+#: Settings that the embedded stack makes for itself.
+ITS_OWN = ("DATABASE_URL", "REDIS_URL", "BROKER_URL", "SECRET_KEY")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is to be got ready.
+
+    Attributes:
+        campaign: the plan; its channel is added to the embedded installation.
+        items: the files.
+        api_key: None where the channel is known from an earlier run.
+    """
+
+    campaign: CampaignPlan
+    items: Sequence[ManifestItem]
+    api_key: SecretStr | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What came of it."""
+
+    progress: CampaignProgress
+    items: list[ItemReport]
+    seconds: float
+
+
+def stack_plan(
+    home: Path, *, workers: int, concurrency: int, sandbox: bool, latency: str, flower: bool = False
+) -> Plan:
+    """The stack for a home; settings of the user's that the stack does not make for itself are kept."""
+    given = {**dotenv_values(Path(".env")), **os.environ}
+    names = {PREFIX + field.upper() for field in Settings.model_fields}
+    own = {PREFIX + name for name in ITS_OWN} | ({PREFIX + "API_BASE_URL"} if sandbox else set())
+    return Plan(
+        home=str(home.absolute()),
+        workers=workers,
+        concurrency=concurrency,
+        sandbox=sandbox,
+        latency=latency,
+        flower=flower,
+        environment={name: value for name, value in given.items() if name in names - own and value},
+    )
+
+
+def get_ready(stack: Stack, request: Request) -> Outcome:
+    """Hand the campaign over, and follow it until nothing of it waits any more.
+
+    Raises:
+        Misuse: there is no API key, or the stack has ended.
+        ChannelError: the provider refuses the channel; what is ready stays ready.
+    """
+    started = time.monotonic()
+    database = Database(stack.settings.database_url)
+    client = Greenroom(stack.settings.celery_broker, timeout=START_PATIENCE)
+    try:
+        _add_channel(database, stack, request)
+        with _progress_bars() as bars:
+            task = bars.add_task("Waiting for the workers", total=None)
+            client.prepare(request.campaign, request.items)
+            progress = _follow(stack, database, request.campaign, bars, task)
+        now = datetime.now(UTC)
+        with database.read() as connection:
+            items = list(campaign_items(connection, request.campaign.id, now=now))
+        return Outcome(progress=progress, items=items, seconds=time.monotonic() - started)
+    finally:
+        client.close()
+        database.close()
+
+
+def _add_channel(database: Database, stack: Stack, request: Request) -> None:
+    channel_id = request.campaign.channel
+    with database.write() as connection:
+        if request.api_key is None:
+            get_channel(connection, channel_id)
+            return
+        add_channel(
+            connection,
+            channel_id=channel_id,
+            # The embedded sandbox has another port each time, and keeps its media all the same.
+            api_base_url="sandbox" if stack.sandbox else stack.settings.api_base_url,
+            api_key=Vault(stack.settings.secret_key).encrypt(request.api_key),
+            now=datetime.now(UTC),
+        )
+
+
+def _follow(
+    stack: Stack, database: Database, campaign: CampaignPlan, bars: Progress, task: TaskID
+) -> CampaignProgress:
+    while True:
+        now = datetime.now(UTC)
+        with database.read() as connection:
+            progress = campaign_progress(connection, campaign.id, now=now)
+            channel = get_channel(connection, campaign.channel)
+            hindrance = campaign_hindrance(connection, campaign.id, now=now)
+        bars.update(
+            task, total=progress.total, completed=progress.settled, description=_words(progress, hindrance)
+        )
+        if progress.settled == progress.total:
+            return progress
+        if channel.paused_at is not None:
+            raise ChannelError(
+                f"Channel {campaign.channel} is paused: {channel.paused_reason} "
+                f"{progress.ready} of {progress.total} files are ready. Put it right, then run this again: "
+                "what is ready is not uploaded twice."
+            )
+        for name in stack.news():
+            remarks.print(f"[yellow]{name} died and was started again; nothing is lost.[/yellow]")
+        time.sleep(LOOK_EVERY)
+
+
+def _words(progress: CampaignProgress, hindrance: str) -> str:
+    if hindrance:
+        return f"[yellow]Waiting to try again: {hindrance}[/yellow]"
+    if progress.checking:
+        return "Checking and uploading"
+    return "Uploading"
+
+
+def _progress_bars() -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=40),
+        MofNCompleteColumn(),
+        console=remarks,
+        transient=True,
+    )
+
+
+def sandbox_key(channel: str) -> SecretStr:
+    """The API key by which the sandbox knows a channel; it takes any, and keeps media apart by it."""
+    return SecretStr(f"sandbox-{channel}")
+
+
+def require_files(items: Sequence[ManifestItem]) -> None:
+    """Refuse a campaign without files.
+
+    Raises:
+        Misuse: there are none.
+    """
+    if not items:
+        raise Misuse("There are no files there. Give files, or folders with files in them.")

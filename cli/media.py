@@ -1,0 +1,55 @@
+"""`greenroom media`: the IDs that the provider issued."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from rich.table import Table
+
+from cli.stage import open_database, stage_options
+from cli.words import console, moment
+from models.media import MediaReport, list_media
+
+
+@click.group()
+def media() -> None:
+    """Media IDs at the provider."""
+
+
+@media.command("list")
+@click.option("--channel", help="Of this channel alone.")
+@click.option("--all", "also_gone", is_flag=True, help="Those too that are deleted or expired.")
+@click.option("--limit", default=50, show_default=True, help="How many at most.")
+@stage_options
+def list_(*, channel: str | None, also_gone: bool, limit: int, state: Path, sandbox: bool) -> None:
+    """Show media IDs, the next to expire first."""
+    now = datetime.now(UTC)
+    with open_database(state, sandbox=sandbox) as database, database.read() as connection:
+        rows = list_media(connection, now=now, channel_id=channel, also_gone=also_gone, limit=limit)
+    if not rows:
+        click.echo("No media yet.")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for column in ("Media ID", "Channel", "File", "Uploaded", "Last used", "Expires", "State"):
+        table.add_column(column, overflow="fold", no_wrap=column == "Media ID")
+    for row in rows:
+        table.add_row(
+            row.media_id,
+            row.channel_id,
+            row.file_name,
+            moment(row.uploaded_at),
+            moment(row.last_used_at) or "never",
+            moment(row.expires_at),
+            _state(row, now),
+        )
+    console.print(table)
+
+
+def _state(row: MediaReport, now: datetime) -> str:
+    if row.deleted_at is not None:
+        return f"deleted {moment(row.deleted_at)}"
+    if row.expires_at <= now:
+        return "[red]expired[/red]"
+    return "[green]live[/green]" if row.is_current else "[yellow]to be deleted[/yellow]"

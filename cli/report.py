@@ -1,0 +1,129 @@
+"""What came of a campaign's items: as a table, as JSON lines, as CSV."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+from rich.table import Table
+
+from cli.words import day, size
+from greenroom.reasons import MEND, Reason
+from greenroom.sources import is_url
+from greenroom.verdict import Verdict
+from models.progress import ItemReport, Stage
+
+COLUMNS = (
+    "ref",
+    "source",
+    "verdict",
+    "category",
+    "mime_type",
+    "size",
+    "sha256",
+    "reason",
+    "detail",
+    "media_id",
+    "uploaded_at",
+    "expires_at",
+)
+#: A longer table is cut; the CSV has all lines.
+MOST_LINES = 60
+
+
+def accepted_table(items: Sequence[ItemReport], *, most: int = MOST_LINES) -> Table:
+    """The files that can be sent: what each really is, its media ID, and when that ends."""
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column("File", overflow="fold", ratio=3)
+    table.add_column("What it really is", overflow="fold", ratio=4)
+    table.add_column("Size", justify="right", no_wrap=True)
+    table.add_column("Media ID", no_wrap=True)
+    table.add_column("Expires", no_wrap=True)
+    for item in items[:most]:
+        label = item.label
+        for notice in item.notices:
+            label += f"\n[yellow]{notice.detail}[/yellow]"
+        table.add_row(item.ref, label, size(item.size), item.media_id or "", day(item.expires_at))
+    return table
+
+
+def rejected_table(items: Sequence[ItemReport], *, most: int = MOST_LINES) -> Table:
+    """The files that cannot be sent: why, and what to do."""
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column("File", overflow="fold", ratio=2)
+    table.add_column("Why it cannot be sent, and what to do", overflow="fold", ratio=5)
+    for item in items[:most]:
+        table.add_row(item.ref, f"[red]{item.detail or item.reason}[/red]\n{mend(item.reason)}")
+    return table
+
+
+def mend(reason: str | None) -> str:
+    """What to do about a reason; nothing for one of another version's."""
+    try:
+        return MEND[Reason(reason)] if reason else ""
+    except (ValueError, KeyError):
+        return ""
+
+
+def as_json(item: ItemReport) -> str:
+    """One line of `greenroom run --json`."""
+    return json.dumps(
+        {
+            "path": item.source,
+            "verdict": verdict(item.stage),
+            "category": item.category,
+            "mime_type": item.mime_type,
+            "size": item.size,
+            "sha256": item.sha256,
+            "reason": item.reason if item.stage is not Stage.READY else None,
+            "detail": item.detail if item.stage is not Stage.READY else "",
+            "media_id": item.media_id,
+            "expires_at": item.expires_at.isoformat() if item.expires_at else None,
+        },
+        ensure_ascii=False,
+    )
+
+
+def verdict_as_json(path: Path, judged: Verdict) -> str:
+    """One line of `greenroom check --json`."""
+    return json.dumps(
+        {
+            "path": str(path),
+            "verdict": "accepted" if judged.accepted else "rejected",
+            "category": judged.category,
+            "mime_type": judged.mime_type,
+            "size": judged.size,
+            "sha256": judged.sha256,
+            "reason": judged.reason,
+            "detail": judged.detail,
+        },
+        ensure_ascii=False,
+    )
+
+
+def verdict(stage: Stage) -> str:
+    """The contract's word: what inspection said, whatever came of the upload."""
+    return "rejected" if stage is Stage.REJECTED else "accepted"
+
+
+def write_csv(items: Iterable[ItemReport], file: TextIO) -> int:
+    """Write the mapping from a scheduler's refs to media IDs; answers how many lines."""
+    writer = csv.DictWriter(file, COLUMNS)
+    writer.writeheader()
+    lines = 0
+    for item in items:
+        writer.writerow({column: _cell(item, column) for column in COLUMNS})
+        lines += 1
+    return lines
+
+
+def _cell(item: ItemReport, column: str) -> Any:
+    if column == "verdict":
+        return verdict(item.stage) if item.stage is not Stage.FAILED else "failed"
+    value = getattr(item, column)
+    if column == "source":
+        return value if not is_url(value) else value.split("?", 1)[0]
+    return value.isoformat() if hasattr(value, "isoformat") else value

@@ -1,0 +1,138 @@
+"""`greenroom run`: a folder of media goes in, media IDs come out; with everything it needs started for it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import click
+
+from cli.embedded import Outcome, Request, get_ready, require_files, sandbox_key, stack_plan
+from cli.report import MOST_LINES, accepted_table, as_json, rejected_table, write_csv
+from cli.stage import LIVE, SANDBOX, read_api_key, state_option
+from cli.words import console, count, remarks
+from greenroom.errors import Misuse
+from greenroom.manifest import items_of_paths, parse_moment, parse_plan, read_manifest
+from models.progress import Stage
+from worker.embedded import embedded_stack
+
+#: A campaign got ready by hand keeps its media for as long as the provider does without a refresh.
+KEEP_DAYS = 30
+
+
+@click.command()
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path, exists=True))
+@click.option("--channel", required=True, help="The WhatsApp phone number, as your provider names it.")
+@click.option(
+    "--manifest",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A .csv, .json or .jsonl file with ref, source and perhaps kind, instead of paths.",
+)
+@click.option("--campaign", "campaign_id", help="A name for this send-out.  [default: the present moment]")
+@click.option("--send-at", help="When it is to be sent, like 2026-12-01T09:00:00+01:00.  [default: now]")
+@click.option("--keep-days", default=KEEP_DAYS, show_default=True, help="Days its media must stay usable.")
+@click.option("--sandbox", is_flag=True, help="Send nothing to 360dialog: use our stand-in for it.")
+@click.option("--latency", default="0", help="The sandbox's answer time, like 80ms or 50ms-1500ms.")
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 16), help="Worker processes.")
+@click.option(
+    "--concurrency", default=2, show_default=True, type=click.IntRange(1, 16), help="Pool processes in each."
+)
+@click.option("--json", "as_lines", is_flag=True, help="One JSON object a file, instead of tables.")
+@click.option(
+    "--csv", "csv_file", type=click.Path(path_type=Path, dir_okay=False), help="Where the mapping goes."
+)
+@state_option
+@click.pass_context
+def run(
+    context: click.Context,
+    *,
+    paths: tuple[Path, ...],
+    channel: str,
+    manifest: Path | None,
+    campaign_id: str | None,
+    send_at: str | None,
+    keep_days: int,
+    sandbox: bool,
+    latency: str,
+    workers: int,
+    concurrency: int,
+    as_lines: bool,
+    csv_file: Path | None,
+    state: Path,
+) -> None:
+    """Check and upload PATHS (files and folders), and print their media IDs.
+
+    The API key is read from GREENROOM_API_KEY, or from the file that GREENROOM_API_KEY_FILE names. Everything
+    else that is needed is started for the run, and ends with it.
+
+    Exit code 0: all files are ready. 1: some were rejected. 2: it could not be done.
+    """
+    if bool(paths) == bool(manifest):
+        raise click.UsageError("Give paths, or a --manifest.")
+    items = read_manifest(manifest) if manifest else items_of_paths(paths)
+    require_files(items)
+    now = datetime.now(UTC)
+    start = parse_moment(send_at) if send_at else now
+    plan = parse_plan(
+        {
+            "id": campaign_id or f"run-{now:%Y%m%d-%H%M%S}",
+            "channel": channel,
+            "send_at": start,
+            "keep_until": start + timedelta(days=keep_days),
+        }
+    )
+    home = state / (SANDBOX if sandbox else LIVE)
+    api_key = sandbox_key(channel) if sandbox else read_api_key()
+    if api_key is None and not (home / "greenroom.db").exists():
+        raise Misuse(
+            "There is no API key. Put it into GREENROOM_API_KEY, or its file's name into "
+            "GREENROOM_API_KEY_FILE; or try with --sandbox, which needs none."
+        )
+    stack = stack_plan(home, workers=workers, concurrency=concurrency, sandbox=sandbox, latency=latency)
+    with embedded_stack(stack) as running:
+        outcome = get_ready(running, Request(campaign=plan, items=items, api_key=api_key))
+    csv_file = csv_file or home / f"{plan.id}.csv"
+    if as_lines:
+        for item in outcome.items:
+            click.echo(as_json(item))
+    else:
+        show(outcome)
+    save_mapping(outcome, csv_file)
+    context.exit(0 if outcome.progress.ready == outcome.progress.total else 1)
+
+
+def show(outcome: Outcome) -> None:
+    """Print the tables, and a line that sums them up."""
+    ready = [item for item in outcome.items if item.stage is Stage.READY]
+    others = [item for item in outcome.items if item.stage is not Stage.READY]
+    if ready:
+        console.print()
+        console.print("[bold green]Ready to send[/bold green]\n")
+        console.print(accepted_table(ready))
+        _rest(len(ready))
+    if others:
+        console.print()
+        console.print("[bold red]Cannot be sent[/bold red]\n")
+        console.print(rejected_table(others))
+        _rest(len(others))
+    total = outcome.progress.total
+    console.print()
+    console.print(
+        f"[bold]{len(ready)} of {count(total, 'file')} ready[/bold] in {outcome.seconds:.1f} s, "
+        f"{count(len(others), 'file')} to mend."
+    )
+
+
+def _rest(lines: int) -> None:
+    if lines > MOST_LINES:
+        console.print(f"... and {lines - MOST_LINES:,} more, all of them in the mapping below.")
+
+
+def save_mapping(outcome: Outcome, csv_file: Path) -> None:
+    """Write the mapping from refs to media IDs."""
+    try:
+        with csv_file.open("w", encoding="utf-8", newline="") as file:
+            write_csv(outcome.items, file)
+    except OSError as error:
+        raise Misuse(f"The mapping cannot be written to {csv_file}: {error.strerror}") from error
+    remarks.print(f"The mapping from files to media IDs is in {csv_file}", soft_wrap=True)

@@ -1,0 +1,95 @@
+"""Where a command works: on the installation that the settings name, or on an embedded one in a folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from pydantic import SecretStr
+
+from greenroom.errors import Misuse
+from greenroom.settings import load_settings
+from models import Database
+from worker.home import Home
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+STATE = Path(".greenroom")
+#: Media IDs of the sandbox and of the real provider never meet in one database.
+LIVE, SANDBOX, DEMO = "live", "sandbox", "demo"
+
+
+def state_option(command: Command) -> Command:
+    """`--state`, for commands that may work on an embedded installation."""
+    return click.option(
+        "--state",
+        type=click.Path(path_type=Path, file_okay=False),
+        default=STATE,
+        show_default=True,
+        help="Folder of the embedded installation.",
+    )(command)
+
+
+def stage_options(command: Command) -> Command:
+    """`--state` and `--sandbox`, for commands that look into a database."""
+    sandbox = click.option(
+        "--sandbox", is_flag=True, help="Look at what was run with --sandbox, not at the real provider's."
+    )
+    return state_option(sandbox(command))
+
+
+@contextmanager
+def open_database(state: Path, *, sandbox: bool) -> Iterator[Database]:
+    """The database to look into: the settings' one, or else the embedded one.
+
+    Raises:
+        Misuse: there is neither.
+    """
+    database = Database(_database_url(state, sandbox=sandbox))
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def _database_url(state: Path, *, sandbox: bool) -> SecretStr:
+    if in_production():
+        return load_settings().database_url
+    home = Home(folder=state / (SANDBOX if sandbox else LIVE))
+    if not home.database.exists():
+        raise Misuse(
+            f"There is no database yet: neither GREENROOM_DATABASE_URL is set, nor has `greenroom run` left "
+            f"one in {home.folder}."
+        )
+    return SecretStr(home.database_url)
+
+
+def in_production() -> bool:
+    """Whether the settings name a database, so that embedded ones are out of the question."""
+    names = ("GREENROOM_DATABASE_URL", "GREENROOM_DATABASE_URL_FILE")
+    if any(name in os.environ for name in names):
+        return True
+    dotenv = Path(".env")
+    return dotenv.is_file() and "GREENROOM_DATABASE_URL" in dotenv.read_text(encoding="utf-8")
+
+
+def read_api_key() -> SecretStr | None:
+    """The API key from GREENROOM_API_KEY, or from the file that GREENROOM_API_KEY_FILE names.
+
+    Raises:
+        Misuse: the file cannot be read.
+    """
+    if key := os.environ.get("GREENROOM_API_KEY", "").strip():
+        return SecretStr(key)
+    if name := os.environ.get("GREENROOM_API_KEY_FILE"):
+        try:
+            return SecretStr(Path(name).read_text(encoding="utf-8").strip())
+        except OSError as error:
+            raise Misuse(
+                f"GREENROOM_API_KEY_FILE names {name}, which cannot be read: {error.strerror}"
+            ) from error
+    return None

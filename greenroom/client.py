@@ -1,0 +1,127 @@
+"""The schedulers' client: hands manifests over, reads media IDs, reports use; needs the broker alone.
+
+Example::
+
+    greenroom = Greenroom("redis://localhost:6379/0")
+    greenroom.prepare(plan, items)
+    media_ids = greenroom.resolve("spring-sale")
+    greenroom.mark_used([("4915112345678", media_ids["hero.jpg"], datetime.now(UTC))])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import Any, TypeVar
+
+from celery import Celery
+from celery.exceptions import TimeoutError as CeleryTimeoutError
+from kombu.exceptions import OperationalError
+
+from greenroom.clock import require_aware
+from greenroom.errors import TransientError
+from greenroom.manifest import CampaignPlan, ManifestItem
+from greenroom.task_names import QUEUES, TaskName
+
+#: Items in one message: small enough for any broker, large enough that enqueueing costs next to nothing.
+ITEMS_A_MESSAGE = 500
+#: Refs in one `resolve`, whose answer goes through the result backend.
+REFS_A_MESSAGE = 1_000
+USES_A_MESSAGE = 1_000
+
+Thing = TypeVar("Thing")
+
+
+class BrokerUnavailable(TransientError):
+    """The broker could not be reached, or no worker answered in time."""
+
+
+class Greenroom:
+    """What a campaign scheduler talks to.
+
+    Args:
+        broker_url: the broker of the workers.
+        result_url: where answers come back, if not by the broker.
+        timeout: seconds to wait for an answer.
+    """
+
+    def __init__(self, broker_url: str, *, result_url: str | None = None, timeout: float = 30.0) -> None:
+        self._timeout = timeout
+        # Bound to nothing global: a scheduler may well have a Celery app of its own.
+        self._app = Celery("greenroom-client", set_as_current=False)
+        self._app.conf.update(
+            broker_url=broker_url,
+            result_backend=result_url or broker_url,
+            task_serializer="json",
+            accept_content=["json"],
+            task_ignore_result=False,
+            task_send_sent_event=True,
+            broker_transport_options={"socket_connect_timeout": 10, "socket_timeout": 30},
+        )
+
+    def prepare(self, plan: CampaignPlan, items: Sequence[ManifestItem]) -> int:
+        """Hand a manifest over and wait until every line of it is in the database; answers how many.
+
+        The same campaign handed over twice changes nothing.
+
+        Raises:
+            BrokerUnavailable: not all of it was acknowledged; hand it over again.
+        """
+        message = plan.model_dump(mode="json")
+        answers = [
+            self._send(
+                TaskName.PREPARE,
+                [message, [item.model_dump(mode="json", exclude_none=True) for item in part]],
+                f"campaign {plan.id}: {len(part)} items on {plan.channel}",
+            )
+            for part in _parts(items, ITEMS_A_MESSAGE)
+        ]
+        for answer in answers:
+            self._answer(answer)
+        return len(items)
+
+    def resolve(self, campaign_id: str, refs: Sequence[str]) -> dict[str, str]:
+        """The live media ID of each ref; a ref without one is left out.
+
+        Raises:
+            BrokerUnavailable: no worker answered in time.
+        """
+        found: dict[str, str] = {}
+        for part in _parts(refs, REFS_A_MESSAGE):
+            summary = f"campaign {campaign_id}: {len(part)} refs"
+            found |= self._answer(self._send(TaskName.RESOLVE, [campaign_id, part], summary))
+        return found
+
+    def mark_used(self, uses: Iterable[tuple[str, str, datetime]]) -> None:
+        """Report uses: channel, media ID, and when the message was sent (aware)."""
+        for part in _parts(uses, USES_A_MESSAGE):
+            rows = [[channel, media_id, require_aware(at).isoformat()] for channel, media_id, at in part]
+            self._send(TaskName.MARK_USED, [rows], f"{len(rows)} uses")
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._app.close()
+
+    def _send(self, name: TaskName, args: list[Any], summary: str) -> Any:
+        try:
+            return self._app.send_task(name, args=args, queue=QUEUES[name], argsrepr=summary)
+        except OperationalError as error:
+            raise BrokerUnavailable("The broker could not be reached; nothing was enqueued.") from error
+
+    def _answer(self, answer: Any) -> Any:
+        try:
+            return answer.get(timeout=self._timeout)
+        except CeleryTimeoutError:
+            raise BrokerUnavailable(
+                f"No worker answered within {self._timeout:g} seconds. Is one running? The message stays "
+                "with the broker."
+            ) from None
+        finally:
+            answer.forget()
+
+
+def _parts(things: Iterable[Thing], size: int) -> Iterator[list[Thing]]:
+    iterator = iter(things)
+    while part := list(islice(iterator, size)):
+        yield part

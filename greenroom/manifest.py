@@ -1,0 +1,200 @@
+"""Manifests: what a scheduler hands over, checked at the door, and the ways to read one from disk."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic.types import AwareDatetime
+
+from greenroom.clock import require_aware
+from greenroom.errors import ManifestError
+from greenroom.rules import Category
+from greenroom.sources import is_url
+
+#: Names that can stand in a command line, a file name and a database without quoting.
+Name = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:+@-]*$"),
+]
+ChannelName = Annotated[
+    str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9+][A-Za-z0-9._-]*$")
+]
+
+
+def _absolute(source: str) -> str:
+    if not is_url(source) and not Path(source).is_absolute():
+        raise ValueError("must be an absolute path or an http(s) address")
+    return source
+
+
+class CampaignPlan(BaseModel):
+    """A send-out: which channel, when it is sent, and until when its media must stay usable."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: Name
+    channel: ChannelName
+    send_at: Annotated[AwareDatetime, AfterValidator(require_aware)]
+    keep_until: Annotated[AwareDatetime, AfterValidator(require_aware)]
+
+
+class ManifestItem(BaseModel):
+    """One file of a campaign, under the scheduler's own reference."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    ref: Annotated[str, StringConstraints(min_length=1, max_length=255)]
+    source: Annotated[str, StringConstraints(min_length=1, max_length=4096), AfterValidator(_absolute)]
+    kind: Category | None = None
+
+
+def parse_plan(data: Mapping[str, Any]) -> CampaignPlan:
+    """A campaign from JSON values.
+
+    Raises:
+        ManifestError: a field is missing, unknown or wrong.
+    """
+    try:
+        return CampaignPlan.model_validate(data)
+    except ValidationError as error:
+        raise ManifestError(f"The campaign cannot be used: {_first(error)}") from None
+
+
+def parse_items(data: Iterable[Mapping[str, Any]], *, where: str = "item") -> list[ManifestItem]:
+    """Items from JSON values.
+
+    Args:
+        data: one mapping an item, with ``ref``, ``source`` and perhaps ``kind``.
+        where: what to call one in an error, for example ``"spring.csv line"``.
+
+    Raises:
+        ManifestError: naming the first item that is wrong, or two with one ref.
+    """
+    items: list[ManifestItem] = []
+    first_with: dict[str, int] = {}
+    for number, values in enumerate(data, start=1):
+        try:
+            item = ManifestItem.model_validate(values)
+        except ValidationError as error:
+            raise ManifestError(f"{where} {number}: {_first(error)}") from None
+        if item.ref in first_with:
+            raise ManifestError(
+                f"{where} {number}: the ref {item.ref!r} stands at {first_with[item.ref]} already; each "
+                "item needs one of its own."
+            )
+        first_with[item.ref] = number
+        items.append(item)
+    return items
+
+
+def read_manifest(path: Path) -> list[ManifestItem]:
+    """The items of a manifest file (``.csv``, ``.json`` or ``.jsonl``); relative sources start beside it.
+
+    Raises:
+        ManifestError: the file cannot be read, or a line of it is wrong.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ManifestError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise ManifestError(f"{path} is not UTF-8 text. Save it as UTF-8 (in Excel: CSV UTF-8).") from None
+    readers = {".csv": _from_csv, ".json": _from_json, ".jsonl": _from_json_lines}
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise ManifestError(f"{path} is no manifest: give a .csv, .json or .jsonl file, or a folder.")
+    rows = [_beside(row, path.parent) for row in reader(path, text)]
+    return parse_items(rows, where=f"{path.name}, item")
+
+
+def items_of_paths(paths: Iterable[Path]) -> list[ManifestItem]:
+    """An item for each file given, and for each file below a folder given; hidden ones are left out.
+
+    The ref of a file is its path below the folder that was given, or its name.
+    """
+    rows: list[dict[str, str]] = []
+    taken: set[str] = set()
+    for path in paths:
+        root = path if path.is_dir() else path.parent
+        for file in files_below(path):
+            ref = file.relative_to(root).as_posix()
+            if ref in taken:
+                ref = str(file.absolute())
+            taken.add(ref)
+            rows.append({"ref": ref, "source": str(file.absolute())})
+    return parse_items(rows, where="file")
+
+
+def files_below(path: Path) -> Iterator[Path]:
+    """The path itself where it is no folder, else every file below it in order of name; no hidden ones."""
+    if not path.is_dir():
+        yield path
+        return
+    for folder, folders, names in os.walk(path):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(folder, name) for name in sorted(names) if not name.startswith("."))
+
+
+def parse_moment(text: str) -> datetime:
+    """A point in time as a person writes it: ISO 8601, with a time zone.
+
+    Raises:
+        ManifestError: it is not one, or has no zone.
+    """
+    try:
+        return require_aware(datetime.fromisoformat(text))
+    except ValueError:
+        raise ManifestError(
+            f"{text!r} is no point in time with a zone. Write it like 2026-12-01T09:00:00+01:00."
+        ) from None
+
+
+def _from_csv(path: Path, text: str) -> list[dict[str, Any]]:
+    reader = csv.DictReader(text.splitlines())
+    if not {"ref", "source"} <= set(reader.fieldnames or ()):
+        raise ManifestError(
+            f"{path.name}: the first line must name the columns: ref,source and perhaps kind."
+        )
+    return [{name: value for name, value in row.items() if name and value} for row in reader]
+
+
+def _from_json(path: Path, text: str) -> list[Any]:
+    try:
+        rows = json.loads(text)
+    except ValueError as error:
+        raise ManifestError(f"{path.name} is not JSON: {error}") from None
+    if not isinstance(rows, list):
+        raise ManifestError(f'{path.name} must hold a list of items: [{{"ref": ..., "source": ...}}, ...]')
+    return rows
+
+
+def _from_json_lines(path: Path, text: str) -> list[Any]:
+    rows = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.strip():
+            try:
+                rows.append(json.loads(line))
+            except ValueError as error:
+                raise ManifestError(f"{path.name}, line {number} is not JSON: {error}") from None
+    return rows
+
+
+def _beside(row: Any, folder: Path) -> Any:
+    """A relative source starts at the manifest's folder."""
+    if isinstance(row, dict) and isinstance(row.get("source"), str) and not is_url(row["source"]):
+        return {**row, "source": str((folder / row["source"]).absolute())}
+    return row
+
+
+def _first(error: ValidationError) -> str:
+    problem = error.errors(include_input=False, include_url=False)[0]
+    field = ".".join(str(part) for part in problem["loc"]) or "it"
+    text = problem["msg"].removeprefix("Value error, ")
+    return f"{field}: {text[:1].lower()}{text[1:]}."

@@ -1,0 +1,87 @@
+"""Sources: where a file comes from, a path on this machine or an http(s) address, opened as a local file."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import IO
+from urllib.parse import unquote, urlsplit
+
+import requests
+
+from greenroom.errors import FileRejected, SourceMissing, SourceUnavailable
+from greenroom.reasons import Reason
+from greenroom.rules import LARGEST_FILE, MIB
+
+CONNECT_SECONDS = 10.0
+READ_SECONDS = 60.0
+_CHUNK = 256 * 1024
+
+
+def is_url(source: str) -> bool:
+    """Whether the source is an http(s) address and not a path."""
+    return urlsplit(source).scheme in ("http", "https")
+
+
+def source_name(source: str) -> str:
+    """The file name that a source goes by."""
+    if is_url(source):
+        return unquote(PurePosixPath(urlsplit(source).path).name) or urlsplit(source).hostname or "file"
+    return Path(source).name
+
+
+def shown(source: str) -> str:
+    """The source as it may be shown: a signed address without what signs it."""
+    if not is_url(source):
+        return source
+    parts = urlsplit(source)
+    return f"{parts.scheme}://{parts.hostname or ''}{parts.path}"
+
+
+@contextmanager
+def local_copy(source: str) -> Iterator[Path]:
+    """The source as a file on this machine, for as long as the block runs.
+
+    Raises:
+        SourceMissing: there is no such file, or its server says so.
+        SourceUnavailable: it cannot be read just now.
+        FileRejected: the server sends more than WhatsApp ever takes.
+    """
+    if is_url(source):
+        with tempfile.NamedTemporaryFile(prefix="greenroom-") as file:
+            _fetch(source, file)
+            file.flush()
+            yield Path(file.name)
+        return
+    path = Path(source)
+    try:
+        regular = path.is_file()
+    except OSError as error:
+        raise SourceUnavailable(f"{source} cannot be read just now: {error.strerror}") from error
+    if not regular:
+        raise SourceMissing(f"There is no file at {source}.")
+    yield path
+
+
+def _fetch(source: str, into: IO[bytes]) -> None:
+    """Fetch a web source; errors name the address without its query, which may be what signs it."""
+    name = shown(source)
+    try:
+        with requests.get(source, stream=True, timeout=(CONNECT_SECONDS, READ_SECONDS)) as answer:
+            if answer.status_code >= requests.codes.server_error or answer.status_code in (408, 429):
+                raise SourceUnavailable(f"{name} answered {answer.status_code}.")
+            if not answer.ok:
+                raise SourceMissing(f"{name} answered {answer.status_code}.")
+            for chunk in answer.iter_content(_CHUNK):
+                into.write(chunk)
+                if into.tell() > LARGEST_FILE:
+                    raise FileRejected(
+                        Reason.TOO_LARGE,
+                        f"The file is larger than {LARGEST_FILE // MIB} MB, the most that WhatsApp takes of "
+                        "any file.",
+                    )
+    except requests.RequestException as error:
+        # Not `from error`: its text has the whole address.
+        raise SourceUnavailable(f"{name} could not be fetched ({type(error).__name__}).") from None

@@ -1,0 +1,23 @@
+"""How long to leave a file alone after a failure of the moment."""
+
+from __future__ import annotations
+
+import random
+from datetime import timedelta
+
+FIRST_SECONDS = 1.0
+LONGEST_SECONDS = 300.0
+#: Share of the wait that is left to chance, so that files which failed together do not come back together.
+JITTER = 0.25
+
+
+def backoff(attempts: int, *, asked: float | None = None) -> timedelta:
+    """The wait after so many failures: twice as long each time, up to five minutes.
+
+    Args:
+        attempts: failures before this one.
+        asked: seconds that the other side asked us to wait; never less than those.
+    """
+    seconds = min(LONGEST_SECONDS, FIRST_SECONDS * 2 ** min(attempts, 20))
+    seconds *= 1 + JITTER * random.random()  # noqa: S311 - spreads load, guards nothing
+    return timedelta(seconds=max(seconds, asked or 0.0))

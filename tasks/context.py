@@ -1,0 +1,131 @@
+"""What every task is given: settings, database, limiter, provider, clock, and a way to enqueue more."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from celery import current_app
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from greenroom.clock import Clock, SystemClock
+from greenroom.limiter import Limiter
+from greenroom.provider import ProviderClient
+from greenroom.settings import Settings
+from greenroom.task_names import QUEUES, TaskName
+from greenroom.vault import Vault
+from models import Database
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """A task to be enqueued.
+
+    Attributes:
+        name: which.
+        args: JSON values: ids and small things, never a secret.
+        summary: what Flower shows in place of the arguments.
+    """
+
+    name: TaskName
+    args: list[Any]
+    summary: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """The world that a task sees; tests hand in another one."""
+
+    settings: Settings
+    database: Database
+    redis: Redis
+    limiter: Limiter
+    provider: ProviderClient
+    vault: Vault
+    clock: Clock
+    publish: Callable[[Message], None]
+    sleep: Callable[[float], None] = time.sleep
+
+    @cached_property
+    def upload_threads(self) -> ThreadPoolExecutor:
+        """Kept from batch to batch, so that each thread's connection to the provider stays open."""
+        return ThreadPoolExecutor(self.settings.upload_threads, thread_name_prefix="upload")
+
+
+def publish_to_broker(message: Message) -> None:
+    """Enqueue on the app that `worker` has made current."""
+    current_app.send_task(
+        message.name, args=message.args, queue=QUEUES[message.name], argsrepr=message.summary
+    )
+
+
+def make_context(settings: Settings) -> Context:
+    """The context of a worker process.
+
+    Raises:
+        SettingsError: a setting is wrong in a way that only using it shows.
+    """
+    redis = Redis.from_url(
+        settings.redis_url.get_secret_value(),
+        socket_timeout=10,
+        socket_connect_timeout=5,
+        socket_keepalive=True,
+        health_check_interval=25,
+        # The limiter decides by itself how long to wait for Redis.
+        retry=Retry(NoBackoff(), 0),
+    )
+    return Context(
+        settings=settings,
+        database=Database(settings.database_url),
+        redis=redis,
+        limiter=Limiter(redis, pace=settings.pace),
+        provider=ProviderClient(
+            base_url=settings.api_base_url,
+            connect_timeout=settings.connect_timeout,
+            read_timeout=settings.read_timeout,
+            proxy=settings.https_proxy,
+            ca_bundle=str(settings.ca_bundle) if settings.ca_bundle else None,
+            allow_plain_http=settings.allow_plain_http,
+        ),
+        vault=Vault(settings.secret_key),
+        clock=SystemClock(),
+        publish=publish_to_broker,
+    )
+
+
+_settings: Settings | None = None
+_contexts: dict[int, Context] = {}
+
+
+def configure(settings: Settings) -> None:
+    """Say which settings :func:`current_context` uses; called once, when the Celery app is made."""
+    global _settings  # noqa: PLW0603 - Celery gives tasks no other place to find their settings
+    _settings = settings
+
+
+def current_context() -> Context:
+    """This process's context, made at first use: connections must not be shared across a fork."""
+    pid = os.getpid()
+    if pid not in _contexts:
+        if _settings is None:
+            raise RuntimeError("tasks.context.configure has not been called; import `worker` first")
+        _contexts.clear()
+        _contexts[pid] = make_context(_settings)
+    return _contexts[pid]
+
+
+def close_context() -> None:
+    """Close what this process's context holds open, if there is one."""
+    context = _contexts.pop(os.getpid(), None)
+    if context is not None:
+        context.upload_threads.shutdown(wait=False, cancel_futures=True)
+        context.provider.close()
+        context.database.close()
+        context.redis.close()

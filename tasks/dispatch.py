@@ -1,0 +1,121 @@
+"""Dispatch: hand out the next few seconds of work, so that the database stays the backlog."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+from greenroom.rules import KIB, MIB
+from greenroom.task_names import TaskName
+from models.asset import AssetClaim, channels_with_uploads, claim_assets, count_handed_out
+from models.claim import Claim
+from models.item import claim_items, count_items_handed_out
+from tasks.context import Context, Message
+
+#: A backlog is cut into at least so many batches a tick, for several worker processes to share.
+BATCHES_A_TICK = 4
+#: Up to so many files are sent out one by one: while little waiting, the first ID comes soonest that way.
+SINGLES = 4
+
+Thing = TypeVar("Thing")
+
+
+#: Where the last tick of beat is noted, for `greenroom doctor`.
+HEARTBEAT = "greenroom:beat"
+
+
+def dispatch(context: Context, *, tick: bool = False) -> dict[str, int]:
+    """Claim what may be worked on now, commit, then enqueue it; answers how many files of each sort.
+
+    Args:
+        context: the world.
+        tick: whether beat asked for it.
+    """
+    if tick:
+        context.redis.set(HEARTBEAT, context.clock.now().isoformat())
+    return {"inspections": _hand_out_inspections(context), "uploads": _hand_out_uploads(context)}
+
+
+def _hand_out_inspections(context: Context) -> int:
+    settings = context.settings
+    now = context.clock.now()
+    with context.database.write() as connection:
+        room = settings.inspect_ahead - count_items_handed_out(connection, now=now)
+        claims = claim_items(connection, limit=room, now=now, lease=settings.lease) if room > 0 else []
+    for part in _parts(claims, settings.inspect_batch_size):
+        context.publish(
+            Message(name=TaskName.INSPECT, args=[as_json(part)], summary=f"{_files(len(part))} to inspect")
+        )
+    return len(claims)
+
+
+def _hand_out_uploads(context: Context) -> int:
+    with context.database.read() as connection:
+        channels = channels_with_uploads(connection, now=context.clock.now())
+    return sum(_hand_out_channel(context, channel) for channel in channels)
+
+
+def _hand_out_channel(context: Context, channel_id: str) -> int:
+    settings = context.settings
+    now = context.clock.now()
+    with context.database.write() as connection:
+        handed_out = count_handed_out(connection, channel_id, now=now)
+        room = math.ceil(settings.pace * settings.horizon) - handed_out
+        claims = (
+            claim_assets(connection, channel_id, limit=room, now=now, lease=settings.lease)
+            if room > 0
+            else []
+        )
+    for part in _parts(claims, batch_size(len(claims), most=settings.batch_size)):
+        context.publish(
+            Message(
+                name=TaskName.UPLOAD,
+                args=[channel_id, as_json([asset.claim for asset in part])],
+                summary=summary_of(channel_id, part),
+            )
+        )
+    return len(claims)
+
+
+def batch_size(waiting: int, *, most: int) -> int:
+    """How many files go into one upload task: single files while few wait, fuller ones under load."""
+    if waiting <= SINGLES:
+        return 1
+    return min(most, math.ceil(waiting / BATCHES_A_TICK))
+
+
+def summary_of(channel_id: str, assets: Sequence[AssetClaim]) -> str:
+    """What an operator reads of an upload task: file, channel, size."""
+    size = readable_size(sum(asset.size for asset in assets))
+    name = assets[0].file_name
+    if len(assets) > 1:
+        name = f"{name} and {len(assets) - 1} more"
+    return f"{name}, {size}, on {channel_id}"
+
+
+def readable_size(size: int) -> str:
+    """Bytes as people write them: ``"840 KB"``, ``"3.1 MB"``."""
+    if size < KIB:
+        return f"{size} bytes"
+    if size < MIB:
+        return f"{size / KIB:.0f} KB"
+    return f"{size / MIB:.1f} MB"
+
+
+def as_json(claims: Sequence[Claim]) -> list[list[int]]:
+    """Claims as a task's argument: ``[[row id, token], ...]``."""
+    return [[claim.id, claim.token] for claim in claims]
+
+
+def from_json(claims: Sequence[Sequence[int]]) -> list[Claim]:
+    """The claims of a task's argument."""
+    return [Claim(id=row_id, token=token) for row_id, token in claims]
+
+
+def _files(count: int) -> str:
+    return "1 file" if count == 1 else f"{count} files"
+
+
+def _parts(things: Sequence[Thing], size: int) -> Iterator[Sequence[Thing]]:
+    return (things[start : start + size] for start in range(0, len(things), size))

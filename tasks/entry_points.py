@@ -1,0 +1,91 @@
+"""The Celery tasks: each takes JSON, calls a plain function, and answers JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from celery import Task, shared_task
+
+from greenroom.errors import TransientError
+from greenroom.task_names import TaskName
+from tasks.context import current_context
+from tasks.dispatch import dispatch, from_json
+from tasks.inspect import inspect
+from tasks.mark_used import mark_used
+from tasks.prepare import prepare
+from tasks.refresh import refresh
+from tasks.resolve import resolve
+from tasks.retire import retire
+from tasks.sweep import sweep
+from tasks.upload import upload
+
+Answer = TypeVar("Answer")
+
+#: Short on purpose: a long countdown would sit with one worker, and come back after a visibility timeout.
+LONGEST_COUNTDOWN_SECONDS = 30.0
+
+
+def until_done(task: Task[Any, Any], work: Callable[[], Answer]) -> Answer:
+    """Run work that must not be lost: a failure of the moment is tried again for as long as it takes."""
+    try:
+        return work()
+    except TransientError as error:
+        asked = error.retry_after or 2.0 ** min(task.request.retries, 5)
+        raise task.retry(exc=error, countdown=min(asked, LONGEST_COUNTDOWN_SECONDS)) from error
+
+
+@shared_task(name=TaskName.PREPARE, bind=True, max_retries=None, ignore_result=False)
+def prepare_task(
+    self: Task[Any, Any], campaign: Mapping[str, Any], items: Sequence[Mapping[str, Any]]
+) -> int:
+    """Take over (a part of) a campaign's manifest."""
+    return until_done(self, lambda: prepare(current_context(), campaign, items))
+
+
+@shared_task(name=TaskName.MARK_USED, bind=True, max_retries=None)
+def mark_used_task(self: Task[Any, Any], uses: Sequence[Sequence[str]]) -> int:
+    """Record when messages were sent."""
+    return until_done(self, lambda: mark_used(current_context(), uses))
+
+
+@shared_task(name=TaskName.RESOLVE, ignore_result=False)
+def resolve_task(campaign_id: str, refs: Sequence[str]) -> dict[str, str]:
+    """Answer live media IDs."""
+    return resolve(current_context(), campaign_id, refs)
+
+
+@shared_task(name=TaskName.INSPECT)
+def inspect_task(claims: Sequence[Sequence[int]]) -> dict[str, int]:
+    """Judge files."""
+    return inspect(current_context(), from_json(claims))
+
+
+@shared_task(name=TaskName.UPLOAD)
+def upload_task(channel_id: str, claims: Sequence[Sequence[int]]) -> dict[str, int]:
+    """Upload files."""
+    return upload(current_context(), channel_id, from_json(claims))
+
+
+@shared_task(name=TaskName.DISPATCH)
+def dispatch_task(*, tick: bool = False) -> dict[str, int]:
+    """Hand out the next few seconds of work."""
+    return dispatch(current_context(), tick=tick)
+
+
+@shared_task(name=TaskName.SWEEP)
+def sweep_task() -> dict[str, int]:
+    """Put back what silent workers had claimed."""
+    return sweep(current_context())
+
+
+@shared_task(name=TaskName.REFRESH)
+def refresh_task() -> int:
+    """Queue media that near their end."""
+    return refresh(current_context())
+
+
+@shared_task(name=TaskName.RETIRE)
+def retire_task() -> dict[str, int]:
+    """Delete media that nothing needs."""
+    return retire(current_context())

@@ -1,0 +1,128 @@
+"""Inspect: open each source, judge it, and give what is accepted an asset to be uploaded as."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import Connection
+
+from greenroom.errors import FileRejected, SourceMissing, SourceUnavailable
+from greenroom.inspection import clean_file_name, inspect_file
+from greenroom.reasons import Reason
+from greenroom.sources import local_copy, source_name
+from greenroom.task_names import TaskName
+from greenroom.verdict import Verdict
+from models.asset import NewAsset, queue_upload, want_asset
+from models.claim import Claim
+from models.item import ItemUnderInspection, postpone_item, record_verdict, renew_items, take_items
+from models.media import has_live_media
+from tasks.backoff import backoff
+from tasks.context import Context, Message
+
+logger = logging.getLogger(__name__)
+
+#: Verdicts are written when so many have come together, or so much time has passed.
+WRITE_EVERY_ITEMS = 10
+WRITE_EVERY = timedelta(seconds=0.5)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Judged:
+    """An item and what came of its inspection: a verdict, or a source that is away for now."""
+
+    item: ItemUnderInspection
+    verdict: Verdict | None
+    away: str = ""
+
+
+def inspect(context: Context, claims: Sequence[Claim]) -> dict[str, int]:
+    """Judge the items of these claims; answers how many were accepted and rejected.
+
+    Raises:
+        TransientError: the database is away; what was not written is taken up again after its lease.
+    """
+    settings, clock = context.settings, context.clock
+    with context.database.write() as connection:
+        items = take_items(connection, claims, now=clock.now(), lease=settings.lease)
+    counts = {"accepted": 0, "rejected": 0, "postponed": 0}
+    judged: list[_Judged] = []
+    written_at = clock.now()
+    for position, item in enumerate(items):
+        judged.append(_judge(item))
+        last = position + 1 == len(items)
+        if last or len(judged) >= WRITE_EVERY_ITEMS or clock.now() - written_at >= WRITE_EVERY:
+            rest = [later.claim for later in items[position + 1 :]]
+            _write(context, judged, rest, counts)
+            judged, written_at = [], clock.now()
+    if counts["accepted"]:
+        context.publish(
+            Message(name=TaskName.DISPATCH, args=[], summary=f"{counts['accepted']} files were accepted")
+        )
+    return counts
+
+
+def _judge(item: ItemUnderInspection) -> _Judged:
+    name = source_name(item.source)
+    try:
+        with local_copy(item.source) as path:
+            return _Judged(item=item, verdict=inspect_file(path, name=name, kind=item.kind))
+    except SourceMissing as error:
+        return _Judged(item=item, verdict=_unread(Reason.MISSING, str(error)))
+    except FileRejected as error:
+        return _Judged(item=item, verdict=_unread(Reason(error.reason), error.detail))
+    except SourceUnavailable as error:
+        return _Judged(item=item, verdict=None, away=str(error))
+
+
+def _unread(reason: Reason, detail: str) -> Verdict:
+    return Verdict(label="", size=0, sha256=None, category=None, mime_type=None, reason=reason, detail=detail)
+
+
+def _write(
+    context: Context, judged: Sequence[_Judged], rest: Sequence[Claim], counts: dict[str, int]
+) -> None:
+    now = context.clock.now()
+    # Assets are locked in one order everywhere, so that two inspections never wait for each other.
+    ordered = sorted(
+        judged, key=lambda one: (one.item.channel_id, (one.verdict and one.verdict.sha256) or "")
+    )
+    with context.database.write() as connection:
+        for one in ordered:
+            counts[_write_one(context, connection, one)] += 1
+        renew_items(connection, rest, until=now + context.settings.lease)
+
+
+def _write_one(context: Context, connection: Connection, one: _Judged) -> str:
+    now, item, verdict = context.clock.now(), one.item, one.verdict
+    if verdict is None:
+        if item.attempts + 1 < context.settings.max_attempts:
+            until = now + backoff(item.attempts)
+            postpone_item(connection, item.claim, until=until, detail=one.away)
+            return "postponed"
+        verdict = _unread(Reason.UNREADABLE, one.away)
+    if not verdict.accepted:
+        record_verdict(connection, item.claim, verdict, asset_id=None)
+        return "rejected"
+    asset_id = want_asset(connection, _asset_of(item, verdict))
+    recorded = record_verdict(connection, item.claim, verdict, asset_id=asset_id)
+    if recorded and not has_live_media(connection, asset_id, now=now):
+        queue_upload(connection, asset_id)
+    return "accepted"
+
+
+def _asset_of(item: ItemUnderInspection, verdict: Verdict) -> NewAsset:
+    if verdict.sha256 is None or verdict.mime_type is None or verdict.category is None:
+        raise AssertionError("an accepted file has a hash, a MIME type and a category")
+    return NewAsset(
+        channel_id=item.channel_id,
+        sha256=verdict.sha256,
+        mime_type=verdict.mime_type,
+        category=verdict.category,
+        size=verdict.size,
+        file_name=clean_file_name(source_name(item.source), verdict.mime_type),
+        source=item.source,
+        due_at=item.due_at,
+    )

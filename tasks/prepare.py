@@ -1,0 +1,49 @@
+"""Prepare: write a campaign and its items, in bulk and idempotently, then have them looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from greenroom.manifest import parse_items, parse_plan
+from greenroom.task_names import TaskName
+from models.campaign import save_campaign
+from models.item import NewItem, move_items, save_items
+from models.need import follow_send_times
+from tasks.context import Context, Message
+
+
+def prepare(context: Context, campaign: Mapping[str, Any], items: Sequence[Mapping[str, Any]]) -> int:
+    """Take over (a part of) a campaign's manifest; answers how many items it had.
+
+    Args:
+        context: the world.
+        campaign: the fields of :class:`greenroom.manifest.CampaignPlan`, as JSON values.
+        items: the fields of :class:`greenroom.manifest.ManifestItem` each, as JSON values.
+
+    Raises:
+        ManifestError: something of it is missing or wrong; nothing was written.
+        Misuse: the channel is not known, or the campaign is another channel's or cancelled.
+        TransientError: the database is away; nothing was written.
+    """
+    plan = parse_plan(campaign)
+    rows = [
+        NewItem(ref=item.ref, source=item.source, kind=item.kind)
+        # In one order for all: two messages that share items must not lock them crosswise.
+        for item in sorted(parse_items(items), key=lambda item: item.ref)
+    ]
+    with context.database.write() as connection:
+        saved = save_campaign(
+            connection,
+            campaign_id=plan.id,
+            channel_id=plan.channel,
+            send_at=plan.send_at,
+            keep_until=plan.keep_until,
+            now=context.clock.now(),
+        )
+        save_items(connection, campaign_id=plan.id, due_at=plan.send_at, items=rows)
+        if saved.moved:
+            move_items(connection, campaign_id=plan.id, due_at=plan.send_at)
+            follow_send_times(connection, plan.id)
+    context.publish(Message(name=TaskName.DISPATCH, args=[], summary=f"campaign {plan.id} has come in"))
+    return len(rows)

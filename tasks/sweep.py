@@ -1,0 +1,24 @@
+"""Sweep: put back what a worker had claimed and went silent on."""
+
+from __future__ import annotations
+
+from models.asset import sweep_assets
+from models.item import sweep_items
+from tasks.context import Context
+
+#: Rows put back in one transaction.
+CHUNK = 500
+
+
+def sweep(context: Context) -> dict[str, int]:
+    """Put back lapsed claims; answers how many inspections and uploads."""
+    most = context.settings.max_attempts
+    inspections = uploads = 0
+    while True:
+        now = context.clock.now()
+        with context.database.write() as connection:
+            items = sweep_items(connection, now=now, max_attempts=most, limit=CHUNK)
+            assets = sweep_assets(connection, now=now, max_attempts=most, limit=CHUNK)
+        inspections, uploads = inspections + items, uploads + assets
+        if max(items, assets) < CHUNK:
+            return {"inspections": inspections, "uploads": uploads}

