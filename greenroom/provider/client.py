@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
+from pathlib import Path
 from typing import BinaryIO
 
 import requests
@@ -79,7 +80,7 @@ class ProviderClient:
         connect_timeout: float = 10,
         read_timeout: float = 60,
         proxy: str | None = None,
-        ca_bundle: str | None = None,
+        ca_bundle: str | Path | None = None,
         allow_plain_http: bool = False,
         clock: Clock | None = None,
     ) -> None:

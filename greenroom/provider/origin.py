@@ -46,7 +46,8 @@ class Origin:
             raise SettingsError(_WANTED.format(problem="has more than scheme, host, port and path"))
         if scheme == "http" and not allow_plain_http and not _is_loopback(host):
             raise SettingsError(
-                f"the base URL http://{host} would send API keys unencrypted; write https:// instead"
+                f"GREENROOM_API_BASE_URL: http://{host} would send API keys unencrypted; write https://, or "
+                "set GREENROOM_ALLOW_PLAIN_HTTP=true for a sandbox"
             )
         port = _DEFAULT_PORTS[scheme] if port is None else port
         return cls(scheme=scheme, host=host, port=port, base=base_url.rstrip("/"))
@@ -73,7 +74,7 @@ class Origin:
         return target if self.same_as(target) else None
 
 
-_WANTED = "the provider's base URL {problem}; write it like https://waba-v2.360dialog.io"
+_WANTED = "GREENROOM_API_BASE_URL {problem}; write it like https://waba-v2.360dialog.io"
 
 
 def _odd(url: str) -> bool:

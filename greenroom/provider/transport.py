@@ -124,7 +124,7 @@ class SessionPool:
     A thread-local session would be lost, and its connection with it, whenever a short-lived thread ends.
     """
 
-    def __init__(self, origin: Origin, *, proxy: str | None, ca_bundle: str | None) -> None:
+    def __init__(self, origin: Origin, *, proxy: str | None, ca_bundle: str | Path | None) -> None:
         """Prepare the TLS context; nothing is connected yet.
 
         Raises:
@@ -139,7 +139,7 @@ class SessionPool:
         with suppress(ValueError, requests.RequestException):
             self._idle.append(self._new())
         if not self._idle:  # raised out here, without the proxy's URL: it may hold a password
-            raise SettingsError("the proxy's URL cannot be used; write it like http://proxy.example:3128")
+            raise SettingsError("GREENROOM_HTTPS_PROXY cannot be used; write it like http://proxy:3128")
 
     def take(self) -> requests.Session:
         """A session that nobody else uses, connected already if there is one."""
@@ -172,7 +172,7 @@ class SessionPool:
         return session
 
 
-def tls_context(ca_bundle: str | None) -> ssl.SSLContext:
+def tls_context(ca_bundle: str | Path | None) -> ssl.SSLContext:
     """A context that verifies host and certificate, against a file or folder of authorities.
 
     Raises:
@@ -186,5 +186,7 @@ def tls_context(ca_bundle: str | None) -> ssl.SSLContext:
         else:
             context.load_verify_locations(cafile=place)
     except OSError as error:
-        raise SettingsError(f"the CA bundle {place} cannot be read: {error.strerror or error}") from error
+        raise SettingsError(
+            f"GREENROOM_CA_BUNDLE: {place} cannot be read: {error.strerror or error}"
+        ) from error
     return context
