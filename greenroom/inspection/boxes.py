@@ -179,7 +179,8 @@ def _read_index(data: bytes, found: IsoMedia) -> None:
 
 def _fragments_duration(data: bytes, start: int) -> float:
     wide = data[start] == 1
-    return struct.unpack_from(">Q" if wide else ">I", data, start + 4)[0] / 1000  # the usual movie time scale
+    (length,) = struct.unpack_from(">Q" if wide else ">I", data, start + 4)
+    return float(length) / 1000  # the usual movie time scale
 
 
 def _duration(data: bytes, start: int) -> float:

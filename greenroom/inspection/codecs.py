@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Final
 
 from greenroom.inspection.boxes import Track
@@ -94,6 +95,8 @@ EXOTIC_PROFILES: Final[dict[int | None, str]] = {
     244: "High 4:4:4",
     44: "CAVLC 4:4:4",
 }
+_PICTURE_SIZE: Final = struct.Struct(">HH")
+_PICTURE_SIZE_AT: Final = 24  # in a video sample entry (ISO/IEC 14496-12, section 12.1.3)
 _NAL_TYPES: Final = range(1, 24)
 _LOOK_AT: Final = 64 * 1024
 
@@ -147,6 +150,14 @@ def _descriptor(body: bytes, at: int, wanted: int) -> int | None:
         if flags & 0x40:
             return None  # a URL in place of the description
     return None
+
+
+def picture_size(track: Track) -> tuple[int, int] | None:
+    """Width and height of a video track in pixels, or None where its entry is too short to say."""
+    if len(track.body) < _PICTURE_SIZE.size + _PICTURE_SIZE_AT:
+        return None
+    width, height = _PICTURE_SIZE.unpack_from(track.body, _PICTURE_SIZE_AT)
+    return width, height
 
 
 def h264_profile(track: Track) -> int | None:

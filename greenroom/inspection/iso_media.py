@@ -7,7 +7,6 @@ it too, since Apple Lossless or AC-3 in an M4A plays on few phones.
 
 from __future__ import annotations
 
-import struct
 from typing import Final
 
 from greenroom.inspection import codecs
@@ -91,7 +90,7 @@ class _Judge:
         )
 
     def _figures(self) -> str:
-        size = next((struct.unpack_from(">HH", t.body, 24) for t in self.video if len(t.body) >= 28), None)  # noqa: PLR2004 - the fields' end
+        size = next(map(codecs.picture_size, self.video), None)
         return human_time(self.media.seconds) + (f", {size[0]} x {size[1]}" if size else "")
 
     def _refusal(self, names: list[str]) -> tuple[Reason | None, str]:
@@ -137,7 +136,9 @@ class _Judge:
             notices.append(Notice(code="high_profile_b_frames", detail=_ANDROID))
         exotic = [name for profile in profiles if (name := codecs.EXOTIC_PROFILES.get(profile))]
         if exotic:
-            detail = f"This video is H.264 {listed(exotic)}, which most phones cannot play; 8-bit 4:2:0 plays everywhere."
+            detail = (
+                f"This video is H.264 {listed(exotic)}, which most phones cannot play; Main profile plays."
+            )
             notices.append(Notice(code="exotic_h264", detail=detail))
         if len(self.video) > 1:
             detail = f"This file has {len(self.video)} video tracks; phones show the first."

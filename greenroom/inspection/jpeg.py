@@ -36,6 +36,7 @@ _EXOTIC: Final[dict[int, str]] = {
 _COLOURS: Final[dict[int, str]] = {1: "greyscale", 4: "CMYK (for print)"}
 _RGB: Final = 3
 _EIGHT_BIT: Final = 8
+_MARK: Final = 0xFF
 _MOST_MARKERS: Final = 10_000
 #: In image data, 0xFF is followed by 0x00, a restart mark or a fill byte; by anything else it is a marker.
 _NEXT_MARKER: Final = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
@@ -82,7 +83,7 @@ def _exotic(process: str) -> Finding:
     return Finding(
         label=f"{process} JPEG image",
         reason=Reason.TYPE_NOT_SUPPORTED,
-        detail=f"This is a {process} JPEG, which phones cannot show; WhatsApp takes common JPEG or PNG images.",
+        detail=f"This JPEG is {process}, which phones cannot show; WhatsApp takes common JPEG or PNG images.",
         extensions=(".jpg", ".jpeg", ".jls"),
     )
 
@@ -102,7 +103,7 @@ def _walk(data: bytes) -> _Facts:
     for _ in range(_MOST_MARKERS):
         while data[position : position + 1] == b"\xff" == data[position + 1 : position + 2]:
             position += 1  # fill bytes
-        if position + 2 > len(data) or data[position] != 0xFF:
+        if position + 2 > len(data) or data[position] != _MARK:
             return facts
         marker = data[position + 1]
         position += 2

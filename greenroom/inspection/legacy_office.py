@@ -2,8 +2,8 @@
 
 A legacy file with a password keeps its type, and the provider's table takes the type: it is accepted with a
 notice. A password on a modern Office file turns it into an OLE2 container of another type (an encrypted
-package), which is in no row of the table: it is refused. Sources: [MS-DOC] 2.5.2 (fEncrypted), [MS-XLS] 2.4.117
-(FilePass), [MS-PPT] 2.1.3 (EncryptedSummary), [MS-OFFCRYPTO] 2.3.1 (EncryptedPackage).
+package), which is in no row of the table: it is refused. Sources: [MS-DOC] 2.5.2 (fEncrypted), [MS-XLS]
+2.4.117 (FilePass), [MS-PPT] 2.1.3 (EncryptedSummary), [MS-OFFCRYPTO] 2.3.1 (EncryptedPackage).
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def examine(content: Content) -> Finding:
         return Finding(
             label="Office document with a password",
             reason=Reason.ENCRYPTED,
-            detail="This Office document is locked with a password, which makes it a type that WhatsApp does not take.",
+            detail="This Office document is locked with a password; WhatsApp does not take locked ones.",
             extensions=(".docx", ".xlsx", ".pptx", ".docm", ".xlsm", ".pptm"),
         )
     if compound.root is not None and compound.root.clsid == _INSTALLER:

@@ -33,6 +33,8 @@ _LAYER_NAMES: Final = {_LAYER1: "MPEG audio layer I", _LAYER2: "MPEG audio layer
 _ADTS_RATES: Final = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
 _ADTS_HEADER: Final = 7
 _ADTS_SAMPLES: Final = 1024
+_ADTS_MASK: Final = 0xF6
+_ADTS_SYNC: Final = 0xF0
 _SYNC: Final = 0xFF
 
 
@@ -54,7 +56,7 @@ class Frame:
 def adts_frame(data: bytes, offset: int) -> Frame | None:
     """The ADTS frame at an offset, or None."""
     header = data[offset : offset + _ADTS_HEADER]
-    if len(header) < _ADTS_HEADER or header[0] != _SYNC or header[1] & 0xF6 != 0xF0:
+    if len(header) < _ADTS_HEADER or header[0] != _SYNC or header[1] & _ADTS_MASK != _ADTS_SYNC:
         return None
     rate = header[2] >> 2 & 15
     size = (header[3] & 3) << 11 | header[4] << 3 | header[5] >> 5

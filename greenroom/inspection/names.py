@@ -12,31 +12,37 @@ from greenroom.rules import BY_MIME_TYPE
 LONGEST_NAME: Final = 120
 _LONGEST_BYTES: Final = 240
 
+
+def _endings(*lines: str) -> frozenset[str]:
+    return frozenset(f".{word}" for line in lines for word in line.split())
+
+
 #: Endings besides the table's own that honestly go with a MIME type.
 OTHER_EXTENSIONS: Final[dict[str, frozenset[str]]] = {
-    "image/jpeg": frozenset({".jpeg", ".jpe", ".jfif", ".jif"}),
-    "audio/aac": frozenset({".adts"}),
-    "audio/amr": frozenset({".3ga"}),
-    "audio/mpeg": frozenset({".mpga", ".mpeg3"}),
-    "audio/mp4": frozenset({".m4b", ".m4r", ".mp4", ".mp4a", ".aac", ".3gp", ".3ga", ".f4a"}),
-    "audio/ogg": frozenset({".opus", ".oga"}),
-    "video/mp4": frozenset({".m4v", ".mp4v", ".f4v"}),
-    "video/3gpp": frozenset({".3gpp"}),
-    "text/plain": frozenset(
-        ".csv .tsv .json .jsonl .ndjson .md .markdown .log .text .ini .cfg .conf .yaml .yml .toml .vcf .ics .srt .vtt"
-        " .eml .rst .tex .sql .py .js .ts .css .sh .bat .c .h .cpp .java .go .rs .rb .php .pl .asc".split()
+    "image/jpeg": _endings("jpeg jpe jfif jif"),
+    "audio/aac": _endings("adts"),
+    "audio/amr": _endings("3ga"),
+    "audio/mpeg": _endings("mpga mpeg3"),
+    "audio/mp4": _endings("m4b m4r mp4 mp4a"),
+    "audio/ogg": _endings("opus oga"),
+    "video/mp4": _endings("m4v mp4v"),
+    "video/3gpp": _endings("3gpp"),
+    "text/plain": _endings(
+        "csv tsv json jsonl ndjson md markdown log text ini cfg conf yaml yml toml vcf ics srt vtt eml rst tex",
+        "sql py js ts css sh bat c h cpp java go rs rb php pl asc",
     ),
-    "application/msword": frozenset({".dot"}),
-    "application/vnd.ms-excel": frozenset({".xlt", ".xla"}),
-    "application/vnd.ms-powerpoint": frozenset({".pps", ".pot"}),
+    "application/msword": _endings("dot"),
+    "application/vnd.ms-excel": _endings("xlt xla"),
+    "application/vnd.ms-powerpoint": _endings("pps pot"),
 }
 
 #: Endings of types that the provider does not take; they make a name disagree, and are replaced.
-_FOREIGN_EXTENSIONS: Final = frozenset(
-    ".gif .heic .heif .avif .bmp .tif .tiff .svg .ico .psd .jxl .jp2 .eps .ai .wav .flac .wma .aif .aiff .caf .mid .ra"
-    " .mkv .webm .avi .mov .wmv .flv .mpg .mpeg .ts .m2ts .vob .ogv .3g2 .zip .rar .7z .gz .tar .bz2 .xz .exe .dll .msi"
-    " .apk .dmg .iso .jar .html .htm .xml .rtf .odt .ods .odp .epub .pages .numbers .key .docm .xlsm .pptm .dotx .xltx"
-    " .potx .ppsx .xlsb .pub .msg .vsd .vsdx .mobi .ps .bin .dat .part .crdownload .tmp".split()
+_FOREIGN_EXTENSIONS: Final = _endings(
+    "gif heic heif avif bmp tif tiff svg ico psd jxl jp2 eps ai",
+    "wav flac wma aif aiff caf mid ra mkv webm avi mov wmv flv mpg mpeg ts m2ts vob ogv 3g2 f4v",
+    "zip rar 7z gz tar bz2 xz exe dll msi apk dmg iso jar",
+    "html htm xml rtf odt ods odp epub pages numbers key docm xlsm pptm dotx xltx potx ppsx xlsb pub msg vsd vsdx",
+    "mobi ps bin dat part crdownload tmp",
 )
 
 

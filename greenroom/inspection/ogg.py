@@ -91,10 +91,14 @@ def _judge_opus(content: Content, head: bytes) -> Finding:
     seconds = max(0, last.granule - pre_skip) / _RATE
     notices = []
     if channels > 1:
-        detail = f"This voice note has {channels} sound channels; Meta asks for mono, and phones may not play others."
+        detail = (
+            f"This voice note has {channels} sound channels; Meta asks for one (mono), or it may not play."
+        )
         notices.append(Notice(code="opus_not_mono", detail=detail))
     if content.size > VOICE_NOTE_LIMIT:
-        detail = f"This is {content.size / KIB:,.0f} KB; only up to 512 KB it plays as a voice note, above as a file."
+        detail = (
+            f"This is {content.size / KIB:,.0f} KB; above 512 KB it is no voice note, but a file to download."
+        )
         notices.append(Notice(code="not_a_voice_note", detail=detail))
     if not last.flags & _LAST_PAGE_FLAG:
         notices.append(

@@ -1,8 +1,8 @@
 """PDF: that it runs to its end, that its index is there, and whether it asks for a password.
 
-Sources: ISO 32000-1, section 7.5, and its annex H.3: readers take a header within the first 1,024 bytes and an
-end mark within the last ones. A password is no reason to refuse: the provider's table takes ``application/pdf``
-and says nothing of passwords, and statements are sent that way on purpose. It is a notice.
+Sources: ISO 32000-1, section 7.5, and its annex H.3: readers take a header within the first 1,024 bytes and
+an end mark within the last ones. A password is no reason to refuse: the provider's table takes
+``application/pdf`` and says nothing of passwords, and statements are sent that way on purpose: a notice.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ def examine(content: Content) -> Finding:
         return Finding(
             label="PNG image in Apple's own variant",
             reason=Reason.TYPE_NOT_SUPPORTED,
-            detail="This PNG is in Apple's own variant for apps (CgBI); WhatsApp takes common JPEG or PNG images.",
+            detail="This PNG is in Apple's variant for apps; WhatsApp takes common JPEG or PNG images.",
             extensions=(".png",),
         )
     width, height, depth, colour_type = _header(content.head)

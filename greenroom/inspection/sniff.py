@@ -27,9 +27,8 @@ def _load_magic() -> tuple[Any, str]:
     }
     initialise = ctypes.CDLL.__init__
     try:
-        import pylibmagic  # noqa: PLC0415 - importing it has the side effects that this function contains
-
         import magic  # noqa: PLC0415 - must come second: it loads whatever libmagic it can see
+        import pylibmagic  # noqa: PLC0415 - importing it has the side effects that this function contains
     finally:
         ctypes.CDLL.__init__ = initialise  # type: ignore[method-assign] # back to what it was
         for key, value in kept.items():
@@ -45,7 +44,7 @@ _local = threading.local()
 
 
 def mime_of(head: bytes) -> str:
-    """libmagic's MIME type of a file's first bytes; ``application/octet-stream`` where it knows none.
+    """MIME type of a file's first bytes, by libmagic; ``application/octet-stream`` where it knows none.
 
     One handle a thread: libmagic's are not thread-safe, and opening one costs ten times a call.
     """
@@ -76,6 +75,8 @@ class Family(StrEnum):
 
 
 _PDF_HEADER_WITHIN: Final = 1024
+_SYNC: Final = 0xFF
+_SYNC_REST: Final = 0xE0
 _TEXT_BOMS: Final = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 #: Boxes that may open an ISO media file; ``ftyp`` came with MP4, older QuickTime files start with the others.
 _ISO_FIRST: Final = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"pnot", b"styp"})
@@ -84,7 +85,7 @@ _ISO_FIRST: Final = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"pnot", b"st
 def _is_mpeg_audio(head: bytes) -> bool:
     """An ID3 tag, or the eleven set bits that open an MPEG audio or ADTS frame."""
     return head.startswith(b"ID3") or (
-        len(head) > 1 and head[0] == 0xFF and head[1] >= 0xE0 and not head.startswith(_TEXT_BOMS)
+        len(head) > 1 and head[0] == _SYNC and head[1] >= _SYNC_REST and not head.startswith(_TEXT_BOMS)
     )
 
 

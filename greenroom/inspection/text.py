@@ -1,9 +1,9 @@
 """Plain text: UTF-8, UTF-16 with a mark, or a single-byte alphabet; and markup that is no plain text.
 
 The provider's table has ``text/plain`` and no other text. Data and prose that people read as they are (CSV,
-JSON, Markdown, logs, source code, contact cards) are sent as ``text/plain`` on purpose, with a notice. HTML, XML,
-SVG, RTF and PostScript are written for a program to show, have MIME types of their own which the table lacks, and
-would reach the customer as a page of tags: they are refused.
+JSON, Markdown, logs, source code, contact cards) are sent as ``text/plain`` on purpose, with a notice. HTML,
+XML, SVG, RTF and PostScript are written for a program to show, have MIME types of their own which the table
+lacks, and would reach the customer as a page of tags: they are refused.
 """
 
 from __future__ import annotations

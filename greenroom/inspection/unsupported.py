@@ -12,7 +12,7 @@ _GIF: Final = "JPEG or PNG images and MP4 videos"
 _AUDIO: Final = "AAC, AMR, MP3, M4A or Ogg Opus audio"
 _VIDEO: Final = "MP4 or 3GP videos"
 _DOCUMENTS: Final = "PDF, Word, Excel, PowerPoint or plain text documents"
-_ANY: Final = "images (JPEG, PNG), audio, MP4 videos, PDF and Office documents, and WebP stickers"
+_ANY: Final = "images (JPEG, PNG), audio, MP4 videos, PDF, Office and text documents, and WebP stickers"
 
 #: libmagic's MIME type (or ours, from brands and parts): what it is, what WhatsApp takes instead, its endings.
 _TYPES: Final[dict[str, tuple[str, str, str]]] = {
