@@ -158,7 +158,7 @@ def _mpeg_audio(content: Content, mime: str) -> Finding:
 
 
 def _other(content: Content, mime: str) -> Finding:
-    """A file that no signature of ours fits: MP3 with odd bytes before it, spoiled text, or a foreign type."""
+    """A file that no signature of ours fits: MP3 behind odd bytes, spoiled text, or a foreign type."""
     if mime == "application/octet-stream":
         found = mpeg_audio.find_frames(content.head, at_end=content.size <= len(content.head))
         if found is not None:

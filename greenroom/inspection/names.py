@@ -28,8 +28,8 @@ OTHER_EXTENSIONS: Final[dict[str, frozenset[str]]] = {
     "video/mp4": _endings("m4v mp4v"),
     "video/3gpp": _endings("3gpp"),
     "text/plain": _endings(
-        "csv tsv json jsonl ndjson md markdown log text ini cfg conf yaml yml toml vcf ics srt vtt eml rst tex",
-        "sql py js ts css sh bat c h cpp java go rs rb php pl asc",
+        "csv tsv json jsonl ndjson md markdown log text ini cfg conf yaml yml toml vcf ics srt vtt eml",
+        "rst tex sql py js ts css sh bat c h cpp java go rs rb php pl asc",
     ),
     "application/msword": _endings("dot"),
     "application/vnd.ms-excel": _endings("xlt xla"),
@@ -41,8 +41,8 @@ _FOREIGN_EXTENSIONS: Final = _endings(
     "gif heic heif avif bmp tif tiff svg ico psd jxl jp2 eps ai",
     "wav flac wma aif aiff caf mid ra mkv webm avi mov wmv flv mpg mpeg ts m2ts vob ogv 3g2 f4v",
     "zip rar 7z gz tar bz2 xz exe dll msi apk dmg iso jar",
-    "html htm xml rtf odt ods odp epub pages numbers key docm xlsm pptm dotx xltx potx ppsx xlsb pub msg vsd vsdx",
-    "mobi ps bin dat part crdownload tmp",
+    "html htm xml rtf odt ods odp epub pages numbers key docm xlsm pptm dotx xltx potx ppsx xlsb",
+    "pub msg vsd vsdx mobi ps bin dat part crdownload tmp",
 )
 
 

@@ -12,6 +12,7 @@ import os
 import threading
 from collections.abc import Callable
 from enum import StrEnum
+from importlib import import_module
 from typing import Any, Final, cast
 
 
@@ -27,8 +28,9 @@ def _load_magic() -> tuple[Any, str]:
     }
     initialise = ctypes.CDLL.__init__
     try:
-        import magic  # noqa: PLC0415 - must come second: it loads whatever libmagic it can see
-        import pylibmagic  # noqa: PLC0415 - importing it has the side effects that this function contains
+        # By name, and in this order: a sorter of imports would load the machine's own libmagic instead.
+        pylibmagic = import_module("pylibmagic")
+        magic = import_module("magic")
     finally:
         ctypes.CDLL.__init__ = initialise  # type: ignore[method-assign] # back to what it was
         for key, value in kept.items():
@@ -43,6 +45,14 @@ _magic, _database = _load_magic()
 _local = threading.local()
 
 
+def _new_handle() -> Any:
+    try:
+        return _magic.Magic(mime=True, magic_file=_database)
+    except _magic.MagicException:
+        # Somebody imported python-magic before us, over another libmagic that cannot read this database.
+        return _magic.Magic(mime=True)
+
+
 def mime_of(head: bytes) -> str:
     """MIME type of a file's first bytes, by libmagic; ``application/octet-stream`` where it knows none.
 
@@ -50,7 +60,7 @@ def mime_of(head: bytes) -> str:
     """
     handle = getattr(_local, "handle", None)
     if handle is None:
-        handle = _local.handle = _magic.Magic(mime=True, magic_file=_database)
+        handle = _local.handle = _new_handle()
     try:
         return cast("str", handle.from_buffer(head))
     except _magic.MagicException:

@@ -30,7 +30,7 @@ _MARKS: Final[tuple[tuple[bytes, str], ...]] = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-#: Control characters that occur in text: bell to carriage return, end of file (DOS), escape (colours in logs).
+#: Control characters that occur in text: bell to carriage return, DOS' end of file, escape (colours in logs).
 _ALLOWED_CONTROLS: Final = frozenset({7, 8, 9, 10, 11, 12, 13, 26, 27})
 _CONTROLS: Final = bytes(code for code in (*range(32), 127) if code not in _ALLOWED_CONTROLS)
 _CONTROL_CHARACTER: Final = re.compile(f"[{re.escape(_CONTROLS.decode())}]")
@@ -113,7 +113,7 @@ def _not_text() -> Finding:
     return Finding(
         label="text with binary data in it",
         reason=Reason.NOT_TEXT,
-        detail="This file looks like text but has binary data in it; WhatsApp takes plain text, best as UTF-8.",
+        detail="This file looks like text but has binary data in it; WhatsApp takes plain text, best UTF-8.",
         extensions=(".txt",),
     )
 

@@ -14,7 +14,7 @@ _VIDEO: Final = "MP4 or 3GP videos"
 _DOCUMENTS: Final = "PDF, Word, Excel, PowerPoint or plain text documents"
 _ANY: Final = "images (JPEG, PNG), audio, MP4 videos, PDF, Office and text documents, and WebP stickers"
 
-#: libmagic's MIME type (or ours, from brands and parts): what it is, what WhatsApp takes instead, its endings.
+#: libmagic's MIME type (or ours, from brands and parts): what it is, what WhatsApp takes, its endings.
 _TYPES: Final[dict[str, tuple[str, str, str]]] = {
     "image/gif": ("a GIF image", _GIF, ".gif"),
     "image/heic": ("a HEIC image (as iPhones save them)", _IMAGES, ".heic .heif"),
