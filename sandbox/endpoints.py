@@ -1,0 +1,198 @@
+"""The four endpoints of the provider's page."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from aiohttp import HttpVersion11, hdrs, web
+
+from sandbox.answers import LINK_DEAD, Refusal
+from sandbox.faults import Drop, Endpoint, Fault
+from sandbox.latency import Latency
+from sandbox.links import PATH as DOWNLOAD_PATH
+from sandbox.links import Link
+from sandbox.numbers import Number
+from sandbox.upload import receive
+from sandbox.world import World
+
+KEY_HEADER = "D360-API-KEY"
+_FIRST_ERROR_STATUS = 400
+_NO_FAULT = Fault(on="any")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What is special to one endpoint.
+
+    Attributes:
+        endpoint: its name.
+        admit: called first, with nothing of the body read; counts, and refuses what is beyond a limit.
+        answer: does what the page says.
+        failed: called when an admitted request is answered with an error.
+    """
+
+    endpoint: Endpoint
+    admit: Callable[[Number], None]
+    answer: Callable[[web.Request, Number], Awaitable[web.StreamResponse]]
+    failed: Callable[[Number], None]
+
+
+class Endpoints:
+    """The handlers; :meth:`routes` says which is where."""
+
+    def __init__(self, world: World, *, latency: Latency) -> None:
+        self._world = world
+        self._latency = latency
+
+    def routes(self) -> list[web.RouteDef]:
+        """The page's table of endpoints; downloads work with and without the last slash."""
+        upload, lookup = self._handler(self._uploading()), self._handler(self._looking_up())
+        download, delete = self._handler(self._downloading()), self._handler(self._deleting())
+        return [
+            web.post("/media", upload, expect_handler=_leave_to_the_handler),
+            web.get(DOWNLOAD_PATH, download, allow_head=False),
+            web.get(DOWNLOAD_PATH.rstrip("/"), download, allow_head=False),
+            web.get("/{media_id}", lookup, allow_head=False),
+            web.delete("/{media_id}", delete),
+        ]
+
+    def _uploading(self) -> Work:
+        return Work(
+            endpoint=Endpoint.UPLOAD,
+            admit=self._world.admit_upload,
+            answer=self._upload,
+            failed=_count_rejected,
+        )
+
+    def _looking_up(self) -> Work:
+        return Work(
+            endpoint=Endpoint.MEDIA_URL,
+            admit=self._world.admit_lookup,
+            answer=self._media_url,
+            failed=self._world.lookup_failed,
+        )
+
+    def _downloading(self) -> Work:
+        return Work(endpoint=Endpoint.DOWNLOAD, admit=_count_download, answer=self._download, failed=_nothing)
+
+    def _deleting(self) -> Work:
+        return Work(endpoint=Endpoint.DELETE, admit=_nothing, answer=self._delete, failed=_nothing)
+
+    def _handler(self, work: Work) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        """The order of things that all endpoints share: key, limits, faults, work, latency."""
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            fault = _NO_FAULT
+            try:
+                number = self._world.number(request.headers.get(KEY_HEADER))
+                work.admit(number)
+                fault = self._fault(work.endpoint, number)
+                response = await self._answer(work, request, number, fault)
+            except Refusal as refusal:
+                response = refusal.response()
+            await self._pause(fault)
+            if fault.drop is not None:
+                _close_connection(request)
+            return response
+
+        return handle
+
+    def _fault(self, endpoint: Endpoint, number: Number) -> Fault:
+        fault = self._world.faults.take(endpoint, number.api_key)
+        if fault is None:
+            return _NO_FAULT
+        number.counts.faults += 1
+        return fault
+
+    async def _answer(
+        self, work: Work, request: web.Request, number: Number, fault: Fault
+    ) -> web.StreamResponse:
+        if fault.drop is Drop.BEFORE:
+            return web.Response()  # never sent
+        try:
+            if fault.answer is not None:
+                response: web.StreamResponse = fault.answer.response()
+            else:
+                response = await work.answer(request, number)
+        except Refusal:
+            work.failed(number)
+            raise
+        if response.status >= _FIRST_ERROR_STATUS:
+            work.failed(number)
+        return response
+
+    async def _pause(self, fault: Fault) -> None:
+        seconds = self._latency.sample() + fault.delay_seconds
+        if seconds:
+            await asyncio.sleep(seconds)
+
+    async def _upload(self, request: web.Request, number: Number) -> web.Response:
+        await _continue(request)
+        with self._world.incoming() as incoming:
+            try:
+                mime_type = await receive(request, incoming)
+            except ConnectionError:
+                number.counts.aborted += 1
+                raise
+            media_id = self._world.store(number, incoming, mime_type)
+        return web.json_response({"id": media_id})
+
+    async def _media_url(self, request: web.Request, number: Number) -> web.Response:
+        media = self._world.media(number, request.match_info["media_id"], method="get")
+        link = self._world.links.sign(media.media_id, number.api_key, now=self._world.clock.now())
+        fields = {
+            "url": link.url,
+            "mime_type": media.mime_type,
+            "sha256": media.sha256,
+            "file_size": media.file_size,
+            "id": media.media_id,
+            "messaging_product": "whatsapp",
+        }
+        # The page's example has the path's slashes escaped, and tells people to remove three backslashes.
+        escaped_path = DOWNLOAD_PATH.replace("/", "\\/")
+        return web.Response(
+            text=json.dumps(fields).replace(DOWNLOAD_PATH, escaped_path), content_type="application/json"
+        )
+
+    async def _download(self, request: web.Request, number: Number) -> web.StreamResponse:
+        link = Link.from_query(request.query)
+        if link is None or not self._world.links.valid(link, number.api_key, now=self._world.clock.now()):
+            raise Refusal(LINK_DEAD)
+        media = self._world.media(number, link.mid, method="get")
+        return web.FileResponse(self._world.content_path(media), headers={hdrs.CONTENT_TYPE: media.mime_type})
+
+    async def _delete(self, request: web.Request, number: Number) -> web.Response:
+        media = self._world.media(number, request.match_info["media_id"], method="delete")
+        self._world.remove(media.media_id)
+        number.counts.deletes += 1
+        return web.json_response({"success": True})
+
+
+async def _leave_to_the_handler(request: web.Request) -> None:
+    """An upload beyond the limit is refused before its client is asked to go on (``100 Continue``)."""
+
+
+async def _continue(request: web.Request) -> None:
+    if request.version == HttpVersion11 and request.headers.get(hdrs.EXPECT, "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # as aiohttp's own handler does: the answer's head is still to come
+
+
+def _close_connection(request: web.Request) -> None:
+    if request.transport is not None:
+        request.transport.close()
+
+
+def _count_rejected(number: Number) -> None:
+    number.counts.rejected += 1
+
+
+def _count_download(number: Number) -> None:
+    number.counts.downloads += 1
+
+
+def _nothing(_number: Number) -> None:
+    """This endpoint has no limit, and its errors cost nothing."""

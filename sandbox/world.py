@@ -1,0 +1,190 @@
+"""The sandbox's whole state behind the network: clock, numbers, media, faults; used from one thread only."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from sandbox.answers import KEY_REFUSED, LOOKUPS_BLOCKED, NO_SUCH_MEDIA, THROTTLE_ANSWERS, Envelope, Refusal
+from sandbox.clock import MovableClock
+from sandbox.contents import Contents, Incoming
+from sandbox.faults import Faults
+from sandbox.ledger import Ledger, Media
+from sandbox.links import LinkSigner
+from sandbox.numbers import Number
+
+
+class World:
+    """What the endpoints and the controls act upon.
+
+    Attributes:
+        clock: the time in here.
+        faults: what shall go wrong.
+        links: makes and checks media URLs.
+    """
+
+    def __init__(
+        self,
+        state: Path,
+        *,
+        api_keys: Iterable[str] = (),
+        throttle_answer: Envelope = Envelope.META,
+    ) -> None:
+        """Open the state.
+
+        Args:
+            state: the folder of the state; made where it is missing.
+            api_keys: the only keys that are known; none means that any key is.
+            throttle_answer: how an upload beyond the limit is refused.
+
+        Raises:
+            StateInUse: another sandbox has it open.
+        """
+        state.mkdir(parents=True, exist_ok=True)
+        self._ledger = Ledger(state / "ledger.sqlite3")
+        self._contents = Contents(state)
+        self._known_keys = frozenset(api_keys)
+        self._revoked_keys: set[str] = set()
+        self._numbers: dict[str, Number] = {}
+        self._throttled = THROTTLE_ANSWERS[throttle_answer]
+        self.clock = MovableClock(offset_seconds=self._ledger.clock_offset_seconds)
+        self._began = self.clock.stamp()
+        self.faults = Faults()
+        self.links = LinkSigner(self._ledger.secret)
+        self._expire()
+
+    def close(self) -> None:
+        """Let go of the state."""
+        self._ledger.close()
+
+    # Numbers and their limits
+
+    def number(self, api_key: str | None) -> Number:
+        """The number of a key.
+
+        Raises:
+            Refusal: there is no key, or it is not known, or it was revoked.
+        """
+        key = (api_key or "").strip()
+        if not key or key in self._revoked_keys or (self._known_keys and key not in self._known_keys):
+            raise Refusal(KEY_REFUSED)
+        return self._number_of(key)
+
+    def _number_of(self, key: str) -> Number:
+        if key not in self._numbers:
+            self._numbers[key] = Number(api_key=key)
+        return self._numbers[key]
+
+    def admit_upload(self, number: Number) -> None:
+        """Count an upload's arrival.
+
+        Raises:
+            Refusal: "A limit of 25 requests per second (RPS) per phone number."
+        """
+        stamp = self.clock.stamp()
+        if not number.upload_arrives(stamp, since_start=stamp - self._began):
+            number.counts.throttled += 1
+            raise Refusal(self._throttled)
+
+    def admit_lookup(self, number: Number) -> None:
+        """Count a look-up.
+
+        Raises:
+            Refusal: "requests to this endpoint will be blocked".
+        """
+        now = self.clock.now()
+        number.counts.lookups += 1
+        until = number.lookups.blocked_until(now)
+        if until is not None:
+            number.counts.lookups_blocked += 1
+            number.lookups.refused(now)
+            raise Refusal(LOOKUPS_BLOCKED, seconds=math.ceil(until - now))
+
+    def lookup_failed(self, number: Number) -> None:
+        """Count a look-up that was answered with an error."""
+        number.counts.lookup_errors += 1
+        number.lookups.failed(self.clock.now())
+
+    # Media
+
+    def incoming(self) -> Incoming:
+        """Begin to receive a file."""
+        return self._contents.incoming()
+
+    def store(self, number: Number, incoming: Incoming, mime_type: str) -> str:
+        """Keep an upload that was received whole, and answer with its new media ID."""
+        sha256 = incoming.sha256
+        if self._ledger.was_uploaded(api_key=number.api_key, sha256=sha256, mime_type=mime_type):
+            number.counts.duplicates += 1
+        self._contents.keep(incoming)
+        number.counts.uploads += 1
+        return self._ledger.add(
+            api_key=number.api_key,
+            sha256=sha256,
+            mime_type=mime_type,
+            file_size=incoming.size,
+            now=self.clock.now(),
+        )
+
+    def media(self, number: Number, media_id: str, *, method: str) -> Media:
+        """This number's media.
+
+        Args:
+            number: who asks.
+            media_id: what for.
+            method: the word for the request in a refusal: get or delete.
+
+        Raises:
+            Refusal: there is none, or it is another number's.
+        """
+        found = self._ledger.find(media_id, number.api_key, now=self.clock.now())
+        if found is None:
+            raise Refusal(NO_SUCH_MEDIA, method=method, media_id=media_id)
+        return found
+
+    def content_path(self, media: Media) -> Path:
+        """Where the file of a media is."""
+        return self._contents.path(media.sha256)
+
+    def remove(self, media_id: str) -> None:
+        """End a media, as a deletion does; nothing happens where there is none."""
+        self._remove_contents(self._ledger.remove(media_id, now=self.clock.now()))
+
+    def use(self, media_id: str) -> bool:
+        """Begin a media's 30 days anew; False where there is no such media (any more)."""
+        return self._ledger.use(media_id, now=self.clock.now())
+
+    def _expire(self) -> None:
+        self._remove_contents(self._ledger.expire(now=self.clock.now()))
+
+    def _remove_contents(self, unneeded: list[str]) -> None:
+        for sha256 in unneeded:
+            self._contents.remove(sha256)
+
+    # Controls
+
+    def advance(self, seconds: float) -> None:
+        """Let seconds pass at once; the state remembers it."""
+        self.clock.advance(seconds)
+        self._ledger.record_clock_offset(self.clock.offset_seconds)
+        self._expire()
+
+    def revoke_key(self, api_key: str) -> None:
+        """Refuse this key from now on."""
+        self._revoked_keys.add(api_key)
+
+    def restore_key(self, api_key: str) -> None:
+        """Take a revoked key again."""
+        self._revoked_keys.discard(api_key)
+
+    def live_media(self) -> dict[str, list[str]]:
+        """The media IDs that are there now, oldest first, per API key."""
+        return self._ledger.live(now=self.clock.now())
+
+    def stats(self) -> dict[str, dict[str, Any]]:
+        """Counts per API key: since this process began, but ``media``, which is what the state holds."""
+        live, now = self.live_media(), self.clock.now()
+        keys = {**self._numbers, **live}
+        return {key: self._number_of(key).report(now=now, media=len(live.get(key, ()))) for key in keys}
