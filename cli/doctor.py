@@ -130,7 +130,8 @@ def _database(database: Database) -> Finding:
         return Finding(
             part="database",
             well=False,
-            sentence=f"Its tables are at revision {revision or 'none'}, not {newest}. Run: alembic upgrade head",
+            sentence=f"Its tables are at revision {revision or 'none'}, not {newest}. "
+            "Run: alembic upgrade head",
         )
     return Finding(
         part="database", well=True, sentence=f"{database.dialect} answers, tables at revision {revision}."

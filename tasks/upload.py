@@ -20,6 +20,7 @@ from greenroom.errors import (
     FileRejected,
     GreenroomError,
     LimiterUnavailable,
+    NoSlotInTime,
     RequestRefused,
     SettingsError,
     SourceChanged,
@@ -57,6 +58,10 @@ LIMITER_PATIENCE_SECONDS = 120.0
 THROTTLE_SECONDS = 1.0
 #: Seconds for which a worker that cannot write down its media IDs goes on trying.
 RECORD_PATIENCE_SECONDS = 600.0
+
+
+#: Failures of the moment that say nothing about the file: they burn none of its attempts.
+NOT_ITS_FAULT = (Throttled, LimiterUnavailable, NoSlotInTime)
 
 
 class _Released(GreenroomError):
@@ -173,10 +178,12 @@ def _upload_one(context: Context, batch: _Batch, asset: AssetUnderUpload) -> _Ou
         batch.check(asset)
         with local_copy(asset.source) as path:
             content = UploadContent(open=lambda: path.open("rb"), size=asset.size, sha256=asset.sha256)
-            context.limiter.wait(batch.channel_id, timeout=LIMITER_PATIENCE_SECONDS, sleep=context.sleep)
-            batch.check(asset)
             media_id = context.provider.upload(
-                batch.api_key, content=content, mime_type=asset.mime_type, file_name=asset.file_name
+                batch.api_key,
+                content=content,
+                mime_type=asset.mime_type,
+                file_name=asset.file_name,
+                before_sending=lambda: _take_turn(context, batch, asset),
             )
     except Throttled as error:
         _slow_down(context, batch.channel_id, error)
@@ -184,6 +191,12 @@ def _upload_one(context: Context, batch: _Batch, asset: AssetUnderUpload) -> _Ou
     except GreenroomError as error:
         failure = error
     return _Outcome(asset=asset, media_id=media_id, error=failure, at=context.clock.now())
+
+
+def _take_turn(context: Context, batch: _Batch, asset: AssetUnderUpload) -> None:
+    """Wait for the channel's next slot; the connection stands by then, so that sending follows at once."""
+    context.limiter.wait(batch.channel_id, timeout=LIMITER_PATIENCE_SECONDS, sleep=context.sleep)
+    batch.check(asset)
 
 
 def _slow_down(context: Context, channel_id: str, error: Throttled) -> None:
@@ -265,7 +278,7 @@ def _pause(context: Context, connection: Connection, channel_id: str, error: Cha
 
 def _postpone(context: Context, connection: Connection, outcome: _Outcome, error: GreenroomError) -> str:
     """Back to the backlog, unless the file has failed so often that it is given up."""
-    counts = isinstance(error, TransientError) and not isinstance(error, Throttled | LimiterUnavailable)
+    counts = isinstance(error, TransientError) and not isinstance(error, NOT_ITS_FAULT)
     asset = outcome.asset
     if counts and asset.attempts + 1 >= context.settings.max_attempts and asset.due_at <= outcome.at:
         finish_asset(

@@ -1,0 +1,20 @@
+# One image for every service: workers, beat, Flower, migrations, the sandbox and the command line.
+FROM python:3.13-slim
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=/app
+WORKDIR /app
+COPY requirements/runtime.txt requirements/runtime.txt
+RUN python3 -m venv /venv && /venv/bin/pip install --no-cache-dir --quiet --require-hashes --requirement requirements/runtime.txt
+ENV PATH=/venv/bin:$PATH
+COPY alembic.ini ./
+COPY greenroom greenroom
+COPY models models
+COPY tasks tasks
+COPY worker worker
+COPY migrations migrations
+COPY sandbox sandbox
+COPY examples examples
+COPY cli cli
+RUN printf '#!/bin/sh\nexec python -m cli "$@"\n' > /usr/local/bin/greenroom && chmod +x /usr/local/bin/greenroom \
+ && useradd --system --uid 10001 --create-home greenroom && mkdir /media-in && chown greenroom /media-in
+USER greenroom
+CMD ["greenroom", "--help"]

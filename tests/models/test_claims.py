@@ -1,0 +1,156 @@
+"""A claim is a lease with a fencing token: whoever has lost it can write nothing."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+
+import pytest
+
+from greenroom.reasons import Reason
+from models import AssetState
+from models.asset import (
+    AssetClaim,
+    claim_assets,
+    count_handed_out,
+    finish_asset,
+    renew_assets,
+    sweep_assets,
+    take_assets,
+)
+from models.claim import Claim
+from tests.conftest import CHANNEL, World
+from tests.models.rows import accepted_item, asset_row
+
+LEASE = timedelta(seconds=60)
+
+
+def claim(world: World, limit: int = 10) -> list[AssetClaim]:
+    """Claim as the dispatcher does."""
+    with world.database.write() as connection:
+        return claim_assets(connection, CHANNEL, limit=limit, now=world.clock.now(), lease=LEASE)
+
+
+def take(world: World, *claims: Claim) -> list[Claim]:
+    """Take as an upload does."""
+    with world.database.write() as connection:
+        taken = take_assets(connection, CHANNEL, claims, now=world.clock.now(), lease=LEASE)
+    return [asset.claim for asset in taken]
+
+
+def sweep(world: World, max_attempts: int = 10) -> int:
+    """Sweep as beat does."""
+    with world.database.write() as connection:
+        return sweep_assets(connection, now=world.clock.now(), max_attempts=max_attempts, limit=100)
+
+
+def test_the_token_grows_by_one_at_each_claim(world: World) -> None:
+    """Claimed: 1. Taken: 2. So a message delivered twice, with token 1, finds nothing to do."""
+    asset_id = accepted_item(world, "a")
+    (claimed,) = claim(world)
+    assert claimed.claim == Claim(id=asset_id, token=1)
+    assert take(world, claimed.claim) == [Claim(id=asset_id, token=2)]
+    assert take(world, claimed.claim) == []
+
+
+def test_what_is_claimed_is_not_claimed_again_before_its_lease_ends(world: World) -> None:
+    """The lease, and not the message, decides."""
+    accepted_item(world, "a")
+    assert len(claim(world)) == 1
+    assert claim(world) == []
+    world.clock.advance(LEASE - timedelta(microseconds=1))
+    assert sweep(world) == 0
+    world.clock.advance(timedelta(microseconds=1))
+    assert sweep(world) == 1
+    (again,) = claim(world)
+    assert again.claim.token == 3
+
+
+def test_who_has_lost_a_claim_can_write_nothing(world: World) -> None:
+    """Every later write says WHERE id = ? AND token = ?."""
+    accepted_item(world, "a")
+    (claimed,) = claim(world)
+    (old,) = take(world, claimed.claim)
+    world.clock.advance(LEASE)
+    sweep(world)
+    (new,) = take(world, claim(world)[0].claim)
+    with world.database.write() as connection:
+        until = world.clock.now() + LEASE
+        assert renew_assets(connection, [old, new], until=until) == [old]
+        assert not finish_asset(connection, old, state=AssetState.FAILED, reason=Reason.BROKEN)
+        assert finish_asset(connection, new, state=AssetState.READY)
+    assert asset_row(world, new.id).state == AssetState.READY
+
+
+def test_a_renewed_claim_does_not_lapse(world: World) -> None:
+    """A living worker keeps what it has, however long it takes."""
+    accepted_item(world, "a")
+    (mine,) = take(world, claim(world)[0].claim)
+    world.clock.advance(LEASE * 0.9)
+    with world.database.write() as connection:
+        renew_assets(connection, [mine], until=world.clock.now() + LEASE)
+    world.clock.advance(LEASE * 0.9)
+    assert sweep(world) == 0
+
+
+def test_an_upload_whose_worker_died_counts_as_a_possible_orphan(world: World) -> None:
+    """It may have arrived; one that was still on its way to a worker cannot have."""
+    first, second = accepted_item(world, "a"), accepted_item(world, "b")
+    claims = {asset.claim.id: asset.claim for asset in claim(world)}
+    take(world, claims[first])
+    world.clock.advance(LEASE)
+    sweep(world)
+    assert (asset_row(world, first).lost_answers, asset_row(world, second).lost_answers) == (1, 0)
+    assert (asset_row(world, first).attempts, asset_row(world, second).attempts) == (1, 0)
+
+
+def test_a_file_that_brings_its_worker_down_each_time_is_given_up(world: World) -> None:
+    """Else it would take a worker with it for ever."""
+    asset_id = accepted_item(world, "a")
+    for _ in range(3):
+        take(world, claim(world)[0].claim)
+        world.clock.advance(LEASE)
+        sweep(world, max_attempts=3)
+    assert asset_row(world, asset_id).state == AssetState.FAILED
+    assert asset_row(world, asset_id).reason == Reason.UPLOAD_FAILED
+
+
+def test_the_earliest_send_time_goes_first_and_refreshes_last(world: World) -> None:
+    """A campaign due sooner overtakes one that came in before it."""
+    late = accepted_item(world, "late", campaign="late", hours=9)
+    soon = accepted_item(world, "soon", campaign="soon", hours=2)
+    assert [asset.claim.id for asset in claim(world)] == [soon, late]
+
+
+def test_claims_count_as_handed_out_until_they_lapse(world: World) -> None:
+    """So a dead worker's share of the channel's pace is given to others."""
+    accepted_item(world, "a")
+    claim(world)
+    with world.database.read() as connection:
+        assert count_handed_out(connection, CHANNEL, now=world.clock.now()) == 1
+        assert count_handed_out(connection, CHANNEL, now=world.clock.now() + LEASE) == 0
+
+
+@pytest.mark.parametrize("threads", [4])
+def test_two_dispatchers_never_claim_one_asset_twice(world: World, threads: int) -> None:
+    """Many at once: each asset is handed out exactly once."""
+    for number in range(40):
+        accepted_item(world, f"file-{number}")
+    claimed: list[Claim] = []
+    start = threading.Barrier(threads)
+
+    def work() -> None:
+        start.wait()
+        while found := claim(world, limit=3):
+            claimed.extend(asset.claim for asset in found)
+
+    workers = [threading.Thread(target=work) for _ in range(threads)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    while left := claim(world):  # SKIP LOCKED may end a thread while another one still holds rows
+        claimed.extend(asset.claim for asset in left)
+    assert len(claimed) == 40
+    assert {one.id for one in claimed} == {asset.id for asset in claimed}
+    assert all(one.token == 1 for one in claimed)

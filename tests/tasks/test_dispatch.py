@@ -1,0 +1,81 @@
+"""Dispatch hands out the next few seconds of work, and no more."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from greenroom.task_names import TaskName
+from models.channel import pause_channel
+from tasks.context import Message
+from tasks.dispatch import batch_size, dispatch
+from tasks.prepare import prepare
+from tests.conftest import CHANNEL, MakeWorld, World
+from tests.models.rows import accepted_item
+
+
+def uploads(world: World) -> list[Message]:
+    """The upload tasks that were published."""
+    return [message for message in world.published if message.name is TaskName.UPLOAD]
+
+
+def files(messages: list[Message]) -> int:
+    """How many claims they carry."""
+    return sum(len(message.args[-1]) for message in messages)
+
+
+def test_no_more_is_handed_out_than_the_pace_allows(make_world: MakeWorld) -> None:
+    """The database is the backlog; the broker holds only the next few seconds of work."""
+    world = make_world(pace=5, horizon=2)
+    world.add_channel()
+    for number in range(30):
+        accepted_item(world, f"file-{number}")
+    assert dispatch(world.context)["uploads"] == 10
+    assert dispatch(world.context)["uploads"] == 0
+    assert files(uploads(world)) == 10
+
+
+def test_inspections_are_handed_out_in_batches_and_bounded(make_world: MakeWorld) -> None:
+    """A manifest of any size becomes a few messages at a time."""
+    world = make_world(inspect_ahead=50, inspect_batch_size=20)
+    world.add_channel()
+    items = [{"ref": f"{number:03}", "source": f"/media/{number}.jpg"} for number in range(80)]
+    prepare(world.context, world.campaign(), items)
+    world.published.clear()
+    assert dispatch(world.context)["inspections"] == 50
+    assert [len(message.args[0]) for message in world.published] == [20, 20, 10]
+    assert dispatch(world.context)["inspections"] == 0
+
+
+def test_a_paused_channel_gets_nothing_and_holds_up_nobody(world: World) -> None:
+    """Head-of-line blocking nowhere."""
+    world.add_channel("4930", "another-key")
+    accepted_item(world, "a")
+    accepted_item(world, "b", campaign="other", channel="4930")
+    with world.database.write() as connection:
+        pause_channel(connection, CHANNEL, reason="The key was refused.", now=world.clock.now())
+    assert dispatch(world.context)["uploads"] == 1
+    assert uploads(world)[0].args[0] == "4930"
+
+
+def test_what_an_operator_reads_is_file_channel_and_size(world: World) -> None:
+    """Flower shows the summary in place of the arguments."""
+    accepted_item(world, "hero")
+    dispatch(world.context)
+    assert uploads(world)[0].summary == f"hero.jpg, 1000 bytes, on {CHANNEL}"
+
+
+@pytest.mark.parametrize(
+    ("waiting", "size"), [(1, 1), (4, 1), (5, 2), (40, 10), (100, 25), (1000, 25)]
+)
+def test_single_files_while_little_waits_and_fuller_batches_under_load(waiting: int, size: int) -> None:
+    """The first media ID comes soonest alone; under load a task's own cost is shared."""
+    assert batch_size(waiting, most=25) == size
+    assert math.ceil(waiting / size) <= max(4, math.ceil(waiting / 25))
+
+
+def test_a_tick_of_beat_is_noted(world: World) -> None:
+    """For `greenroom doctor`."""
+    dispatch(world.context, tick=True)
+    assert world.context.redis.get("greenroom:beat") == world.clock.now().isoformat().encode()

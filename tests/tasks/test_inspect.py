@@ -1,0 +1,101 @@
+"""Inspect judges files, shares assets between items, and reuses live media IDs."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from greenroom.reasons import Reason
+from greenroom.task_names import TaskName
+from tasks.dispatch import dispatch, from_json
+from tasks.inspect import inspect
+from tasks.prepare import prepare
+from tests.conftest import CHANNEL, World
+from tests.models.rows import asset_row, item_rows
+from tests.tasks.conftest import MakeImage
+
+
+def hand_over(world: World, *paths: Path, campaign: str = "spring", **more: Any) -> None:
+    """Prepare a campaign with these files."""
+    items = [{"ref": path.name, "source": str(path), **more} for path in paths]
+    prepare(world.context, world.campaign(campaign), items)
+
+
+def inspect_all(world: World) -> dict[str, int]:
+    """Run all inspections that dispatch hands out."""
+    world.published.clear()
+    dispatch(world.context)
+    total = {"accepted": 0, "rejected": 0, "postponed": 0}
+    for message in [message for message in world.published if message.name is TaskName.INSPECT]:
+        for name, number in inspect(world.context, from_json(message.args[0])).items():
+            total[name] += number
+    return total
+
+
+def test_accepted_and_rejected_side_by_side(world: World, make_image: MakeImage, tmp_path: Path) -> None:
+    """Each file of a batch is judged by itself."""
+    empty = tmp_path / "empty.jpg"
+    empty.touch()
+    hand_over(world, make_image("good.jpg"), empty, tmp_path / "missing.png")
+    assert inspect_all(world) == {"accepted": 1, "rejected": 2, "postponed": 0}
+    empty_row, good_row, missing_row = item_rows(world)
+    assert (empty_row.state, empty_row.reason) == ("rejected", Reason.EMPTY)
+    assert (good_row.state, good_row.mime_type) == ("accepted", "image/jpeg")
+    assert (missing_row.state, missing_row.reason) == ("rejected", Reason.MISSING)
+
+
+def test_equal_content_shares_one_asset(world: World, make_image: MakeImage) -> None:
+    """However many items want it, one upload serves them all."""
+    hand_over(world, make_image("one.jpg", 7), make_image("two.jpg", 7))
+    inspect_all(world)
+    first, second = item_rows(world)
+    assert first.asset_id == second.asset_id is not None
+    assert asset_row(world, first.asset_id).state == "waiting"
+
+
+def test_a_kind_in_the_manifest_narrows(world: World, make_image: MakeImage) -> None:
+    """A video was promised, an image came."""
+    hand_over(world, make_image(), kind="video")
+    assert inspect_all(world)["rejected"] == 1
+    assert item_rows(world)[0].reason == Reason.WRONG_KIND
+
+
+def test_a_message_delivered_twice_does_its_work_once(world: World, make_image: MakeImage) -> None:
+    """The second run finds its claims taken."""
+    hand_over(world, make_image())
+    dispatch(world.context)
+    claims = from_json(world.published[-1].args[0])
+    assert inspect(world.context, claims)["accepted"] == 1
+    assert inspect(world.context, claims) == {"accepted": 0, "rejected": 0, "postponed": 0}
+
+
+def test_dispatch_follows_at_once(world: World, make_image: MakeImage) -> None:
+    """An accepted file does not wait for the next tick."""
+    hand_over(world, make_image())
+    inspect_all(world)
+    assert world.published[-1].name is TaskName.DISPATCH
+
+
+def test_a_web_source_that_is_away_is_asked_again_later(world: World) -> None:
+    """A failure of the moment rejects nothing; one that lasts does, in the end."""
+    items = [{"ref": "a", "source": "http://127.0.0.1:9/hero.jpg?signature=secret"}]
+    prepare(world.context, world.campaign(), items)
+    assert inspect_all(world)["postponed"] == 1
+    row = item_rows(world)[0]
+    assert (row.state, row.attempts) == ("waiting", 1)
+    assert row.not_before > world.clock.now()
+    assert "secret" not in row.detail
+    for _ in range(world.context.settings.max_attempts):
+        world.clock.advance(timedelta(hours=1))
+        inspect_all(world)
+    assert item_rows(world)[0].reason == Reason.UNREADABLE
+
+
+def test_the_asset_carries_the_clean_name_and_whatsapps_type(world: World, make_image: MakeImage) -> None:
+    """What a sender calls the file is not believed."""
+    make_image("hero.jpg").rename(make_image("hero.jpg").with_name("hero.png"))
+    hand_over(world, make_image("x.jpg").with_name("hero.png"))
+    inspect_all(world)
+    row = asset_row(world, item_rows(world)[0].asset_id)
+    assert (row.channel_id, row.mime_type, row.file_name) == (CHANNEL, "image/jpeg", "hero.jpg")

@@ -1,0 +1,110 @@
+"""Prepare writes a manifest in bulk and idempotently, or not at all."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select
+
+from greenroom.errors import ManifestError, Misuse, UnknownName
+from greenroom.task_names import TaskName
+from models import Campaign, Item
+from models.campaign import cancel_campaign
+from tasks.prepare import prepare
+from tests.conftest import World
+from tests.models.rows import accepted_item, asset_row, item_rows
+
+ITEMS = [{"ref": f"file-{number}", "source": f"/media/{number}.jpg"} for number in range(3)]
+
+
+def count(world: World, table: type[Item] | type[Campaign]) -> int:
+    """Rows in a table."""
+    with world.database.read() as connection:
+        return connection.execute(select(func.count()).select_from(table)).scalar_one()
+
+
+def test_the_same_campaign_twice_changes_nothing(world: World) -> None:
+    """Rows, states and tokens stay as they were."""
+    assert prepare(world.context, world.campaign(), ITEMS) == 3
+    before = item_rows(world)
+    assert prepare(world.context, world.campaign(), ITEMS) == 3
+    assert item_rows(world) == before
+    assert count(world, Campaign) == 1
+
+
+def test_dispatch_is_asked_for_after_the_commit(world: World) -> None:
+    """What was handed over is looked at without waiting for beat."""
+    prepare(world.context, world.campaign(), ITEMS)
+    assert [message.name for message in world.published] == [TaskName.DISPATCH]
+
+
+def test_a_part_with_a_mistake_writes_nothing(world: World) -> None:
+    """The error names the item; neither the campaign nor the other items are there."""
+    with pytest.raises(ManifestError, match=r"item 2: source: must be an absolute path"):
+        prepare(world.context, world.campaign(), [ITEMS[0], {"ref": "x", "source": "x.jpg"}])
+    assert count(world, Item) == 0
+    assert count(world, Campaign) == 0
+
+
+def test_two_items_with_one_ref_are_refused(world: World) -> None:
+    """A ref is what the scheduler asks by."""
+    with pytest.raises(ManifestError, match="stands at 1 already"):
+        prepare(world.context, world.campaign(), [ITEMS[0], ITEMS[0]])
+
+
+def test_an_unknown_channel_is_refused(world: World) -> None:
+    """The sentence says how to add it."""
+    with pytest.raises(UnknownName, match="greenroom channel add 123"):
+        prepare(world.context, world.campaign(channel_id="123"), ITEMS)
+
+
+def test_a_campaign_stays_on_its_channel(world: World) -> None:
+    """Media IDs of one number are worth nothing on another."""
+    world.add_channel("4930", "another-key")
+    prepare(world.context, world.campaign(), ITEMS)
+    with pytest.raises(Misuse, match="belongs to channel"):
+        prepare(world.context, world.campaign(channel_id="4930"), ITEMS)
+
+
+def test_a_late_message_does_not_revive_a_cancelled_campaign(world: World) -> None:
+    """Messages may be delivered again after hours."""
+    prepare(world.context, world.campaign(), ITEMS)
+    with world.database.write() as connection:
+        cancel_campaign(connection, "spring", now=world.clock.now())
+    with pytest.raises(Misuse, match="was cancelled"):
+        prepare(world.context, world.campaign(), ITEMS)
+
+
+def test_a_changed_source_is_inspected_anew(world: World) -> None:
+    """And whoever still inspects the old one can write nothing."""
+    prepare(world.context, world.campaign(), ITEMS)
+    token = item_rows(world)[0].token
+    prepare(world.context, world.campaign(), [{"ref": "file-0", "source": "/media/other.jpg"}])
+    row = item_rows(world)[0]
+    assert (row.source, row.state, row.token) == ("/media/other.jpg", "waiting", token + 1)
+
+
+def test_moving_a_campaign_moves_its_items_and_uploads(world: World) -> None:
+    """So that the order of work follows at once."""
+    asset_id = accepted_item(world, "a", campaign="spring")
+    plan = world.campaign()
+    moved = {**plan, "send_at": (world.clock.now() + timedelta(minutes=5)).isoformat()}
+    prepare(world.context, moved, [])
+    assert asset_row(world, asset_id).due_at == world.clock.now() + timedelta(minutes=5)
+    assert item_rows(world)[0].due_at == world.clock.now() + timedelta(minutes=5)
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"send_at": "2026-06-01T12:00:00"}, "timezone"),
+        ({"id": "spring sale"}, "pattern"),
+        ({"keep_until": "2020-01-01T00:00:00+00:00"}, "before it is sent"),
+        ({"unknown": 1}, "extra"),
+    ],
+)
+def test_a_plan_with_a_mistake_is_refused(world: World, change: dict[str, object], complaint: str) -> None:
+    """Naive times, names that need quoting, dates in the wrong order, and fields that nobody knows."""
+    with pytest.raises(Misuse, match=complaint):
+        prepare(world.context, {**world.campaign(), **change}, ITEMS)  # type: ignore[dict-item] # the mistake

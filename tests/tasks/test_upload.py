@@ -1,0 +1,234 @@
+"""Upload records each media ID at once, and each failure by whose fault it is."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from greenroom.reasons import Reason
+from models.campaign import cancel_campaign
+from models.channel import get_channel
+from tasks.dispatch import dispatch, from_json
+from tasks.retire import retire
+from tasks.sweep import sweep
+from tasks.upload import upload
+from tests.conftest import CANARY_KEY, CHANNEL, MakeWorld, World
+from tests.models.rows import asset_row, item_rows, media_rows
+from tests.tasks.conftest import MakeImage
+from tests.tasks.test_inspect import hand_over, inspect_all
+
+
+def claims_handed_out(world: World) -> list[list[list[int]]]:
+    """The claims of the upload tasks that dispatch hands out now."""
+    world.published.clear()
+    dispatch(world.context)
+    return [message.args[1] for message in world.published if message.name == "media.upload"]
+
+
+def upload_all(world: World) -> dict[str, int]:
+    """Run all uploads that dispatch hands out."""
+    total = {"uploaded": 0, "postponed": 0, "failed": 0}
+    for claims in claims_handed_out(world):
+        for name, number in upload(world.context, CHANNEL, from_json(claims)).items():
+            total[name] += number
+    return total
+
+
+@pytest.fixture
+def one_file(world: World, make_image: MakeImage) -> Path:
+    """A campaign of one accepted file; answers the file."""
+    path = make_image()
+    hand_over(world, path)
+    inspect_all(world)
+    return path
+
+
+def only_asset(world: World) -> int:
+    """The ID of the campaign's one asset."""
+    asset_id: int = item_rows(world)[0].asset_id
+    return asset_id
+
+
+def test_the_id_is_recorded_with_its_dates(world: World, one_file: Path) -> None:
+    """The provider keeps it for 30 days after last use, and its upload counts as one."""
+    assert upload_all(world) == {"uploaded": 1, "postponed": 0, "failed": 0}
+    (row,) = media_rows(world)
+    assert world.sandbox.live_media_ids(CANARY_KEY) == [row.media_id]
+    assert row.expires_at - row.uploaded_at == timedelta(days=30)
+    assert (row.channel_id, row.mime_type, row.is_current) == (CHANNEL, "image/jpeg", True)
+    assert asset_row(world, row.asset_id).state == "ready"
+    assert one_file.exists()
+
+
+def test_the_ready_view_has_what_can_be_sent(world: World, one_file: Path) -> None:
+    """Schedulers may read it straight from the database."""
+    # The view asks the database's own clock, so the world's has to be near it.
+    upload_all(world)
+    with world.database.write() as connection:
+        connection.execute(text("UPDATE media SET expires_at = '2999-01-01 00:00:00+00:00'"))
+    with world.database.read() as connection:
+        rows = connection.execute(text("SELECT campaign_id, ref, media_id FROM ready_media")).all()
+    assert [tuple(row) for row in rows] == [("spring", one_file.name, media_rows(world)[0].media_id)]
+
+
+def test_a_second_campaign_reuses_the_live_id(world: World, one_file: Path) -> None:
+    """The same content on the same channel is not uploaded again."""
+    upload_all(world)
+    hand_over(world, one_file, campaign="summer")
+    inspect_all(world)
+    assert upload_all(world)["uploaded"] == 0
+    assert len(media_rows(world)) == 1
+
+
+def test_a_message_delivered_twice_uploads_once(world: World, one_file: Path) -> None:
+    """Celery runs one task ID twice after a cut connection; the second run finds the claim taken."""
+    (claims,) = claims_handed_out(world)
+    assert upload(world.context, CHANNEL, from_json(claims))["uploaded"] == 1
+    assert upload(world.context, CHANNEL, from_json(claims)) == {"uploaded": 0, "postponed": 0, "failed": 0}
+    assert world.sandbox.stats()[CANARY_KEY]["uploads"] == 1
+    assert one_file.exists()
+
+
+def test_each_file_of_a_batch_fails_by_itself(make_world: MakeWorld, make_image: MakeImage) -> None:
+    """One is refused, one has vanished, one has changed, and the others are ready."""
+    world = make_world()
+    world.add_channel()
+    paths = [make_image(f"{number}.jpg", number) for number in range(6)]
+    hand_over(world, *paths)
+    inspect_all(world)
+    paths[1].unlink()
+    make_image("2.jpg", 999)
+    assert upload_all(world) == {"uploaded": 4, "postponed": 0, "failed": 2}
+    assert len(media_rows(world)) == 4
+    rows = item_rows(world)
+    assert asset_row(world, rows[1].asset_id).reason == Reason.MISSING
+    # Changed since it was inspected: inspected again, and then sent as what it is now.
+    assert rows[2].state == "waiting"
+    assert inspect_all(world)["accepted"] == 1
+    assert upload_all(world)["uploaded"] == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "attempts"),
+    [
+        ({"status": 500, "code": 131000, "message": "Something went wrong"}, "waiting", 1),
+        ({"status": 429, "code": 130429, "message": "Rate limit hit"}, "waiting", 0),
+        ({"status": 400, "code": 0, "message": "exceeded the endpoint rate limit"}, "waiting", 0),
+        ({"status": 400, "code": 100, "message": "(#100) Param file must be a file with ..."}, "failed", 0),
+        ({"status": 400, "code": 135000, "message": "Generic user error"}, "failed", 0),
+    ],
+)
+def test_an_error_says_by_its_type_what_becomes_of_the_file(
+    world: World, one_file: Path, answer: dict[str, object], state: str, attempts: int
+) -> None:
+    """The moment's fault: later. The provider's pace: later, and not the file's fault. Else: final."""
+    world.sandbox.faults({"on": "upload", "times": 1, "answer": answer})
+    upload_all(world)
+    row = asset_row(world, only_asset(world))
+    assert (row.state, row.attempts) == (state, attempts)
+    assert media_rows(world) == []
+    assert one_file.exists()
+    if state == "waiting":
+        world.clock.advance(timedelta(minutes=10))
+        assert upload_all(world)["uploaded"] == 1
+
+
+def test_a_refused_key_pauses_the_channel_and_burns_no_attempts(
+    make_world: MakeWorld, make_image: MakeImage
+) -> None:
+    """Nothing more is sent, and everything waits for the operator."""
+    world = make_world(upload_threads=1)
+    world.add_channel()
+    hand_over(world, *(make_image(f"{number}.jpg", number) for number in range(8)))
+    inspect_all(world)
+    world.sandbox.faults({"revoke_key": CANARY_KEY})
+    claims = claims_handed_out(world)
+    for batch in claims:
+        upload(world.context, CHANNEL, from_json(batch))
+    with world.database.read() as connection:
+        channel = get_channel(connection, CHANNEL)
+    assert channel.paused_at is not None
+    assert CANARY_KEY not in (channel.paused_reason or "")
+    assert claims_handed_out(world) == []
+    assert all(asset_row(world, row.asset_id).attempts == 0 for row in item_rows(world))
+    # The operator gives the key again: the channel goes on, and all become ready.
+    world.sandbox.faults({"restore_key": CANARY_KEY})
+    world.add_channel()
+    world.clock.advance(timedelta(minutes=10))
+    assert upload_all(world)["uploaded"] == 8
+
+
+def test_an_answer_that_was_lost_is_counted_and_the_file_sent_again(world: World, one_file: Path) -> None:
+    """It may be at the provider twice then: a possible orphan."""
+    world.sandbox.faults({"on": "upload", "times": 1, "drop": "after"})
+    assert upload_all(world) == {"uploaded": 0, "postponed": 1, "failed": 0}
+    assert asset_row(world, only_asset(world)).lost_answers == 1
+    world.clock.advance(timedelta(minutes=10))
+    assert upload_all(world)["uploaded"] == 1
+    assert world.sandbox.stats()[CANARY_KEY]["duplicates"] == 1
+    assert one_file.exists()
+
+
+def test_a_provider_that_is_away_gives_nobody_up_before_the_send_time(world: World, one_file: Path) -> None:
+    """An outage of hours must not cost a file whose campaign is still to come; after it, it does."""
+    world.sandbox.faults({"on": "upload", "answer": {"status": 502, "code": 2, "message": "away"}})
+    for _ in range(11):
+        upload_all(world)
+        world.clock.advance(timedelta(minutes=5, seconds=30))
+    # Half past one by now: the campaign was to be sent at one.
+    assert asset_row(world, only_asset(world)).state == "waiting"
+    upload_all(world)
+    assert asset_row(world, only_asset(world)).reason == Reason.UPLOAD_FAILED
+    assert one_file.exists()
+
+
+def test_a_campaign_cancelled_meanwhile_uploads_nothing(world: World, one_file: Path) -> None:
+    """A task looks again at what it was asked to do."""
+    (claims,) = claims_handed_out(world)
+    with world.database.write() as connection:
+        cancel_campaign(connection, "spring", now=world.clock.now())
+    assert upload(world.context, CHANNEL, from_json(claims))["uploaded"] == 0
+    assert asset_row(world, only_asset(world)).state == "idle"
+    assert world.sandbox.live_media_ids(CANARY_KEY) == []
+    assert one_file.exists()
+
+
+def test_an_id_whose_claim_was_lost_is_deleted_instead_of_forgotten(world: World, one_file: Path) -> None:
+    """A worker thought dead comes back with an ID: somebody else has uploaded the file meanwhile."""
+    (claims,) = claims_handed_out(world)
+    taken_by_another = False
+
+    def take_over(_: float) -> None:
+        # While this upload waits for its slot, its lease ends and another worker does the work.
+        nonlocal taken_by_another
+        if not taken_by_another:
+            taken_by_another = True
+            world.clock.advance(timedelta(minutes=2))
+            sweep(world.context)
+            (again,) = claims_handed_out(world)
+            world.slept.clear()
+            other = upload_in_another_world(world, again)
+            assert other["uploaded"] == 1
+
+    object.__setattr__(world.context, "sleep", take_over)
+    assert upload(world.context, CHANNEL, from_json(claims))["uploaded"] == 1
+    first, second = media_rows(world)
+    assert (first.is_current, second.is_current) == (True, False)
+    assert world.sandbox.live_media_ids(CANARY_KEY) == sorted([first.media_id, second.media_id])
+    retire(world.context)
+    assert world.sandbox.live_media_ids(CANARY_KEY) == [first.media_id]
+    assert one_file.exists()
+
+
+def upload_in_another_world(world: World, claims: list[list[int]]) -> dict[str, int]:
+    """Upload as a second worker process would, with threads of its own."""
+    from dataclasses import replace  # noqa: PLC0415 - used here alone
+
+    other = replace(world.context, sleep=lambda _: None)
+    try:
+        return upload(other, CHANNEL, from_json(claims))
+    finally:
+        other.upload_threads.shutdown()
