@@ -25,7 +25,7 @@ from greenroom.inspection import (
 from greenroom.inspection.content import Content, NotAFile
 from greenroom.inspection.finding import Damaged, Finding
 from greenroom.inspection.names import extension_in, extensions_of
-from greenroom.inspection.sniff import Family, family_of, mime_of
+from greenroom.inspection.sniff import Family, family_of, is_transport_stream, mime_of
 from greenroom.inspection.unsupported import foreign
 from greenroom.inspection.words import compared, human_size
 from greenroom.reasons import Reason
@@ -60,6 +60,8 @@ _DAMAGED: Final[dict[Family, tuple[str, str | None]]] = {
     Family.TEXT: ("text", "text/plain"),
     Family.OTHER: ("file of an unknown type", None),
 }
+#: Frames in a row that make a file sound although it does not start as such: other types hold sound too.
+_PROOF_IN_ODD_BYTES: Final = 20
 _PLURALS: Final[dict[Category, str]] = {
     Category.AUDIO: "audio files",
     Category.DOCUMENT: "documents",
@@ -159,9 +161,12 @@ def _mpeg_audio(content: Content, mime: str) -> Finding:
 
 def _other(content: Content, mime: str) -> Finding:
     """A file that no signature of ours fits: MP3 behind odd bytes, spoiled text, or a foreign type."""
+    if is_transport_stream(content.head):
+        return foreign("video/mp2t")
     if mime == "application/octet-stream":
-        found = mpeg_audio.find_frames(content.head, at_end=content.size <= len(content.head))
-        if found is not None:
+        start = content.read(0, mpeg_audio.WINDOW)
+        whole = content.size <= len(start)
+        if mpeg_audio.find_frames(start, at_end=whole, wanted=_PROOF_IN_ODD_BYTES) is not None:
             return mpeg_audio.examine(content)
         if text.mostly_text(content.head) or (
             text.is_text(content, "latin-1") and text.is_text(content, "utf-8")

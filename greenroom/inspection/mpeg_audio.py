@@ -15,7 +15,8 @@ from greenroom.inspection.finding import Damaged, Finding
 from greenroom.inspection.words import human_time
 from greenroom.reasons import Reason
 
-_WINDOW: Final = 64 * 1024
+#: Bytes behind the tags in which frames are looked for.
+WINDOW: Final = 64 * 1024
 _FRAMES_WANTED: Final = 3
 _MOST_TAGS: Final = 8
 
@@ -94,7 +95,7 @@ def examine(content: Content) -> Finding:
         Damaged: no frames follow.
     """
     start = after_tags(content)
-    window = content.read(start, _WINDOW)
+    window = content.read(start, WINDOW)
     if window.startswith(b"fLaC"):
         return Finding(
             label="FLAC audio",
@@ -131,31 +132,32 @@ def after_tags(content: Content) -> int:
         offset += 10 + length + (10 if header[5] & 0x10 else 0)
     if offset > content.size:
         raise Damaged("This audio is cut short: it ends within its own title tag.")
-    window = content.read(offset, _WINDOW)
+    window = content.read(offset, WINDOW)
     return offset + len(window) - len(window.lstrip(b"\0"))
 
 
-def find_frames(window: bytes, *, at_end: bool) -> tuple[int, Frame] | None:
+def find_frames(window: bytes, *, at_end: bool, wanted: int = _FRAMES_WANTED) -> tuple[int, Frame] | None:
     """The first place where frames follow one another, and the first of them.
 
     Args:
         window: the bytes to look in.
         at_end: whether the file ends where the window does, so that a last frame need not be followed.
+        wanted: frames in a row that are proof enough.
     """
     offset = window.find(b"\xff")
     while offset >= 0:
         for read in (adts_frame, mpeg_frame):
             frame = read(window, offset)
-            if frame is not None and _followed(window, offset, frame, at_end=at_end):
+            if frame is not None and _followed(window, offset, frame, at_end=at_end, wanted=wanted):
                 return offset, frame
         offset = window.find(b"\xff", offset + 1)
     return None
 
 
-def _followed(window: bytes, offset: int, first: Frame, *, at_end: bool) -> bool:
+def _followed(window: bytes, offset: int, first: Frame, *, at_end: bool, wanted: int) -> bool:
     read = adts_frame if first.kind == "AAC" else mpeg_frame
     frame: Frame | None = first
-    for seen in range(_FRAMES_WANTED):
+    for seen in range(wanted):
         if frame is None or not first.continues(frame):
             return False
         offset += frame.size

@@ -62,8 +62,8 @@ def examine(content: Content) -> Finding:
     Raises:
         Damaged: no stream can be told, or the last page is cut short.
     """
-    heads = list(_first_packets(content))
-    codecs = [_codec(head) for head in heads if not head.startswith(_SKELETON)]
+    heads = [head for head in _first_packets(content) if not head.startswith(_SKELETON)]
+    codecs = [_codec(head) for head in heads]
     if not codecs:
         raise Damaged("This Ogg file is damaged: it holds no sound that can be told.")
     foreign = [codec for codec in codecs if codec != _OPUS]

@@ -17,12 +17,13 @@ from greenroom.inspection.content import Content
 from greenroom.inspection.finding import Damaged, Finding
 from greenroom.inspection.unsupported import foreign
 from greenroom.reasons import Reason
-from greenroom.rules import BY_MIME_TYPE, MIB
+from greenroom.rules import BY_MIME_TYPE, KIB, MIB
 from greenroom.verdict import Notice
 
 _CONTENT_TYPES: Final = "[Content_Types].xml"
-#: Most that is unpacked of one part; a larger one is checked only up to here.
-_LARGEST_PART: Final = MIB
+#: Most that is unpacked of the list of parts, and of the main part; a larger one is checked up to here only.
+_LARGEST_LIST: Final = MIB
+_LARGEST_PART: Final = 128 * KIB
 _MOST_ENTRIES: Final = 20_000
 _ENCRYPTED_FLAG: Final = 0x1
 
@@ -93,7 +94,7 @@ def _kind_of(archive: zipfile.ZipFile, names: set[str]) -> str:
 
 
 def _judge(archive: zipfile.ZipFile, names: set[str]) -> Finding:
-    declared = _unpack(archive, _CONTENT_TYPES).decode("utf-8", "replace")
+    declared = _unpack(archive, _CONTENT_TYPES, _LARGEST_LIST).decode("utf-8", "replace")
     main = _main_part(declared)
     if main is None:
         return foreign(_kind_of(archive, names))
@@ -133,14 +134,14 @@ def _main_part(declared: str) -> tuple[str, str] | None:
     return None
 
 
-def _unpack(archive: zipfile.ZipFile, name: str) -> bytes:
-    """Up to :data:`_LARGEST_PART` bytes of a part, its check sum checked where it ends before that.
+def _unpack(archive: zipfile.ZipFile, name: str, most: int = _LARGEST_PART) -> bytes:
+    """Up to ``most`` bytes of a part, its check sum checked where it ends before that.
 
     Raises:
         Damaged: it cannot be unpacked.
     """
     try:
         with archive.open(name) as part:
-            return part.read(_LARGEST_PART)
+            return part.read(most)
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, ValueError) as error:
         raise Damaged("This Office document or archive is damaged: part of it cannot be unpacked.") from error

@@ -87,6 +87,7 @@ class Family(StrEnum):
 _PDF_HEADER_WITHIN: Final = 1024
 _SYNC: Final = 0xFF
 _SYNC_REST: Final = 0xE0
+_TS_SYNC: Final = 0x47
 _TEXT_BOMS: Final = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 #: Boxes that may open an ISO media file; ``ftyp`` came with MP4, older QuickTime files start with the others.
 _ISO_FIRST: Final = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"pnot", b"styp"})
@@ -96,6 +97,14 @@ def _is_mpeg_audio(head: bytes) -> bool:
     """An ID3 tag, or the eleven set bits that open an MPEG audio or ADTS frame."""
     return head.startswith(b"ID3") or (
         len(head) > 1 and head[0] == _SYNC and head[1] >= _SYNC_REST and not head.startswith(_TEXT_BOMS)
+    )
+
+
+def is_transport_stream(head: bytes) -> bool:
+    """MPEG transport stream packets of 188 bytes, or of 192 as camcorders write them; libmagic wants more."""
+    return any(
+        len(head) > at + 2 * step and head[at] == head[at + step] == head[at + 2 * step] == _TS_SYNC
+        for at, step in ((0, 188), (4, 192))
     )
 
 
@@ -112,6 +121,7 @@ _SIGNATURES: Final[tuple[tuple[Family, Callable[[bytes], bool]], ...]] = (
     (Family.MPEG_AUDIO, _is_mpeg_audio),
     (Family.PDF, lambda head: b"%PDF-" in head[:_PDF_HEADER_WITHIN]),
     (Family.TEXT, lambda head: head.startswith(_TEXT_BOMS)),
+    (Family.OTHER, is_transport_stream),
 )
 
 #: What libmagic calls things that an examiner of ours knows better.

@@ -41,7 +41,7 @@ _MOSTLY_TEXT: Final = 0.05
 _MARKUP: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (
         re.compile(
-            r"(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*(?:<!doctype\s+svg[^>]*>\s*)?<(?:svg:)?svg[\s>]",
+            r"(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*(?:<!doctype\s+svg[^>]*>\s*)?<(?:svg:)?svg[\s/>]",
             re.DOTALL,
         ),
         "image/svg+xml",

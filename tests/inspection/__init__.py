@@ -1,0 +1,1 @@
+"""Inspection: the corpus of real files, hostile files, names, and the readers one by one."""

@@ -1,0 +1,137 @@
+"""Media that no encoder at hand writes, made by hand for tests: small, and right in what they claim."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+
+from PIL import Image
+
+from examples import makers
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    """A PNG chunk with its check sum."""
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def png(width: int, height: int, *, depth: int = 8, colour: int = 2, rows: bytes | None = None) -> bytes:
+    """A PNG of one colour, or with the rows given."""
+    samples = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour]
+    row = b"\0" + b"\x55" * (-(-width * samples * depth // 8))
+    body = zlib.compress(row * height if rows is None else rows)
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0))
+    palette = chunk(b"PLTE", b"\xff\0\0" * 2**depth) if colour == 3 else b""
+    return b"\x89PNG\r\n\x1a\n" + header + palette + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+
+
+def png_bomb() -> bytes:
+    """A PNG that claims 30,000 x 30,000 pixels, 2.7 GB when unpacked, in a few kilobytes."""
+    packer = zlib.compressobj(9)
+    row = bytes(1 + 30_000 * 3)
+    body = b"".join(packer.compress(row) for _ in range(30_000 // 100)) + packer.flush()
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 30_000, 30_000, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+
+
+def animated_png() -> bytes:
+    """An APNG of two pictures."""
+    frames = [makers.picture(64, 64, look=look) for look in (0, 1)]
+    return makers.saved(frames[0], "PNG", save_all=True, append_images=frames[1:], duration=200)
+
+
+def with_precision(jpeg: bytes, bits: int) -> bytes:
+    """A JPEG whose frame header claims another precision."""
+    at = jpeg.index(b"\xff\xc0") + 4
+    return jpeg[:at] + bytes([bits]) + jpeg[at + 1 :]
+
+
+def with_process(jpeg: bytes, marker: int) -> bytes:
+    """A JPEG whose frame header claims another process, as lossless or arithmetic-coded ones have."""
+    return jpeg.replace(b"\xff\xc0", bytes([0xFF, marker]), 1)
+
+
+def turned(orientation: int) -> bytes:
+    """A JPEG with an EXIF orientation."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return makers.saved(makers.picture(200, 100), "JPEG", exif=exif.tobytes())
+
+
+def _ogg_checksum(page: bytes) -> int:
+    value = 0
+    for byte in page:
+        value ^= byte << 24
+        for _ in range(8):
+            value = (value << 1 ^ 0x04C11DB7 if value & 0x80000000 else value << 1) & 0xFFFFFFFF
+    return value
+
+
+def ogg_page(packet: bytes, *, flags: int = 2, granule: int = 0, serial: int = 1, sequence: int = 0) -> bytes:
+    """An Ogg page that holds one packet."""
+    lacing = b"\xff" * (len(packet) // 255) + bytes([len(packet) % 255])
+    header = struct.pack("<4sBBqIII", b"OggS", 0, flags, granule, serial, sequence, 0)
+    page = header + bytes([len(lacing)]) + lacing + packet
+    return page[:22] + struct.pack("<I", _ogg_checksum(page)) + page[26:]
+
+
+def ogg(*starts: bytes) -> bytes:
+    """An Ogg file of streams that open so, with a page of data for each."""
+    first = [ogg_page(start.ljust(48, b"\0"), serial=n) for n, start in enumerate(starts, 1)]
+    data = [
+        ogg_page(b"\x33" * 200, flags=4, granule=48_000, serial=n, sequence=1)
+        for n in range(1, len(starts) + 1)
+    ]
+    return b"".join(first + data)
+
+
+def box(kind: bytes, *parts: bytes) -> bytes:
+    """An ISO media box."""
+    body = b"".join(parts)
+    return struct.pack(">I4s", len(body) + 8, kind) + body
+
+
+def heif(brand: bytes) -> bytes:
+    """The start of a HEIC or AVIF image."""
+    return box(b"ftyp", brand, bytes(4), b"mif1", brand) + box(b"meta", bytes(64)) + box(b"mdat", bytes(256))
+
+
+def renamed_entry(video: bytes, old: bytes, new: bytes) -> bytes:
+    """An ISO media file whose sample entry has another name, as if another codec were inside."""
+    at = video.index(b"stsd")
+    return video[:at] + video[at:].replace(old, new, 1)
+
+
+def with_object_type(media: bytes, value: int) -> bytes:
+    """An MP4 whose sound claims another MPEG-4 object type."""
+    at = media.index(b"esds", media.index(b"mp4a"))
+    place = media.index(b"\x40\x15", at)
+    return media[:place] + bytes([value]) + media[place + 1 :]
+
+
+def id3(size: int = 200, *, picture: bytes = b"") -> bytes:
+    """An ID3v2.3 tag with a title, and with a picture if given."""
+    title = b"\0Spring" + bytes(0)
+    frames = b"TIT2" + struct.pack(">IH", len(title), 0) + title
+    if picture:
+        body = b"\0image/jpeg\0\x03\0" + picture
+        frames += b"APIC" + struct.pack(">IH", len(body), 0) + body
+    length = max(size, len(frames))
+    frames = frames.ljust(length, b"\0")
+    return b"ID3\x03\0\0" + bytes(length >> shift & 127 for shift in (21, 14, 7, 0)) + frames
+
+
+def amr_wb() -> bytes:
+    """A second of silence in wide-band AMR."""
+    return b"#!AMR-WB\n" + (b"\x04" + bytes(17)) * 50
+
+
+def with_thumbnail(jpeg: bytes) -> bytes:
+    """A JPEG with a whole small one inside its EXIF block."""
+    inside = b"Exif\0\0" + makers.saved(makers.picture(40, 30), "JPEG")
+    return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(inside) + 2) + inside + jpeg[2:]
+
+
+def damaged_part(package: bytes, word: bytes) -> bytes:
+    """A stored ZIP in which one word of a part was overwritten, so that its check sum is wrong."""
+    return package.replace(word, bytes(len(word)), 1)
