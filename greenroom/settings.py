@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
@@ -93,7 +93,7 @@ class Settings(BaseModel):
         default=60.0, gt=0, le=600, description="Seconds to wait for the provider's next byte."
     )
     pace: float = Field(
-        default=23.0,
+        default=23.5,
         gt=0,
         le=25,
         description="Uploads a second on one channel; the provider allows 25 in any second.",
@@ -147,9 +147,6 @@ class Settings(BaseModel):
     )
     dispatch_every: float = Field(
         default=1.0, ge=0.2, le=60, description="Seconds between two ticks of the dispatcher."
-    )
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        default="INFO", description="How much workers, beat and the command line log."
     )
 
     @property

@@ -190,6 +190,7 @@ class Supervisor:
         return self._celery(
             *("worker", "--hostname", f"greenroom-{number}@localhost"),
             *("--concurrency", str(self.plan.concurrency), "--queues", "control,inspection,upload"),
+            *("--loglevel", "INFO"),
             # They keep workers from running one task twice, which our claims do; they cost start-up time.
             *("--without-gossip", "--without-mingle"),
         )

@@ -17,7 +17,7 @@ def make_image(tmp_path: Path) -> MakeImage:
 
     def make(name: str = "hero.jpg", shade: int = 0) -> Path:
         path = tmp_path / name
-        Image.new("RGB", (32, 32), (shade % 256, shade // 256, 99)).save(path, "JPEG")
+        Image.new("RGB", (32, 32), "teal").save(path, "JPEG", comment=f"shade {shade}".encode())
         return path
 
     return make
