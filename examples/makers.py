@@ -25,6 +25,9 @@ Colour = tuple[int, int, int]
 BIT_EXACT = {"fflags": "+bitexact"}
 #: The same, with the index of an MP4 in front of its data.
 FAST_START = {"movflags": "+faststart", **BIT_EXACT}
+#: What makes an encoder write the same bytes again: x264's output depends on its threads and, measured with
+#: the one in PyAV 18, on chance where its macroblock tree is on.
+_REPEATABLE = {"libx264": {"threads": "1", "x264-params": "mbtree=0"}}
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 #: Pairs of colours that look well together.
@@ -161,8 +164,7 @@ def media(
             container.metadata.update(metadata or {})
             streams: list[tuple[Any, array[int] | None]] = []
             if video is not None:
-                # One thread: x264's output depends on how many it uses.
-                coding = {"threads": "1", **(video_options or {})}
+                coding = {**_REPEATABLE.get(video, {}), **(video_options or {})}
                 pictures: Any = container.add_stream(video, rate=fps, options=coding)
                 pictures.width, pictures.height = size
                 pictures.pix_fmt = pixels

@@ -15,7 +15,7 @@ def human_size(size: int) -> str:
     if size < KIB:
         return f"{size} byte{'' if size == 1 else 's'}"
     unit, name = (MIB, "MB") if size >= MIB else (KIB, "KB")
-    return f"{size / unit:.1f}".removesuffix(".0") + f" {name}"
+    return f"{size / unit:,.1f}".removesuffix(".0") + f" {name}"
 
 
 def compared(size: int, limit: int) -> str:

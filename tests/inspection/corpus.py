@@ -414,7 +414,7 @@ STICKER = (
 
 DOCUMENT = (
     good("note.txt", "text/plain", lambda: b"Hello,\r\n\r\nsee you on Saturday.\r\n", label="plain text"),
-    good("accents.txt", "text/plain", lambda: "Grüße aus Köln, où êtes-vous? 你好".encode()),
+    good("accents.txt", "text/plain", "Grüße aus Köln, où êtes-vous? 你好".encode),
     good("one-letter.txt", "text/plain", lambda: b"x"),
     good("marked.txt", "text/plain", lambda: "Grüße".encode("utf-8-sig")),
     good("windows.txt", "text/plain", lambda: "Grüße aus Köln".encode("utf-16")),
