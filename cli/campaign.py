@@ -86,40 +86,34 @@ def status(campaign_id: str | None, *, state: Path, sandbox: bool) -> None:
             click.echo("No campaigns yet.")
             return
         table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-        for column in ("Campaign", "Channel", "Sent at", "Kept until"):
+        for column in ("Campaign", "Channel", "Sent at"):
             table.add_column(column, overflow="fold")
-        for column in ("Checking", "Uploading", "Ready", "Rejected", "Failed"):
-            table.add_column(column, justify="right")
+        for column in ("Files", "Checking", "Uploading", "Ready", "Bad"):
+            table.add_column(column, justify="right", no_wrap=True)
         for row in chosen:
             progress = campaign_progress(connection, row.id, now=now)
             table.add_row(
                 row.id + (" [red](cancelled)[/red]" if row.cancelled_at else ""),
                 row.channel_id,
                 moment(row.send_at),
-                moment(row.keep_until),
-                *(
-                    f"{number:,}"
-                    for number in (
-                        progress.checking,
-                        progress.uploading,
-                        progress.ready,
-                        progress.rejected,
-                        progress.failed,
-                    )
-                ),
+                f"{progress.total:,}",
+                f"{progress.checking:,}",
+                f"{progress.uploading:,}",
+                f"[green]{progress.ready:,}[/green]",
+                f"[red]{bad:,}[/red]" if (bad := progress.rejected + progress.failed) else "0",
             )
         console.print(table)
         if campaign_id:
             if hindrance := campaign_hindrance(connection, campaign_id, now=now):
                 console.print(f"\n[yellow]Waiting to try again: {hindrance}[/yellow]")
-            bad = [
+            rejected = [
                 item
                 for item in campaign_items(connection, campaign_id, now=now)
                 if item.stage in (Stage.REJECTED, Stage.FAILED)
             ]
-            if bad:
+            if rejected:
                 console.print()
-                console.print(rejected_table(bad))
+                console.print(rejected_table(rejected))
 
 
 @campaign.command("export")

@@ -9,7 +9,7 @@ import click
 
 from cli.embedded import Outcome, Request, get_ready, require_files, sandbox_key, stack_plan
 from cli.report import MOST_LINES, accepted_table, as_json, rejected_table, write_csv
-from cli.stage import LIVE, SANDBOX, read_api_key, state_option
+from cli.stage import LIVE, SANDBOX, latency_option, read_api_key, state_option
 from cli.words import console, count, remarks
 from greenroom.errors import Misuse
 from greenroom.manifest import items_of_paths, parse_moment, parse_plan, read_manifest
@@ -32,7 +32,7 @@ KEEP_DAYS = 30
 @click.option("--send-at", help="When it is to be sent, like 2026-12-01T09:00:00+01:00.  [default: now]")
 @click.option("--keep-days", default=KEEP_DAYS, show_default=True, help="Days its media must stay usable.")
 @click.option("--sandbox", is_flag=True, help="Send nothing to 360dialog: use our stand-in for it.")
-@click.option("--latency", default="0", help="The sandbox's answer time, like 80ms or 50ms-1500ms.")
+@latency_option
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 16), help="Worker processes.")
 @click.option(
     "--concurrency", default=2, show_default=True, type=click.IntRange(1, 16), help="Pool processes in each."

@@ -5,13 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+
+from cli.stage import latency_option
+from greenroom.errors import Misuse
+from sandbox.latency import Latency
 from sandbox.server import Options, serve
 
 
 @click.command()
 @click.option("--port", default=8360, show_default=True, type=click.IntRange(0, 65535), help="0: a free one.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
-@click.option("--latency", default="0", show_default=True, help="Answer time, like 80ms or 50ms-1500ms.")
+@latency_option
 @click.option(
     "--state",
     type=click.Path(path_type=Path, file_okay=False),
@@ -23,4 +27,8 @@ def sandbox(*, port: int, host: str, latency: str, state: Path | None, api_keys:
 
     GET /_sandbox/stats tells what it has seen; POST /_sandbox/faults makes it misbehave.
     """
-    serve(Options(port=port, host=host, latency=latency, state=state, api_keys=api_keys))
+    options = Options(port=port, host=host, latency=Latency.parse(latency), state=state, api_keys=api_keys)
+    try:
+        serve(options)
+    except OSError as error:
+        raise Misuse(f"The sandbox cannot listen on {host}:{port}: {error.strerror}") from error

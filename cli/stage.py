@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from greenroom.errors import Misuse
 from greenroom.settings import load_settings
 from models import Database
+from sandbox.latency import Latency
 from worker.home import Home
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -21,6 +22,25 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 STATE = Path(".greenroom")
 #: Media IDs of the sandbox and of the real provider never meet in one database.
 LIVE, SANDBOX, DEMO = "live", "sandbox", "demo"
+
+
+def _checked_latency(_context: click.Context, _option: click.Parameter, text: str) -> str:
+    try:
+        Latency.parse(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+    return text
+
+
+def latency_option(command: Command) -> Command:
+    """`--latency`, for commands that run the sandbox."""
+    return click.option(
+        "--latency",
+        default="0",
+        show_default=True,
+        callback=_checked_latency,
+        help="The sandbox's answer time, like 80ms or 50ms-1500ms.",
+    )(command)
 
 
 def state_option(command: Command) -> Command:

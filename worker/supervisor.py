@@ -169,7 +169,7 @@ class Supervisor:
                 *("--latency", self.plan.latency, "--state", str(self.home.sandbox)),
             ],
         )
-        _wait_until(lambda: _listens(port), what="The sandbox", log=self.home.logs / "sandbox.log")
+        self._await(self.children[-1], lambda: _listens(port))
 
     def _start_child(self, name: str, command: list[str]) -> None:
         _end_if_alone()
@@ -182,6 +182,15 @@ class Supervisor:
         child.start()
         self.children.append(child)
         self._note()
+
+    def _await(self, child: Child, ready: Callable[[], bool]) -> None:
+        """Wait until a child is ready, unless it ends, or nobody waits for it any more."""
+        deadline = time.monotonic() + START_PATIENCE
+        while not ready():
+            if child.dead() or time.monotonic() > deadline:
+                raise Misuse(f"{child.name} did not start:\n{_tail(child.log)}")
+            _end_if_alone()
+            time.sleep(0.05)
 
     def _celery(self, *words: str) -> list[str]:
         return [sys.executable, "-m", "celery", "--quiet", "-A", "worker", *words]
@@ -300,15 +309,6 @@ def _listens(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _wait_until(ready: Callable[[], bool], *, what: str, log: Path) -> None:
-    deadline = time.monotonic() + START_PATIENCE
-    while not ready():
-        if time.monotonic() > deadline:
-            raise Misuse(f"{what} did not start within {START_PATIENCE:g} seconds:\n{_tail(log)}")
-        _end_if_alone()
-        time.sleep(0.05)
 
 
 def _tail(log: Path) -> str:
