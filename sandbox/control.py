@@ -53,7 +53,7 @@ def _command(body: object) -> Command:
 
 def _clear(value: object) -> Command:
     if value is not True:
-        raise BadCommand("clear is true")
+        raise BadCommand("clear takes true and nothing else")
     return lambda world: world.faults.clear()
 
 

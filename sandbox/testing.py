@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from sandbox.answers import Envelope
 from sandbox.control import parse_commands
 from sandbox.faults import BadCommand
 from sandbox.latency import Latency
@@ -35,7 +36,12 @@ class RunningSandbox:
     """
 
     def __init__(
-        self, *, latency: str = "0", state: Path | None = None, api_keys: Sequence[str] = ()
+        self,
+        *,
+        latency: str = "0",
+        state: Path | None = None,
+        api_keys: Sequence[str] = (),
+        throttle_answer: Envelope = Envelope.META,
     ) -> None:
         """Start it.
 
@@ -43,11 +49,17 @@ class RunningSandbox:
             latency: as on the command line: ``0``, ``80ms``, ``50ms-1500ms``.
             state: a directory that keeps media over a restart; None for one that is removed at the end.
             api_keys: the only keys that are known; empty for any.
+            throttle_answer: how an upload beyond the limit is refused.
 
         Raises:
             StateInUse: another sandbox has the state directory open.
         """
-        options = Options(latency=Latency.parse(latency), state=state, api_keys=tuple(api_keys))
+        options = Options(
+            latency=Latency.parse(latency),
+            state=state,
+            api_keys=tuple(api_keys),
+            throttle_answer=throttle_answer,
+        )
         self._started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event, Listening]] = Future()
         self._thread = threading.Thread(target=self._run, args=(options,), name="sandbox", daemon=True)
         self._thread.start()

@@ -26,27 +26,31 @@ LARGEST_BODY = LARGEST_FILE + MIB
 _PIECE_BYTES = 128 * 1024
 _LONGEST_FIELD = 1024
 _MOST_PARTS = 16
+_MOST_LINE_BYTES = 64 * 1024
 _PRODUCT = "whatsapp"
 
 
-class BoundedBody:
-    """A request's body for aiohttp's multipart reader: ends beyond a size, and takes bytes back.
+class FormBody:
+    """A request's body for aiohttp's multipart reader: takes bytes back, and holds not too many lines.
 
     The reader hands bytes back that belong to the next part. aiohttp's own stream does that too, but warns of
     it (``unread_data`` is deprecated there), and where warnings are errors the upload would fail.
+
+    What is read by the line stands around the parts (boundaries, headers, whatever is before them), so it is
+    little; a body of millions of lines would keep the server busy for minutes.
     """
 
-    def __init__(self, stream: StreamReader, *, limit: int) -> None:
+    def __init__(self, stream: StreamReader) -> None:
         self._stream = stream
-        self._left = limit
         self._returned = b""
+        self._line_bytes_left = _MOST_LINE_BYTES
 
     async def read(self, size: int) -> bytes:
         """Some of the next bytes, at most ``size``; none at the end."""
         if self._returned:
             piece, self._returned = self._returned[:size], self._returned[size:]
             return piece
-        return self._counted(await self._stream.read(size))
+        return await self._stream.read(size)
 
     async def readline(self, *, max_line_length: int | None = None) -> bytes:
         """The next line with its end, or what is left.
@@ -55,9 +59,11 @@ class BoundedBody:
             HttpProcessingError: the line is longer than that, in bytes.
         """
         line, newline, self._returned = self._returned.partition(b"\n")
-        if newline:
-            return line + newline
-        return line + self._counted(await self._stream.readline(max_line_length=max_line_length))
+        line += newline or await self._stream.readline(max_line_length=max_line_length)
+        self._line_bytes_left -= len(line)
+        if self._line_bytes_left < 0:
+            raise Refusal(BODY_MALFORMED, why="there is too much around its parts")
+        return line
 
     def unread_data(self, piece: bytes) -> None:
         """Take bytes back, to be read next."""
@@ -66,12 +72,6 @@ class BoundedBody:
     def at_eof(self) -> bool:
         """Whether nothing is left."""
         return not self._returned and self._stream.at_eof()
-
-    def _counted(self, piece: bytes) -> bytes:
-        self._left -= len(piece)
-        if self._left < 0:
-            raise Refusal(BODY_TOO_LARGE, limit=LARGEST_FILE)
-        return piece
 
 
 class UploadForm:
@@ -92,10 +92,13 @@ class UploadForm:
         Raises:
             Refusal: it is not as the page wants it.
         """
-        if part.name == "file":
+        name = part.name
+        if name is None:
+            raise Refusal(BODY_MALFORMED, why="it has a part without a name")
+        if name == "file":
             await self._take_file(part)
-        elif part.name is not None:
-            self._fields[part.name] = await _short_text(part)
+        else:
+            self._fields[name] = await _short_text(part)
 
     def finish(self) -> str:
         """Judge the whole, all parts read, and answer with the file's type.
@@ -151,8 +154,8 @@ async def receive(request: web.Request, incoming: Incoming) -> str:
 
 
 async def _take_parts(request: web.Request, form: UploadForm) -> None:
-    body = BoundedBody(request.content, limit=LARGEST_BODY)
-    # The reader calls only the four methods that BoundedBody has.
+    body = FormBody(request.content)
+    # The reader calls only the four methods that FormBody has.
     reader = MultipartReader(request.headers, cast("StreamReader", body))
     parts = 0
     async for part in reader:
