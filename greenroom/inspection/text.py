@@ -76,7 +76,8 @@ _KINDS: Final[dict[str, str]] = {
     "application/javascript": "a script",
 }
 _HEADING: Final = re.compile(r"(?:\A|\n)(?:#{1,6} \S|```|\* \S|- \S|\[[^\]]+\]\([^)]+\))")
-_TITLE: Final = re.compile(r"(?:\A|\n)#{1,6} \S")
+#: A lower heading: a single # opens a comment in most scripts.
+_TITLE: Final = re.compile(r"(?:\A|\n)#{2,6} \S")
 
 
 def examine(content: Content, mime: str) -> Finding:
