@@ -1,0 +1,92 @@
+"""The other commands, on what a run has left, and `check` on nothing at all."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from examples import spring_sale
+from tests.cli.conftest import Greenroom
+
+
+def test_check_needs_nothing_running(greenroom: Greenroom, many_files: Path) -> None:
+    """One JSON object a file, in the order of the folder; exit code 1 where any is rejected."""
+    result = greenroom("check", many_files, "--json")
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    assert result.returncode == 1
+    assert [row["path"] for row in rows] == [str(path) for path in sorted(many_files.iterdir())]
+    fields = {"path", "verdict", "category", "mime_type", "size", "sha256", "reason", "detail"}
+    assert all(set(row) == fields for row in rows)
+    assert {row["verdict"] for row in rows} == {"accepted", "rejected"}
+
+
+def test_check_of_good_files_alone_is_0_and_of_none_is_2(greenroom: Greenroom, tmp_path: Path) -> None:
+    """Exit codes are part of the contract."""
+    (tmp_path / "hello.txt").write_text("Hello!\n", encoding="utf-8")
+    good = greenroom("check", "hello.txt")
+    assert (good.returncode, "1 of 1 file accepted" in good.stdout) == (0, True)
+    assert greenroom("check", "nowhere.txt").returncode == 2
+    assert greenroom("check").returncode == 2
+
+
+def test_after_a_run_its_database_can_be_looked_into(greenroom: Greenroom, tmp_path: Path) -> None:
+    """Status, export, media and channels, of the embedded installation."""
+    spring_sale.make(tmp_path / "sale")
+    run = greenroom("run", "sale", "--channel", "4915", "--sandbox", "--campaign", "sale")
+    assert run.returncode == 1, run.stderr
+    assert "Ready to send" in run.stdout
+    assert "Cannot be sent" in run.stdout
+    ready = [row for row in exported(greenroom) if row["media_id"]]
+    status = greenroom("campaign", "status", "sale", "--sandbox")
+    assert status.returncode == 0
+    assert f"{len(ready)}" in status.stdout
+    media = greenroom("media", "list", "--sandbox")
+    assert all(row["media_id"] in media.stdout for row in ready)
+    assert "4915" in greenroom("channel", "list", "--sandbox").stdout
+    assert "is cancelled" in greenroom("campaign", "cancel", "sale", "--sandbox").stdout
+    assert "(cancelled)" in greenroom("campaign", "status", "--sandbox").stdout.replace("\n", "")
+    doctor = greenroom("doctor", "--sandbox")
+    assert doctor.returncode == 0, doctor.stdout
+
+
+def exported(greenroom: Greenroom) -> list[dict[str, str]]:
+    """The campaign's mapping."""
+    result = greenroom("campaign", "export", "sale", "--sandbox")
+    assert result.returncode == 0, result.stderr
+    return list(csv.DictReader(result.stdout.splitlines()))
+
+
+def test_a_manifest_gives_refs_and_kinds(greenroom: Greenroom, tmp_path: Path) -> None:
+    """Sources are relative to the manifest; a kind that does not fit rejects."""
+    spring_sale.make(tmp_path / "sale")
+    lines = ["ref,source,kind", "A,sale/terms.pdf,", "B,sale/teaser.mp4,video", "C,sale/terms.pdf,image"]
+    (tmp_path / "manifest.csv").write_text("\n".join(lines), encoding="utf-8")
+    result = greenroom(
+        *("run", "--manifest", "manifest.csv", "--channel", "4915", "--sandbox", "--campaign", "sale"),
+    )
+    assert result.returncode == 1, result.stderr
+    rows = {row["ref"]: row for row in exported(greenroom)}
+    assert rows["A"]["media_id"]
+    assert rows["B"]["media_id"]
+    assert rows["C"]["reason"] == "wrong_kind"
+
+
+def test_the_demo_shows_all_and_leaves_nothing(greenroom: Greenroom, tmp_path: Path) -> None:
+    """What `make demo` runs: tables, the mapping, and what to do next."""
+    result = greenroom("demo")
+    assert result.returncode == 0, result.stderr
+    for words in ("Ready to send", "Cannot be sent", "GREENROOM_API_KEY=", "--sandbox"):
+        assert words in result.stdout
+    assert (tmp_path / ".greenroom" / "demo" / "spring-sale.csv").exists()
+    assert not (tmp_path / ".greenroom" / "demo" / "processes.json").exists()
+
+
+@pytest.mark.parametrize(
+    "words", [["--help"], ["run", "--help"], ["check", "--help"], ["campaign", "submit", "--help"]]
+)
+def test_help_is_there(greenroom: Greenroom, words: list[str]) -> None:
+    """For every command, in a sentence."""
+    assert greenroom(*words).returncode == 0

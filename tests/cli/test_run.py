@@ -1,0 +1,172 @@
+"""`greenroom run`: a folder goes in, media IDs come out, whatever is killed on the way."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from greenroom.reasons import Reason
+from tests.cli.conftest import MANY, Greenroom, Rehearse
+
+FIELDS = {
+    *("path", "verdict", "category", "mime_type", "size", "sha256", "reason", "detail"),
+    *("media_id", "expires_at"),
+}
+
+
+def test_every_good_file_gets_an_id_and_every_bad_one_a_reason(rehearse: Rehearse) -> None:
+    """Two worker processes, no 429 at the server; and the same folder again uploads nothing."""
+    first = rehearse("--campaign", "first")
+    peak = throttled = 0
+    while first.look():
+        stats = first.stats()
+        peak, throttled = max(peak, stats.get("peak_rps", 0)), max(throttled, stats.get("throttled", 0))
+    rows = first.finish()
+    assert len(rows) == MANY
+    assert throttled == 0
+    assert 0 < peak <= 25
+    for row in rows:
+        assert set(row) == FIELDS
+        if row["verdict"] == "accepted":
+            assert row["media_id"]
+            assert row["expires_at"]
+            assert row["reason"] is None
+        else:
+            assert row["media_id"] is None
+            assert Reason(row["reason"])
+            assert row["detail"]
+    assert first.process.returncode == 1  # some were rejected
+    with (first.home.folder / "first.csv").open(encoding="utf-8") as file:
+        mapping = {line["source"]: line["media_id"] for line in csv.DictReader(file)}
+    assert mapping == {row["path"]: row["media_id"] or "" for row in rows}
+
+    second = rehearse("--campaign", "second")
+    uploads = 0
+    while second.look():
+        uploads = max(uploads, second.stats()["uploads"])
+    assert [row["media_id"] for row in second.finish()] == [row["media_id"] for row in rows]
+    assert uploads == 0
+    assert first.left_running() == second.left_running() == []
+
+
+def uploading_now(database: Path) -> int:
+    """How many files workers have in hand."""
+    with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
+        count: int = connection.execute("SELECT count(*) FROM assets WHERE state = 'uploading'").fetchone()[0]
+    connection.close()
+    return count
+
+
+def test_a_killed_worker_and_a_killed_broker_lose_nothing(rehearse: Rehearse) -> None:
+    """The run ends complete, and no more arrive twice than were in flight."""
+    run = rehearse()
+    run.wait_for(lambda: run.stats()["uploads"] >= 15)
+    in_flight = uploading_now(run.home.database)
+    os.kill(run.pid("worker-1"), signal.SIGKILL)
+    run.wait_for(lambda: run.stats()["uploads"] >= 45)
+    in_flight += uploading_now(run.home.database)
+    os.kill(run.pid("broker"), signal.SIGKILL)
+    arrived_twice = throttled = 0
+    while run.look():
+        stats = run.stats()
+        arrived_twice = max(arrived_twice, stats.get("duplicates", 0))
+        throttled = max(throttled, stats.get("throttled", 0))
+    rows = run.finish()
+    assert len(rows) == MANY
+    assert all(row["media_id"] for row in rows if row["verdict"] == "accepted")
+    assert arrived_twice <= in_flight
+    assert throttled == 0
+    assert run.left_running() == []
+
+
+@pytest.mark.parametrize(
+    ("uploads", "number"),
+    [(0, signal.SIGINT), (10, signal.SIGINT), (10, signal.SIGTERM), (10, signal.SIGKILL)],
+)
+def test_a_run_that_is_interrupted_leaves_nothing_running(
+    rehearse: Rehearse, uploads: int, number: signal.Signals
+) -> None:
+    """While it starts and while it works; by Ctrl-C, by a polite and by an impolite kill."""
+    run = rehearse()
+    run.wait_for(lambda: bool(run.home.processes.exists() and run.stats()["uploads"] >= uploads))
+    run.process.send_signal(number)
+    run.process.communicate(timeout=60)
+    assert run.left_running() == []
+
+
+def test_what_a_killed_supervisor_leaves_is_gone_after_the_next_run(rehearse: Rehearse) -> None:
+    """Even where nobody could clean up, the next start does; and what was uploaded is not sent again."""
+    run = rehearse()
+    run.wait_for(lambda: run.stats()["uploads"] >= 10)
+    assert run.supervisor is not None
+    os.kill(run.supervisor.pid, signal.SIGKILL)
+    run.process.communicate(timeout=60)
+    assert run.process.returncode == 2
+    again = rehearse()
+    while again.look():
+        pass
+    assert all(row["media_id"] for row in again.finish() if row["verdict"] == "accepted")
+    assert run.left_running() == again.left_running() == []
+
+
+def test_two_runs_do_not_share_a_home(rehearse: Rehearse, greenroom: Greenroom, many_files: Path) -> None:
+    """The second one says so at once, and does no harm."""
+    run = rehearse()
+    run.wait_for(lambda: run.stats()["uploads"] >= 1)
+    second = greenroom("run", many_files, "--channel", "4915112345678", "--sandbox")
+    assert second.returncode == 2
+    assert "Another Greenroom is at work" in second.stderr
+    run.process.send_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["run", ".", "--channel", "1", "--sandbox"], "There are no files there"),
+        (["run", ".", "--channel", "1"], "There are no files there"),
+        (["run", "nowhere", "--channel", "1"], "does not exist"),
+        (["run", "--channel", "1"], "Give paths, or a --manifest"),
+        (["run", "{file}", "--channel", "1"], "GREENROOM_API_KEY"),
+        (["run", "{file}", "--channel", "a b", "--sandbox"], "channel"),
+        (["run", "{file}", "--channel", "1", "--sandbox", "--latency", "soon"], "latency"),
+        (["run", "{file}", "--channel", "1", "--sandbox", "--send-at", "2026-12-24"], "with a zone"),
+        (["run", "--manifest", "{file}", "--channel", "1", "--sandbox"], "no manifest"),
+        (["channel", "list"], "There is no database yet"),
+        (["campaign", "status"], "There is no database yet"),
+    ],
+)
+def test_misuse_is_a_sentence_and_exit_code_2(
+    greenroom: Greenroom, tmp_path_factory: pytest.TempPathFactory, words: list[str], complaint: str
+) -> None:
+    """What is wrong, and what to do; never a traceback."""
+    file = tmp_path_factory.mktemp("one") / "hello.txt"
+    file.write_text("Hello!\n", encoding="utf-8")
+    result = greenroom(*(word.format(file=file) for word in words))
+    assert result.returncode == 2
+    assert complaint.lower() in result.stderr.lower().replace("\n", " ")
+    assert "Traceback" not in result.stderr
+
+
+def test_a_refused_key_ends_the_run_with_what_to_do(greenroom: Greenroom, tmp_path: Path) -> None:
+    """Against a sandbox that knows another key: the channel is paused, and the run says so."""
+    from sandbox.testing import RunningSandbox  # noqa: PLC0415 - for this test alone
+
+    (tmp_path / "hello.txt").write_text("Hello!\n", encoding="utf-8")
+    with RunningSandbox(api_keys=["right-key"]) as sandbox:
+        words = ["run", "hello.txt", "--channel", "4915", "--json"]
+        wrong = greenroom(*words, GREENROOM_API_KEY="wrong-key", GREENROOM_API_BASE_URL=sandbox.url)
+        assert wrong.returncode == 2
+        assert "Channel 4915 is paused" in wrong.stderr
+        right = greenroom(*words, GREENROOM_API_KEY="right-key", GREENROOM_API_BASE_URL=sandbox.url)
+        assert right.returncode == 0, right.stderr
+        assert json.loads(right.stdout)["media_id"] in sandbox.live_media_ids("right-key")
+    everything = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert everything
+    assert b"right-key" not in everything + right.stderr.encode() + right.stdout.encode()
+    assert b"wrong-key" not in everything + wrong.stderr.encode() + wrong.stdout.encode()
