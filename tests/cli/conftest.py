@@ -23,7 +23,7 @@ COMMAND = [sys.executable, "-m", "cli"]
 #: Seconds that anything here may take on a busy machine.
 PATIENCE = 100.0
 #: Files of the campaign that is interrupted and killed: long enough under way to be met in the middle.
-MANY = 120
+MANY = 90
 
 
 def environment(**more: str) -> dict[str, str]:

@@ -66,9 +66,7 @@ def test_what_an_operator_reads_is_file_channel_and_size(world: World) -> None:
     assert uploads(world)[0].summary == f"hero.jpg, 1000 bytes, on {CHANNEL}"
 
 
-@pytest.mark.parametrize(
-    ("waiting", "size"), [(1, 1), (4, 1), (5, 2), (40, 10), (100, 25), (1000, 25)]
-)
+@pytest.mark.parametrize(("waiting", "size"), [(1, 1), (4, 1), (5, 2), (40, 10), (100, 25), (1000, 25)])
 def test_single_files_while_little_waits_and_fuller_batches_under_load(waiting: int, size: int) -> None:
     """The first media ID comes soonest alone; under load a task's own cost is shared."""
     assert batch_size(waiting, most=25) == size

@@ -165,7 +165,9 @@ def test_already_gone_counts_as_deleted(world: World, media_id: str) -> None:
 
 def test_a_delete_that_fails_is_tried_again(world: World, media_id: str) -> None:
     """Nothing is forgotten at the provider."""
-    world.sandbox.faults({"on": "delete", "times": 1, "answer": {"status": 503, "code": 2, "message": "away"}})
+    world.sandbox.faults(
+        {"on": "delete", "times": 1, "answer": {"status": 503, "code": 2, "message": "away"}}
+    )
     with world.database.write() as connection:
         cancel_campaign(connection, "spring", now=world.clock.now())
     assert retire(world.context) == {"retired": 1, "deleted": 0}
