@@ -34,7 +34,7 @@ from tasks.dispatch import HEARTBEAT
 #: Seconds that a part has to answer.
 PATIENCE = 3.0
 #: A tick of beat older than this many intervals is a sign that it is down.
-LATE_TICKS = 10
+LATE_TICKS = 4
 
 
 @dataclass(frozen=True, kw_only=True)

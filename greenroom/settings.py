@@ -146,7 +146,10 @@ class Settings(BaseModel):
         default=24.0, ge=0, le=8760, description="Hours that media outlive the last campaign that needs them."
     )
     dispatch_every: float = Field(
-        default=1.0, ge=0.2, le=60, description="Seconds between two ticks of the dispatcher."
+        default=5.0,
+        ge=0.2,
+        le=60,
+        description="Seconds between two ticks of the dispatcher, which is called at need in between.",
     )
 
     @property

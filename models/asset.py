@@ -138,14 +138,18 @@ class AssetUnderUpload:
     attempts: int
 
 
-def channels_with_uploads(connection: Connection, *, now: datetime) -> list[str]:
-    """The running channels that have something to upload now."""
+def channels_with_uploads(
+    connection: Connection, *, now: datetime, channel_id: str | None = None
+) -> list[str]:
+    """The running channels that have something to upload now; of one channel alone, where it is given."""
     waiting = exists().where(
         Asset.channel_id == Channel.id,
         Asset.state == AssetState.WAITING,
         or_(Asset.not_before.is_(None), Asset.not_before <= now),
     )
     statement = select(Channel.id).where(Channel.paused_at.is_(None), waiting).order_by(Channel.id)
+    if channel_id is not None:
+        statement = statement.where(Channel.id == channel_id)
     return list(connection.execute(statement).scalars())
 
 

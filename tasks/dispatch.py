@@ -25,16 +25,19 @@ Thing = TypeVar("Thing")
 HEARTBEAT = "greenroom:beat"
 
 
-def dispatch(context: Context, *, tick: bool = False) -> dict[str, int]:
+def dispatch(context: Context, channel_id: str | None = None, *, tick: bool = False) -> dict[str, int]:
     """Claim what may be worked on now, commit, then enqueue it; answers how many files of each sort.
 
     Args:
         context: the world.
+        channel_id: the one channel that has room for more uploads; None for all channels and inspections.
         tick: whether beat asked for it.
     """
+    if channel_id is not None:
+        return {"inspections": 0, "uploads": _hand_out_uploads(context, channel_id)}
     if tick:
         context.redis.set(HEARTBEAT, context.clock.now().isoformat())
-    return {"inspections": _hand_out_inspections(context), "uploads": _hand_out_uploads(context)}
+    return {"inspections": _hand_out_inspections(context), "uploads": _hand_out_uploads(context, None)}
 
 
 def _hand_out_inspections(context: Context) -> int:
@@ -50,9 +53,9 @@ def _hand_out_inspections(context: Context) -> int:
     return len(claims)
 
 
-def _hand_out_uploads(context: Context) -> int:
+def _hand_out_uploads(context: Context, channel_id: str | None) -> int:
     with context.database.read() as connection:
-        channels = channels_with_uploads(connection, now=context.clock.now())
+        channels = channels_with_uploads(connection, now=context.clock.now(), channel_id=channel_id)
     return sum(_hand_out_channel(context, channel) for channel in channels)
 
 

@@ -68,9 +68,9 @@ def upload_task(channel_id: str, claims: Sequence[Sequence[int]]) -> dict[str, i
 
 
 @shared_task(name=TaskName.DISPATCH)
-def dispatch_task(*, tick: bool = False) -> dict[str, int]:
+def dispatch_task(channel_id: str | None = None, *, tick: bool = False) -> dict[str, int]:
     """Hand out the next few seconds of work."""
-    return dispatch(current_context(), tick=tick)
+    return dispatch(current_context(), channel_id, tick=tick)
 
 
 @shared_task(name=TaskName.SWEEP)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from greenroom.task_names import TaskName
 from models.asset import sweep_assets
 from models.item import sweep_items
-from tasks.context import Context
+from tasks.context import Context, Message
 
 #: Rows put back in one transaction.
 CHUNK = 500
@@ -21,4 +22,7 @@ def sweep(context: Context) -> dict[str, int]:
             assets = sweep_assets(connection, now=now, max_attempts=most, limit=CHUNK)
         inspections, uploads = inspections + items, uploads + assets
         if max(items, assets) < CHUNK:
+            if inspections or uploads:
+                summary = f"{inspections + uploads} files of silent workers are back"
+                context.publish(Message(name=TaskName.DISPATCH, args=[], summary=summary))
             return {"inspections": inspections, "uploads": uploads}

@@ -31,6 +31,7 @@ from greenroom.errors import (
 from greenroom.provider import UploadContent
 from greenroom.reasons import Reason
 from greenroom.sources import local_copy
+from greenroom.task_names import TaskName
 from models.asset import (
     AssetState,
     AssetUnderUpload,
@@ -46,7 +47,7 @@ from models.item import inspect_again
 from models.media import has_live_media, record_media
 from models.need import needed_now
 from tasks.backoff import backoff
-from tasks.context import Context
+from tasks.context import Context, Message
 
 logger = logging.getLogger(__name__)
 
@@ -117,7 +118,11 @@ def upload(context: Context, channel_id: str, claims: Sequence[Claim]) -> dict[s
                 )
     if key is None:
         return {"uploaded": 0, "postponed": len(assets), "failed": 0}
-    return _work(context, _Batch(channel_id=channel_id, api_key=key), assets)
+    counts = _work(context, _Batch(channel_id=channel_id, api_key=key), assets)
+    if assets:
+        summary = f"channel {channel_id} has room for more"
+        context.publish(Message(name=TaskName.DISPATCH, args=[channel_id], summary=summary))
+    return counts
 
 
 def _still_wanted(

@@ -43,6 +43,8 @@ START_PATIENCE = 60.0
 TOO_SOON = 2.0
 TOO_OFTEN = 5
 PR_SET_PDEATHSIG = 1
+#: What an operator wants to see of each task, first of all its arguments.
+FLOWER_OPTIONS = ("--tasks-columns=name,args,state,result,received,runtime,worker", "--persistent=false")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +146,7 @@ class Supervisor:
             self.addresses["flower"] = f"http://127.0.0.1:{port}"
             self._start_child(
                 "flower",
-                self._celery("flower", "--address=127.0.0.1", f"--port={port}", "--persistent=false"),
+                self._celery("flower", "--address=127.0.0.1", f"--port={port}", *FLOWER_OPTIONS),
             )
 
     def _start_broker(self, port: int) -> None:

@@ -55,6 +55,7 @@ def test_a_paused_channel_gets_nothing_and_holds_up_nobody(world: World) -> None
     accepted_item(world, "b", campaign="other", channel="4930")
     with world.database.write() as connection:
         pause_channel(connection, CHANNEL, reason="The key was refused.", now=world.clock.now())
+    assert dispatch(world.context, CHANNEL)["uploads"] == 0
     assert dispatch(world.context)["uploads"] == 1
     assert uploads(world)[0].args[0] == "4930"
 
