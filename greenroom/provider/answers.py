@@ -191,6 +191,13 @@ TABLE: tuple[Row, ...] = (
         source="360dialog answers 400 for a disabled API and for lack of payment",
     ),
     Row(
+        at=UPLOADING,
+        statuses=frozenset({400}),
+        says=_words(r"\bendpoint rate limit"),
+        becomes=_later(Throttled),
+        source='360dialog answers 400 "exceeded the endpoint rate limit", whatever the code beside it',
+    ),
+    Row(
         codes=frozenset({0, 3, 10, 190, 131005}),
         becomes=_refused(KeyRefused),
         source=f"{_META}: authorisation errors",

@@ -331,7 +331,10 @@ class ProviderClient:
                 f"{call.endpoint} was redirected by HTTP {reply.status}, which does not keep its method",
                 status=reply.status,
             )
-        target = self._origin.resolve(url, reply.header("Location") or "")
+        location = reply.header("Location")
+        if not location:
+            raise RedirectRefused(f"{call.endpoint} was redirected to nowhere", status=reply.status)
+        target = self._origin.resolve(url, location)
         if target is None:
             raise RedirectRefused(
                 f"{call.endpoint} was redirected away from {self._origin.scheme}://{self._origin.host}"

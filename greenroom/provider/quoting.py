@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import html
 import re
-import unicodedata
 from urllib.parse import quote
 
 #: Characters that are kept of what the provider said.
 LONGEST_QUOTE = 300
 
 _HIDDEN = "[redacted]"
-_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 # A query is secret wherever it stands: `hash` in a media URL opens the file to anybody.
 # Each class of characters excludes what begins the pattern, so that no text makes the search slow.
 _QUERY = re.compile(r"\?[^\s\"'<>?]*=[^\s\"'<>?]*")
@@ -38,7 +36,7 @@ def quoted(text: str, *, secrets: tuple[str, ...] = ()) -> str:
 def _seen(letter: str) -> str:
     if letter.isspace():
         return " "
-    return "" if unicodedata.category(letter) in _UNSEEN else letter
+    return letter if letter.isprintable() else ""
 
 
 def _without(secret: str, line: str) -> str:

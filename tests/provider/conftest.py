@@ -1,0 +1,204 @@
+"""A stand-in on a real socket that answers as it is told, and records what reached it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from greenroom.clock import ManualClock
+from greenroom.provider import ProviderClient, UploadContent
+
+KEY = SecretStr("canary-key-7f3a9")
+QUERY = "mid=1892054061371916&source=getMedia&ext=1757082791&hash=canary-hash-ARm1DwW7"
+
+
+@dataclass
+class Request:
+    """One request as it came over the wire; ``body`` may be cut short."""
+
+    method: str
+    target: str
+    headers: dict[str, str]
+    body: bytes = b""
+
+
+Script = Callable[[socket.socket, Request], None]
+
+
+def reply(
+    status: int = 200, body: bytes | str = b"", *headers: str, length: int | None = None
+) -> Callable[[socket.socket, Request], None]:
+    """A script that reads the whole request, then answers."""
+    content = body.encode() if isinstance(body, str) else body
+
+    def script(connection: socket.socket, request: Request) -> None:
+        read_body(connection, request)
+        write(connection, status, content, *headers, length=length)
+
+    return script
+
+
+def read_body(connection: socket.socket, request: Request) -> None:
+    """Read what the request announced, or what of it comes."""
+    announced = int(request.headers.get("content-length", "0"))
+    while len(request.body) < announced:
+        data = connection.recv(1 << 20)
+        if not data:
+            return
+        request.body += data
+
+
+def write(
+    connection: socket.socket, status: int, body: bytes, *headers: str, length: int | None = None
+) -> None:
+    """Write one answer."""
+    lines = [
+        f"HTTP/1.1 {status} Whatever",
+        f"Content-Length: {len(body) if length is None else length}",
+        *headers,
+    ]
+    connection.sendall("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
+
+
+@dataclass
+class StandIn:
+    """Answers each request by the next of its scripts, the last one for ever; None hangs up at once."""
+
+    scripts: list[Script | None]
+    requests: list[Request] = field(default_factory=list)
+    connections: int = 0
+
+    def __post_init__(self) -> None:
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._socket.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._open: list[socket.socket] = []
+        self._closed = False
+        self.accepted = threading.Event()
+        self.hold = threading.Event()
+        self._threads = [threading.Thread(target=self._accept)]
+        self._threads[0].start()
+
+    def close(self) -> None:
+        """Hang up on everybody and stop."""
+        self.hold.set()
+        self.stop_accepting()
+        for connection in list(self._open):
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                continue  # hung up already
+        for thread in self._threads:
+            thread.join()
+
+    def stop_accepting(self) -> None:
+        """Take no more connections; those that stand go on."""
+        if not self._closed:
+            self._closed = True
+            self._socket.shutdown(socket.SHUT_RDWR)
+            self._socket.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                return
+            self.connections += 1
+            self.accepted.set()
+            self._open.append(connection)
+            thread = threading.Thread(target=self._serve, args=(connection,))
+            self._threads.append(thread)
+            thread.start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with connection:
+            try:
+                while request := _read_head(connection):
+                    self.requests.append(request)
+                    script = self.scripts.pop(0) if len(self.scripts) > 1 else self.scripts[0]
+                    if script is None:
+                        read_body(connection, request)
+                        return
+                    script(connection, request)
+                    if len(request.body) < int(request.headers.get("content-length", "0")):
+                        return
+            except OSError:
+                return  # the client hung up
+
+
+def _read_head(connection: socket.socket) -> Request | None:
+    data = b""
+    while b"\r\n\r\n" not in data:
+        more = connection.recv(1 << 16)
+        if not more:
+            return None
+        data += more
+    head, _, rest = data.partition(b"\r\n\r\n")
+    first, *lines = head.decode("latin-1").split("\r\n")
+    method, target, _ = first.split(" ")
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    return Request(method=method, target=target, headers=headers, body=rest)
+
+
+StartStandIn = Callable[..., StandIn]
+StartClient = Callable[..., ProviderClient]
+
+
+@pytest.fixture
+def stand_in() -> Iterator[StartStandIn]:
+    """Starts stand-ins with given scripts; all are stopped after the test."""
+    started: list[StandIn] = []
+
+    def start(*scripts: Any) -> StandIn:
+        started.append(StandIn(list(scripts)))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.close()
+
+
+@pytest.fixture
+def provider_clock() -> ManualClock:
+    """A clock that tests move."""
+    return ManualClock(datetime(2026, 11, 23, 12, tzinfo=UTC))
+
+
+@pytest.fixture
+def client_of(provider_clock: ManualClock) -> Iterator[StartClient]:
+    """Makes clients of stand-ins; all are closed after the test."""
+    made: list[ProviderClient] = []
+
+    def make(server: StandIn | str, **options: object) -> ProviderClient:
+        url = server if isinstance(server, str) else server.url
+        given: dict[str, object] = {"read_timeout": 5.0, "clock": provider_clock, **options}
+        made.append(ProviderClient(base_url=url, **given))  # type: ignore[arg-type]  # passed on as given
+        return made[-1]
+
+    yield make
+    for client in made:
+        client.close()
+
+
+def content_of(data: bytes) -> UploadContent:
+    """What inspection would say of these bytes."""
+    return UploadContent(
+        open=lambda: io.BytesIO(data), size=len(data), sha256=hashlib.sha256(data).hexdigest()
+    )
+
+
+def upload(client: ProviderClient, content: UploadContent | bytes = b"some bytes", **options: object) -> str:
+    """Upload with this key."""
+    content = content_of(content) if isinstance(content, bytes) else content
+    given: dict[str, object] = {"mime_type": "image/jpeg", "file_name": "a.jpg", **options}
+    return client.upload(KEY, content=content, **given)  # type: ignore[arg-type]  # passed on as given
