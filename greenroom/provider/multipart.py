@@ -19,8 +19,9 @@ from typing import BinaryIO
 from greenroom.errors import SourceChanged, SourceUnavailable
 from greenroom.provider.values import UploadContent
 
-#: Bytes read, hashed and sent at a time: 64 to 256 KiB cost the same, smaller pieces cost more.
-CHUNK_BYTES = 128 * 1024
+#: Bytes read, hashed and sent at a time. 100 MB over loopback, SHA-256 included (0.067 s of it): 0.110 s of
+#: CPU with 64 KiB, 0.092 with 128, 0.081 with 256, 0.088 with 512.
+CHUNK_BYTES = 256 * 1024
 
 #: A file name of more characters is shortened; its ending is kept.
 LONGEST_FILE_NAME = 120

@@ -313,8 +313,8 @@ def test_a_server_that_stops_reading(stand_in: StartStandIn, client_of: StartCli
         connection.recv(1)
 
     server = stand_in(stall)
-    with pytest.raises(ProviderUnavailable):
-        upload(client_of(server, read_timeout=0.2), LARGE)
+    with pytest.raises(ProviderUnavailable, match="in time"):
+        upload(client_of(server, read_timeout=0.2, connect_timeout=60.0), LARGE)
     server.hold.set()
 
 
