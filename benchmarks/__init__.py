@@ -1,0 +1,1 @@
+"""Benchmarks: what Greenroom costs, and how fast it is, measured by one command each."""

@@ -1,0 +1,86 @@
+"""The repository tests itself: style, types, layers, and what lands in the wheel."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from worker.supervisor import CHECKOUT
+
+
+def run(*words: str) -> subprocess.CompletedProcess[str]:
+    """Run a tool of the virtual environment's on the checkout."""
+    return subprocess.run(
+        [sys.executable, "-m", *words], cwd=CHECKOUT, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("ruff", "check", "."),
+        ("ruff", "format", "--check", "."),
+        ("mypy",),
+    ],
+    ids=["ruff", "ruff-format", "mypy"],
+)
+def test_tools_have_nothing_to_say(words: tuple[str, ...]) -> None:
+    """Ruff with everything on but for the reasons given, mypy strict."""
+    result = run(*words)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_layers_are_kept() -> None:
+    """The command sees the worker, that the tasks, those the tables, those the domain; never upward."""
+    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
+    result = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_only_greenroom_lands_in_the_wheel(tmp_path: Path) -> None:
+    """`models`, `tasks` and `worker` are names that must not land in other people's site-packages."""
+    result = run("hatchling", "build", "--target", "wheel", "--directory", str(tmp_path))
+    assert result.returncode == 0, result.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        tops = {name.split("/")[0] for name in archive.namelist()}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"greenroom"}
+
+
+@pytest.mark.parametrize("name", ["runtime", "development"])
+def test_locks_have_hashes_and_no_addresses(name: str) -> None:
+    """Every line is pinned, every pin has hashes, and nothing says where to fetch from."""
+    text = (CHECKOUT / "requirements" / f"{name}.txt").read_text(encoding="utf-8")
+    assert "://" not in text
+    assert "index-url" not in text
+    pins = [line for line in text.splitlines() if line and not line.startswith((" ", "#"))]
+    assert len(pins) > 40
+    for pin in pins:
+        assert "==" in pin
+        assert text[text.index(pin) :].split("\n", 2)[1].strip().startswith("--hash=sha256:")
+
+
+def test_every_exemption_from_ruff_has_its_reason() -> None:
+    """In pyproject.toml beside the rule, and in the code behind the noqa."""
+    lines = (CHECKOUT / "pyproject.toml").read_text(encoding="utf-8").splitlines()
+    start = lines.index("ignore = [")
+    for line in lines[start + 1 : lines.index("]", start)]:
+        assert " # " in line, line
+    suppression = re.compile(r"#\s*(noqa|type: ignore)\S*[^#]*(- |# )\w")
+    for path in sorted(CHECKOUT.glob("[a-z]*/**/*.py")):
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+            if "# noqa" in line or "# type: ignore" in line:
+                assert suppression.search(line), f"{path.name}:{number} gives no reason"
+
+
+def test_the_version_stands_in_one_place() -> None:
+    """pyproject.toml takes it from the package."""
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert project["project"]["dynamic"] == ["version"]
+    assert "version" not in project["project"]

@@ -1,0 +1,135 @@
+"""The worker's configuration: every option exists, every task has its name and queue, nothing is global."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from celery.app.defaults import NAMESPACES, flatten
+
+from greenroom.settings import Settings
+from greenroom.task_names import QUEUES, Queue, TaskName
+from greenroom.vault import new_secret_key
+from tests.cli.conftest import environment
+from worker.configuration import VISIBILITY_TIMEOUT, configuration
+from worker.schedule import beat_schedule
+
+#: Celery documents it, and its Redis backend reads it, but its table of options lacks it.
+READ_BY_THE_REDIS_BACKEND = {"redis_backend_health_check_interval"}
+BEAT_TASKS = {TaskName.DISPATCH, TaskName.SWEEP, TaskName.REFRESH, TaskName.RETIRE}
+
+
+@pytest.fixture
+def settings() -> Settings:
+    """Settings that need nothing running."""
+    return Settings.model_validate(
+        {"database_url": "sqlite:///x.db", "redis_url": "redis://localhost/0", "secret_key": new_secret_key()}
+    )
+
+
+def test_every_option_is_one_of_celerys(settings: Settings) -> None:
+    """A misspelt option would be taken without a word."""
+    known = {str(row[0]) for row in flatten(NAMESPACES)} | READ_BY_THE_REDIS_BACKEND
+    assert set(configuration(settings)) <= known
+
+
+def test_every_task_has_a_queue_and_every_queue_a_task() -> None:
+    """And the names are the contract's."""
+    assert set(QUEUES) == set(TaskName)
+    assert set(QUEUES.values()) == set(Queue)
+    assert all(name.startswith("media.") for name in TaskName)
+
+
+def test_a_message_comes_back_long_after_any_task_has_ended(settings: Settings) -> None:
+    """The visibility timeout is well above the longest task."""
+    options = configuration(settings)
+    assert options["broker_transport_options"]["visibility_timeout"] >= 2 * options["task_time_limit"]
+    assert VISIBILITY_TIMEOUT >= 2 * 3600
+
+
+def test_beat_runs_what_has_to_happen_by_itself(settings: Settings) -> None:
+    """Each on its queue, and none that piles up while no worker runs."""
+    schedule = beat_schedule(settings)
+    assert set(schedule) == {str(name) for name in BEAT_TASKS}
+    for name, entry in schedule.items():
+        assert entry["options"]["queue"] == QUEUES[TaskName(name)]
+        assert entry["options"]["expires"] >= entry["schedule"]
+
+
+def in_a_fresh_process(code: str, folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run Python that has imported nothing of ours."""
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env=environment(**more),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+BINDING = """
+import json
+from tasks.entry_points import upload_task
+before = upload_task.app.conf.broker_url
+import worker
+worker.app
+from tasks.entry_points import resolve_task
+print(json.dumps([before, upload_task.app.conf.broker_url, resolve_task.app.conf.broker_url, sorted(
+    name for name in worker.app.tasks if name.startswith("media."))]))
+"""
+
+
+def test_tasks_are_bound_to_no_broker_until_the_worker_is_asked_for(tmp_path: Path) -> None:
+    """`@shared_task` belongs to whichever app is current: ours, once `worker.app` was made."""
+    result = in_a_fresh_process(
+        BINDING,
+        tmp_path,
+        GREENROOM_DATABASE_URL="sqlite:///x.db",
+        GREENROOM_REDIS_URL="redis://localhost:6399/3",
+        GREENROOM_SECRET_KEY=new_secret_key().get_secret_value(),
+    )
+    assert result.returncode == 0, result.stderr
+    before, after, later, names = json.loads(result.stdout)
+    assert before is None
+    assert after == later == "redis://localhost:6399/3"
+    assert set(names) == set(TaskName)
+
+
+def test_wrong_settings_stop_the_worker_with_a_sentence(tmp_path: Path) -> None:
+    """All of them at once, what each is for, and no secret in it."""
+    result = in_a_fresh_process(
+        "import worker; worker.app",
+        tmp_path,
+        GREENROOM_DATABASE_URL="mysql://root:hunter2@db/greenroom",
+        GREENROOM_PACE="26",
+        GREENROOM_DATABSE="x",
+    )
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    assert "hunter2" not in result.stderr
+    for words in (
+        "GREENROOM_DATABASE_URL: must begin with postgresql:// or sqlite:///",
+        "GREENROOM_PACE: input should be less than or equal to 25",
+        "GREENROOM_REDIS_URL is not set",
+        "GREENROOM_SECRET_KEY is not set",
+        "GREENROOM_DATABSE is not a setting of Greenroom; did you mean GREENROOM_DATABASE_URL?",
+    ):
+        assert words in result.stderr
+
+
+def test_a_dotenv_file_and_secret_files_are_read(tmp_path: Path) -> None:
+    """The environment wins over .env; a secret may stand in a file of its own."""
+    (tmp_path / "key").write_text(new_secret_key().get_secret_value() + "\n", encoding="ascii")
+    (tmp_path / ".env").write_text(
+        f"GREENROOM_DATABASE_URL=sqlite:///x.db\nGREENROOM_REDIS_URL=redis://from-file/0\n"
+        f"GREENROOM_SECRET_KEY_FILE={tmp_path / 'key'}\n",
+        encoding="utf-8",
+    )
+    code = "import worker; print(worker.app.conf.broker_url)"
+    assert in_a_fresh_process(code, tmp_path).stdout.strip() == "redis://from-file/0"
+    chosen = in_a_fresh_process(code, tmp_path, GREENROOM_REDIS_URL="redis://from-environment/0")
+    assert chosen.stdout.strip() == "redis://from-environment/0"
