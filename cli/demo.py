@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from cli.embedded import Request, get_ready, sandbox_key, stack_plan
-from cli.run import KEEP_DAYS, save_mapping, show
+from cli.run import KEEP_DAYS, save_mapping, say_what_the_sandbox_saw, show
 from cli.stage import DEMO, state_option
 from cli.words import console, remarks
 from examples import spring_sale
@@ -50,6 +50,7 @@ def demo(*, stay: bool, state: Path) -> None:
         outcome = get_ready(running, request)
         show(outcome)
         save_mapping(outcome, home.folder / "spring-sale.csv")
+        say_what_the_sandbox_saw(outcome)
         if stay:
             _stay(running, home)
     _say_what_next()

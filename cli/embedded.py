@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import requests
 from dotenv import dotenv_values
 from pydantic import SecretStr
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn
@@ -51,11 +53,19 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What came of it."""
+    """What came of it.
+
+    Attributes:
+        progress: how many items stand where.
+        items: each of them.
+        seconds: from the first part of the manifest to the last media ID.
+        sandbox: what the sandbox itself counted on the channel; None at the real provider.
+    """
 
     progress: CampaignProgress
     items: list[ItemReport]
     seconds: float
+    sandbox: dict[str, Any] | None
 
 
 def stack_plan(
@@ -95,10 +105,23 @@ def get_ready(stack: Stack, request: Request) -> Outcome:
         now = datetime.now(UTC)
         with database.read() as connection:
             items = list(campaign_items(connection, request.campaign.id, now=now))
-        return Outcome(progress=progress, items=items, seconds=time.monotonic() - started)
+        return Outcome(
+            progress=progress,
+            items=items,
+            seconds=time.monotonic() - started,
+            sandbox=_counted(stack, request) if stack.sandbox else None,
+        )
     finally:
         client.close()
         database.close()
+
+
+def _counted(stack: Stack, request: Request) -> dict[str, Any]:
+    """The sandbox's counts of this run; a sandbox that is asked for nothing knows no channel."""
+    answer = requests.get(f"{stack.sandbox}/_sandbox/stats", timeout=10)
+    answer.raise_for_status()
+    of_channels: dict[str, dict[str, Any]] = answer.json()
+    return of_channels.get(sandbox_key(request.campaign.channel).get_secret_value(), {})
 
 
 def _add_channel(database: Database, stack: Stack, request: Request) -> None:

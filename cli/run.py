@@ -98,6 +98,7 @@ def run(
     else:
         show(outcome)
     save_mapping(outcome, csv_file)
+    say_what_the_sandbox_saw(outcome)
     context.exit(0 if outcome.progress.ready == outcome.progress.total else 1)
 
 
@@ -120,6 +121,19 @@ def show(outcome: Outcome) -> None:
     console.print(
         f"[bold]{len(ready)} of {count(total, 'file')} ready[/bold] in {outcome.seconds:.1f} s, "
         f"{count(len(others), 'file')} to mend."
+    )
+
+
+def say_what_the_sandbox_saw(outcome: Outcome) -> None:
+    """The other side's own counts: proof that the provider's limit was kept."""
+    if outcome.sandbox is None:
+        return
+    uploads, refused = outcome.sandbox.get("uploads", 0), outcome.sandbox.get("throttled", 0)
+    twice, peak = outcome.sandbox.get("duplicates", 0), outcome.sandbox.get("peak_rps", 0)
+    remarks.print(
+        f"The sandbox counted {count(uploads, 'upload')}: at most {peak} in any second (25 are allowed), "
+        f"{refused} refused, {twice} arrived twice.",
+        soft_wrap=True,
     )
 
 
