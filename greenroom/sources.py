@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -12,11 +13,14 @@ from urllib.parse import unquote, urlsplit
 import requests
 
 from greenroom.errors import FileRejected, SourceMissing, SourceUnavailable
+from greenroom.provider.failures import BROKEN_EXCHANGE
 from greenroom.reasons import Reason
 from greenroom.rules import LARGEST_FILE, MIB
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
+#: A web source that takes longer altogether is given up for now: it would keep a worker from everything else.
+FETCH_SECONDS = 600.0
 _CHUNK = 256 * 1024
 
 
@@ -68,20 +72,25 @@ def local_copy(source: str) -> Iterator[Path]:
 def _fetch(source: str, into: IO[bytes]) -> None:
     """Fetch a web source; errors name the address without its query, which may be what signs it."""
     name = shown(source)
+    give_up_at = time.monotonic() + FETCH_SECONDS
     try:
         with requests.get(source, stream=True, timeout=(CONNECT_SECONDS, READ_SECONDS)) as answer:
             if answer.status_code >= requests.codes.server_error or answer.status_code in (408, 429):
                 raise SourceUnavailable(f"{name} answered {answer.status_code}.")
             if not answer.ok:
                 raise SourceMissing(f"{name} answered {answer.status_code}.")
-            for chunk in answer.iter_content(_CHUNK):
+            # What has come in so far, and not a full chunk: a trickle must not hide from the clock.
+            while chunk := answer.raw.read1(_CHUNK, decode_content=True):
                 into.write(chunk)
+                if time.monotonic() > give_up_at:
+                    raise SourceUnavailable(f"{name} sends too slowly: not done in {FETCH_SECONDS:.0f} s.")
                 if into.tell() > LARGEST_FILE:
                     raise FileRejected(
                         Reason.TOO_LARGE,
                         f"The file is larger than {LARGEST_FILE // MIB} MB, the most that WhatsApp takes of "
                         "any file.",
                     )
-    except requests.RequestException as error:
-        # Not `from error`: its text has the whole address.
+    except (*BROKEN_EXCHANGE, OSError, ValueError) as error:
+        # A full disk is an OSError, a redirect to nonsense a ValueError. Not `from error`: its text has the
+        # whole address.
         raise SourceUnavailable(f"{name} could not be fetched ({type(error).__name__}).") from None

@@ -1,0 +1,105 @@
+"""Web sources: whatever a server does, its file is there, missing, too large, or away for now."""
+
+from __future__ import annotations
+
+import gzip
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from greenroom import sources
+from greenroom.errors import FileRejected, SourceMissing, SourceUnavailable
+from greenroom.sources import local_copy
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Answers by the path that is asked for."""
+
+    def do_GET(self) -> None:
+        """Misbehave as asked."""
+        what = self.path.split("?")[0].strip("/")
+        if what.isdigit():
+            self.send_error(int(what))
+            return
+        if what == "nonsense":
+            self.send_response(302)
+            self.send_header("Location", "http://[nonsense/")
+            self.end_headers()
+            return
+        body = gzip.compress(b"Hello!\n") if what == "gzip" else b"Hello!\n"
+        self.send_response(200)
+        if what == "gzip":
+            self.send_header("Content-Encoding", "gzip")
+        self.send_header("Content-Length", str(len(body) + (what == "short")))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """A web server's address."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as running:
+        thread = threading.Thread(target=running.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("what", ["plain", "gzip"])
+def test_a_web_source_is_a_local_file_for_a_while(server: str, what: str) -> None:
+    """With what its server compressed undone."""
+    with local_copy(f"{server}/{what}") as path:
+        assert path.read_bytes() == b"Hello!\n"
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("what", "error"),
+    [
+        ("404", SourceMissing),
+        ("403", SourceMissing),
+        ("429", SourceUnavailable),
+        ("503", SourceUnavailable),
+        ("short", SourceUnavailable),
+        ("nonsense", SourceUnavailable),
+    ],
+)
+def test_what_a_server_does_is_told_by_type(server: str, what: str, error: type[Exception]) -> None:
+    """And never with the query, which may be what signs the address."""
+    with pytest.raises(error) as caught, local_copy(f"{server}/{what}?signature=canary"):
+        pass
+    assert "canary" not in str(caught.value)
+
+
+def test_a_trickle_is_given_up_for_now(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would keep a worker from everything else."""
+    monkeypatch.setattr(sources, "FETCH_SECONDS", 0.0)
+    with pytest.raises(SourceUnavailable, match="too slowly"), local_copy(f"{server}/plain"):
+        pass
+
+
+def test_more_than_whatsapp_ever_takes_is_not_read_to_its_end(
+    server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file's fault, and final."""
+    monkeypatch.setattr(sources, "LARGEST_FILE", 3)
+    with pytest.raises(FileRejected), local_copy(f"{server}/plain"):
+        pass
+
+
+def test_a_full_disk_is_the_moments_fault(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of this worker's machine, and not the file's."""
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("tempfile._TemporaryFileWrapper.write", full, raising=False)
+    with pytest.raises(SourceUnavailable), local_copy(f"{server}/plain"):
+        pass
