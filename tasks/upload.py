@@ -69,6 +69,10 @@ class _Released(GreenroomError):
     """The file was not sent because the batch stopped before its turn."""
 
 
+class _OurFault(GreenroomError):
+    """Greenroom failed at this file in a way that nobody foresaw; the log has the traceback."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Outcome:
     """What came of one file: a media ID, or an error that says by its type what to do."""
@@ -155,6 +159,7 @@ def _work(context: Context, batch: _Batch, assets: Sequence[AssetUnderUpload]) -
         context.upload_threads.submit(_upload_one, context, batch, asset): asset for asset in assets
     }
     renewed_at = context.clock.now()
+    outcomes: list[_Outcome] = []
     try:
         while running:
             done, _ = wait(running, timeout=WRITE_EVERY_SECONDS, return_when=FIRST_COMPLETED)
@@ -165,6 +170,7 @@ def _work(context: Context, batch: _Batch, assets: Sequence[AssetUnderUpload]) -
                 batch.stop.set()
             if outcomes:
                 _record_surely(context, batch, outcomes, counts)
+                outcomes = []
             if context.clock.now() - renewed_at >= context.settings.lease / 3:
                 renewed_at = context.clock.now()
                 _renew(context, batch, [asset.claim for asset in running.values()])
@@ -172,7 +178,14 @@ def _work(context: Context, batch: _Batch, assets: Sequence[AssetUnderUpload]) -
         # Reached early only by a fault of ours: nothing may be sent that nobody would record.
         batch.stop.set()
         wait(running)
+        _log_unrecorded([*outcomes, *(future.result() for future in running)])
     return counts
+
+
+def _log_unrecorded(outcomes: Sequence[_Outcome]) -> None:
+    """Media IDs that only the provider knows from now on: an operator may delete them there."""
+    if media_ids := [outcome.media_id for outcome in outcomes if outcome.media_id]:
+        logger.error("Media IDs could not be recorded: %s", ", ".join(media_ids))
 
 
 def _upload_one(context: Context, batch: _Batch, asset: AssetUnderUpload) -> _Outcome:
@@ -195,6 +208,10 @@ def _upload_one(context: Context, batch: _Batch, asset: AssetUnderUpload) -> _Ou
         failure = error
     except GreenroomError as error:
         failure = error
+    except Exception as error:
+        # One file's trouble must not cost the other files of the batch their media IDs.
+        logger.exception("%s could not be uploaded, by a fault of Greenroom's own.", asset.file_name)
+        failure = _OurFault(f"Greenroom failed at this file ({type(error).__name__}); its log says more.")
     return _Outcome(asset=asset, media_id=media_id, error=failure, at=context.clock.now())
 
 
@@ -236,8 +253,7 @@ def _record_surely(
                 results = [_record(context, connection, batch, outcome) for outcome in outcomes]
         except DatabaseUnavailable as error:
             if waited >= RECORD_PATIENCE_SECONDS:
-                ids = ", ".join(outcome.media_id for outcome in outcomes if outcome.media_id)
-                logger.error("Media IDs could not be recorded (%s): %s", error, ids or "none")
+                logger.error("Nothing could be recorded for %.0f s: %s", waited, error)
                 raise
             context.sleep(pause)
             waited += pause

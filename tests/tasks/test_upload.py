@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
+from greenroom import sources
 from greenroom.reasons import Reason
 from models.campaign import cancel_campaign
 from models.channel import get_channel
@@ -109,6 +111,27 @@ def test_each_file_of_a_batch_fails_by_itself(make_world: MakeWorld, make_image:
     assert rows[2].state == "waiting"
     assert inspect_all(world)["accepted"] == 1
     assert upload_all(world)["uploaded"] == 1
+
+
+def test_a_fault_of_ours_costs_one_file_and_no_other_its_id(
+    make_world: MakeWorld, make_image: MakeImage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What nobody foresaw at one file must not keep the others' IDs from being recorded."""
+    world = make_world()
+    world.add_channel()
+    hand_over(world, *(make_image(f"{number}.jpg", number) for number in range(6)))
+    inspect_all(world)
+
+    def local_copy(source: str) -> AbstractContextManager[Path]:
+        if source.endswith("3.jpg"):
+            raise KeyError("nobody foresaw this")
+        return sources.local_copy(source)
+
+    monkeypatch.setattr("tasks.upload.local_copy", local_copy)
+    claims = [claim for batch in claims_handed_out(world) for claim in batch]
+    assert upload(world.context, CHANNEL, from_json(claims)) == {"uploaded": 5, "postponed": 0, "failed": 1}
+    assert {row.media_id for row in media_rows(world)} == set(world.sandbox.live_media_ids(CANARY_KEY))
+    assert asset_row(world, item_rows(world)[3].asset_id).reason == Reason.UPLOAD_FAILED
 
 
 @pytest.mark.parametrize(
