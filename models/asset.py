@@ -16,6 +16,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    and_,
     case,
     exists,
     func,
@@ -205,7 +206,7 @@ def take_assets(
     rows = connection.execute(
         select(Asset.id, Asset.token)
         .where(Asset.id.in_(tokens), Asset.channel_id == channel_id, Asset.state == AssetState.CLAIMED)
-        .order_by(Asset.id)
+        .order_by(Asset.sha256)
         .with_for_update()
     )
     mine = [row.id for row in rows if row.token == tokens[row.id]]
@@ -320,7 +321,8 @@ def sweep_assets(connection: Connection, *, now: datetime, max_attempts: int, li
     """Put back assets whose worker went silent; answers how many.
 
     One that was being uploaded may have arrived: it is counted as a possible orphan, and as an attempt, so
-    that a file which brings its worker down each time is given up in the end.
+    that a file which brings its worker down each time is given up in the end; not before its campaign is
+    sent, though, for its other attempts may have been the provider's fault.
     """
     lapsed = (
         select(Asset.id)
@@ -330,7 +332,7 @@ def sweep_assets(connection: Connection, *, now: datetime, max_attempts: int, li
         .with_for_update(skip_locked=True)
     )
     ids = list(connection.execute(lapsed).scalars())
-    given_up = Asset.attempts + 1 >= max_attempts
+    given_up = and_(Asset.attempts + 1 >= max_attempts, Asset.due_at <= now)
     connection.execute(
         update(Asset)
         .where(Asset.id.in_(ids), Asset.state == AssetState.UPLOADING)
@@ -355,7 +357,9 @@ def sweep_assets(connection: Connection, *, now: datetime, max_attempts: int, li
 def want_asset(connection: Connection, new: NewAsset) -> int:
     """The ID of the asset for this content, made if need be, its row locked until the transaction ends.
 
-    The lock is what makes linking an item and retiring an unneeded asset exclude each other.
+    The lock is what makes linking an item and retiring an unneeded asset exclude each other. Whoever locks
+    several assets and waits for them does so in the order of their channels and hashes, and before items:
+    two transactions that wait for each other would both be a minute late.
     """
     statement = insert(connection, Asset).values(
         channel_id=new.channel_id,

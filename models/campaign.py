@@ -36,7 +36,7 @@ class CampaignRow:
     send_at: datetime
     keep_until: datetime
     cancelled_at: datetime | None
-    #: Whether the call that answered this row gave the campaign another send time than it had.
+    #: Whether the call that answered this row gave the campaign other dates than it had.
     moved: bool = False
 
 
@@ -72,8 +72,8 @@ def save_campaign(
     get_channel(connection, channel_id)
     # Locked, so that two parts of one manifest see each other's dates.
     before = connection.execute(
-        select(Campaign.send_at).where(Campaign.id == campaign_id).with_for_update()
-    ).scalar_one_or_none()
+        select(Campaign.send_at, Campaign.keep_until).where(Campaign.id == campaign_id).with_for_update()
+    ).one_or_none()
     statement = insert(connection, Campaign).values(
         id=campaign_id, channel_id=channel_id, send_at=send_at, keep_until=keep_until, created_at=now
     )
@@ -96,7 +96,7 @@ def save_campaign(
             f"Campaign {campaign_id} belongs to channel {row.channel_id}; it cannot be sent on "
             f"{channel_id} too. Give the second one an ID of its own."
         )
-    return replace(row, moved=before is not None and before != send_at)
+    return replace(row, moved=before is not None and tuple(before) != (send_at, keep_until))
 
 
 def get_campaign(connection: Connection, campaign_id: str) -> CampaignRow:

@@ -46,3 +46,13 @@ def follow_send_times(connection: Connection, campaign_id: str) -> None:
         .where(Asset.id.in_(held), Asset.state == AssetState.WAITING, Asset.priority == Priority.CAMPAIGN)
         .values(due_at=func.coalesce(earliest, Asset.due_at))
     )
+
+
+def want_again(connection: Connection, campaign_id: str) -> None:
+    """Queue what the campaign holds and has no media ID, because nothing needed it until its dates moved."""
+    held = select(Item.asset_id).where(Item.campaign_id == campaign_id, Item.asset_id.is_not(None))
+    connection.execute(
+        update(Asset)
+        .where(Asset.id.in_(held), Asset.state == AssetState.IDLE)
+        .values(state=AssetState.WAITING, priority=Priority.CAMPAIGN, attempts=0, not_before=None)
+    )

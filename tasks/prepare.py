@@ -9,7 +9,7 @@ from greenroom.manifest import parse_items, parse_plan
 from greenroom.task_names import TaskName
 from models.campaign import save_campaign
 from models.item import NewItem, move_items, save_items
-from models.need import follow_send_times
+from models.need import follow_send_times, want_again
 from tasks.context import Context, Message
 
 
@@ -45,5 +45,6 @@ def prepare(context: Context, campaign: Mapping[str, Any], items: Sequence[Mappi
         if saved.moved:
             move_items(connection, campaign_id=plan.id, due_at=plan.send_at)
             follow_send_times(connection, plan.id)
+            want_again(connection, plan.id)
     context.publish(Message(name=TaskName.DISPATCH, args=[], summary=f"campaign {plan.id} has come in"))
     return len(rows)

@@ -113,7 +113,7 @@ def upload(context: Context, channel_id: str, claims: Sequence[Claim]) -> dict[s
     with context.database.write() as connection:
         taken = take_assets(connection, channel_id, claims, now=now, lease=context.settings.lease)
         channel = get_channel(connection, channel_id)
-        assets = _still_wanted(connection, taken, now=now)
+        assets = _still_wanted(context, connection, taken)
         key = _key_or_pause(context, connection, channel)
         if key is None:
             for asset in assets:
@@ -130,15 +130,20 @@ def upload(context: Context, channel_id: str, claims: Sequence[Claim]) -> dict[s
 
 
 def _still_wanted(
-    connection: Connection, taken: Sequence[AssetUnderUpload], *, now: datetime
+    context: Context, connection: Connection, taken: Sequence[AssetUnderUpload]
 ) -> list[AssetUnderUpload]:
     """Look again: what no campaign needs any more is not uploaded."""
-    needed = needed_now(connection, [asset.claim.id for asset in taken], now=now)
+    needed = needed_now(connection, [asset.claim.id for asset in taken], now=context.clock.now())
     for asset in taken:
         if asset.claim.id not in needed:
-            live = has_live_media(connection, asset.claim.id, now=now)
-            finish_asset(connection, asset.claim, state=AssetState.READY if live else AssetState.IDLE)
+            finish_asset(connection, asset.claim, state=_at_rest(context, connection, asset.claim))
     return [asset for asset in taken if asset.claim.id in needed]
+
+
+def _at_rest(context: Context, connection: Connection, claim: Claim) -> AssetState:
+    """The state of an asset that is not to be uploaded now: with an ID it is READY, for retire to find."""
+    live = has_live_media(connection, claim.id, now=context.clock.now())
+    return AssetState.READY if live else AssetState.IDLE
 
 
 def _key_or_pause(context: Context, connection: Connection, channel: ChannelRow) -> SecretStr | None:
@@ -173,7 +178,7 @@ def _work(context: Context, batch: _Batch, assets: Sequence[AssetUnderUpload]) -
                 outcomes = []
             if context.clock.now() - renewed_at >= context.settings.lease / 3:
                 renewed_at = context.clock.now()
-                _renew(context, batch, [asset.claim for asset in running.values()])
+                _renew(context, batch, sorted(running.values(), key=lambda asset: asset.sha256))
     finally:
         # Reached early only by a fault of ours: nothing may be sent that nobody would record.
         batch.stop.set()
@@ -232,7 +237,8 @@ def _slow_down(context: Context, channel_id: str, error: Throttled) -> None:
         logger.warning("Redis is away, so that channel %s could not be slowed down.", channel_id)
 
 
-def _renew(context: Context, batch: _Batch, claims: Sequence[Claim]) -> None:
+def _renew(context: Context, batch: _Batch, assets: Sequence[AssetUnderUpload]) -> None:
+    claims = [asset.claim for asset in assets]
     try:
         with context.database.write() as connection:
             lost = renew_assets(connection, claims, until=context.clock.now() + context.settings.lease)
@@ -247,10 +253,12 @@ def _record_surely(
 ) -> None:
     """Write outcomes down, trying again while the database is away: an ID once given must not be lost."""
     waited, pause = 0.0, 0.2
+    # Assets are locked in one order everywhere, see `models.asset.want_asset`.
+    ordered = sorted(outcomes, key=lambda outcome: outcome.asset.sha256)
     while True:
         try:
             with context.database.write() as connection:
-                results = [_record(context, connection, batch, outcome) for outcome in outcomes]
+                results = [_record(context, connection, batch, outcome) for outcome in ordered]
         except DatabaseUnavailable as error:
             if waited >= RECORD_PATIENCE_SECONDS:
                 logger.error("Nothing could be recorded for %.0f s: %s", waited, error)
@@ -273,7 +281,7 @@ def _record(context: Context, connection: Connection, batch: _Batch, outcome: _O
         _pause(context, connection, batch.channel_id, error)
     if isinstance(error, TransientError | ChannelError | ClaimLost | _Released):
         return _postpone(context, connection, outcome, error)
-    _give_up(connection, outcome, error)
+    _give_up(context, connection, outcome, error)
     return "failed"
 
 
@@ -320,10 +328,12 @@ def _postpone(context: Context, connection: Connection, outcome: _Outcome, error
     return "postponed"
 
 
-def _give_up(connection: Connection, outcome: _Outcome, error: GreenroomError | None) -> None:
+def _give_up(
+    context: Context, connection: Connection, outcome: _Outcome, error: GreenroomError | None
+) -> None:
     claim = outcome.asset.claim
     if isinstance(error, SourceChanged):
-        if finish_asset(connection, claim, state=AssetState.IDLE):
+        if finish_asset(connection, claim, state=_at_rest(context, connection, claim)):
             inspect_again(connection, asset_id=claim.id)
         return
     reason, detail = Reason.UPLOAD_FAILED, str(error)

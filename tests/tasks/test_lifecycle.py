@@ -191,3 +191,17 @@ def test_content_wanted_again_after_its_deletion_is_uploaded_anew(
     again = resolve(world.context, "summer", ["hero.jpg"])["hero.jpg"]
     assert again != media_id
     assert world.sandbox.live_media_ids(CANARY_KEY) == [again]
+
+
+def test_a_campaign_moved_after_its_end_is_got_ready_again(world: World, make_image: MakeImage) -> None:
+    """Its media were deleted when its time was over; with a later time they are needed once more."""
+    path = make_image()
+    items = [{"ref": path.name, "source": str(path)}]
+    prepare(world.context, world.campaign(days=1), items)
+    inspect_all(world)
+    upload_all(world)
+    world.clock.advance(3 * DAY)
+    assert retire(world.context) == {"retired": 1, "deleted": 1}
+    prepare(world.context, world.campaign(days=1), items)
+    assert upload_all(world)["uploaded"] == 1
+    assert resolved(world) in world.sandbox.live_media_ids(CANARY_KEY)
