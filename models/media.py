@@ -115,6 +115,12 @@ def has_live_media(connection: Connection, asset_id: int, *, now: datetime) -> b
     return connection.execute(statement).first() is not None
 
 
+def has_current_media(connection: Connection, asset_id: int) -> bool:
+    """Whether the asset has a media ID in service, be it expired."""
+    statement = select(true()).where(Media.asset_id == asset_id, Media.is_current)
+    return connection.execute(statement).first() is not None
+
+
 def record_media(
     connection: Connection,
     *,

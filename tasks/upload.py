@@ -44,7 +44,7 @@ from models.channel import ChannelRow, get_channel, pause_channel
 from models.claim import Claim
 from models.database import DatabaseUnavailable
 from models.item import inspect_again
-from models.media import has_live_media, record_media
+from models.media import has_current_media, record_media
 from models.need import needed_now
 from tasks.backoff import backoff
 from tasks.context import Context, Message
@@ -113,7 +113,7 @@ def upload(context: Context, channel_id: str, claims: Sequence[Claim]) -> dict[s
     with context.database.write() as connection:
         taken = take_assets(connection, channel_id, claims, now=now, lease=context.settings.lease)
         channel = get_channel(connection, channel_id)
-        assets = _still_wanted(context, connection, taken)
+        assets = _still_wanted(connection, taken, now=now)
         key = _key_or_pause(context, connection, channel)
         if key is None:
             for asset in assets:
@@ -130,20 +130,19 @@ def upload(context: Context, channel_id: str, claims: Sequence[Claim]) -> dict[s
 
 
 def _still_wanted(
-    context: Context, connection: Connection, taken: Sequence[AssetUnderUpload]
+    connection: Connection, taken: Sequence[AssetUnderUpload], *, now: datetime
 ) -> list[AssetUnderUpload]:
     """Look again: what no campaign needs any more is not uploaded."""
-    needed = needed_now(connection, [asset.claim.id for asset in taken], now=context.clock.now())
+    needed = needed_now(connection, [asset.claim.id for asset in taken], now=now)
     for asset in taken:
         if asset.claim.id not in needed:
-            finish_asset(connection, asset.claim, state=_at_rest(context, connection, asset.claim))
+            finish_asset(connection, asset.claim, state=_at_rest(connection, asset.claim))
     return [asset for asset in taken if asset.claim.id in needed]
 
 
-def _at_rest(context: Context, connection: Connection, claim: Claim) -> AssetState:
-    """The state of an asset that is not to be uploaded now: with an ID it is READY, for retire to find."""
-    live = has_live_media(connection, claim.id, now=context.clock.now())
-    return AssetState.READY if live else AssetState.IDLE
+def _at_rest(connection: Connection, claim: Claim) -> AssetState:
+    """The state of an asset that is not to be uploaded now: with an ID it is READY, where retire finds it."""
+    return AssetState.READY if has_current_media(connection, claim.id) else AssetState.IDLE
 
 
 def _key_or_pause(context: Context, connection: Connection, channel: ChannelRow) -> SecretStr | None:
@@ -281,7 +280,7 @@ def _record(context: Context, connection: Connection, batch: _Batch, outcome: _O
         _pause(context, connection, batch.channel_id, error)
     if isinstance(error, TransientError | ChannelError | ClaimLost | _Released):
         return _postpone(context, connection, outcome, error)
-    _give_up(context, connection, outcome, error)
+    _give_up(connection, outcome, error)
     return "failed"
 
 
@@ -328,12 +327,10 @@ def _postpone(context: Context, connection: Connection, outcome: _Outcome, error
     return "postponed"
 
 
-def _give_up(
-    context: Context, connection: Connection, outcome: _Outcome, error: GreenroomError | None
-) -> None:
+def _give_up(connection: Connection, outcome: _Outcome, error: GreenroomError | None) -> None:
     claim = outcome.asset.claim
     if isinstance(error, SourceChanged):
-        if finish_asset(connection, claim, state=_at_rest(context, connection, claim)):
+        if finish_asset(connection, claim, state=_at_rest(connection, claim)):
             inspect_again(connection, asset_id=claim.id)
         return
     reason, detail = Reason.UPLOAD_FAILED, str(error)

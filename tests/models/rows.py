@@ -51,22 +51,24 @@ def accepted_item(
         save_items(connection, campaign_id=campaign, due_at=send_at, items=[new])
         claims = claim_items(connection, limit=1, now=now, lease=LEASE)
         (item,) = take_items(connection, claims, now=now, lease=LEASE)
-        asset_id = want_asset(
-            connection,
-            NewAsset(
-                channel_id=channel,
-                sha256=sha256(content),
-                mime_type="image/jpeg",
-                category=Category.IMAGE,
-                size=1000,
-                file_name=f"{content}.jpg",
-                source=f"/media/{content}.jpg",
-                due_at=send_at,
-            ),
-        )
+        asset_id = want_asset(connection, new_asset(world, content, hours=hours, channel=channel))
         record_verdict(connection, item.claim, verdict, asset_id=asset_id)
         queue_upload(connection, asset_id)
     return asset_id
+
+
+def new_asset(world: World, content: str, *, hours: float = 1, channel: str = CHANNEL) -> NewAsset:
+    """A content as inspection found it."""
+    return NewAsset(
+        channel_id=channel,
+        sha256=sha256(content),
+        mime_type="image/jpeg",
+        category=Category.IMAGE,
+        size=1000,
+        file_name=f"{content}.jpg",
+        source=f"/media/{content}.jpg",
+        due_at=world.clock.now() + timedelta(hours=hours),
+    )
 
 
 def ready_item(world: World, content: str, *, media_id: str, **where: Any) -> int:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 
 from greenroom.reasons import Reason
 from models import AssetState
@@ -17,10 +19,11 @@ from models.asset import (
     renew_assets,
     sweep_assets,
     take_assets,
+    want_asset,
 )
 from models.claim import Claim
 from tests.conftest import CHANNEL, World
-from tests.models.rows import accepted_item, asset_row
+from tests.models.rows import accepted_item, asset_row, new_asset, sha256
 
 LEASE = timedelta(seconds=60)
 
@@ -107,12 +110,23 @@ def test_an_upload_whose_worker_died_counts_as_a_possible_orphan(world: World) -
 def test_a_file_that_brings_its_worker_down_each_time_is_given_up(world: World) -> None:
     """Else it would take a worker with it for ever."""
     asset_id = accepted_item(world, "a")
+    world.clock.advance(timedelta(hours=1))
     for _ in range(3):
         take(world, claim(world)[0].claim)
         world.clock.advance(LEASE)
         sweep(world, max_attempts=3)
     assert asset_row(world, asset_id).state == AssetState.FAILED
     assert asset_row(world, asset_id).reason == Reason.UPLOAD_FAILED
+
+
+def test_a_worker_that_dies_gives_no_file_up_before_its_campaign_is_sent(world: World) -> None:
+    """An outage of hours burns many attempts; a worker stopped after it must not cost what waited."""
+    asset_id = accepted_item(world, "a", hours=1)
+    for _ in range(3):
+        take(world, claim(world)[0].claim)
+        world.clock.advance(LEASE)
+        sweep(world, max_attempts=3)
+    assert asset_row(world, asset_id).state == AssetState.WAITING
 
 
 def test_the_earliest_send_time_goes_first_and_refreshes_last(world: World) -> None:
@@ -154,3 +168,34 @@ def test_two_dispatchers_never_claim_one_asset_twice(world: World, threads: int)
     assert len(claimed) == 40
     assert {one.id for one in claimed} == {asset.id for asset in claimed}
     assert all(one.token == 1 for one in claimed)
+
+
+def wait_until_blocked(world: World) -> None:
+    """Until some transaction waits for another one's rows."""
+    statement = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+    deadline = time.monotonic() + 30
+    while True:
+        with world.database.read() as connection:
+            if connection.execute(statement).scalar_one():
+                return
+        assert time.monotonic() < deadline, "nothing waits"
+
+
+def test_an_upload_and_an_inspection_never_wait_for_each_other(world: World) -> None:
+    """Both lock assets in the order of their hashes, whatever the order of their IDs."""
+    if world.database.dialect == "sqlite":
+        pytest.skip("there is one writer at a time on SQLite")
+    contents = sorted(("a", "b"), key=sha256, reverse=True)
+    ids = [accepted_item(world, content) for content in contents]
+    assert ids == sorted(ids)
+    claims = [asset.claim for asset in claim(world)]
+    taken: list[Claim] = []
+    upload = threading.Thread(target=lambda: taken.extend(take(world, *claims)))
+    with world.database.write() as connection:
+        for content in reversed(contents):
+            want_asset(connection, new_asset(world, content))
+            if not upload.ident:
+                upload.start()
+                wait_until_blocked(world)
+    upload.join()
+    assert {one.id for one in taken} == set(ids)

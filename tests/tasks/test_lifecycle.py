@@ -141,6 +141,24 @@ def test_a_refresh_whose_source_is_gone_leaves_the_old_id_in_service(
     assert resolved(world) not in (None, media_id)
 
 
+def test_an_id_whose_source_has_changed_is_renewed_or_deleted_like_any_other(
+    world: World, media_id: str, make_image: MakeImage
+) -> None:
+    """The file at its path is another one by now: whoever needs the old content has it, else it goes."""
+    world.clock.advance(27 * DAY)
+    make_image(shade=1)
+    refresh(world.context)
+    assert upload_all(world)["failed"] == 1
+    asset_id = media_rows(world)[0].asset_id
+    assert asset_row(world, asset_id).state == "ready"
+    inspect_all(world)
+    upload_all(world)
+    assert resolved(world) not in (None, media_id)
+    # Nothing needs the old content now.
+    assert retire(world.context) == {"retired": 1, "deleted": 1}
+    assert media_id not in world.sandbox.live_media_ids(CANARY_KEY)
+
+
 def test_what_nothing_needs_is_deleted(world: World, media_id: str) -> None:
     """Once the campaign's time, and the time to keep it after, are over."""
     world.clock.advance(timedelta(hours=1) + 25 * DAY)
