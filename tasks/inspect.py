@@ -21,6 +21,7 @@ from models.item import ItemUnderInspection, postpone_item, record_verdict, rene
 from models.media import has_live_media
 from tasks.backoff import backoff
 from tasks.context import Context, Message
+from tasks.keep_alive import kept_alive
 
 logger = logging.getLogger(__name__)
 
@@ -49,14 +50,16 @@ def inspect(context: Context, claims: Sequence[Claim]) -> dict[str, int]:
         items = take_items(connection, claims, now=clock.now(), lease=settings.lease)
     counts = {"accepted": 0, "rejected": 0, "postponed": 0}
     judged: list[_Judged] = []
+    unwritten = [item.claim for item in items]
     written_at = clock.now()
-    for position, item in enumerate(items):
-        judged.append(_judge(item))
-        last = position + 1 == len(items)
-        if last or len(judged) >= WRITE_EVERY_ITEMS or clock.now() - written_at >= WRITE_EVERY:
-            rest = [later.claim for later in items[position + 1 :]]
-            _write(context, judged, rest, counts)
-            judged, written_at = [], clock.now()
+    with kept_alive(context, lambda: unwritten, renew_items):
+        for item in items:
+            judged.append(_judge(item))
+            last = len(judged) == len(unwritten)
+            if last or len(judged) >= WRITE_EVERY_ITEMS or clock.now() - written_at >= WRITE_EVERY:
+                _write(context, judged, counts)
+                unwritten = unwritten[len(judged) :]
+                judged, written_at = [], clock.now()
     if counts["accepted"]:
         context.publish(
             Message(name=TaskName.DISPATCH, args=[], summary=f"{counts['accepted']} files were accepted")
@@ -81,10 +84,7 @@ def _unread(reason: Reason, detail: str) -> Verdict:
     return Verdict(label="", size=0, sha256=None, category=None, mime_type=None, reason=reason, detail=detail)
 
 
-def _write(
-    context: Context, judged: Sequence[_Judged], rest: Sequence[Claim], counts: dict[str, int]
-) -> None:
-    now = context.clock.now()
+def _write(context: Context, judged: Sequence[_Judged], counts: dict[str, int]) -> None:
     # Assets are locked in one order everywhere, so that two inspections never wait for each other.
     ordered = sorted(
         judged, key=lambda one: (one.item.channel_id, (one.verdict and one.verdict.sha256) or "")
@@ -92,7 +92,6 @@ def _write(
     with context.database.write() as connection:
         for one in ordered:
             counts[_write_one(context, connection, one)] += 1
-        renew_items(connection, rest, until=now + context.settings.lease)
 
 
 def _write_one(context: Context, connection: Connection, one: _Judged) -> str:

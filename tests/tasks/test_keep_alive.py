@@ -1,0 +1,40 @@
+"""A file that takes long does not cost a living worker its claims."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from models.asset import claim_assets, renew_assets, sweep_assets
+from models.claim import Claim
+from tasks.keep_alive import kept_alive
+from tests.conftest import CHANNEL, World
+from tests.models.rows import accepted_item
+
+
+def test_claims_are_renewed_while_the_work_goes_on(world: World) -> None:
+    """A lease and a half later, the sweep finds nothing to put back."""
+    accepted_item(world, "a")
+    lease = world.context.settings.lease
+    with world.database.write() as connection:
+        (asset,) = claim_assets(connection, CHANNEL, limit=1, now=world.clock.now(), lease=lease)
+    renewed = threading.Event()
+
+    def renew(connection: Connection, claims: Sequence[Claim], *, until: datetime) -> None:
+        renew_assets(connection, claims, until=until)
+        if until >= world.clock.now() + lease:
+            renewed.set()
+
+    with kept_alive(world.context, lambda: [asset.claim], renew, every=0.01):
+        for _ in range(3):
+            renewed.clear()
+            world.clock.advance(lease / 2)
+            assert renewed.wait(30)
+    # The transaction of the last renewal is over: the block waits for its thread.
+    with world.database.write() as connection:
+        assert sweep_assets(connection, now=world.clock.now(), max_attempts=10, limit=10) == 0
+        later = world.clock.now() + lease + timedelta(seconds=1)
+        assert sweep_assets(connection, now=later, max_attempts=10, limit=10) == 1
