@@ -64,7 +64,9 @@ def _hand_out_channel(context: Context, channel_id: str) -> int:
     now = context.clock.now()
     with context.database.write() as connection:
         handed_out = count_handed_out(connection, channel_id, now=now)
-        room = math.ceil(settings.pace * settings.horizon) - handed_out
+        most = math.ceil(settings.pace * settings.horizon)
+        # A little room is left to grow, so that a backlog goes out in full batches and not file by file.
+        room = most - handed_out if handed_out <= most - most // BATCHES_A_TICK else 0
         claims = (
             claim_assets(connection, channel_id, limit=room, now=now, lease=settings.lease)
             if room > 0

@@ -7,7 +7,10 @@ import math
 import pytest
 
 from greenroom.task_names import TaskName
+from models import AssetState
+from models.asset import finish_asset
 from models.channel import pause_channel
+from models.claim import Claim
 from tasks.context import Message
 from tasks.dispatch import batch_size, dispatch
 from tasks.prepare import prepare
@@ -34,6 +37,21 @@ def test_no_more_is_handed_out_than_the_pace_allows(make_world: MakeWorld) -> No
     assert dispatch(world.context)["uploads"] == 10
     assert dispatch(world.context)["uploads"] == 0
     assert files(uploads(world)) == 10
+
+
+def test_a_little_room_is_left_to_grow(make_world: MakeWorld) -> None:
+    """Under load, batches are full: nobody is handed single files while seconds' worth is in hand."""
+    world = make_world(pace=5, horizon=4)
+    world.add_channel()
+    ids = [accepted_item(world, f"file-{number}") for number in range(40)]
+    assert dispatch(world.context)["uploads"] == 20
+    finished = 0
+    while not dispatch(world.context, CHANNEL)["uploads"]:
+        with world.database.write() as connection:
+            finish_asset(connection, Claim(id=ids[finished], token=1), state=AssetState.READY)
+        finished += 1
+    assert finished == 5
+    assert len(uploads(world)[-1].args[1]) > 1
 
 
 def test_inspections_are_handed_out_in_batches_and_bounded(make_world: MakeWorld) -> None:
