@@ -62,12 +62,18 @@ def save_campaign(
 
     Raises:
         UnknownName: there is no such channel.
-        Misuse: the campaign is known on another channel, was cancelled, or would end before it is sent.
+        Misuse: the campaign is known on another channel, was cancelled, is over, or would end before it is
+            sent.
     """
     if keep_until < send_at:
         raise Misuse(
             f"Campaign {campaign_id} would be kept until {keep_until.isoformat()}, before it is sent "
             f"({send_at.isoformat()}). Give a later keep_until."
+        )
+    if keep_until <= now:
+        raise Misuse(
+            f"Campaign {campaign_id} is over since {keep_until.isoformat()}, so nothing would be uploaded "
+            "for it. Give a later keep_until."
         )
     get_channel(connection, channel_id)
     # Locked, so that two parts of one manifest see each other's dates.

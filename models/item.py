@@ -114,7 +114,10 @@ class ItemUnderInspection:
 def save_items(
     connection: Connection, *, campaign_id: str, due_at: datetime, items: Iterable[NewItem]
 ) -> None:
-    """Write items in bulk; known ones stay as they are, but are inspected anew where their source changed."""
+    """Write items in bulk; known ones stay as they are, unless their source changed or they were rejected.
+
+    Those are inspected anew: who hands a rejected file over again has mended it, or would like to know.
+    """
     rows = [
         {
             "campaign_id": campaign_id,
@@ -139,10 +142,16 @@ def save_items(
                 "asset_id": None,
                 "attempts": 0,
                 "not_before": None,
+                "reason": None,
+                "detail": "",
                 # A worker that still inspects the old source must not record what it finds.
                 "token": Item.token + 1,
             },
-            where=or_(Item.source != new.source, Item.kind.is_distinct_from(new.kind)),
+            where=or_(
+                Item.source != new.source,
+                Item.kind.is_distinct_from(new.kind),
+                Item.state == ItemState.REJECTED,
+            ),
         ),
         rows,
     )

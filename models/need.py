@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, exists, func, select, update
@@ -48,11 +49,38 @@ def follow_send_times(connection: Connection, campaign_id: str) -> None:
     )
 
 
-def want_again(connection: Connection, campaign_id: str) -> None:
-    """Queue what the campaign holds and has no media ID, because nothing needed it until its dates moved."""
+def want_again(
+    connection: Connection, campaign_id: str, *, refs: Sequence[str] | None, due_at: datetime
+) -> None:
+    """Queue what a campaign holds without an ID, and that is not on its way, when it is handed over again.
+
+    That is what nothing needed until its dates were moved, and uploads that were given up. To be called
+    before the campaign's items are written, for assets are locked before items.
+
+    Args:
+        connection: an open transaction, in which the campaign has its new dates.
+        campaign_id: whose.
+        refs: of these items alone; None for all.
+        due_at: the campaign's send time.
+    """
     held = select(Item.asset_id).where(Item.campaign_id == campaign_id, Item.asset_id.is_not(None))
+    if refs is not None:
+        held = held.where(Item.ref.in_(refs))
+    # A statement of its own: once it has the locks, the next one sees what was retired until then.
+    locked = select(Asset.id).where(Asset.id.in_(held)).order_by(Asset.sha256).with_for_update()
+    ids = list(connection.execute(locked).scalars())
+    if not ids:
+        return
     connection.execute(
         update(Asset)
-        .where(Asset.id.in_(held), Asset.state == AssetState.IDLE)
-        .values(state=AssetState.WAITING, priority=Priority.CAMPAIGN, attempts=0, not_before=None)
+        .where(Asset.id.in_(held), Asset.state.in_((AssetState.IDLE, AssetState.FAILED)))
+        .values(
+            state=AssetState.WAITING,
+            priority=Priority.CAMPAIGN,
+            due_at=due_at,
+            attempts=0,
+            not_before=None,
+            reason=None,
+            detail="",
+        )
     )

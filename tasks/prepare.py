@@ -16,6 +16,9 @@ from tasks.context import Context, Message
 def prepare(context: Context, campaign: Mapping[str, Any], items: Sequence[Mapping[str, Any]]) -> int:
     """Take over (a part of) a campaign's manifest; answers how many items it had.
 
+    The same again changes nothing of what is under way or ready; what was rejected or given up is looked at
+    once more, for somebody may have mended it meanwhile.
+
     Args:
         context: the world.
         campaign: the fields of :class:`greenroom.manifest.CampaignPlan`, as JSON values.
@@ -41,10 +44,12 @@ def prepare(context: Context, campaign: Mapping[str, Any], items: Sequence[Mappi
             keep_until=plan.keep_until,
             now=context.clock.now(),
         )
+        refs = None if saved.moved else [row.ref for row in rows]
+        want_again(connection, plan.id, refs=refs, due_at=plan.send_at)
+        if saved.moved:
+            follow_send_times(connection, plan.id)
         save_items(connection, campaign_id=plan.id, due_at=plan.send_at, items=rows)
         if saved.moved:
             move_items(connection, campaign_id=plan.id, due_at=plan.send_at)
-            follow_send_times(connection, plan.id)
-            want_again(connection, plan.id)
     context.publish(Message(name=TaskName.DISPATCH, args=[], summary=f"campaign {plan.id} has come in"))
     return len(rows)

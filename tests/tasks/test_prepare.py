@@ -14,6 +14,9 @@ from models.campaign import cancel_campaign
 from tasks.prepare import prepare
 from tests.conftest import World
 from tests.models.rows import accepted_item, asset_row, item_rows
+from tests.tasks.conftest import MakeImage
+from tests.tasks.test_inspect import inspect_all
+from tests.tasks.test_upload import upload_all
 
 ITEMS = [{"ref": f"file-{number}", "source": f"/media/{number}.jpg"} for number in range(3)]
 
@@ -37,6 +40,47 @@ def test_dispatch_is_asked_for_after_the_commit(world: World) -> None:
     """What was handed over is looked at without waiting for beat."""
     prepare(world.context, world.campaign(), ITEMS)
     assert [message.name for message in world.published] == [TaskName.DISPATCH]
+
+
+def test_what_was_rejected_is_inspected_again_when_it_is_handed_over_again(
+    world: World, make_image: MakeImage
+) -> None:
+    """That is what the reasons tell people to do: put the file there, and hand the campaign over again."""
+    path = make_image()
+    away = path.rename(path.with_suffix(".away"))
+    items = [{"ref": "hero", "source": str(path)}]
+    prepare(world.context, world.campaign(), items)
+    assert inspect_all(world)["rejected"] == 1
+    assert inspect_all(world) == {"accepted": 0, "rejected": 0, "postponed": 0}
+    away.rename(path)
+    prepare(world.context, world.campaign(), items)
+    assert (item_rows(world)[0].reason, item_rows(world)[0].detail) == (None, "")
+    assert inspect_all(world)["accepted"] == 1
+
+
+def test_what_was_given_up_is_uploaded_again_when_it_is_handed_over_again(
+    world: World, make_image: MakeImage
+) -> None:
+    """An upload that the provider refused, say; other campaigns' failures are left alone."""
+    first, second = make_image("a.jpg", 1), make_image("b.jpg", 2)
+    for campaign, path in (("spring", first), ("summer", second)):
+        prepare(world.context, world.campaign(campaign), [{"ref": "hero", "source": str(path)}])
+    inspect_all(world)
+    world.sandbox.faults(
+        {"on": "upload", "times": 2, "answer": {"status": 400, "code": 135000, "message": "No"}}
+    )
+    assert upload_all(world)["failed"] == 2
+    prepare(world.context, world.campaign(), [{"ref": "hero", "source": str(first)}])
+    assert upload_all(world) == {"uploaded": 1, "postponed": 0, "failed": 0}
+    assert sorted(asset_row(world, row.asset_id).state for row in item_rows(world)) == ["failed", "ready"]
+
+
+def test_a_campaign_that_is_over_is_refused(world: World) -> None:
+    """Nothing would ever be uploaded for it, and whoever waits for it would wait for ever."""
+    now = world.clock.now().isoformat()
+    with pytest.raises(Misuse, match="is over since"):
+        prepare(world.context, {**world.campaign(), "send_at": now, "keep_until": now}, ITEMS)
+    assert count(world, Campaign) == 0
 
 
 def test_a_part_with_a_mistake_writes_nothing(world: World) -> None:
