@@ -253,7 +253,7 @@ def test_waiting_sleeps_until_the_slot(limiter_redis: Redis) -> None:
 
 def test_a_slot_slept_through_is_thrown_away(limiter_redis: Redis) -> None:
     """Woken too late, the limiter takes a later slot instead of sending into the next one."""
-    time = FakeTime(0.5)
+    time = FakeTime(0.6)
     limiter = Limiter(limiter_redis, pace=10, monotonic=time.monotonic)
     slot = set_next_slot(limiter_redis, 3)
     limiter.wait(CHANNEL, timeout=10, sleep=time.sleep)
