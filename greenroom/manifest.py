@@ -7,8 +7,9 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
 from pydantic.types import AwareDatetime
@@ -18,6 +19,7 @@ from greenroom.errors import ManifestError
 from greenroom.rules import Category
 from greenroom.sources import is_url
 
+LONGEST_REF = 255
 #: Names that can stand in a command line, a file name and a database without quoting.
 Name = Annotated[
     str,
@@ -32,6 +34,12 @@ def _absolute(source: str) -> str:
     if not is_url(source) and not Path(source).is_absolute():
         raise ValueError("must be an absolute path or an http(s) address")
     return source
+
+
+def _storable(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("must not hold the character NUL, which no database keeps")
+    return text
 
 
 class CampaignPlan(BaseModel):
@@ -50,8 +58,13 @@ class ManifestItem(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    ref: Annotated[str, StringConstraints(min_length=1, max_length=255)]
-    source: Annotated[str, StringConstraints(min_length=1, max_length=4096), AfterValidator(_absolute)]
+    ref: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_REF), AfterValidator(_storable)]
+    source: Annotated[
+        str,
+        StringConstraints(min_length=1, max_length=4096),
+        AfterValidator(_storable),
+        AfterValidator(_absolute),
+    ]
     kind: Category | None = None
 
 
@@ -117,29 +130,61 @@ def read_manifest(path: Path) -> list[ManifestItem]:
 def items_of_paths(paths: Iterable[Path]) -> list[ManifestItem]:
     """An item for each file given, and for each file below a folder given; hidden ones are left out.
 
-    The ref of a file is its path below the folder that was given, or its name.
+    The ref of a file is its path below the folder that was given, or its name. A file that is given twice
+    is taken once.
+
+    Raises:
+        ManifestError: a folder cannot be read, or a name is not Unicode.
     """
-    rows: list[dict[str, str]] = []
+    sources: dict[str, str] = {}
     taken: set[str] = set()
     for path in paths:
         root = path if path.is_dir() else path.parent
         for file in files_below(path):
-            ref = file.relative_to(root).as_posix()
-            if ref in taken:
-                ref = str(file.absolute())
-            taken.add(ref)
-            rows.append({"ref": ref, "source": str(file.absolute())})
-    return parse_items(rows, where="file")
+            source = str(file.absolute())
+            if source in taken:
+                continue
+            taken.add(source)
+            ref = _shortened(file.relative_to(root).as_posix())
+            sources[_shortened(source) if ref in sources else ref] = source
+    for source in sources.values():
+        _require_unicode(source)
+    return parse_items([{"ref": ref, "source": source} for ref, source in sources.items()], where="file")
+
+
+def _shortened(ref: str) -> str:
+    """A path that can be a ref: of one that is too long, its end, after what tells it from others."""
+    if len(ref) <= LONGEST_REF:
+        return ref
+    mark = sha256(os.fsencode(ref)).hexdigest()[:16] + "..."
+    return mark + ref[len(mark) - LONGEST_REF :]
+
+
+def _require_unicode(path: str) -> None:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise ManifestError(
+            f"The name {path!a} is not UTF-8, so that no campaign can hold it. Rename it."
+        ) from None
 
 
 def files_below(path: Path) -> Iterator[Path]:
-    """The path itself where it is no folder, else every file below it in order of name; no hidden ones."""
+    """The path itself where it is no folder, else every file below it in order of name; no hidden ones.
+
+    Raises:
+        ManifestError: a folder cannot be read: leaving out its files unsaid would be no answer.
+    """
     if not path.is_dir():
         yield path
         return
-    for folder, folders, names in os.walk(path):
+    for folder, folders, names in os.walk(path, onerror=_unreadable):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         yield from (Path(folder, name) for name in sorted(names) if not name.startswith("."))
+
+
+def _unreadable(error: OSError) -> NoReturn:
+    raise ManifestError(f"The folder {error.filename} cannot be read: {error.strerror}") from error
 
 
 def parse_moment(text: str) -> datetime:

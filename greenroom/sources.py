@@ -41,7 +41,8 @@ def shown(source: str) -> str:
     if not is_url(source):
         return source
     parts = urlsplit(source)
-    return f"{parts.scheme}://{parts.hostname or ''}{parts.path}"
+    # Neither the query nor a user's name and password.
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 @contextmanager
