@@ -11,9 +11,8 @@ from rich.table import Table
 
 from cli.embedded import require_files
 from cli.report import rejected_table, write_csv
-from cli.run import KEEP_DAYS
-from cli.stage import open_database, stage_options
-from cli.words import console, count, moment
+from cli.stage import keep_days_option, open_database, stage_options
+from cli.words import console, count, moment, plain
 from greenroom.client import Greenroom
 from greenroom.errors import Misuse
 from greenroom.manifest import items_of_paths, parse_moment, parse_plan, read_manifest
@@ -37,7 +36,7 @@ def campaign() -> None:
     help="A .csv, .json or .jsonl file with ref, source and perhaps kind, instead of paths.",
 )
 @click.option("--send-at", required=True, help="When it is sent, like 2026-12-01T09:00:00+01:00.")
-@click.option("--keep-days", default=KEEP_DAYS, show_default=True, help="Days its media must stay usable.")
+@keep_days_option
 def submit(
     campaign_id: str,
     *,
@@ -105,7 +104,7 @@ def status(campaign_id: str | None, *, state: Path, sandbox: bool) -> None:
         console.print(table)
         if campaign_id:
             if hindrance := campaign_hindrance(connection, campaign_id, now=now):
-                console.print(f"\n[yellow]Waiting to try again: {hindrance}[/yellow]")
+                console.print(f"\n[yellow]Waiting to try again: {plain(hindrance)}[/yellow]")
             rejected = [
                 item
                 for item in campaign_items(connection, campaign_id, now=now)

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from rich.table import Table
 
 from cli.stage import open_database, read_api_key, stage_options
-from cli.words import console, moment
+from cli.words import console, moment, plain
 from greenroom.manifest import parse_plan
 from greenroom.settings import load_settings
 from greenroom.vault import Vault, new_secret_key
@@ -65,7 +65,7 @@ def list_(*, state: Path, sandbox: bool) -> None:
     for row in channels:
         health = "[green]running[/green]"
         if row.paused_at is not None:
-            health = f"[red]paused since {moment(row.paused_at)}[/red]: {row.paused_reason}"
+            health = f"[red]paused since {moment(row.paused_at)}[/red]: {plain(row.paused_reason)}"
         table.add_row(row.id, row.api_base_url, health)
     console.print(table)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -14,7 +15,7 @@ from rich.progress import track
 from rich.table import Table
 
 from cli.report import MOST_LINES, mend, verdict_as_json
-from cli.words import console, count, remarks, size
+from cli.words import console, count, plain, remarks, size
 from greenroom.inspection import inspect_file
 from greenroom.manifest import files_below
 from greenroom.reasons import Reason
@@ -55,18 +56,26 @@ def judge_all(files: Sequence[Path]) -> Iterator[tuple[Path, Verdict]]:
 
     A parser that brings its process down takes only its own file with it.
     """
-    position = 0
-    if len(files) >= WORTH_PROCESSES:
-        try:
-            with ProcessPoolExecutor(os.cpu_count()) as pool:
-                for verdict in pool.map(inspect_file, files, chunksize=FILES_A_JOB):
-                    yield files[position], verdict
-                    position += 1
-        except BrokenProcessPool:
-            remarks.print("[yellow]A file brought a process down; going on one file a process.[/yellow]")
-            yield from ((file, _judge_alone(file)) for file in files[position:])
+    if len(files) < WORTH_PROCESSES:
+        yield from ((file, inspect_file(file)) for file in files)
         return
-    yield from ((file, inspect_file(file)) for file in files)
+    position = 0
+    pool = ProcessPoolExecutor(os.cpu_count(), initializer=_leave_interrupts_to_us)
+    try:
+        for verdict in pool.map(inspect_file, files, chunksize=FILES_A_JOB):
+            yield files[position], verdict
+            position += 1
+    except BrokenProcessPool:
+        remarks.print("[yellow]A file brought a process down; going on one file a process.[/yellow]")
+        yield from ((file, _judge_alone(file)) for file in files[position:])
+    finally:
+        # Whoever stops asking, by Ctrl-C or like `head`, does not wait for the files that are left.
+        pool.shutdown(cancel_futures=True)
+
+
+def _leave_interrupts_to_us() -> None:
+    """Ctrl-C reaches every process at the terminal; one of them saying so is enough."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _judge_alone(file: Path) -> Verdict:
@@ -95,8 +104,8 @@ def _show(judged: Sequence[tuple[Path, Verdict]], rejected: Sequence[tuple[Path,
     for file, verdict in judged[:MOST_LINES]:
         table.add_row(
             "[green]✓[/green]" if verdict.accepted else "[red]✗[/red]",
-            str(file),
-            verdict.label,
+            plain(file),
+            plain(verdict.label),
             size(verdict.size),
             _words(verdict),
         )
@@ -112,6 +121,6 @@ def _show(judged: Sequence[tuple[Path, Verdict]], rejected: Sequence[tuple[Path,
 
 def _words(verdict: Verdict) -> str:
     if not verdict.accepted:
-        return f"[red]{verdict.detail}[/red]"
-    notices = "\n".join(f"[yellow]{notice.detail}[/yellow]" for notice in verdict.notices)
+        return f"[red]{plain(verdict.detail)}[/red]"
+    notices = "\n".join(f"[yellow]{plain(notice.detail)}[/yellow]" for notice in verdict.notices)
     return f"{verdict.category}" + (f"\n{notices}" if notices else "")

@@ -10,9 +10,9 @@ from pathlib import Path
 import click
 
 from cli.embedded import Request, get_ready, sandbox_key, stack_plan
-from cli.run import KEEP_DAYS, save_mapping, say_what_the_sandbox_saw, show
-from cli.stage import DEMO, state_option
-from cli.words import console, remarks
+from cli.run import save_mapping, say_what_the_sandbox_saw, say_where, show
+from cli.stage import DEMO, KEEP_DAYS, state_option
+from cli.words import console, plain, remarks
 from examples import spring_sale
 from greenroom.manifest import items_of_paths, parse_plan
 from worker.embedded import Stack, embedded_stack
@@ -32,7 +32,7 @@ def demo(*, stay: bool, state: Path) -> None:
         home.stop_stale()
         _begin_anew(home)
     media = home.folder / "spring-sale"
-    remarks.print(f"Making the example campaign's files in {media}")
+    remarks.print(f"Making the example campaign's files in {plain(media)}")
     spring_sale.make(media)
     now = datetime.now(UTC)
     plan = parse_plan(
@@ -48,8 +48,10 @@ def demo(*, stay: bool, state: Path) -> None:
     with embedded_stack(stack) as running:
         request = Request(campaign=plan, items=items_of_paths([media]), api_key=sandbox_key(CHANNEL))
         outcome = get_ready(running, request)
+        mapping = home.folder / "spring-sale.csv"
+        save_mapping(outcome, mapping)
         show(outcome)
-        save_mapping(outcome, home.folder / "spring-sale.csv")
+        say_where(mapping)
         say_what_the_sandbox_saw(outcome)
         if stay:
             _stay(running, home)
@@ -73,8 +75,8 @@ def _stay(stack: Stack, home: Home) -> None:
     console.print(f"  Flower, to watch the tasks   {stack.flower}")
     console.print(f"  The sandbox's own counts     {stack.sandbox}/_sandbox/stats")
     console.print(f"  The broker                   {settings.redis_url.get_secret_value()}")
-    console.print(f"  The database                 {home.database}", soft_wrap=True)
-    console.print(f"  Logs                         {home.logs}\n", soft_wrap=True)
+    console.print(f"  The database                 {plain(home.database)}", soft_wrap=True)
+    console.print(f"  Logs                         {plain(home.logs)}\n", soft_wrap=True)
     try:
         signal.pause()
     except KeyboardInterrupt:

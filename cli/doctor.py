@@ -19,7 +19,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from cli.stage import in_production, open_database, stage_options
-from cli.words import console, count, moment
+from cli.words import console, count, moment, plain
 from greenroom.errors import GreenroomError
 from greenroom.inspection import inspect_file
 from greenroom.settings import Settings, load_settings
@@ -63,7 +63,7 @@ def doctor(context: click.Context, *, state: Path, sandbox: bool) -> None:
     findings: list[Finding] = []
     for finding in _examine(state, sandbox=sandbox):
         mark = "[green]✓[/green]" if finding.well else "[red]✗[/red]"
-        console.print(f"{mark} [bold]{finding.part:<11}[/bold] {finding.sentence}", soft_wrap=True)
+        console.print(f"{mark} [bold]{finding.part:<11}[/bold] {plain(finding.sentence)}", soft_wrap=True)
         findings.append(finding)
     context.exit(0 if all(finding.well for finding in findings) else 1)
 

@@ -15,13 +15,14 @@ from dotenv import dotenv_values
 from pydantic import SecretStr
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
-from cli.words import remarks
+from cli.words import plain, remarks
 from greenroom.client import Greenroom
 from greenroom.errors import ChannelError, Misuse
 from greenroom.manifest import CampaignPlan, ManifestItem
 from greenroom.settings import PREFIX, Settings
 from greenroom.vault import Vault
 from models import Database
+from models.campaign import get_campaign
 from models.channel import add_channel, get_channel
 from models.progress import ItemReport, campaign_hindrance, campaign_items, campaign_progress
 from models.progress import Progress as CampaignProgress
@@ -118,8 +119,12 @@ def get_ready(stack: Stack, request: Request) -> Outcome:
 
 def _counted(stack: Stack, request: Request) -> dict[str, Any]:
     """The sandbox's counts of this run; a sandbox that is asked for nothing knows no channel."""
-    answer = requests.get(f"{stack.sandbox}/_sandbox/stats", timeout=10)
-    answer.raise_for_status()
+    with requests.Session() as session:
+        session.trust_env = False  # a proxy of the user's does not know our own port
+        try:
+            answer = session.get(f"{stack.sandbox}/_sandbox/stats", timeout=10)
+        except requests.RequestException:
+            return {}  # it died a moment ago; what the run brought counts all the same
     of_channels: dict[str, dict[str, Any]] = answer.json()
     return of_channels.get(sandbox_key(request.campaign.channel).get_secret_value(), {})
 
@@ -148,12 +153,15 @@ def _follow(
         with database.read() as connection:
             progress = campaign_progress(connection, campaign.id, now=now)
             channel = get_channel(connection, campaign.channel)
+            cancelled_at = get_campaign(connection, campaign.id).cancelled_at
             hindrance = campaign_hindrance(connection, campaign.id, now=now)
         bars.update(
             task, total=progress.total, completed=progress.settled, description=_words(progress, hindrance)
         )
         if progress.settled == progress.total:
             return progress
+        if cancelled_at is not None:
+            raise Misuse(f"Campaign {campaign.id} was cancelled meanwhile.")
         if channel.paused_at is not None:
             raise ChannelError(
                 f"Channel {campaign.channel} is paused: {channel.paused_reason} "
@@ -167,7 +175,7 @@ def _follow(
 
 def _words(progress: CampaignProgress, hindrance: str) -> str:
     if hindrance:
-        return f"[yellow]Waiting to try again: {hindrance}[/yellow]"
+        return f"[yellow]Waiting to try again: {plain(hindrance)}[/yellow]"
     if progress.checking:
         return "Checking and uploading"
     return "Uploading"

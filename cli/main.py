@@ -17,6 +17,9 @@ from cli.sandbox import sandbox
 from greenroom import __version__
 from greenroom.errors import GreenroomError
 
+#: The exit code of a command that was ended by Ctrl-C, as shells have it: 128 and the signal's number.
+INTERRUPTED = 130
+
 
 class Greenroom(click.Group):
     """Our errors are sentences for people: shown as such, with exit code 2."""
@@ -27,6 +30,10 @@ class Greenroom(click.Group):
             return super().invoke(ctx)
         except GreenroomError as error:
             raise Failure(str(error)) from error
+        except KeyboardInterrupt:
+            # Not 1, which says that files were rejected.
+            click.echo("Interrupted.", err=True)
+            ctx.exit(INTERRUPTED)
 
 
 class Failure(click.ClickException):

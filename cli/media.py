@@ -9,7 +9,7 @@ import click
 from rich.table import Table
 
 from cli.stage import open_database, stage_options
-from cli.words import console, moment
+from cli.words import console, moment, plain
 from models.media import MediaReport, list_media
 
 
@@ -21,7 +21,7 @@ def media() -> None:
 @media.command("list")
 @click.option("--channel", help="Of this channel alone.")
 @click.option("--all", "also_gone", is_flag=True, help="Those too that are deleted or expired.")
-@click.option("--limit", default=50, show_default=True, help="How many at most.")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="How many at most.")
 @stage_options
 def list_(*, channel: str | None, also_gone: bool, limit: int, state: Path, sandbox: bool) -> None:
     """Show media IDs, the next to expire first."""
@@ -38,7 +38,7 @@ def list_(*, channel: str | None, also_gone: bool, limit: int, state: Path, sand
         table.add_row(
             row.media_id,
             row.channel_id,
-            row.file_name,
+            plain(row.file_name),
             moment(row.uploaded_at),
             moment(row.last_used_at) or "never",
             moment(row.expires_at),

@@ -10,9 +10,9 @@ from typing import Any, TextIO
 
 from rich.table import Table
 
-from cli.words import day, size
+from cli.words import day, plain, size
 from greenroom.reasons import MEND, Reason
-from greenroom.sources import is_url
+from greenroom.sources import shown
 from greenroom.verdict import Verdict
 from models.progress import ItemReport, Stage
 
@@ -43,10 +43,10 @@ def accepted_table(items: Sequence[ItemReport], *, most: int = MOST_LINES) -> Ta
     table.add_column("Media ID", no_wrap=True)
     table.add_column("Expires", no_wrap=True)
     for item in items[:most]:
-        label = item.label
+        label = plain(item.label)
         for notice in item.notices:
-            label += f"\n[yellow]{notice.detail}[/yellow]"
-        table.add_row(item.ref, label, size(item.size), item.media_id or "", day(item.expires_at))
+            label += f"\n[yellow]{plain(notice.detail)}[/yellow]"
+        table.add_row(plain(item.ref), label, size(item.size), item.media_id or "", day(item.expires_at))
     return table
 
 
@@ -56,7 +56,8 @@ def rejected_table(items: Sequence[ItemReport], *, most: int = MOST_LINES) -> Ta
     table.add_column("File", overflow="fold", ratio=2)
     table.add_column("Why it cannot be sent, and what to do", overflow="fold", ratio=5)
     for item in items[:most]:
-        table.add_row(item.ref, f"[red]{item.detail or item.reason}[/red]\n{mend(item.reason)}")
+        detail = plain(item.detail or item.reason)
+        table.add_row(plain(item.ref), f"[red]{detail}[/red]\n{mend(item.reason)}")
     return table
 
 
@@ -70,7 +71,7 @@ def mend(reason: str | None) -> str:
 
 def as_json(item: ItemReport) -> str:
     """One line of `greenroom run --json`."""
-    return json.dumps(
+    return _line(
         {
             "path": item.source,
             "verdict": verdict(item.stage),
@@ -82,14 +83,13 @@ def as_json(item: ItemReport) -> str:
             "detail": item.detail if item.stage is not Stage.READY else "",
             "media_id": item.media_id,
             "expires_at": item.expires_at.isoformat() if item.expires_at else None,
-        },
-        ensure_ascii=False,
+        }
     )
 
 
 def verdict_as_json(path: Path, judged: Verdict) -> str:
     """One line of `greenroom check --json`."""
-    return json.dumps(
+    return _line(
         {
             "path": str(path),
             "verdict": "accepted" if judged.accepted else "rejected",
@@ -99,9 +99,18 @@ def verdict_as_json(path: Path, judged: Verdict) -> str:
             "sha256": judged.sha256,
             "reason": judged.reason,
             "detail": judged.detail,
-        },
-        ensure_ascii=False,
+        }
     )
+
+
+def _line(values: dict[str, Any]) -> str:
+    """JSON in letters that people can read, unless a name is not Unicode: that is spelt out in ASCII."""
+    line = json.dumps(values, ensure_ascii=False)
+    try:
+        line.encode()
+    except UnicodeEncodeError:
+        return json.dumps(values)
+    return line
 
 
 def verdict(stage: Stage) -> str:
@@ -125,5 +134,5 @@ def _cell(item: ItemReport, column: str) -> Any:
         return verdict(item.stage) if item.stage is not Stage.FAILED else "failed"
     value = getattr(item, column)
     if column == "source":
-        return value if not is_url(value) else value.split("?", 1)[0]
+        return shown(value)
     return value.isoformat() if hasattr(value, "isoformat") else value

@@ -9,15 +9,12 @@ import click
 
 from cli.embedded import Outcome, Request, get_ready, require_files, sandbox_key, stack_plan
 from cli.report import MOST_LINES, accepted_table, as_json, rejected_table, write_csv
-from cli.stage import LIVE, SANDBOX, latency_option, read_api_key, state_option
-from cli.words import console, count, remarks
+from cli.stage import LIVE, SANDBOX, keep_days_option, latency_option, read_api_key, state_option
+from cli.words import console, count, plain, remarks
 from greenroom.errors import Misuse
 from greenroom.manifest import items_of_paths, parse_moment, parse_plan, read_manifest
 from models.progress import Stage
 from worker.embedded import embedded_stack
-
-#: A campaign got ready by hand keeps its media for as long as the provider does without a refresh.
-KEEP_DAYS = 30
 
 
 @click.command()
@@ -30,7 +27,7 @@ KEEP_DAYS = 30
 )
 @click.option("--campaign", "campaign_id", help="A name for this send-out.  [default: the present moment]")
 @click.option("--send-at", help="When it is to be sent, like 2026-12-01T09:00:00+01:00.  [default: now]")
-@click.option("--keep-days", default=KEEP_DAYS, show_default=True, help="Days its media must stay usable.")
+@keep_days_option
 @click.option("--sandbox", is_flag=True, help="Send nothing to 360dialog: use our stand-in for it.")
 @latency_option
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 16), help="Worker processes.")
@@ -92,12 +89,14 @@ def run(
     with embedded_stack(stack) as running:
         outcome = get_ready(running, Request(campaign=plan, items=items, api_key=api_key))
     csv_file = csv_file or home / f"{plan.id}.csv"
+    # Before anything is printed: whoever reads the output may stop reading, like `head`.
+    save_mapping(outcome, csv_file)
     if as_lines:
         for item in outcome.items:
             click.echo(as_json(item))
     else:
         show(outcome)
-    save_mapping(outcome, csv_file)
+    say_where(csv_file)
     say_what_the_sandbox_saw(outcome)
     context.exit(0 if outcome.progress.ready == outcome.progress.total else 1)
 
@@ -149,4 +148,8 @@ def save_mapping(outcome: Outcome, csv_file: Path) -> None:
             write_csv(outcome.items, file)
     except OSError as error:
         raise Misuse(f"The mapping cannot be written to {csv_file}: {error.strerror}") from error
-    remarks.print(f"The mapping from files to media IDs is in {csv_file}", soft_wrap=True)
+
+
+def say_where(csv_file: Path) -> None:
+    """Where the mapping is."""
+    remarks.print(f"The mapping from files to media IDs is in {plain(csv_file)}", soft_wrap=True)

@@ -17,6 +17,9 @@ from models import Database
 from sandbox.latency import Latency
 from worker.home import Home
 
+#: A campaign got ready by hand keeps its media for as long as the provider does without a refresh.
+KEEP_DAYS = 30
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 STATE = Path(".greenroom")
@@ -40,6 +43,17 @@ def latency_option(command: Command) -> Command:
         show_default=True,
         callback=_checked_latency,
         help="The sandbox's answer time, like 80ms or 50ms-1500ms.",
+    )(command)
+
+
+def keep_days_option(command: Command) -> Command:
+    """`--keep-days`, for commands that hand a campaign over."""
+    return click.option(
+        "--keep-days",
+        type=click.IntRange(1, 3650),
+        default=KEEP_DAYS,
+        show_default=True,
+        help="Days its media must stay usable.",
     )(command)
 
 

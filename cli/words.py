@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import datetime
 
 from rich.console import Console
+from rich.markup import escape
 
 from greenroom.rules import KIB, MIB
 
 console = Console(highlight=False)
 #: Progress and remarks: never mixed into what a program reads from standard output.
 remarks = Console(stderr=True, highlight=False)
+
+
+def plain(text: object) -> str:
+    """What others wrote (names of files, words of the provider), for a console.
+
+    Neither markup nor control characters of it count: a name must not colour, move or crash the terminal.
+    """
+    return escape("".join(letter if _shows(letter) else _spelt(letter) for letter in str(text)))
+
+
+def _shows(letter: str) -> bool:
+    return letter.isprintable() or unicodedata.category(letter) == "Zs"
+
+
+def _spelt(letter: str) -> str:
+    return letter.encode("unicode_escape").decode("ascii")
 
 
 def size(count: int | None) -> str:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from examples import spring_sale
-from tests.cli.conftest import Greenroom
+from tests.cli.conftest import COMMAND, Greenroom, environment
 
 
 def test_check_needs_nothing_running(greenroom: Greenroom, many_files: Path) -> None:
@@ -30,6 +33,49 @@ def test_check_of_good_files_alone_is_0_and_of_none_is_2(greenroom: Greenroom, t
     assert (good.returncode, "1 of 1 file accepted" in good.stdout) == (0, True)
     assert greenroom("check", "nowhere.txt").returncode == 2
     assert greenroom("check").returncode == 2
+
+
+def test_names_can_neither_mark_up_nor_steer_the_terminal(greenroom: Greenroom, tmp_path: Path) -> None:
+    """What looks like rich's markup is shown as it is, and control characters are spelt out."""
+    (tmp_path / "in [").mkdir()
+    for name in ("in [/red].txt", "[bold]x.txt", "escape\x1b[31m.txt", "two\nlines.txt"):
+        (tmp_path / name).write_text("Hello!\n", encoding="utf-8")
+    result = greenroom("check", ".", COLUMNS="200")
+    assert result.returncode == 0, result.stderr
+    for shown in ("in [/red].txt", "[bold]x.txt", r"escape\x1b[31m.txt", r"two\nlines.txt"):
+        assert shown in result.stdout
+    assert "\x1b" not in result.stdout
+    run = greenroom("run", ".", "--channel", "4915", "--sandbox", COLUMNS="200")
+    assert run.returncode == 0, run.stderr
+    assert "in [/red].txt" in run.stdout
+    assert "\x1b" not in run.stdout
+
+
+def test_a_name_that_is_not_unicode_is_spelt_out(greenroom: Greenroom, tmp_path: Path) -> None:
+    """As JSON of ASCII alone, from which a program gets the very bytes; a campaign cannot hold it."""
+    path = tmp_path / os.fsdecode(b"caf\xe9.txt")
+    path.write_text("Hello!\n", encoding="utf-8")
+    judged = greenroom("check", tmp_path, "--json", PYTHONIOENCODING="utf-8:strict")
+    assert judged.returncode == 0, judged.stderr
+    assert os.fsencode(json.loads(judged.stdout)["path"]) == os.fsencode(path)
+    run = greenroom("run", tmp_path, "--channel", "4915", "--sandbox")
+    assert run.returncode == 2
+    assert r"caf\udce9.txt' is not UTF-8" in run.stderr
+
+
+def test_an_interrupted_check_ends_at_once_and_says_so_in_a_word(many_files: Path) -> None:
+    """Neither tracebacks of its processes, nor exit code 1, which says that files were rejected."""
+    command = [*COMMAND, "check", *[str(many_files)] * 40, "--json"]
+    process = subprocess.Popen(
+        command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline()
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert b"Traceback" not in errors
+    assert b"Interrupted." in errors
 
 
 def test_after_a_run_its_database_can_be_looked_into(greenroom: Greenroom, tmp_path: Path) -> None:
