@@ -20,6 +20,7 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    tuple_,
     update,
 )
 from sqlalchemy.orm import Mapped, mapped_column
@@ -249,11 +250,21 @@ def take_items(
 
 
 def renew_items(connection: Connection, claims: Sequence[Claim], *, until: datetime) -> None:
-    """Keep the claims of a living worker from lapsing."""
-    for claim in claims:
-        connection.execute(
-            update(Item).where(Item.id == claim.id, Item.token == claim.token).values(lease_until=until)
+    """Keep the claims of a living worker from lapsing, as far as they are still being worked on.
+
+    Rows that somebody has locked are left for the next time: a renewal waits for nobody, least of all for
+    the verdicts of its own worker.
+    """
+    held = (
+        select(Item.id)
+        .where(
+            tuple_(Item.id, Item.token).in_([(claim.id, claim.token) for claim in claims]),
+            Item.state == ItemState.INSPECTING,
         )
+        .with_for_update(skip_locked=True)
+    )
+    ids = list(connection.execute(held).scalars())
+    connection.execute(update(Item).where(Item.id.in_(ids)).values(lease_until=until))
 
 
 def record_verdict(connection: Connection, claim: Claim, verdict: Verdict, *, asset_id: int | None) -> bool:

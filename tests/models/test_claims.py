@@ -22,8 +22,10 @@ from models.asset import (
     want_asset,
 )
 from models.claim import Claim
+from models.item import claim_items, postpone_item, renew_items, take_items
+from tasks.prepare import prepare
 from tests.conftest import CHANNEL, World
-from tests.models.rows import accepted_item, asset_row, new_asset, sha256
+from tests.models.rows import accepted_item, asset_row, item_rows, new_asset, sha256
 
 LEASE = timedelta(seconds=60)
 
@@ -199,3 +201,22 @@ def test_an_upload_and_an_inspection_never_wait_for_each_other(world: World) -> 
                 wait_until_blocked(world)
     upload.join()
     assert {one.id for one in taken} == set(ids)
+
+
+def test_a_renewal_waits_for_nobody(world: World) -> None:
+    """A batch renews in one thread and writes its verdicts in another: neither may block the other."""
+    if world.database.dialect == "sqlite":
+        pytest.skip("there is one writer at a time on SQLite")
+    now = world.clock.now()
+    campaign = world.campaign()
+    prepare(world.context, campaign, [{"ref": ref, "source": f"/{ref}"} for ref in "ab"])
+    with world.database.write() as connection:
+        claims = claim_items(connection, limit=2, now=now, lease=LEASE)
+        first, second = (item.claim for item in take_items(connection, claims, now=now, lease=LEASE))
+    with world.database.write() as connection:
+        postpone_item(connection, first, until=now, detail="")
+        with world.database.write() as other:
+            other.execute(text("SET LOCAL lock_timeout = '5s'"))
+            renew_items(other, [first, second], until=now + 2 * LEASE)
+    rows = {row.id: row for row in item_rows(world)}
+    assert (rows[first.id].lease_until, rows[second.id].lease_until) == (None, now + 2 * LEASE)
