@@ -78,6 +78,10 @@ def _judge(item: ItemUnderInspection) -> _Judged:
         return _Judged(item=item, verdict=_unread(Reason(error.reason), error.detail))
     except SourceUnavailable as error:
         return _Judged(item=item, verdict=None, away=str(error))
+    except Exception:
+        # One file's trouble must not cost the other files of the batch their verdicts.
+        logger.exception("%s could not be judged, by a fault of Greenroom's own.", name)
+        return _Judged(item=item, verdict=_unread(Reason.UNREADABLE, "Greenroom failed at this file."))
 
 
 def _unread(reason: Reason, detail: str) -> Verdict:

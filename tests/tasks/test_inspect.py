@@ -6,8 +6,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from greenroom.inspection import inspect_file
 from greenroom.reasons import Reason
 from greenroom.task_names import TaskName
+from greenroom.verdict import Verdict
 from tasks.dispatch import dispatch, from_json
 from tasks.inspect import inspect
 from tasks.prepare import prepare
@@ -99,3 +103,20 @@ def test_the_asset_carries_the_clean_name_and_whatsapps_type(world: World, make_
     inspect_all(world)
     row = asset_row(world, item_rows(world)[0].asset_id)
     assert (row.channel_id, row.mime_type, row.file_name) == (CHANNEL, "image/jpeg", "hero.jpg")
+
+
+def test_a_fault_of_ours_costs_one_file_and_no_other_its_verdict(
+    world: World, make_image: MakeImage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What nobody foresaw at one file must not send the others back."""
+    hand_over(world, *(make_image(f"{number}.jpg", number) for number in range(3)))
+    judge = inspect_file
+
+    def badly(path: Path, **more: Any) -> Verdict:
+        if path.name == "1.jpg":
+            raise KeyError("nobody foresaw this")
+        return judge(path, **more)
+
+    monkeypatch.setattr("tasks.inspect.inspect_file", badly)
+    assert inspect_all(world) == {"accepted": 2, "rejected": 1, "postponed": 0}
+    assert item_rows(world)[1].reason == Reason.UNREADABLE
