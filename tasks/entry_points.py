@@ -32,12 +32,9 @@ def until_done(task: Task[Any, Any], work: Callable[[], Answer]) -> Answer:
         return work()
     except TransientError as error:
         asked = error.retry_after or 2.0 ** min(task.request.retries, 5)
-        raise task.retry(
-            exc=error,
-            countdown=min(asked, LONGEST_COUNTDOWN_SECONDS),
-            # Celery would write the arguments out anew, with whatever signs the sources' addresses.
-            argsrepr=task.request.argsrepr,
-        ) from error
+        # Celery would write the arguments out anew, with whatever signs the sources' addresses.
+        summary: dict[str, Any] = {"argsrepr": task.request.get("argsrepr")}
+        raise task.retry(exc=error, countdown=min(asked, LONGEST_COUNTDOWN_SECONDS), **summary) from error
 
 
 @shared_task(name=TaskName.PREPARE, bind=True, max_retries=None, ignore_result=False)
