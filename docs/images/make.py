@@ -39,8 +39,8 @@ def record() -> Console:
     for module in [module for name, module in sys.modules.items() if name.startswith("cli.")]:
         for name, value in vars(module).copy().items():
             setattr(module, name, replacements.get(id(value), value))
-        if hasattr(module, "MOST_LINES"):
-            module.MOST_LINES = LINES
+        if "MOST_LINES" in vars(module):
+            vars(module)["MOST_LINES"] = LINES
     console.print("[bold]$ make demo[/bold]")
     with tempfile.TemporaryDirectory() as folder, chdir(folder):
         demo.main([], standalone_mode=False)
