@@ -36,8 +36,10 @@ class Damaged(Exception):
 
     Attributes:
         detail: a sentence for a campaign manager.
+        mime_type: the row of the provider's table that it was, where that can be told, otherwise None.
     """
 
-    def __init__(self, detail: str) -> None:
+    def __init__(self, detail: str, mime_type: str | None = None) -> None:
         super().__init__(detail)
         self.detail = detail
+        self.mime_type = mime_type

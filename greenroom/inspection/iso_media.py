@@ -53,7 +53,10 @@ def examine(content: Content) -> Finding:
         kind = "image/avif"
     if kind is not None:
         return foreign(kind)
-    media = read(content)
+    try:
+        media = read(content)
+    except Damaged as damaged:
+        raise Damaged(damaged.detail, _likely_type(brand)) from damaged
     video = [track for track in media.tracks if track.media == "video"]
     audio = [track for track in media.tracks if track.media == "audio"]
     if media.brand in _SOUND_BRANDS:
@@ -63,12 +66,23 @@ def examine(content: Content) -> Finding:
     return _Judge(content, media, video, audio).finding()
 
 
+def _likely_type(brand: bytes | None) -> str:
+    """What a file without its index was, by its brand alone."""
+    if brand in _SOUND_BRANDS:
+        return "audio/mp4"
+    return "video/3gpp" if _is_3gp(brand) else "video/mp4"
+
+
+def _is_3gp(brand: bytes | None) -> bool:
+    return (brand or b"").startswith((b"3gp", b"3gr", b"3gs", b"3ge", b"3gg", b"3gh"))
+
+
 class _Judge:
     """One file's tracks against the provider's rules."""
 
     def __init__(self, content: Content, media: IsoMedia, video: list[Track], audio: list[Track]) -> None:
         self.content, self.media, self.video, self.audio = content, media, video, audio
-        self.is_3gp = (media.brand or b"").startswith((b"3gp", b"3gr", b"3gs", b"3ge", b"3gg", b"3gh"))
+        self.is_3gp = _is_3gp(media.brand)
         self.name, self.mime_type = "MP4 video", "video/mp4"
         if not video:
             self.name, self.mime_type = ("3GP audio" if self.is_3gp else "M4A audio"), "audio/mp4"

@@ -25,8 +25,8 @@ from greenroom.inspection import (
 from greenroom.inspection.content import Content, NotAFile
 from greenroom.inspection.finding import Damaged, Finding
 from greenroom.inspection.names import extension_in, extensions_of
-from greenroom.inspection.sniff import Family, family_of, is_transport_stream, mime_of
-from greenroom.inspection.unsupported import foreign
+from greenroom.inspection.sniff import Family, family_of, has_id3, is_transport_stream, mime_of
+from greenroom.inspection.unsupported import foreign, mime_by_start
 from greenroom.inspection.words import compared, human_size
 from greenroom.reasons import Reason
 from greenroom.rules import BY_MIME_TYPE, LARGEST_FILE, Category, size_limit
@@ -137,15 +137,18 @@ def _find(content: Content) -> Finding:
     try:
         return _EXAMINERS[family](content, mime)
     except Damaged as damaged:
-        return _broken(family, damaged.detail)
+        return _broken(family, damaged.detail, damaged.mime_type)
     except OSError:
         raise
     except _PARSER_ERRORS:
         return _broken(family, "This file is damaged: what it says about itself makes no sense.")
 
 
-def _broken(family: Family, detail: str) -> Finding:
+def _broken(family: Family, detail: str, likely: str | None = None) -> Finding:
+    """A damaged file: of the type that its examiner could still tell, else of its family's."""
     label, mime_type = _DAMAGED[family]
+    if likely is not None:
+        label, mime_type = BY_MIME_TYPE[likely].label, likely
     return Finding(label=f"{label}, damaged", mime_type=mime_type, reason=Reason.BROKEN, detail=detail)
 
 
@@ -154,24 +157,31 @@ def _mpeg_audio(content: Content, mime: str) -> Finding:
     try:
         return mpeg_audio.examine(content)
     except Damaged:
-        if content.head.startswith(b"ID3") or mime.startswith("audio/"):
+        if has_id3(content.head) or mime.startswith("audio/"):
             raise
         return foreign(mime)
 
 
 def _other(content: Content, mime: str) -> Finding:
-    """A file that no signature of ours fits: MP3 behind odd bytes, spoiled text, or a foreign type."""
-    if is_transport_stream(content.head):
-        return foreign("video/mp2t")
-    if mime == "application/octet-stream":
-        start = content.read(0, mpeg_audio.WINDOW)
-        whole = content.size <= len(start)
-        if mpeg_audio.find_frames(start, at_end=whole, wanted=_PROOF_IN_ODD_BYTES) is not None:
-            return mpeg_audio.examine(content)
-        if text.mostly_text(content.head) or (
-            text.is_text(content, "latin-1") and text.is_text(content, "utf-8")
-        ):
-            return text.examine(content, mime)
+    """A file that no signature of ours fits: a text that opens like something else, or a foreign type."""
+    known = "video/mp2t" if is_transport_stream(content.head) else mime_by_start(content.head)
+    if known is not None:
+        return foreign(known)
+    if text.is_all_text(content, mime):
+        return text.examine(content, mime)
+    return _unknown(content, mime) if mime == "application/octet-stream" else foreign(mime)
+
+
+def _unknown(content: Content, mime: str) -> Finding:
+    """A file that libmagic does not know either: MP3 behind odd bytes, spoiled text, or binary data."""
+    start = content.read(0, mpeg_audio.WINDOW)
+    whole = content.size <= len(start)
+    if mpeg_audio.find_frames(start, at_end=whole, wanted=_PROOF_IN_ODD_BYTES) is not None:
+        return mpeg_audio.examine(content)
+    if text.is_utf16_without_mark(content.head):
+        return text.without_mark()
+    if text.mostly_text(content.head):
+        return text.examine(content, mime)
     return foreign(mime)
 
 

@@ -43,6 +43,17 @@ _INSTALLER: Final = bytes.fromhex("84100c0000000000c000000000000046")
 _MACROS: Final = frozenset({"Macros", "_VBA_PROJECT_CUR", "VBA"})
 _START: Final = 4096
 
+#: How the first sector behind the header mostly opens, for a file whose directory is lost: Word's text,
+#: Excel's first record (BIFF8 and BIFF5), PowerPoint's document or its current user.
+_FIRST_SECTOR: Final = 512
+_FIRST_BYTES: Final = (
+    (b"\xec\xa5", _WORD),
+    (b"\x09\x08\x10\x00", _EXCEL),
+    (b"\x09\x08\x08\x00", _EXCEL),
+    (b"\x0f\x00\xe8\x03", _POWERPOINT),
+    (b"\xa0\x46\x1d\xf0", _POWERPOINT),
+)
+
 _FIB_MAGIC: Final = 0xA5EC
 _FIB_ENCRYPTED: Final = 0x0100
 _BOF: Final = frozenset({0x0809, 0x0409, 0x0209, 0x0009})
@@ -55,7 +66,12 @@ def examine(content: Content) -> Finding:
     Raises:
         Damaged: its directory or its main stream is damaged or cut short.
     """
-    compound = CompoundFile(content)
+    try:
+        compound = CompoundFile(content)
+    except Damaged as damaged:
+        first = content.read(_FIRST_SECTOR, 4)
+        likely = next((mime for start, mime in _FIRST_BYTES if first.startswith(start)), None)
+        raise Damaged(damaged.detail, likely) from damaged
     for name, mime_type in _STREAMS:
         if name in compound.entries:
             return _judge(compound, name, mime_type)
@@ -74,9 +90,12 @@ def examine(content: Content) -> Finding:
 
 def _judge(compound: CompoundFile, name: str, mime_type: str) -> Finding:
     label = BY_MIME_TYPE[mime_type].label
-    start = compound.start_of(compound.entries[name], _START)
+    try:
+        locked = _IS_LOCKED[mime_type](compound, compound.start_of(compound.entries[name], _START))
+    except Damaged as damaged:
+        raise Damaged(damaged.detail, mime_type) from damaged
     notices = []
-    if _IS_LOCKED[mime_type](compound, start):
+    if locked:
         detail = f"This {label} asks for a password; whoever receives it needs it to open the file."
         notices.append(Notice(code="password", detail=detail))
     if _MACROS & compound.entries.keys():

@@ -7,11 +7,12 @@ Sources: ISO/IEC 11172-3 and 13818-3 (MPEG audio frame headers), ISO/IEC 13818-7
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from greenroom.inspection.content import Content
 from greenroom.inspection.finding import Damaged, Finding
+from greenroom.inspection.sniff import has_id3
 from greenroom.inspection.words import human_time
 from greenroom.reasons import Reason
 
@@ -19,6 +20,7 @@ from greenroom.reasons import Reason
 WINDOW: Final = 64 * 1024
 _FRAMES_WANTED: Final = 3
 _MOST_TAGS: Final = 8
+_LONGEST_FREE: Final = 8 * 1024
 
 _MPEG1, _MPEG2, _MPEG25 = 3, 2, 0
 _LAYER3, _LAYER2, _LAYER1 = 1, 2, 3
@@ -36,6 +38,8 @@ _ADTS_HEADER: Final = 7
 _ADTS_SAMPLES: Final = 1024
 _ADTS_MASK: Final = 0xF6
 _ADTS_SYNC: Final = 0xF0
+#: Of header bytes 1 to 3: all but the private bit, the two copyright bits and the length.
+_ADTS_FIXED: Final = 0xFFFDF0
 _SYNC: Final = 0xFF
 
 
@@ -48,10 +52,11 @@ class Frame:
     samples: int
     rate: int
     stereo: bool
+    fixed: int = 0  # the bits of an ADTS header that every frame of a stream repeats
 
     def continues(self, other: Frame) -> bool:
         """Whether two frames can belong to one stream."""
-        return self.kind == other.kind and self.rate == other.rate
+        return self.kind == other.kind and self.rate == other.rate and self.fixed == other.fixed
 
 
 def adts_frame(data: bytes, offset: int) -> Frame | None:
@@ -65,11 +70,12 @@ def adts_frame(data: bytes, offset: int) -> Frame | None:
         return None
     channels = (header[2] & 1) << 2 | header[3] >> 6
     blocks = (header[6] & 3) + 1
-    return Frame("AAC", size, _ADTS_SAMPLES * blocks, _ADTS_RATES[rate], channels > 1)
+    fixed = int.from_bytes(header[1:4], "big") & _ADTS_FIXED
+    return Frame("AAC", size, _ADTS_SAMPLES * blocks, _ADTS_RATES[rate], channels > 1, fixed)
 
 
 def mpeg_frame(data: bytes, offset: int) -> Frame | None:
-    """The MPEG audio frame at an offset, or None; free-format frames count as none."""
+    """The MPEG audio frame at an offset, or None; for a free-format one see :func:`free_format`."""
     header = data[offset : offset + 4]
     if len(header) < 4 or header[0] != _SYNC or header[1] & 0xE0 != 0xE0:  # noqa: PLR2004 - a header's length
         return None
@@ -103,7 +109,7 @@ def examine(content: Content) -> Finding:
             detail="This is FLAC audio; WhatsApp takes AAC, AMR, MP3, M4A or Ogg Opus audio.",
             extensions=(".flac",),
         )
-    found = find_frames(window, at_end=start + len(window) >= content.size)
+    found = find_frames(window, at_end=start + len(window) >= content.size) or free_format(window)
     if found is None:
         raise Damaged("This MP3 or AAC audio is damaged: there is no sound in it that can be played.")
     offset, frame = found
@@ -126,7 +132,7 @@ def after_tags(content: Content) -> int:
     offset = 0
     for _ in range(_MOST_TAGS):
         header = content.read(offset, 10)
-        if len(header) < 10 or not header.startswith(b"ID3") or max(header[6:10]) > 127:  # noqa: PLR2004 - 7-bit bytes
+        if len(header) < 10 or not has_id3(header) or max(header[6:10]) > 127:  # noqa: PLR2004 - 7-bit bytes
             break
         length = header[6] << 21 | header[7] << 14 | header[8] << 7 | header[9]
         offset += 10 + length + (10 if header[5] & 0x10 else 0)
@@ -162,12 +168,39 @@ def _followed(window: bytes, offset: int, first: Frame, *, at_end: bool, wanted:
             return False
         offset += frame.size
         if offset >= len(window):
-            # The last frame may be cut, but a single cut one proves nothing.
-            return offset == len(window) or not at_end or seen > 0
+            # The last frame of a file may be cut, but a single cut one proves nothing.
+            return at_end and wanted <= _FRAMES_WANTED and (offset == len(window) or seen > 0)
         if at_end and window.startswith((b"TAG", b"APETAGEX", b"ID3", b"LYRICSBEGIN"), offset):
             return True
         frame = read(window, offset)
     return True
+
+
+def free_format(window: bytes) -> tuple[int, Frame] | None:
+    """The first frame where the sound starts in free format: a bit rate that no table lists.
+
+    Such a header does not say how long its frame is (ISO/IEC 11172-3, section 2.4.2.3); the next one that is
+    alike tells, and two more at the same distance prove it.
+    """
+    header = window[:4]
+    listed = header[:2] + bytes([header[2] | 0x10]) + header[3:] if len(header) == 4 else b""  # noqa: PLR2004 - a header
+    shape = mpeg_frame(listed, 0)
+    if shape is None or header[2] >> 4:
+        return None
+    at = window.find(header[:2], 4, _LONGEST_FREE)
+    while at >= 0:
+        if all(_alike(window, index * at, header) for index in (1, 2, 3)):
+            return 0, replace(shape, size=at)
+        at = window.find(header[:2], at + 1, _LONGEST_FREE)
+    return None
+
+
+def _alike(window: bytes, near: int, header: bytes) -> bool:
+    """Whether a frame of the same stream starts at a place, or a few bytes on, where padding was added."""
+    return any(
+        window.startswith(header[:2], at) and window[at + 2] & 0xFC == header[2] & 0xFC
+        for at in range(near, min(near + 4, len(window) - 2))
+    )
 
 
 def _play_time(sound: bytes, first: Frame, size: int) -> float:

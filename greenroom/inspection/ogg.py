@@ -88,6 +88,9 @@ def _judge_opus(content: Content, head: bytes) -> Finding:
     last = _last_page(content)
     if not last.whole or content.size <= last.start:
         raise Damaged("This Ogg Opus audio is cut short: its last part is incomplete.")
+    if last.flags & _FIRST_PAGE_FLAG or last.granule == 0:
+        # Header pages have no play position (RFC 7845, section 4); sound pages have, or -1.
+        raise Damaged("This Ogg Opus audio is cut short: there is no sound in it.")
     seconds = max(0, last.granule - pre_skip) / _RATE
     notices = []
     if channels > 1:

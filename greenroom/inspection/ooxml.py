@@ -49,6 +49,11 @@ _MAIN_PARTS: Final[dict[str, str]] = {
     f"{_MS}powerpoint.template.macroenabled": f"{_MS}powerpoint.template.macroenabled.12",
     f"{_MS}visio.drawing": "application/vnd.visio",
 }
+_BY_FOLDER: Final = {
+    b"word": f"{_OFFICE}wordprocessingml.document",
+    b"xl": f"{_OFFICE}spreadsheetml.sheet",
+    b"ppt": f"{_OFFICE}presentationml.presentation",
+}
 #: Names in an archive that tell what it is; the first row with a name that is there wins.
 _OTHER_PARTS: Final[tuple[tuple[str, str], ...]] = (
     ("AndroidManifest.xml", "application/vnd.android.package-archive"),
@@ -61,6 +66,8 @@ _ATTRIBUTE: Final = re.compile(r"""(PartName|ContentType)\s*=\s*(?:"([^"]*)"|'([
 _MAIN_SUFFIX: Final = ".main+xml"
 #: First names in a ZIP of each kind of Office file, for one that is cut short and has lost its directory.
 _FIRST_NAMES: Final = re.compile(rb"\[Content_Types\]\.xml|_rels/\.rels|(?:word|xl|ppt)/|docProps/")
+_PART_NAME: Final = re.compile(rb"PK\x03\x04.{26}(word|xl|ppt)/", re.DOTALL)
+_SCANNED: Final = 64 * KIB
 
 
 def examine(content: Content) -> Finding:
@@ -74,7 +81,8 @@ def examine(content: Content) -> Finding:
     except (zipfile.BadZipFile, ValueError, struct.error, NotImplementedError) as error:
         if _FIRST_NAMES.search(content.head):
             raise Damaged(
-                "This Office document is cut short or damaged: its table of contents is missing."
+                "This Office document is cut short or damaged: its table of contents is missing.",
+                _likely_type(content.read(0, _SCANNED)),
             ) from error
         return foreign("application/zip")
     with archive:
@@ -82,7 +90,21 @@ def examine(content: Content) -> Finding:
         names = {entry.filename for entry in entries[:_MOST_ENTRIES]}
         if _CONTENT_TYPES not in names:
             return foreign(_kind_of(archive, names))
+        if archive.getinfo(_CONTENT_TYPES).flag_bits & _ENCRYPTED_FLAG:
+            return Finding(
+                label="Office document with a password",
+                mime_type=_likely_type(content.read(0, _SCANNED)),
+                reason=Reason.ENCRYPTED,
+                detail="This Office document is packed with a password; who receives it could not open it.",
+                extensions=(".docx", ".xlsx", ".pptx", ".zip"),
+            )
         return _judge(archive, names)
+
+
+def _likely_type(start: bytes) -> str | None:
+    """Which Office document a ZIP without its directory was, by the first part that tells."""
+    found = _PART_NAME.search(start)
+    return _BY_FOLDER[found[1]] if found else None
 
 
 def _kind_of(archive: zipfile.ZipFile, names: set[str]) -> str:
@@ -105,7 +127,7 @@ def _judge(archive: zipfile.ZipFile, names: set[str]) -> Finding:
     if part and part not in names:
         found = {name.lower(): name for name in names}.get(part.lower())
         if found is None:
-            raise Damaged(f"This {row.label} is damaged: its main part ({part}) is missing.")
+            raise Damaged(f"This {row.label} is damaged: its main part ({part}) is missing.", mime_type)
         part = found
     if part and archive.getinfo(part).flag_bits & _ENCRYPTED_FLAG:
         return Finding(
@@ -114,8 +136,10 @@ def _judge(archive: zipfile.ZipFile, names: set[str]) -> Finding:
             reason=Reason.ENCRYPTED,
             detail=f"This {row.label} is locked with a password; nobody who receives it could open it.",
         )
-    if part and not _unpack(archive, part).lstrip(b"\xef\xbb\xbf\xff\xfe \r\n\t").startswith(b"<"):
-        raise Damaged(f"This {row.label} is damaged: its main part makes no sense.")
+    if part and not _unpack(archive, part, mime_type=mime_type).lstrip(
+        b"\xef\xbb\xbf\xff\xfe \r\n\t"
+    ).startswith(b"<"):
+        raise Damaged(f"This {row.label} is damaged: its main part makes no sense.", mime_type)
     notices: tuple[Notice, ...] = ()
     if any(name.endswith("vbaProject.bin") for name in names):
         detail = f"This {row.label} carries macros; phones ignore them, and virus scanners may not like them."
@@ -134,7 +158,9 @@ def _main_part(declared: str) -> tuple[str, str] | None:
     return None
 
 
-def _unpack(archive: zipfile.ZipFile, name: str, most: int = _LARGEST_PART) -> bytes:
+def _unpack(
+    archive: zipfile.ZipFile, name: str, most: int = _LARGEST_PART, *, mime_type: str | None = None
+) -> bytes:
     """Up to ``most`` bytes of a part, its check sum checked where it ends before that.
 
     Raises:
@@ -144,4 +170,6 @@ def _unpack(archive: zipfile.ZipFile, name: str, most: int = _LARGEST_PART) -> b
         with archive.open(name) as part:
             return part.read(most)
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, ValueError) as error:
-        raise Damaged("This Office document or archive is damaged: part of it cannot be unpacked.") from error
+        raise Damaged(
+            "This Office document or archive is damaged: part of it cannot be unpacked.", mime_type
+        ) from error

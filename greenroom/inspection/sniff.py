@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import threading
 from collections.abc import Callable
 from enum import StrEnum
@@ -85,19 +86,39 @@ class Family(StrEnum):
 
 
 _PDF_HEADER_WITHIN: Final = 1024
+_PDF_OBJECT: Final = re.compile(rb"\d+\s+\d+\s+obj\b")
 _SYNC: Final = 0xFF
 _SYNC_REST: Final = 0xE0
 _TS_SYNC: Final = 0x47
 _TEXT_BOMS: Final = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 #: Boxes that may open an ISO media file; ``ftyp`` came with MP4, older QuickTime files start with the others.
 _ISO_FIRST: Final = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"pnot", b"styp"})
+_AMR_MARKS: Final = (b"#!AMR\n", b"#!AMR-WB\n", b"#!AMR_MC1.0\n", b"#!AMR-WB_MC1.0\n")
+#: No printable character is below: what stands in a binary header where a text that opens alike has letters.
+_PRINTABLE: Final = 0x20
+
+
+def _is_iso_media(head: bytes) -> bool:
+    """A first box whose length is no four letters: "The wide world" is a text."""
+    return head[4:8] in _ISO_FIRST and head[0] < _PRINTABLE
+
+
+def has_id3(data: bytes) -> bool:
+    """An ID3v2 tag: the three letters, and a version that no text has behind them."""
+    return data.startswith(b"ID3") and len(data) > 4 and data[3] < _PRINTABLE  # noqa: PLR2004 - both version bytes
 
 
 def _is_mpeg_audio(head: bytes) -> bool:
     """An ID3 tag, or the eleven set bits that open an MPEG audio or ADTS frame."""
-    return head.startswith(b"ID3") or (
+    return has_id3(head) or (
         len(head) > 1 and head[0] == _SYNC and head[1] >= _SYNC_REST and not head.startswith(_TEXT_BOMS)
     )
+
+
+def _is_pdf(head: bytes) -> bool:
+    """A PDF header at the start; further on only where an object follows, so not in a text about PDF."""
+    at = head.find(b"%PDF-", 0, _PDF_HEADER_WITHIN)
+    return at == 0 or (at > 0 and _PDF_OBJECT.search(head, at) is not None)
 
 
 def is_transport_stream(head: bytes) -> bool:
@@ -113,13 +134,13 @@ _SIGNATURES: Final[tuple[tuple[Family, Callable[[bytes], bool]], ...]] = (
     (Family.JPEG, lambda head: head.startswith(b"\xff\xd8\xff")),
     (Family.PNG, lambda head: head.startswith(b"\x89PNG\r\n\x1a\n")),
     (Family.WEBP, lambda head: head.startswith(b"RIFF") and head[8:12] == b"WEBP"),
-    (Family.ISO_MEDIA, lambda head: head[4:8] in _ISO_FIRST),
-    (Family.OGG, lambda head: head.startswith(b"OggS")),
-    (Family.AMR, lambda head: head.startswith(b"#!AMR")),
+    (Family.ISO_MEDIA, _is_iso_media),
+    (Family.OGG, lambda head: head.startswith(b"OggS\0")),
+    (Family.AMR, lambda head: head.startswith(_AMR_MARKS)),
     (Family.ZIP, lambda head: head.startswith((b"PK\x03\x04", b"PK\x05\x06"))),
     (Family.OLE2, lambda head: head.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")),
     (Family.MPEG_AUDIO, _is_mpeg_audio),
-    (Family.PDF, lambda head: b"%PDF-" in head[:_PDF_HEADER_WITHIN]),
+    (Family.PDF, _is_pdf),
     (Family.TEXT, lambda head: head.startswith(_TEXT_BOMS)),
     (Family.OTHER, is_transport_stream),
 )

@@ -34,8 +34,11 @@ _MARKS: Final[tuple[tuple[bytes, str], ...]] = (
 _ALLOWED_CONTROLS: Final = frozenset({7, 8, 9, 10, 11, 12, 13, 26, 27})
 _CONTROLS: Final = bytes(code for code in (*range(32), 127) if code not in _ALLOWED_CONTROLS)
 _CONTROL_CHARACTER: Final = re.compile(f"[{re.escape(_CONTROLS.decode())}]")
-#: Share of control bytes in the first bytes up to which a file counts as text that went wrong.
+#: Shares of control bytes, and of bytes that are no UTF-8, up to which a file counts as text that went wrong.
 _MOSTLY_TEXT: Final = 0.05
+_MOSTLY_UTF8: Final = 0.2
+#: Images that are written in letters; everything else that is text through and through is a text.
+_DRAWN_IN_LETTERS: Final = ("image/x-portable-", "image/x-xpm")
 
 #: How a document opens that is markup, and what it is; after white space, in lower case.
 _MARKUP: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
@@ -119,6 +122,16 @@ def _not_text() -> Finding:
     )
 
 
+def without_mark() -> Finding:
+    """The finding on text in UTF-16 that does not say so: readers take it for binary data."""
+    return Finding(
+        label="text in UTF-16 without its mark",
+        reason=Reason.NOT_TEXT,
+        detail="This text is in UTF-16 without the mark that says so, which phones cannot read; save it as UTF-8.",
+        extensions=(".txt", ".csv"),
+    )
+
+
 def _pieces(content: Content) -> Iterator[bytes]:
     if content.data is not None:
         yield content.data
@@ -150,7 +163,27 @@ def is_text(content: Content, encoding: str) -> bool:
 def mostly_text(head: bytes) -> bool:
     """Whether a file that libmagic does not know is text that something spoiled, rather than binary data."""
     controls = len(head) - len(head.translate(None, _CONTROLS))
-    return 0 < controls <= len(head) * _MOSTLY_TEXT
+    strange = len(head) - len(head.decode("utf-8", "ignore").encode())
+    return 0 < controls <= len(head) * _MOSTLY_TEXT and strange <= len(head) * _MOSTLY_UTF8
+
+
+def is_all_text(content: Content, mime: str) -> bool:
+    """Whether a file that libmagic takes for something else is UTF-8 text to its last byte.
+
+    No binary format is: "GIF8 is how a GIF starts" is a sentence, and SYLK, DIF and TeX are text by design.
+    """
+    return not mime.startswith(_DRAWN_IN_LETTERS) and is_text(content, "utf-8")
+
+
+def is_utf16_without_mark(head: bytes) -> bool:
+    """Whether a file is Latin letters in UTF-16, without the mark that would say so."""
+    return any(
+        len(head) > 1
+        and head[zeros::2].count(0) * 2 == len(head) & ~1
+        and head[1 - zeros :: 2].isascii()
+        and not len(head[1 - zeros :: 2]) - len(head[1 - zeros :: 2].translate(None, _CONTROLS))
+        for zeros in (0, 1)
+    )
 
 
 def _kind_of(start: str, mime: str) -> str | None:

@@ -46,6 +46,8 @@ _TYPES: Final[dict[str, tuple[str, str, str]]] = {
     "audio/vnd.audible.aax": ("an Audible book", _AUDIO, ".aax"),
     "audio/x-adif": ("AAC in the old ADIF layout", _AUDIO, ".aac"),
     "audio/x-mp4a-latm": ("AAC in the LATM layout for broadcasting", _AUDIO, ".aac .loas .latm"),
+    "audio/x-wavpack": ("a WavPack recording", _AUDIO, ".wv"),
+    "audio/vnd.dts": ("a DTS recording", _AUDIO, ".dts"),
     "audio/vnd.dolby.dd-raw": ("an AC-3 (Dolby Digital) recording", _AUDIO, ".ac3"),
     "video/quicktime": ("a QuickTime movie", _VIDEO, ".mov .qt"),
     "video/3gpp2": ("a 3GPP2 video", _VIDEO, ".3g2"),
@@ -60,6 +62,10 @@ _TYPES: Final[dict[str, tuple[str, str, str]]] = {
     "video/mp2t": ("an MPEG transport stream", _VIDEO, ".ts .m2ts .mts"),
     "video/mpeg4-generic": ("a bare MPEG-4 video stream", _VIDEO, ".m4v"),
     "video/h264": ("a bare H.264 video stream", _VIDEO, ".h264 .264"),
+    "video/x-raw-yuv": ("an unpacked video (YUV4MPEG2)", _VIDEO, ".y4m"),
+    "video/x-nut": ("a NUT video", _VIDEO, ".nut"),
+    "image/x-sun-raster": ("a Sun raster image", _IMAGES, ".ras"),
+    "image/vnd.radiance": ("a Radiance HDR image", _IMAGES, ".hdr"),
     "application/zip": ("a ZIP archive", _DOCUMENTS, ".zip"),
     "application/x-rar": ("a RAR archive", _DOCUMENTS, ".rar"),
     "application/vnd.rar": ("a RAR archive", _DOCUMENTS, ".rar"),
@@ -148,6 +154,17 @@ _TYPES: Final[dict[str, tuple[str, str, str]]] = {
     "application/octet-stream": ("a file of an unknown type", _ANY, ""),
 }
 
+#: How formats open that libmagic does not know, or knows only in other files than ours.
+_STARTS: Final[dict[bytes, str]] = {
+    b"wvpk": "audio/x-wavpack",
+    b"\x7f\xfe\x80\x01": "audio/vnd.dts",
+    b"\x0b\x77": "audio/vnd.dolby.dd-raw",
+    b"YUV4MPEG2 ": "video/x-raw-yuv",
+    b"nut/multimedia container": "video/x-nut",
+    b"\x59\xa6\x6a\x95": "image/x-sun-raster",
+    b"#?RADIANCE": "image/vnd.radiance",
+}
+
 #: What to say of a type that the table above does not name, by the first half of its MIME type.
 _GROUPS: Final[dict[str, tuple[str, str]]] = {
     "image": ("an image of another type", _IMAGES),
@@ -155,6 +172,11 @@ _GROUPS: Final[dict[str, tuple[str, str]]] = {
     "video": ("a video of another type", _VIDEO),
     "font": ("a font", _ANY),
 }
+
+
+def mime_by_start(head: bytes) -> str | None:
+    """The MIME type of a file of a kind that libmagic misses, by its first bytes."""
+    return next((mime for start, mime in _STARTS.items() if head.startswith(start)), None)
 
 
 def foreign(mime: str) -> Finding:

@@ -147,6 +147,16 @@ def noise(size: int) -> bytes:
     return b"\x80\x02" + random.Random(size).randbytes(size)
 
 
+def noise_of(seed: int) -> Make:
+    """Random bytes that hold what looks like a frame of sound, by chance, as most of this length do."""
+    return lambda: random.Random(seed).randbytes(100_000)
+
+
+def line(words: str) -> Make:
+    """A text of one line."""
+    return f"{words}\n".encode
+
+
 def grainy(width: int, height: int) -> Image.Image:
     """A picture that packs badly."""
     return Image.frombytes("RGB", (width, height), random.Random(1).randbytes(width * height * 3))
@@ -222,6 +232,9 @@ AUDIO = (
     good("id3v1-at-the-end.mp3", "audio/mpeg", lambda: mp3() + b"TAG" + bytes(125)),
     good("zeros-first.mp3", "audio/mpeg", lambda: bytes(500) + mp3()[45:]),
     good("cut.mp3", "audio/mpeg", lambda: mp3()[:-100]),
+    good("free-format.mp3", "audio/mpeg", raw.free_format_mp3, label="MP3 audio"),
+    good("starts-mid-frame.mp3", "audio/mpeg", lambda: mp3()[1234:]),
+    good("one-frame.aac", "audio/aac", lambda: makers.adts_frames(adts())[0]),
     good("ipod.m4a", "audio/mp4", m4a, label="M4A audio, 0:01, AAC"),
     good("sound-only.mp4", "audio/mp4", media("mp4", None, "aac"), label="M4A audio"),
     good("sound-only-fragmented.m4a", "audio/mp4", media("mp4", None, "aac", options={"movflags": "frag_keyframe+empty_moov"})),
@@ -252,6 +265,11 @@ AUDIO = (
     bad("opus-and-vorbis.ogg", Reason.CODEC_NOT_SUPPORTED, lambda: raw.ogg(b"OpusHead\x01\x01", b"\x01vorbis"), mime_type="audio/ogg", detail="Vorbis"),
     bad("unknown.ogg", Reason.CODEC_NOT_SUPPORTED, lambda: raw.ogg(b"whatever"), mime_type="audio/ogg", detail="unknown"),
     bad("cut.ogg", Reason.BROKEN, lambda: opus()[:-300], mime_type="audio/ogg", detail="cut short"),
+    bad("headers-alone.opus", Reason.BROKEN, lambda: raw.ogg_page(b"OpusHead\x01\x01\0\0\x80\xbb\0\0\0\0\0"), mime_type="audio/ogg", detail="no sound"),
+    bad("cut-before-its-index.m4a", Reason.BROKEN, lambda: m4a()[:-600], mime_type="audio/mp4", detail="index"),
+    *(bad(f"noise-{seed}.bin", Reason.TYPE_NOT_SUPPORTED, noise_of(seed)) for seed in (10_000_001, 10_000_003, 10_000_005, 10_000_007)),
+    bad("sound.wv", Reason.TYPE_NOT_SUPPORTED, lambda: b"wvpk" + noise(90_000), detail="WavPack"),
+    bad("film.dts", Reason.TYPE_NOT_SUPPORTED, lambda: b"\x7f\xfe\x80\x01" + noise(90_000), detail="DTS"),
     bad("alac.m4a", Reason.CODEC_NOT_SUPPORTED, media("ipod", None, "alac"), mime_type="audio/mp4", detail="ALAC"),
     bad("ac3.m4a", Reason.CODEC_NOT_SUPPORTED, media("mp4", None, "ac3"), mime_type="audio/mp4", detail="AC-3"),
     bad("mp3-inside.m4a", Reason.CODEC_NOT_SUPPORTED, media("mp4", None, "libmp3lame"), mime_type="audio/mp4", detail="MP3"),
@@ -369,6 +387,7 @@ IMAGE = (
     bad("half.png", Reason.BROKEN, lambda: png()[: len(png()) // 2], mime_type="image/png", detail="cut short"),
     bad("flipped.png", Reason.BROKEN, lambda: spliced(png(), 0.6, b"XX"), mime_type="image/png", detail="check sum"),
     bad("no-picture.png", Reason.BROKEN, lambda: png()[:33] + raw.chunk(b"IEND", b""), mime_type="image/png", detail="no picture"),
+    bad("rows-missing.png", Reason.BROKEN, lambda: raw.png(20, 20, rows=(b"\0" + b"\x55" * 60) * 7), mime_type="image/png", detail="last row"),
     bad("signature-alone.png", Reason.BROKEN, lambda: png()[:8], mime_type="image/png"),
     bad("apple.png", Reason.TYPE_NOT_SUPPORTED, lambda: png()[:8] + raw.chunk(b"CgBI", bytes(4)) + png()[8:], detail="Apple"),
     bad("moving.gif", Reason.TYPE_NOT_SUPPORTED, lambda: makers.saved(image(), "GIF", save_all=True, append_images=[image()]), detail="GIF"),
@@ -427,6 +446,24 @@ DOCUMENT = (
     good("card.vcf", "text/plain", lambda: b"BEGIN:VCARD\nVERSION:3.0\nFN:Ada\nEND:VCARD\n", "sent_as_plain_text"),
     good("run.sh", "text/plain", lambda: b"#!/bin/sh\necho hello\n", "sent_as_plain_text", label="script"),
     good("tags-in-prose.txt", "text/plain", lambda: b"Write <html> at the start and </html> at the end.\n"),
+    *(
+        good(f"opens-like-{kind}.txt", "text/plain", line(words), label="plain text")
+        for kind, words in {
+            "quicktime": "The wide world is open for you.",
+            "mp4": "The ftyp box comes first.",
+            "mp3": "ID3 tags explained for everybody who likes music.",
+            "pdf": "How PDFs start: the bytes %PDF-1.4 come first, then objects.",
+            "gif": "GIF8 is how a GIF starts.",
+            "ogg": "OggS is how an Ogg page starts.",
+            "amr": "#!AMR is how a voice memo starts.",
+            "postscript": "%!TEX root = book",
+            "program": "MZ is how a program starts.",
+        }.items()
+    ),
+    good("prices.slk", "text/plain", lambda: b"ID;PSCALC3\nC;Y1;X1;K25\nE\n"),
+    good("chinese.txt", "text/plain", lambda: "春季大甩卖全场五折。\r\n".encode("gbk") * 9, "not_utf8"),
+    good("japanese.txt", "text/plain", lambda: "春のセール、全品半額です。\r\n".encode("shift_jis") * 9, "not_utf8"),
+    good("russian.txt", "text/plain", lambda: "Весенняя распродажа.\r\n".encode("cp1251") * 9, "not_utf8"),
     good("terms.pdf", "application/pdf", pdf, label="PDF document, version 1.4"),
     good("by-pillow.pdf", "application/pdf", saved("PDF")),
     good("stream-index.pdf", "application/pdf", pdf_with_stream_index),
@@ -457,10 +494,12 @@ DOCUMENT = (
     bad("cut.pdf", Reason.BROKEN, lambda: pdf()[:-30], mime_type="application/pdf", detail="cut short"),
     bad("header-alone.pdf", Reason.BROKEN, lambda: b"%PDF-1.7\n", mime_type="application/pdf"),
     bad("hollow.pdf", Reason.BROKEN, lambda: b"%PDF-1.7\nnothing in here\n%%EOF\n", mime_type="application/pdf", detail="no pages"),
-    bad("cut.docx", Reason.BROKEN, lambda: makers.docx(["Spring Sale"])[:-40], detail="cut short"),
-    bad("half.xlsx", Reason.BROKEN, lambda: xlsx()()[: len(xlsx()()) // 2], detail="cut short"),
-    bad("flipped.docx", Reason.BROKEN, lambda: raw.damaged_part(docx(method=0)(), b"Everything")),
-    bad("no-main-part.docx", Reason.BROKEN, lambda: makers.zipped({"[Content_Types].xml": f'<Types><Override PartName="/word/document.xml" ContentType="{DOCX}.main+xml"/></Types>'}), detail="missing"),
+    bad("cut.docx", Reason.BROKEN, lambda: makers.docx(["Spring Sale"])[:-40], mime_type=DOCX, detail="cut short"),
+    bad("half.xlsx", Reason.BROKEN, lambda: xlsx()()[: len(xlsx()()) // 2], mime_type=XLSX, detail="cut short"),
+    bad("start.docx", Reason.BROKEN, lambda: docx()()[:200], detail="cut short"),
+    bad("flipped.docx", Reason.BROKEN, lambda: raw.damaged_part(docx(method=0)(), b"Everything"), mime_type=DOCX),
+    bad("zip-with-password.docx", Reason.ENCRYPTED, lambda: raw.locked_zip(docx()()), mime_type=DOCX, detail="password"),
+    bad("no-main-part.docx", Reason.BROKEN, lambda: makers.zipped({"[Content_Types].xml": f'<Types><Override PartName="/word/document.xml" ContentType="{DOCX}.main+xml"/></Types>'}), mime_type=DOCX, detail="missing"),
     bad("macros.docm", Reason.TYPE_NOT_SUPPORTED, docx(kind=f"{MS}word.document.macroEnabled.main+xml"), detail="macros"),
     bad("macros.docx", Reason.TYPE_NOT_SUPPORTED, docx(kind=f"{MS}word.document.macroEnabled.main+xml"), "name_disagrees", detail="macros"),
     bad("macros.xlsm", Reason.TYPE_NOT_SUPPORTED, xlsx(kind=f"{MS}excel.sheet.macroEnabled.main+xml"), detail="macros"),
@@ -472,7 +511,7 @@ DOCUMENT = (
     bad("message.msg", Reason.TYPE_NOT_SUPPORTED, lambda: ole2_writer.compound({"__properties_version1.0": bytes(4096)}), detail="Outlook"),
     bad("drawing.vsd", Reason.TYPE_NOT_SUPPORTED, lambda: ole2_writer.compound({"VisioDocument": bytes(4096)}), detail="Visio"),
     bad("setup.msi", Reason.TYPE_NOT_SUPPORTED, lambda: ole2_writer.compound({"x": bytes(4096)}, clsid=bytes.fromhex("84100c0000000000c000000000000046")), detail="installer"),
-    bad("cut.doc", Reason.BROKEN, lambda: ole2_writer.word()[:3000]),
+    bad("cut.doc", Reason.BROKEN, lambda: ole2_writer.word()[:3000], mime_type="application/msword"),
     bad("header-alone.xls", Reason.BROKEN, lambda: ole2_writer.excel()[:300]),
     bad("text.odt", Reason.TYPE_NOT_SUPPORTED, lambda: makers.zipped({"mimetype": "application/vnd.oasis.opendocument.text", "content.xml": "<x/>"}), detail="OpenDocument"),
     bad("book.epub", Reason.TYPE_NOT_SUPPORTED, lambda: makers.zipped({"mimetype": "application/epub+zip", "a.xml": "<x/>"}), detail="EPUB"),
@@ -488,6 +527,7 @@ DOCUMENT = (
     bad("rtf.doc", Reason.TYPE_NOT_SUPPORTED, lambda: rb"{\rtf1\ansi Hello}", "name_disagrees", detail="RTF"),
     bad("flyer.eps", Reason.TYPE_NOT_SUPPORTED, lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n%%EOF\n", detail="PostScript"),
     bad("spoiled.txt", Reason.NOT_TEXT, lambda: b"Some words, then\0a nul, and a lot of other words behind it."),
+    bad("utf-16-without-mark.txt", Reason.NOT_TEXT, lambda: "See you on Saturday.\r\n".encode("utf-16-le"), detail="UTF-16"),
     bad("noise.txt", Reason.TYPE_NOT_SUPPORTED, lambda: noise(2000), detail="unknown type"),
     bad("program.exe", Reason.TYPE_NOT_SUPPORTED, lambda: b"MZ" + bytes(58) + b"\x40\0\0\0PE\0\0\x4c\x01" + bytes(240), detail="Windows program"),
     bad("archive.rar", Reason.TYPE_NOT_SUPPORTED, lambda: b"Rar!\x1a\x07\x01\0" + bytes(64), detail="RAR"),

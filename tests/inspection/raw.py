@@ -132,6 +132,22 @@ def with_thumbnail(jpeg: bytes) -> bytes:
     return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(inside) + 2) + inside + jpeg[2:]
 
 
+def free_format_mp3(frames: int = 20) -> bytes:
+    """MP3 frames of a bit rate that no table has, each 1,306 bytes; the layout of ``lame --freeformat``."""
+    return (b"\xff\xfb\x00\x64" + bytes(36) + b"\x55" * 1266) * frames
+
+
+def locked_zip(package: bytes) -> bytes:
+    """A ZIP whose every part says that it is encrypted, as archivers with a password make them."""
+    changed = bytearray(package)
+    for mark, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        at = package.find(mark)
+        while at >= 0:
+            changed[at + flags] |= 1
+            at = package.find(mark, at + 4)
+    return bytes(changed)
+
+
 def damaged_part(package: bytes, word: bytes) -> bytes:
     """A stored ZIP in which one word of a part was overwritten, so that its check sum is wrong."""
     return package.replace(word, bytes(len(word)), 1)
