@@ -112,6 +112,20 @@ class ItemUnderInspection:
     attempts: int
 
 
+def lock_items(connection: Connection, *, campaign_id: str, refs: Sequence[str] | None) -> None:
+    """Lock a campaign's items, in the order in which everybody locks items that he waits for: by ID.
+
+    Args:
+        connection: an open transaction.
+        campaign_id: whose.
+        refs: these alone; None for all.
+    """
+    statement = select(Item.id).where(Item.campaign_id == campaign_id)
+    if refs is not None:
+        statement = statement.where(Item.ref.in_(refs))
+    connection.execute(statement.order_by(Item.id).with_for_update()).all()
+
+
 def save_items(
     connection: Connection, *, campaign_id: str, due_at: datetime, items: Iterable[NewItem]
 ) -> None:

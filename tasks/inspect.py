@@ -17,6 +17,7 @@ from greenroom.task_names import TaskName
 from greenroom.verdict import Verdict
 from models.asset import NewAsset, queue_upload, want_asset
 from models.claim import Claim
+from models.database import DatabaseUnavailable
 from models.item import ItemUnderInspection, postpone_item, record_verdict, renew_items, take_items
 from models.media import has_live_media
 from tasks.backoff import backoff
@@ -28,6 +29,8 @@ logger = logging.getLogger(__name__)
 #: Verdicts are written when so many have come together, or so much time has passed.
 WRITE_EVERY_ITEMS = 10
 WRITE_EVERY = timedelta(seconds=0.5)
+#: Pauses, in seconds, after which verdicts that could not be written are written again.
+WRITE_AGAIN_AFTER = (0.2, 1.0, 5.0, 20.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +60,7 @@ def inspect(context: Context, claims: Sequence[Claim]) -> dict[str, int]:
             judged.append(_judge(item))
             last = len(judged) == len(unwritten)
             if last or len(judged) >= WRITE_EVERY_ITEMS or clock.now() - written_at >= WRITE_EVERY:
-                _write(context, judged, counts)
+                _write_surely(context, judged, counts)
                 unwritten = unwritten[len(judged) :]
                 judged, written_at = [], clock.now()
     if counts["accepted"]:
@@ -88,17 +91,41 @@ def _unread(reason: Reason, detail: str) -> Verdict:
     return Verdict(label="", size=0, sha256=None, category=None, mime_type=None, reason=reason, detail=detail)
 
 
+def _write_surely(context: Context, judged: Sequence[_Judged], counts: dict[str, int]) -> None:
+    """Write verdicts down, trying again for a while: else the whole batch would be judged anew."""
+    for pause in WRITE_AGAIN_AFTER:
+        try:
+            _write(context, judged, counts)
+        except DatabaseUnavailable as error:
+            logger.warning("Verdicts could not be written yet: %s", error)
+            context.sleep(pause)
+        else:
+            return
+    _write(context, judged, counts)
+
+
 def _write(context: Context, judged: Sequence[_Judged], counts: dict[str, int]) -> None:
-    # Assets are locked in one order everywhere, so that two inspections never wait for each other.
-    ordered = sorted(
-        judged, key=lambda one: (one.item.channel_id, (one.verdict and one.verdict.sha256) or "")
-    )
     with context.database.write() as connection:
-        for one in ordered:
-            counts[_write_one(context, connection, one)] += 1
+        # All assets before any item, each in one order for all: see `models.asset.want_asset`.
+        assets = {
+            (new.channel_id, new.sha256): want_asset(connection, new)
+            for new in sorted(_assets_of(judged), key=lambda new: (new.channel_id, new.sha256))
+        }
+        outcomes = [
+            _write_one(context, connection, one, assets)
+            for one in sorted(judged, key=lambda one: one.item.claim.id)
+        ]
+    for outcome in outcomes:
+        counts[outcome] += 1
 
 
-def _write_one(context: Context, connection: Connection, one: _Judged) -> str:
+def _assets_of(judged: Sequence[_Judged]) -> list[NewAsset]:
+    return [_asset_of(one.item, one.verdict) for one in judged if one.verdict and one.verdict.accepted]
+
+
+def _write_one(
+    context: Context, connection: Connection, one: _Judged, assets: dict[tuple[str, str], int]
+) -> str:
     now, item, verdict = context.clock.now(), one.item, one.verdict
     if verdict is None:
         if item.attempts + 1 < context.settings.max_attempts:
@@ -109,7 +136,7 @@ def _write_one(context: Context, connection: Connection, one: _Judged) -> str:
     if not verdict.accepted:
         record_verdict(connection, item.claim, verdict, asset_id=None)
         return "rejected"
-    asset_id = want_asset(connection, _asset_of(item, verdict))
+    asset_id = assets[item.channel_id, verdict.sha256 or ""]
     recorded = record_verdict(connection, item.claim, verdict, asset_id=asset_id)
     if recorded and not has_live_media(connection, asset_id, now=now):
         queue_upload(connection, asset_id)

@@ -8,7 +8,7 @@ from typing import Any
 from greenroom.manifest import parse_items, parse_plan
 from greenroom.task_names import TaskName
 from models.campaign import save_campaign
-from models.item import NewItem, move_items, save_items
+from models.item import NewItem, lock_items, move_items, save_items
 from models.need import follow_send_times, want_again
 from tasks.context import Context, Message
 
@@ -48,6 +48,7 @@ def prepare(context: Context, campaign: Mapping[str, Any], items: Sequence[Mappi
         want_again(connection, plan.id, refs=refs, due_at=plan.send_at)
         if saved.moved:
             follow_send_times(connection, plan.id)
+        lock_items(connection, campaign_id=plan.id, refs=refs)
         save_items(connection, campaign_id=plan.id, due_at=plan.send_at, items=rows)
         if saved.moved:
             move_items(connection, campaign_id=plan.id, due_at=plan.send_at)
