@@ -18,6 +18,7 @@ from greenroom.errors import Misuse
 from greenroom.manifest import items_of_paths, parse_moment, parse_plan, read_manifest
 from greenroom.settings import load_settings
 from models.campaign import cancel_campaign, get_campaign, list_campaigns
+from models.channel import get_channel
 from models.progress import Stage, campaign_hindrance, campaign_items, campaign_progress
 
 
@@ -103,6 +104,9 @@ def status(campaign_id: str | None, *, state: Path, sandbox: bool) -> None:
             )
         console.print(table)
         if campaign_id:
+            channel = get_channel(connection, chosen[0].channel_id)
+            if channel.paused_at is not None:
+                console.print(f"\n[red]Channel {channel.id} is paused:[/red] {plain(channel.paused_reason)}")
             if hindrance := campaign_hindrance(connection, campaign_id, now=now):
                 console.print(f"\n[yellow]Waiting to try again: {plain(hindrance)}[/yellow]")
             rejected = [

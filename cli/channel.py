@@ -11,11 +11,11 @@ from rich.table import Table
 
 from cli.stage import open_database, read_api_key, stage_options
 from cli.words import console, moment, plain
-from greenroom.manifest import parse_plan
+from greenroom.manifest import check_channel_name
 from greenroom.settings import load_settings
 from greenroom.vault import Vault, new_secret_key
 from models import Database
-from models.channel import add_channel, list_channels, resume_channel
+from models.channel import add_channel, get_channel, list_channels, resume_channel
 
 
 @click.group()
@@ -31,8 +31,8 @@ def add(channel_id: str) -> None:
     The key is read from GREENROOM_API_KEY, from the file that GREENROOM_API_KEY_FILE names, or asked for:
     never from the command line, where others could read it.
     """
+    check_channel_name(channel_id)
     now = datetime.now(UTC)
-    parse_plan({"id": "check", "channel": channel_id, "send_at": now, "keep_until": now})
     settings = load_settings()
     key = read_api_key() or SecretStr(click.prompt("API key", hide_input=True, err=True))
     database = Database(settings.database_url)
@@ -76,6 +76,7 @@ def list_(*, state: Path, sandbox: bool) -> None:
 def resume(channel_id: str, *, state: Path, sandbox: bool) -> None:
     """Let a paused channel go on with the key that it has."""
     with open_database(state, sandbox=sandbox) as database, database.write() as connection:
+        get_channel(connection, channel_id)
         resume_channel(connection, channel_id)
     click.echo(f"Channel {channel_id} goes on.")
 

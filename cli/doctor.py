@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 
 from cli.stage import in_production, open_database, stage_options
 from cli.words import console, count, moment, plain
-from greenroom.errors import GreenroomError
+from greenroom.errors import GreenroomError, SettingsError
 from greenroom.inspection import inspect_file
 from greenroom.settings import Settings, load_settings
 from greenroom.task_names import Queue
@@ -102,6 +102,8 @@ def _examine(state: Path, *, sandbox: bool) -> Iterator[Finding]:
 def _safely(part: str, look: Callable[[], Finding]) -> Finding:
     try:
         return look()
+    except SettingsError as error:
+        return Finding(part=part, well=False, sentence=str(error))
     except (GreenroomError, RedisError, KombuError, CeleryError, OSError) as error:
         return Finding(part=part, well=False, sentence=f"It cannot be reached: {error}")
 
@@ -180,7 +182,7 @@ def _workers() -> Finding:
     return Finding(
         part="workers",
         well=True,
-        sentence=f"{count(len(queues), 'worker')} answer, and every queue is served.",
+        sentence=f"{count(len(queues), 'worker answers', 'workers answer')}, and every queue is served.",
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,16 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import requests
-from dotenv import dotenv_values
 from pydantic import SecretStr
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
+from cli.stage import given
 from cli.words import plain, remarks
 from greenroom.client import Greenroom
 from greenroom.errors import ChannelError, Misuse
 from greenroom.manifest import CampaignPlan, ManifestItem
-from greenroom.settings import PREFIX, Settings
-from greenroom.vault import Vault
+from greenroom.settings import NOT_SETTINGS, PREFIX, load_settings
+from greenroom.vault import Vault, new_secret_key
 from models import Database
 from models.campaign import get_campaign
 from models.channel import add_channel, get_channel
@@ -35,6 +34,14 @@ LOOK_EVERY = 0.2
 START_PATIENCE = 90.0
 #: Settings that the embedded stack makes for itself.
 ITS_OWN = ("DATABASE_URL", "REDIS_URL", "BROKER_URL", "SECRET_KEY")
+#: Settings that are paths; the stack's processes work in another folder.
+PATHS = ("_FILE", "CA_BUNDLE")
+#: Stand for what the embedded stack makes, when the settings of its user are looked at.
+PLACEHOLDERS = {
+    "GREENROOM_DATABASE_URL": "sqlite:///embedded.db",
+    "GREENROOM_REDIS_URL": "redis://127.0.0.1/0",
+    "GREENROOM_SECRET_KEY": new_secret_key().get_secret_value(),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,9 +80,15 @@ def stack_plan(
     home: Path, *, workers: int, concurrency: int, sandbox: bool, latency: str, flower: bool = False
 ) -> Plan:
     """The stack for a home; settings of the user's that the stack does not make for itself are kept."""
-    given = {**dotenv_values(Path(".env")), **os.environ}
-    names = {PREFIX + field.upper() for field in Settings.model_fields}
     own = {PREFIX + name for name in ITS_OWN} | ({PREFIX + "API_BASE_URL"} if sandbox else set())
+    own |= {name + "_FILE" for name in own}
+    environment = {
+        name: value
+        for name, value in given().items()
+        if name.startswith(PREFIX) and name not in own and value
+    }
+    # Before anything is started: a wrong setting stops the start with a sentence.
+    load_settings({**environment, **PLACEHOLDERS}, dotenv=None)
     return Plan(
         home=str(home.absolute()),
         workers=workers,
@@ -83,7 +96,11 @@ def stack_plan(
         sandbox=sandbox,
         latency=latency,
         flower=flower,
-        environment={name: value for name, value in given.items() if name in names - own and value},
+        environment={
+            name: str(Path(value).absolute()) if name.endswith(PATHS) else value
+            for name, value in environment.items()
+            if not name.startswith(NOT_SETTINGS)
+        },
     )
 
 

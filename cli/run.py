@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -70,6 +71,8 @@ def run(
     require_files(items)
     now = datetime.now(UTC)
     start = parse_moment(send_at) if send_at else now
+    if start + timedelta(days=keep_days) <= now:
+        raise Misuse(f"A campaign sent at {start.isoformat()} is over by now. Give a later --send-at.")
     plan = parse_plan(
         {
             "id": campaign_id or f"run-{now:%Y%m%d-%H%M%S}",
@@ -85,6 +88,8 @@ def run(
             "There is no API key. Put it into GREENROOM_API_KEY, or its file's name into "
             "GREENROOM_API_KEY_FILE; or try with --sandbox, which needs none."
         )
+    if csv_file is not None:
+        require_writable(csv_file)
     stack = stack_plan(home, workers=workers, concurrency=concurrency, sandbox=sandbox, latency=latency)
     with embedded_stack(stack) as running:
         outcome = get_ready(running, Request(campaign=plan, items=items, api_key=api_key))
@@ -99,6 +104,16 @@ def run(
     say_where(csv_file)
     say_what_the_sandbox_saw(outcome)
     context.exit(0 if outcome.progress.ready == outcome.progress.total else 1)
+
+
+def require_writable(csv_file: Path) -> None:
+    """Refuse a mapping that could not be written, before anything is uploaded for it.
+
+    Raises:
+        Misuse: there is no such folder, or its files may not be written.
+    """
+    if not os.access(csv_file if csv_file.exists() else csv_file.absolute().parent, os.W_OK):
+        raise Misuse(f"The mapping cannot be written to {csv_file}. Give another file with --csv.")
 
 
 def show(outcome: Outcome) -> None:

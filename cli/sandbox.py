@@ -9,6 +9,7 @@ import click
 from cli.stage import latency_option
 from greenroom.errors import Misuse
 from sandbox.latency import Latency
+from sandbox.ledger import StateInUse
 from sandbox.server import Options, serve
 
 
@@ -30,5 +31,7 @@ def sandbox(*, port: int, host: str, latency: str, state: Path | None, api_keys:
     options = Options(port=port, host=host, latency=Latency.parse(latency), state=state, api_keys=api_keys)
     try:
         serve(options)
+    except StateInUse as error:
+        raise Misuse(str(error)) from error
     except OSError as error:
-        raise Misuse(f"The sandbox cannot listen on {host}:{port}: {error.strerror}") from error
+        raise Misuse(f"The sandbox cannot listen: {error.strerror}") from error

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from dotenv import dotenv_values
 from pydantic import SecretStr
 
 from greenroom.errors import Misuse
@@ -76,12 +77,18 @@ def stage_options(command: Command) -> Command:
     return state_option(sandbox(command))
 
 
+def given() -> dict[str, str]:
+    """What the environment and a `.env` file say; the environment wins."""
+    dotenv = {name: value for name, value in dotenv_values(Path(".env")).items() if value is not None}
+    return {**dotenv, **os.environ}
+
+
 @contextmanager
 def open_database(state: Path, *, sandbox: bool) -> Iterator[Database]:
     """The database to look into: the settings' one, or else the embedded one.
 
     Raises:
-        Misuse: there is neither.
+        Misuse: there is neither, or there are both.
     """
     database = Database(_database_url(state, sandbox=sandbox))
     try:
@@ -92,34 +99,40 @@ def open_database(state: Path, *, sandbox: bool) -> Iterator[Database]:
 
 def _database_url(state: Path, *, sandbox: bool) -> SecretStr:
     if in_production():
+        if sandbox or state != STATE:
+            raise Misuse(
+                "GREENROOM_DATABASE_URL is set, and --sandbox and --state look at an embedded installation. "
+                "Leave one of them away."
+            )
         return load_settings().database_url
-    home = Home(folder=state / (SANDBOX if sandbox else LIVE))
-    if not home.database.exists():
-        raise Misuse(
-            f"There is no database yet: neither GREENROOM_DATABASE_URL is set, nor has `greenroom run` left "
-            f"one in {home.folder}."
-        )
-    return SecretStr(home.database_url)
+    # A folder that `greenroom demo --state` or an earlier run made may be named itself.
+    homes = [Home(folder=state / (SANDBOX if sandbox else LIVE)), Home(folder=state)]
+    for home in homes:
+        if home.database.exists():
+            return SecretStr(home.database_url)
+    raise Misuse(
+        "There is no database yet: neither GREENROOM_DATABASE_URL is set, nor has `greenroom run` left one "
+        f"in {homes[0].folder}."
+    )
 
 
 def in_production() -> bool:
     """Whether the settings name a database, so that embedded ones are out of the question."""
-    names = ("GREENROOM_DATABASE_URL", "GREENROOM_DATABASE_URL_FILE")
-    if any(name in os.environ for name in names):
-        return True
-    dotenv = Path(".env")
-    return dotenv.is_file() and "GREENROOM_DATABASE_URL" in dotenv.read_text(encoding="utf-8")
+    return not {"GREENROOM_DATABASE_URL", "GREENROOM_DATABASE_URL_FILE"}.isdisjoint(given())
 
 
 def read_api_key() -> SecretStr | None:
     """The API key from GREENROOM_API_KEY, or from the file that GREENROOM_API_KEY_FILE names.
 
+    Both may stand in `.env`, too.
+
     Raises:
         Misuse: the file cannot be read.
     """
-    if key := os.environ.get("GREENROOM_API_KEY", "").strip():
+    values = given()
+    if key := values.get("GREENROOM_API_KEY", "").strip():
         return SecretStr(key)
-    if name := os.environ.get("GREENROOM_API_KEY_FILE"):
+    if name := values.get("GREENROOM_API_KEY_FILE"):
         try:
             return SecretStr(Path(name).read_text(encoding="utf-8").strip())
         except OSError as error:

@@ -4,7 +4,7 @@ Example::
 
     greenroom = Greenroom("redis://localhost:6379/0")
     greenroom.prepare(plan, items)
-    media_ids = greenroom.resolve("spring-sale")
+    media_ids = greenroom.resolve("spring-sale", ["hero.jpg"])
     greenroom.mark_used([("4915112345678", media_ids["hero.jpg"], datetime.now(UTC))])
 """
 

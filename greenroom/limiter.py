@@ -27,8 +27,8 @@ pace   slack       30 ms jitter  50 ms jitter       50 ms, without throwing miss
 23.0   87 ms       0 of 895      0 of 1,570         0 of 668
 =====  ==========  ============  =================  ==========================================
 
-Throwing missed slots away costs rate where the machine cannot keep up: at 23.5, 20.6 to 23.5 arrivals a second
-in those runs, and 23.5 on a machine with time to spare. A network known to jitter by 50 ms wants 23.0.
+Throwing missed slots away costs rate where the machine cannot keep up: at 23.5, 20.6 to 23.5 arrivals a
+second in those runs, and 23.5 on a machine with time to spare. A network known to jitter by 50 ms wants 23.0.
 To reproduce: ``python -m benchmarks.limiter_jitter --burners 4 --jitter-ms 50 --seconds 30``.
 """
 

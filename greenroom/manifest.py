@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, TypeAdapter, ValidationError
 from pydantic.types import AwareDatetime
 
 from greenroom.clock import require_aware
@@ -20,14 +21,18 @@ from greenroom.rules import Category
 from greenroom.sources import is_url
 
 LONGEST_REF = 255
-#: Names that can stand in a command line, a file name and a database without quoting.
-Name = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:+@-]*$"),
-]
-ChannelName = Annotated[
-    str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9+][A-Za-z0-9._-]*$")
-]
+_NAME = re.compile(r"[A-Za-z0-9+][A-Za-z0-9._:+@-]*")
+
+
+def _plain(text: str) -> str:
+    """Names that can stand in a command line, a file name and a database without quoting."""
+    if not _NAME.fullmatch(text):
+        raise ValueError("may have letters, digits and . _ : + @ - alone, and begins with a letter or digit")
+    return text
+
+
+Name = Annotated[str, StringConstraints(max_length=128), AfterValidator(_plain)]
+ChannelName = Annotated[str, StringConstraints(max_length=64), AfterValidator(_plain)]
 
 
 def _absolute(source: str) -> str:
@@ -78,6 +83,18 @@ def parse_plan(data: Mapping[str, Any]) -> CampaignPlan:
         return CampaignPlan.model_validate(data)
     except ValidationError as error:
         raise ManifestError(f"The campaign cannot be used: {_first(error)}") from None
+
+
+def check_channel_name(channel_id: str) -> None:
+    """Refuse what cannot name a channel.
+
+    Raises:
+        ManifestError: it has other characters than a name may have.
+    """
+    try:
+        TypeAdapter(ChannelName).validate_python(channel_id)
+    except ValidationError as error:
+        raise ManifestError(f"The channel cannot be used: {_first(error)}") from None
 
 
 def parse_items(data: Iterable[Mapping[str, Any]], *, where: str = "item") -> list[ManifestItem]:
@@ -202,7 +219,9 @@ def parse_moment(text: str) -> datetime:
 
 
 def _from_csv(path: Path, text: str) -> list[dict[str, Any]]:
-    reader = csv.DictReader(text.splitlines())
+    # Excel writes semicolons where the comma is the decimal mark.
+    header = text.split("\n", 1)[0]
+    reader = csv.DictReader(text.splitlines(), delimiter=";" if ";" in header and "," not in header else ",")
     if not {"ref", "source"} <= set(reader.fieldnames or ()):
         raise ManifestError(
             f"{path.name}: the first line must name the columns: ref,source and perhaps kind."

@@ -18,6 +18,8 @@ from dotenv import dotenv_values
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from greenroom.errors import SettingsError
+from greenroom.limiter import DEFAULT_PACE_PER_SECOND
+from greenroom.vault import Vault
 
 PREFIX = "GREENROOM_"
 #: Names with our prefix that are read elsewhere: by `greenroom run`, and by the tests.
@@ -51,6 +53,14 @@ def _broker_url(value: SecretStr | None) -> SecretStr | None:
     return value
 
 
+def _fernet_keys(value: SecretStr) -> SecretStr:
+    try:
+        Vault(value)
+    except SettingsError as error:
+        raise ValueError(str(error).removeprefix("GREENROOM_SECRET_KEY ")) from None
+    return value
+
+
 def _http_url(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
@@ -73,7 +83,7 @@ class Settings(BaseModel):
         default=None,
         description="Celery's broker, where it is not `redis_url`.",
     )
-    secret_key: SecretStr = Field(
+    secret_key: Annotated[SecretStr, AfterValidator(_fernet_keys)] = Field(
         description="Fernet key that encrypts API keys at rest; several, newest first, separated by commas.",
     )
     api_base_url: Annotated[str, AfterValidator(_http_url)] = Field(
@@ -93,7 +103,7 @@ class Settings(BaseModel):
         default=60.0, gt=0, le=600, description="Seconds to wait for the provider's next byte."
     )
     pace: float = Field(
-        default=23.5,
+        default=DEFAULT_PACE_PER_SECOND,
         gt=0,
         le=25,
         description="Uploads a second on one channel; the provider allows 25 in any second.",

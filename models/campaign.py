@@ -113,7 +113,7 @@ def get_campaign(connection: Connection, campaign_id: str) -> CampaignRow:
     """
     row = connection.execute(select(*_COLUMNS).where(Campaign.id == campaign_id)).mappings().one_or_none()
     if row is None:
-        raise UnknownName(f"Campaign {campaign_id} is not known. List them with: greenroom campaign status")
+        raise UnknownName(f"Campaign {campaign_id} is not known here.")
     return CampaignRow(**row)
 
 

@@ -77,7 +77,12 @@ class Home:
         Raises:
             Misuse: another stack runs there.
         """
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise Misuse(
+                f"{self.folder} cannot be made ({error.strerror}). Give another folder with --state."
+            ) from error
         with (self.folder / "lock").open("w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -19,7 +19,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -43,6 +43,8 @@ START_PATIENCE = 60.0
 TOO_SOON = 2.0
 TOO_OFTEN = 5
 PR_SET_PDEATHSIG = 1
+#: What the names of workers begin with.
+WORKER = "worker-"
 #: What an operator wants to see of each task, first of all its arguments.
 FLOWER_OPTIONS = ("--tasks-columns=name,args,state,result,received,runtime,worker", "--persistent=false")
 
@@ -139,7 +141,7 @@ class Supervisor:
             self._start_sandbox()
         _migrate(self.home, self._environment())
         for number in range(1, self.plan.workers + 1):
-            self._start_child(f"worker-{number}", self._worker_command(number))
+            self._start_child(f"{WORKER}{number}", self._worker_command(number))
         self._start_child("beat", self._celery("beat", "--schedule", str(self.home.folder / "beat")))
         if self.plan.flower:
             port = free_port()
@@ -261,23 +263,30 @@ class Supervisor:
         _say(restarted=child.name)
 
     def _stop(self) -> None:
-        for child in self.children:
-            child.signal_family(signal.SIGTERM)
-        deadline = time.monotonic() + PATIENCE
-        for child in self.children:
-            if child.process is not None:
-                try:
-                    child.process.wait(max(0.0, deadline - time.monotonic()))
-                except subprocess.TimeoutExpired:
-                    continue
-        for child in self.children:
-            child.signal_family(signal.SIGKILL)
-            if child.process is not None:
-                child.process.wait()
+        # Workers first, while there is still somebody to upload to: what is under way is to be recorded.
+        workers = [child for child in self.children if child.name.startswith(WORKER)]
+        _end(workers)
+        _end([child for child in self.children if child not in workers])
         if self.broker is not None:
             with suppress(ValkeyServerNotStartedError):
                 self.broker.stop()
         self.home.processes.unlink(missing_ok=True)
+
+
+def _end(children: Sequence[Child]) -> None:
+    """Ask each to end, not its pool processes, which its own warm shutdown waits for; then insist."""
+    for child in children:
+        if child.process is not None:
+            child.process.terminate()
+    deadline = time.monotonic() + PATIENCE
+    for child in children:
+        if child.process is not None:
+            with suppress(subprocess.TimeoutExpired):
+                child.process.wait(max(0.0, deadline - time.monotonic()))
+    for child in children:
+        child.signal_family(signal.SIGKILL)
+        if child.process is not None:
+            child.process.wait()
 
 
 def free_port() -> int:

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from examples import spring_sale
+from greenroom.vault import new_secret_key
+from sandbox.testing import RunningSandbox
 from tests.cli.conftest import COMMAND, Greenroom, environment
 
 
@@ -136,3 +138,66 @@ def test_the_demo_shows_all_and_leaves_nothing(greenroom: Greenroom, tmp_path: P
 def test_help_is_there(greenroom: Greenroom, words: list[str]) -> None:
     """For every command, in a sentence."""
     assert greenroom(*words).returncode == 0
+
+
+def test_a_commented_line_in_dotenv_says_nothing(greenroom: Greenroom, tmp_path: Path) -> None:
+    """Only what is set there counts; and a key may stand there."""
+    dotenv = tmp_path / ".env"
+    dotenv.write_text("# GREENROOM_DATABASE_URL=postgresql://x\n", encoding="utf-8")
+    assert "There is no database yet" in greenroom("channel", "list").stderr
+    (tmp_path / "hello.txt").write_text("Hello!\n", encoding="utf-8")
+    with RunningSandbox(api_keys=["from-dotenv"]) as sandbox:
+        dotenv.write_text(
+            f"GREENROOM_API_KEY=from-dotenv\nGREENROOM_API_BASE_URL={sandbox.url}\n", encoding="utf-8"
+        )
+        result = greenroom("run", "hello.txt", "--channel", "4915")
+        assert result.returncode == 0, result.stderr
+        assert len(sandbox.live_media_ids("from-dotenv")) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["channel", "add", "+49 151"], "The channel cannot be used"),
+        (["channel", "list", "--sandbox"], "Leave one of them away"),
+        (["channel", "resume", "nope"], "Channel nope is not known"),
+        (["campaign", "status", "nope"], "Campaign nope is not known here"),
+    ],
+)
+def test_commands_in_production_complain_in_sentences(
+    greenroom: Greenroom, migrated_sqlite: Path, words: list[str], complaint: str
+) -> None:
+    """What is wrong, where, and what to do."""
+    settings = {
+        "GREENROOM_DATABASE_URL": f"sqlite:///{migrated_sqlite}",
+        "GREENROOM_REDIS_URL": "redis://127.0.0.1:9/0",
+        "GREENROOM_SECRET_KEY": new_secret_key().get_secret_value(),
+    }
+    result = greenroom(*words, **settings)
+    assert result.returncode == 2
+    assert complaint in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_two_sandboxes_do_not_share_a_state(greenroom: Greenroom, tmp_path: Path) -> None:
+    """The second one says so."""
+    with RunningSandbox(state=tmp_path / "state"):
+        result = greenroom("sandbox", "--port", "0", "--state", "state")
+    assert result.returncode == 2
+    assert "Another sandbox works with this state directory" in result.stderr
+
+
+def test_the_demos_database_can_be_looked_into(greenroom: Greenroom) -> None:
+    """By its folder."""
+    assert greenroom("demo").returncode == 0
+    status = greenroom("campaign", "status", "--state", ".greenroom/demo")
+    assert status.returncode == 0
+    assert "spring-sale" in status.stdout
+
+
+def test_a_manifest_with_semicolons_is_read(greenroom: Greenroom, tmp_path: Path) -> None:
+    """Excel writes them where the comma is the decimal mark."""
+    (tmp_path / "hello.txt").write_text("Hello!\n", encoding="utf-8")
+    (tmp_path / "manifest.csv").write_text("ref;source\nA;hello.txt\n", encoding="utf-8")
+    result = greenroom("run", "--manifest", "manifest.csv", "--channel", "4915", "--sandbox")
+    assert result.returncode == 0, result.stderr

@@ -170,3 +170,26 @@ def test_a_refused_key_ends_the_run_with_what_to_do(greenroom: Greenroom, tmp_pa
     assert everything
     assert b"right-key" not in everything + right.stderr.encode() + right.stdout.encode()
     assert b"wrong-key" not in everything + wrong.stderr.encode() + wrong.stdout.encode()
+
+
+@pytest.mark.parametrize(
+    ("more", "words", "complaint"),
+    [
+        ({"GREENROOM_PACEE": "3"}, [], "did you mean GREENROOM_PACE?"),
+        ({"GREENROOM_PACE": "30"}, [], "GREENROOM_PACE: input should be less than or equal to 25"),
+        ({}, ["--csv", "nowhere/x.csv"], "The mapping cannot be written to nowhere/x.csv"),
+        ({}, ["--send-at", "2020-01-01T00:00:00Z"], "Give a later --send-at"),
+        ({}, ["--campaign", "spring sale"], "letters, digits and"),
+        ({}, ["--state", "/proc/nope"], "cannot be made"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_anything_is_started(
+    greenroom: Greenroom, tmp_path: Path, more: dict[str, str], words: list[str], complaint: str
+) -> None:
+    """Nothing is uploaded for a mapping that cannot be written, or with settings that are wrong."""
+    (tmp_path / "hello.txt").write_text("Hello!\n", encoding="utf-8")
+    result = greenroom("run", "hello.txt", "--channel", "4915", "--sandbox", *words, **more)
+    assert result.returncode == 2
+    assert complaint in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not (tmp_path / ".greenroom" / "sandbox" / "greenroom.db").exists()
