@@ -100,6 +100,26 @@ def test_a_run_that_is_interrupted_leaves_nothing_running(
     assert run.left_running() == []
 
 
+def media_ids(database: Path) -> set[str]:
+    """The IDs in a database, the sandbox's ledger or ours."""
+    connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
+    try:
+        return {row[0] for row in connection.execute("SELECT media_id FROM media")}
+    finally:
+        connection.close()
+
+
+def test_an_interrupted_run_records_what_was_under_way(rehearse: Rehearse) -> None:
+    """An upload that was begun is ended and written down: else the provider alone would know of it."""
+    run = rehearse("--latency", "1s")
+    run.wait_for(lambda: run.stats()["uploads"] >= 10)
+    run.process.send_signal(signal.SIGINT)
+    run.process.communicate(timeout=60)
+    given = media_ids(run.home.sandbox / "ledger.sqlite3")
+    assert len(given) >= 10
+    assert media_ids(run.home.database) == given
+
+
 def test_what_a_killed_supervisor_leaves_is_gone_after_the_next_run(rehearse: Rehearse) -> None:
     """Even where nobody could clean up, the next start does; and what was uploaded is not sent again."""
     run = rehearse()
