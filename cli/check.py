@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import os
-import signal
+import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import click
 from rich.progress import track
 from rich.table import Table
+from rich.text import Text
 
 from cli.report import MOST_LINES, mend, verdict_as_json
-from cli.words import console, count, plain, remarks, size
-from greenroom.inspection import inspect_file
-from greenroom.manifest import files_below
-from greenroom.reasons import Reason
+from cli.words import console, count, remarks, size
+from greenroom.inspection.crew import judge_all
 from greenroom.verdict import Verdict
 
-#: Fewer files than this are judged here: starting processes would take longer.
-WORTH_PROCESSES = 16
-FILES_A_JOB = 8
+Row = tuple[Path, Verdict]
 
 
 @click.command()
@@ -35,92 +30,101 @@ def check(context: click.Context, *, paths: tuple[Path, ...], as_lines: bool) ->
 
     Exit code 0: all are accepted. 1: some are rejected. 2: it could not be done.
     """
-    files = [file for path in paths for file in files_below(path)]
+    files = [file for path in paths for file in files_to_judge(path)]
     if not files:
         raise click.UsageError("There are no files there.")
-    judged: list[tuple[Path, Verdict]] = []
-    for file, verdict in track(
-        judge_all(files), total=len(files), description="Checking", console=remarks, transient=True
-    ):
-        if as_lines:
-            click.echo(verdict_as_json(file, verdict))
-        judged.append((file, verdict))
-    rejected = [row for row in judged if not row[1].accepted]
-    if not as_lines:
-        _show(judged, rejected)
+    rows = zip(files, judge_all(files), strict=True)
+    watched = track(
+        rows,
+        total=len(files),
+        description="Checking",
+        console=remarks,
+        transient=True,
+        disable=not remarks.is_terminal,
+    )
+    rejected = _write_lines(watched) if as_lines else _show(list(watched))
     context.exit(1 if rejected else 0)
 
 
-def judge_all(files: Sequence[Path]) -> Iterator[tuple[Path, Verdict]]:
-    """Each file with its verdict, in the order given, judged on all cores.
+def files_to_judge(path: Path) -> Iterator[Path]:
+    """The path itself where it is no folder, else every file below it in order of name; no hidden ones.
 
-    A parser that brings its process down takes only its own file with it.
+    A link to a folder is not followed, so that no loop of links is walked. A folder that cannot be opened
+    stands for the files in it: it is judged, and rejected, as a file that cannot be read.
     """
-    if len(files) < WORTH_PROCESSES:
-        yield from ((file, inspect_file(file)) for file in files)
+    if not path.is_dir():
+        yield path
         return
-    position = 0
-    pool = ProcessPoolExecutor(os.cpu_count(), initializer=_leave_interrupts_to_us)
-    try:
-        for verdict in pool.map(inspect_file, files, chunksize=FILES_A_JOB):
-            yield files[position], verdict
-            position += 1
-    except BrokenProcessPool:
-        remarks.print("[yellow]A file brought a process down; going on one file a process.[/yellow]")
-        yield from ((file, _judge_alone(file)) for file in files[position:])
-    finally:
-        # Whoever stops asking, by Ctrl-C or like `head`, does not wait for the files that are left.
-        pool.shutdown(cancel_futures=True)
+    closed: list[Path] = []
+    for folder, folders, names in os.walk(path, onerror=lambda error: closed.append(Path(error.filename))):
+        yield from _emptied(closed)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(folder, name) for name in sorted(names) if not name.startswith("."))
+    yield from _emptied(closed)
 
 
-def _leave_interrupts_to_us() -> None:
-    """Ctrl-C reaches every process at the terminal; one of them saying so is enough."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _emptied(paths: list[Path]) -> Iterator[Path]:
+    while paths:
+        yield paths.pop(0)
 
 
-def _judge_alone(file: Path) -> Verdict:
-    try:
-        with ProcessPoolExecutor(1) as pool:
-            return pool.submit(inspect_file, file).result()
-    except BrokenProcessPool:
-        return Verdict(
-            label="",
-            size=file.stat().st_size,
-            sha256=None,
-            category=None,
-            mime_type=None,
-            reason=Reason.BROKEN,
-            detail="This file is so damaged that reading it ends the program that tries.",
-        )
+def _write_lines(rows: Iterable[Row]) -> bool:
+    """Write each verdict as soon as it is known; answers whether any file is rejected."""
+    output = sys.stdout.buffer
+    rejected = False
+    for file, verdict in rows:
+        # A name that is no UTF-8 keeps its bytes as JSON escapes: Python reads them back as the same path.
+        output.write(verdict_as_json(file, verdict).encode("utf-8", "backslashreplace") + b"\n")
+        output.flush()
+        rejected = rejected or not verdict.accepted
+    return rejected
 
 
-def _show(judged: Sequence[tuple[Path, Verdict]], rejected: Sequence[tuple[Path, Verdict]]) -> None:
+def _show(rows: Sequence[Row]) -> bool:
+    """Show the table and the summary; answers whether any file is rejected."""
+    rejected = [row for row in rows if not row[1].accepted]
+    shown = rows if len(rows) <= MOST_LINES else _most_important(rows)
+    console.print(_table(shown))
+    if len(rows) > len(shown):
+        console.print(f"... and {len(rows) - len(shown):,} more; all of them with --json.")
+    console.print()
+    accepted = len(rows) - len(rejected)
+    console.print(f"[bold]{accepted:,} of {count(len(rows), 'file')} accepted[/bold]")
+    for reason, number in Counter(verdict.reason for _, verdict in rejected).most_common():
+        console.print(f"  {number:>5,}  {reason}: {mend(reason)}")
+    return bool(rejected)
+
+
+def _most_important(rows: Sequence[Row]) -> Sequence[Row]:
+    """As many as a screen takes: what is rejected before what has a notice, and both before all else."""
+    return sorted(rows, key=lambda row: (row[1].accepted, not row[1].notices))[:MOST_LINES]
+
+
+def _table(rows: Iterable[Row]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column("")
     table.add_column("File", overflow="fold", ratio=3)
     table.add_column("What it really is", overflow="fold", ratio=3)
     table.add_column("Size", justify="right", no_wrap=True)
     table.add_column("Verdict", overflow="fold", ratio=5)
-    for file, verdict in judged[:MOST_LINES]:
+    for file, verdict in rows:
         table.add_row(
-            "[green]✓[/green]" if verdict.accepted else "[red]✗[/red]",
-            plain(file),
-            plain(verdict.label),
+            Text("✓", "green") if verdict.accepted else Text("✗", "red"),
+            Text(printable(str(file))),
+            Text(printable(verdict.label)),
             size(verdict.size),
             _words(verdict),
         )
-    console.print(table)
-    if len(judged) > MOST_LINES:
-        console.print(f"... and {len(judged) - MOST_LINES:,} more; all of them with --json.")
-    console.print()
-    accepted = len(judged) - len(rejected)
-    console.print(f"[bold]{accepted} of {count(len(judged), 'file')} accepted[/bold]")
-    for reason, number in Counter(verdict.reason for _, verdict in rejected).most_common():
-        console.print(f"  {number:>5}  {reason}: {mend(reason)}")
+    return table
 
 
-def _words(verdict: Verdict) -> str:
+def _words(verdict: Verdict) -> Text:
     if not verdict.accepted:
-        return f"[red]{plain(verdict.detail)}[/red]"
-    notices = "\n".join(f"[yellow]{plain(notice.detail)}[/yellow]" for notice in verdict.notices)
-    return f"{verdict.category}" + (f"\n{notices}" if notices else "")
+        return Text(printable(verdict.detail), "red")
+    notices = [("\n" + printable(notice.detail), "yellow") for notice in verdict.notices]
+    return Text.assemble(str(verdict.category), *notices)
+
+
+def printable(text: str) -> str:
+    """Text from outside as a terminal may have it: no control characters, and nothing that is no UTF-8."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

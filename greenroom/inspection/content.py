@@ -38,7 +38,9 @@ class Content:
     """
 
     def __init__(self, path: Path) -> None:
-        # O_NONBLOCK: a named pipe in the folder must not hang us. It means nothing to a regular file.
+        # A pipe or a device is not even opened: that alone can wake its other end or wind a tape.
+        self._require_file(path.stat())
+        # O_NONBLOCK, should it become a pipe this moment: it must not hang us. To a file it means nothing.
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         self._file = os.fdopen(handle, "rb", buffering=0)
         try:
@@ -47,10 +49,16 @@ class Content:
             self._file.close()
             raise
 
-    def _load(self) -> None:
-        found = os.fstat(self._file.fileno())
+    @staticmethod
+    def _require_file(found: os.stat_result) -> None:
+        if stat.S_ISDIR(found.st_mode):
+            raise IsADirectoryError("a folder")
         if not stat.S_ISREG(found.st_mode):
             raise NotAFile("not a regular file")
+
+    def _load(self) -> None:
+        found = os.fstat(self._file.fileno())
+        self._require_file(found)
         self.data: bytes | None = None
         self.sha256: str | None = None
         self.size = found.st_size

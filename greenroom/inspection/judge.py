@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import zipfile
 import zlib
@@ -60,6 +61,7 @@ _DAMAGED: Final[dict[Family, tuple[str, str | None]]] = {
     Family.TEXT: ("text", "text/plain"),
     Family.OTHER: ("file of an unknown type", None),
 }
+_CLOSED_FOLDER: Final = "Greenroom is not allowed to open this folder; nothing in it was looked at."
 #: Frames in a row that make a file sound although it does not start as such: other types hold sound too.
 _PROOF_IN_ODD_BYTES: Final = 20
 _PLURALS: Final[dict[Category, str]] = {
@@ -92,20 +94,28 @@ def inspect_file(path: Path, *, name: str | None = None, kind: Category | None =
     try:
         with Content(path) as content:
             return _judge(content, name=path.name if name is None else name, kind=kind)
-    except FileNotFoundError:
-        return _unopened(Reason.MISSING, "There is no such file.")
-    except NotADirectoryError:
-        return _unopened(Reason.MISSING, "There is no such file: part of its path is not a folder.")
-    except (IsADirectoryError, NotAFile):
-        return _unopened(Reason.UNREADABLE, "This is a folder or a device, not a file.")
-    except PermissionError:
-        return _unopened(Reason.UNREADABLE, "Greenroom is not allowed to read this file.")
     except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) and error.strerror else "its path is not valid"
-        return _unopened(Reason.UNREADABLE, f"This file cannot be read: {why}.")
+        return _unopened(path, error)
 
 
-def _unopened(reason: Reason, detail: str) -> Verdict:
+def _unopened(path: Path, error: OSError | ValueError) -> Verdict:
+    reason = Reason.UNREADABLE
+    match error:
+        case FileNotFoundError():
+            reason, detail = Reason.MISSING, "There is no such file."
+        case NotADirectoryError():
+            reason, detail = Reason.MISSING, "There is no such file: part of its path is not a folder."
+        case IsADirectoryError():
+            closed = not os.access(path, os.R_OK | os.X_OK)
+            detail = _CLOSED_FOLDER if closed else "This is a folder, not a file."
+        case NotAFile():
+            detail = "This is a pipe or a device, not a file."
+        case PermissionError():
+            detail = "Greenroom is not allowed to read this file."
+        case OSError(strerror=str(why)):
+            detail = f"This file cannot be read: {why}."
+        case _:
+            detail = "This file cannot be read: its path is not valid."
     return Verdict(
         label="no file", size=0, sha256=None, category=None, mime_type=None, reason=reason, detail=detail
     )

@@ -127,7 +127,7 @@ def without_mark() -> Finding:
     return Finding(
         label="text in UTF-16 without its mark",
         reason=Reason.NOT_TEXT,
-        detail="This text is in UTF-16 without the mark that says so, which phones cannot read; save it as UTF-8.",
+        detail="This text is in UTF-16 but does not say so, and phones cannot read it; save it as UTF-8.",
         extensions=(".txt", ".csv"),
     )
 

@@ -1,0 +1,218 @@
+"""`greenroom check` on the folders of the real world: odd names, links, pipes, and readers who leave."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.check import files_to_judge, printable
+from examples import makers
+from tests.cli.conftest import COMMAND, PATIENCE, Greenroom, environment
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with a good file and a bad one."""
+    root = tmp_path / "files"
+    (root / "below").mkdir(parents=True)
+    (root / "note.txt").write_text("Hello.\n", encoding="utf-8")
+    (root / "below" / "moving.gif").write_bytes(makers.saved(makers.picture(40, 30), "GIF"))
+    return root
+
+
+def _rows(output: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in output.splitlines()]
+
+
+def test_folders_below_are_checked(greenroom: Greenroom, folder: Path) -> None:
+    """Every file below, each file of a folder before its subfolders, hidden ones left out."""
+    (folder / ".hidden.txt").write_text("x", encoding="utf-8")
+    (folder / ".git").mkdir()
+    (folder / ".git" / "config").write_text("x", encoding="utf-8")
+    result = greenroom("check", folder, "--json")
+    assert [row["path"] for row in _rows(result.stdout)] == [
+        str(folder / "note.txt"),
+        str(folder / "below" / "moving.gif"),
+    ]
+    assert (result.returncode, result.stderr) == (1, "")
+
+
+def test_the_table_says_what_and_why(greenroom: Greenroom, folder: Path) -> None:
+    """Each file with what it is, and a summary of reasons with what to do."""
+    result = greenroom("check", folder, COLUMNS="300")
+    assert "moving.gif" in result.stdout
+    assert "1 of 2 files accepted" in result.stdout
+    assert "1  type_not_supported: Save it as" in result.stdout
+    assert result.returncode == 1
+
+
+def test_a_long_table_shows_what_is_rejected(greenroom: Greenroom, folder: Path) -> None:
+    """Of more files than a screen takes, the bad ones are shown first, wherever they lie."""
+    for number in range(100):
+        (folder / f"a{number:03}.txt").write_text(f"Note {number}.\n", encoding="utf-8")
+    output = greenroom("check", folder, COLUMNS="300").stdout
+    assert "moving.gif" in output.replace("\n", "")
+    assert "101 of 102 files accepted" in output
+    assert "... and 42 more" in output
+
+
+def test_names_that_are_no_utf_8(greenroom: Greenroom, folder: Path) -> None:
+    """A name of other bytes is judged; its JSON reads back as the same path, and the table is clean."""
+    name = os.fsencode(folder) + b"/caf\xe9.txt"
+    Path(os.fsdecode(name)).write_text("Hello.\n", encoding="utf-8")
+    lines = _rows(greenroom("check", folder, "--json").stdout)
+    assert {os.fsencode(row["path"]) for row in lines if row["verdict"] == "accepted"} >= {name}
+    table = greenroom("check", folder, COLUMNS="300")
+    assert (table.returncode, table.stderr) == (1, "")
+    assert "caf\N{REPLACEMENT CHARACTER}.txt" in table.stdout
+
+
+def test_names_do_nothing_to_the_terminal(greenroom: Greenroom, folder: Path) -> None:
+    """Escape codes, line breaks and markup in a name are shown, not obeyed."""
+    for name in ("\x1b[2Jclear.txt", "two\nlines.txt", "[red]tag.txt", "\u202eexe.txt"):
+        (folder / name).write_text("Hello.\n", encoding="utf-8")
+    result = greenroom("check", folder, COLUMNS="300")
+    assert result.returncode == 1
+    assert "\x1b" not in result.stdout
+    assert "\u202e" not in result.stdout
+    assert "[red]tag.txt" in result.stdout
+    rows = _rows(greenroom("check", folder, "--json").stdout)
+    assert str(folder / "two\nlines.txt") in {row["path"] for row in rows}
+
+
+def test_printable() -> None:
+    """Letters of any script stay."""
+    assert printable("Grüße 你好 🎉") == "Grüße 你好 🎉"
+    assert printable("a\x07b\udce9") == "a\N{REPLACEMENT CHARACTER}b\N{REPLACEMENT CHARACTER}"
+
+
+def test_links_in_a_circle(greenroom: Greenroom, folder: Path) -> None:
+    """A link to a folder above, to itself and to nowhere: the first is not followed, the others are said."""
+    (folder / "up").symlink_to(folder)
+    (folder / "self.txt").symlink_to(folder / "self.txt")
+    (folder / "gone.txt").symlink_to(folder / "nowhere")
+    (folder / "there.txt").symlink_to(folder / "note.txt")
+    rows = {Path(row["path"]).name: row for row in _rows(greenroom("check", folder, "--json").stdout)}
+    assert rows["self.txt"]["reason"] == "unreadable"
+    assert rows["gone.txt"]["reason"] == "missing"
+    assert rows["there.txt"]["verdict"] == "accepted"
+    assert set(rows) == {"note.txt", "moving.gif", "self.txt", "gone.txt", "there.txt"}
+
+
+def test_pipes_and_devices_are_not_opened(greenroom: Greenroom, tmp_path: Path) -> None:
+    """A pipe, a socket and a device are refused without being opened, which alone would have an effect."""
+    pipe, address = tmp_path / "pipe", tmp_path / "socket"
+    os.mkfifo(pipe)
+    went_on = threading.Event()
+
+    def wait_for_a_reader() -> None:
+        os.close(os.open(pipe, os.O_WRONLY))  # returns when somebody opens it to read
+        went_on.set()
+
+    writer = threading.Thread(target=wait_for_a_reader)
+    writer.start()
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(address))
+        result = greenroom("check", pipe, address, "/dev/null", "--json")
+    opened = went_on.is_set()
+    os.close(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK))
+    writer.join()
+    assert not opened
+    assert {row["reason"] for row in _rows(result.stdout)} == {"unreadable"}
+    assert all("not a file" in row["detail"] for row in _rows(result.stdout))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_what_may_not_be_read(greenroom: Greenroom, folder: Path) -> None:
+    """A file and a folder without the right to read them are said, and the rest is checked."""
+    (folder / "note.txt").chmod(0)
+    (folder / "below").chmod(0)
+    (folder / "more.txt").write_text("Hello.\n", encoding="utf-8")
+    try:
+        result = greenroom("check", folder, "--json")
+    finally:
+        (folder / "below").chmod(0o700)
+    reasons = {Path(row["path"]).name: row["reason"] for row in _rows(result.stdout)}
+    assert reasons == {"note.txt": "unreadable", "more.txt": None, "below": "unreadable"}
+
+
+def test_a_folder_that_cannot_be_listed_stands_for_its_files(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not passed over in silence, and it comes where its files would."""
+    real = os.scandir
+
+    def scandir(path: Any) -> Any:
+        if str(path).endswith("below"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    (folder / "zoo").mkdir()
+    (folder / "zoo" / "last.txt").write_text("x", encoding="utf-8")
+    monkeypatch.setattr(os, "scandir", scandir)
+    expected = [folder / "note.txt", folder / "below", folder / "zoo" / "last.txt"]
+    assert list(files_to_judge(folder)) == expected
+
+
+def test_lines_come_as_they_are_known(folder: Path) -> None:
+    """The first line can be read while later files are still to be judged."""
+    pipe = subprocess.Popen(
+        [*COMMAND, "check", "--json", str(folder), *[str(folder / "note.txt")] * 3000],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    with pipe:
+        assert pipe.stdout is not None
+        first = json.loads(pipe.stdout.readline())
+        still_running = pipe.poll() is None
+        rest = pipe.stdout.read().splitlines()
+        pipe.wait(PATIENCE)
+    assert first["path"] == str(folder / "note.txt")
+    assert still_running
+    assert len(rest) == 3001
+
+
+def test_a_reader_who_leaves(folder: Path) -> None:
+    """`greenroom check --json | head -1` ends without a traceback."""
+    pipe = subprocess.Popen(
+        [*COMMAND, "check", "--json", *[str(folder / "note.txt")] * 3000],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert pipe.stdout is not None
+    assert pipe.stderr is not None
+    pipe.stdout.readline()
+    pipe.stdout.close()
+    errors = pipe.stderr.read()
+    pipe.stderr.close()
+    pipe.wait(PATIENCE)
+    assert b"Traceback" not in errors
+
+
+def test_progress_is_not_in_the_output(folder: Path) -> None:
+    """With a terminal for progress, standard output is the lines and nothing else."""
+    script = pytest.importorskip("pty")
+    here, there = script.openpty()
+    try:
+        result = subprocess.run(
+            [sys.executable, "-m", "cli", "check", "--json", str(folder)],
+            env=environment(TERM="xterm"),
+            stdout=subprocess.PIPE,
+            stderr=there,
+            timeout=PATIENCE,
+            check=False,
+        )
+    finally:
+        os.close(there)
+        os.close(here)
+    assert len(_rows(result.stdout.decode())) == 2
