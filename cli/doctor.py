@@ -17,6 +17,7 @@ from celery.exceptions import CeleryError
 from kombu.exceptions import KombuError
 from redis import Redis
 from redis.exceptions import RedisError
+from sqlalchemy.exc import DBAPIError
 
 from cli.stage import in_production, open_database, stage_options
 from cli.words import console, count, moment, plain
@@ -63,7 +64,8 @@ def doctor(context: click.Context, *, state: Path, sandbox: bool) -> None:
     findings: list[Finding] = []
     for finding in _examine(state, sandbox=sandbox):
         mark = "[green]✓[/green]" if finding.well else "[red]✗[/red]"
-        console.print(f"{mark} [bold]{finding.part:<11}[/bold] {plain(finding.sentence)}", soft_wrap=True)
+        sentence = "\n".join(plain(line) for line in finding.sentence.splitlines())
+        console.print(f"{mark} [bold]{finding.part:<11}[/bold] {sentence}", soft_wrap=True)
         findings.append(finding)
     context.exit(0 if all(finding.well for finding in findings) else 1)
 
@@ -81,12 +83,11 @@ def _examine(state: Path, *, sandbox: bool) -> Iterator[Finding]:
         return
     try:
         settings = load_settings()
-        Vault(settings.secret_key)
+        database = Database(settings.database_url)
     except GreenroomError as error:
         yield Finding(part="settings", well=False, sentence=str(error))
         return
     yield Finding(part="settings", well=True, sentence="All settings can be used.")
-    database = Database(settings.database_url)
     try:
         yield _safely("database", lambda: _database(database))
         yield _safely("redis", lambda: _redis(settings))
@@ -104,6 +105,9 @@ def _safely(part: str, look: Callable[[], Finding]) -> Finding:
         return look()
     except SettingsError as error:
         return Finding(part=part, well=False, sentence=str(error))
+    except DBAPIError as error:
+        # Tables that are not there yet, or are not to be read; without the statement.
+        return Finding(part=part, well=False, sentence=f"The database refuses: {error.orig}")
     except (GreenroomError, RedisError, KombuError, CeleryError, OSError) as error:
         return Finding(part=part, well=False, sentence=f"It cannot be reached: {error}")
 

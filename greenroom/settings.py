@@ -44,13 +44,30 @@ def _redis_url(value: SecretStr) -> SecretStr:
         raise ValueError(
             "must begin with redis://, rediss:// or unix://, for example redis://localhost:6379/0"
         )
+    _require_port(value.get_secret_value())
     return value
 
 
 def _broker_url(value: SecretStr | None) -> SecretStr | None:
-    if value is not None and urlsplit(value.get_secret_value()).scheme not in _BROKERS:
+    if value is None:
+        return None
+    if urlsplit(value.get_secret_value()).scheme not in _BROKERS:
         raise ValueError(f"must begin with one of {', '.join(scheme + '://' for scheme in _BROKERS)}")
+    # Several sentinels stand behind each other.
+    for address in value.get_secret_value().split(";"):
+        _require_port(address)
     return value
+
+
+def _require_port(address: str) -> None:
+    """Refuse what libraries would refuse later, with a part of the password in their own words."""
+    try:
+        _ = urlsplit(address).port
+    except ValueError:
+        raise ValueError(
+            "has something else than a number for a port. In a password, write / as %2F, @ as %40, : as %3A, "
+            "# as %23 and ? as %3F"
+        ) from None
 
 
 def _fernet_keys(value: SecretStr) -> SecretStr:
@@ -65,6 +82,7 @@ def _http_url(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
         raise ValueError("must be a plain http(s) address, for example https://waba-v2.360dialog.io")
+    _require_port(value)
     return value.rstrip("/")
 
 

@@ -9,9 +9,9 @@ from typing import Any
 from pydantic import SecretStr
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
-from greenroom.errors import TransientError
+from greenroom.errors import SettingsError, TransientError
 
 #: Seconds that a writer waits for another one on SQLite, where there is one at a time.
 SQLITE_BUSY_SECONDS = 30.0
@@ -26,10 +26,20 @@ class Database:
 
     Args:
         url: ``postgresql://``, ``postgresql+psycopg://`` or ``sqlite:///``; may hold a password.
+
+    Raises:
+        SettingsError: it is not one of these.
     """
 
     def __init__(self, url: SecretStr) -> None:
-        self.engine = _engine(make_url(url.get_secret_value()))
+        try:
+            parsed = make_url(url.get_secret_value())
+        except (ArgumentError, ValueError):
+            # Not `from` it: its words may have a part of the password.
+            raise SettingsError(
+                "GREENROOM_DATABASE_URL is no database's address. In a password, write @ as %40 and / as %2F."
+            ) from None
+        self.engine = _engine(parsed)
 
     @property
     def dialect(self) -> str:
