@@ -1,0 +1,104 @@
+"""The H.264 encoder and the MP4 file around it; the only place that knows the encoders' options."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Final
+
+import av
+
+from greenroom.mending.film_plan import LIMIT, Plan
+from greenroom.mending.job import Job
+from greenroom.mending.pictures_filter import PictureFilter
+from greenroom.mending.result import CannotMend
+
+Frames = Iterator[Any]
+
+#: No version and no time of its own, and the index in front.
+_MP4: Final = {"movflags": "+faststart", "fflags": "+bitexact"}
+#: Constant quality, of which 23 is the encoder's own middle; one thread, on whose number the bytes depend.
+_H264: Final = {"preset": "faster", "profile": "main", "crf": "23", "bf": "0", "threads": "1"}
+#: A file may come out a little over its plan; each further try aims lower.
+_SHARES: Final = (1.0, 0.88, 0.7)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """What the encoder is told of colours, in the numbers of ITU-T H.273; 2 is "not said"."""
+
+    primaries: int = 1
+    transfer: int = 1
+    matrix: int = 1
+
+
+@contextmanager
+def mp4(path: Path) -> Iterator[Any]:
+    """An MP4 file to write streams to."""
+    with av.open(f"file:{path.absolute()}", "w", format="mp4", options=dict(_MP4)) as out:
+        yield out
+
+
+class H264:
+    """One film's pictures on their way into a file.
+
+    Args:
+        out: the open file.
+        plan: its size, rate and bits.
+        look: its colours.
+    """
+
+    def __init__(self, out: Any, plan: Plan, look: Look) -> None:
+        options = {**_H264, "maxrate": str(plan.bits), "bufsize": str(plan.buffer)}
+        self.stream = out.add_stream(
+            "libx264", rate=Fraction(plan.rate).limit_denominator(1001), options=options
+        )
+        self.stream.width, self.stream.height = plan.size
+        self.stream.pix_fmt = "yuv420p"
+        context = self.stream.codec_context
+        context.time_base = Fraction(1, plan.ticks)
+        context.color_range, context.colorspace = 1, look.matrix
+        context.color_primaries, context.color_trc = look.primaries, look.transfer
+        self._last = -1
+        self._ticks = plan.ticks
+
+    def encode(self, frame: Any | None) -> list[Any]:
+        """Packets for a picture, or the last ones for None; a picture out of order is left out."""
+        if frame is None:
+            return list(self.stream.encode(None))
+        pts = int(frame.pts * frame.time_base * self._ticks)
+        if pts <= self._last:
+            return []
+        self._last = frame.pts = pts
+        frame.time_base = Fraction(1, self._ticks)
+        frame.pict_type = 0  # what the original used as a key picture means nothing here
+        return list(self.stream.encode(frame))
+
+
+def silent_film(job: Job, plan: Plan, look: Look, frames: Callable[[], Frames]) -> None:
+    """Write pictures as a film without sound.
+
+    Args:
+        job: where to.
+        plan: size and bits.
+        look: colours.
+        frames: makes the pictures, as often as it is asked.
+
+    Raises:
+        CannotMend: it is over the limit whatever is tried.
+    """
+    for share in _SHARES:
+        tried = Plan(size=plan.size, rate=plan.rate, bits=int(plan.bits * share), sound_bits=0, channels=0)
+        with mp4(job.out) as out:
+            encoder = H264(out, tried, look)
+            pictures = PictureFilter(plan.size)
+            for frame in frames():
+                for picture in pictures.feed(frame):
+                    out.mux(encoder.encode(picture))
+            out.mux(encoder.encode(None))
+        if job.out.stat().st_size <= LIMIT:
+            return
+    raise CannotMend("This animation is over WhatsApp's limit for videos whatever is tried. Make it shorter.")

@@ -1,0 +1,140 @@
+"""One file in, a better one out: who mends it, where it goes, and whether it really is accepted now."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from greenroom.errors import SourceChanged
+from greenroom.inspection import clean_file_name, inspect_file
+from greenroom.inspection.words import human_size
+from greenroom.mending import images, limits
+from greenroom.mending.deadline import Deadline
+from greenroom.mending.job import Draft, Job
+from greenroom.mending.place import put, scratch
+from greenroom.mending.result import CannotMend, Mended
+from greenroom.mending.source import Engine, engine_for
+from greenroom.reasons import MEND, Reason
+from greenroom.rules import Category
+from greenroom.verdict import Verdict
+
+#: Reasons that no conversion cures.
+_HOPELESS: Final = frozenset(
+    {
+        Reason.EMPTY,
+        Reason.MISSING,
+        Reason.UNREADABLE,
+        Reason.ENCRYPTED,
+        Reason.BROKEN,
+        Reason.NOT_TEXT,
+        Reason.REFUSED_BY_PROVIDER,
+        Reason.UPLOAD_FAILED,
+    }
+)
+#: Notices on an accepted file that mending acts upon.
+_BETTERED: Final = frozenset(
+    {
+        "exif_orientation",
+        "sticker_dimensions",
+        "index_at_end",
+        "high_profile_b_frames",
+        "exotic_h264",
+        "several_video_tracks",
+        "opus_not_mono",
+    }
+)
+_MENDERS: Final[dict[Engine, Callable[[Job], Draft]]] = {
+    Engine.PICTURE: images.mend,
+    Engine.HEIF: images.mend_heif,
+}
+_CHUNK: Final = 1024 * 1024
+
+
+def mend_file(
+    path: Path,
+    verdict: Verdict,
+    into: Path,
+    *,
+    name: str | None = None,
+    kind: Category | None = None,
+    seconds: float = limits.MOST_SECONDS,
+) -> Mended | None:
+    """Make of a file one that WhatsApp takes, or takes more gladly.
+
+    A file that is accepted as it is stays so: where it could be better and cannot be made so, the answer is
+    None, not an error. The same file gives the same bytes again with the same libraries.
+
+    Args:
+        path: the original; never changed.
+        verdict: what ``inspect_file`` said of it.
+        into: an existing folder for the new file.
+        name: what to call it, by default as the original; its ending becomes the right one, and where the
+            name is taken it gets a number.
+        kind: the category that the manifest asks for.
+        seconds: time that the work may take.
+
+    Returns:
+        None where nothing needs to be done.
+
+    Raises:
+        CannotMend: the text says why.
+        SourceChanged: the file is not the one that the verdict is about.
+        OSError: the folder cannot be written to.
+    """
+    if verdict.accepted and not any(notice.code in _BETTERED for notice in verdict.notices):
+        return None
+    try:
+        return _mend(path, verdict, into, name=name or path.name, kind=kind, deadline=Deadline(seconds))
+    except CannotMend:
+        if verdict.accepted:
+            return None
+        raise
+
+
+def _mend(
+    path: Path, verdict: Verdict, into: Path, *, name: str, kind: Category | None, deadline: Deadline
+) -> Mended:
+    if verdict.reason in _HOPELESS or (verdict.reason is Reason.WRONG_KIND and kind is None):
+        raise _hopeless(verdict)
+    engine = engine_for(path)
+    if engine not in _MENDERS or kind is Category.DOCUMENT:
+        raise _hopeless(verdict)
+    original = _hash(path)
+    if verdict.sha256 not in (None, original):
+        raise SourceChanged("The file has changed since it was inspected; inspect it again.")
+    with scratch(into) as out:
+        job = Job(path=path, out=out, verdict=verdict, kind=kind, deadline=deadline)
+        draft = _MENDERS[engine](job)
+        if draft.data is not None:
+            out.write_bytes(draft.data)
+        new_name = clean_file_name(name, draft.mime_type)
+        after = inspect_file(out, name=new_name, kind=kind)
+        if not after.accepted or after.sha256 is None:
+            raise CannotMend(f"Mending did not help: {after.detail}")
+        placed = put(out, into, new_name)
+    return Mended(
+        path=placed, steps=draft.steps, original_sha256=original, sha256=after.sha256, verdict=after
+    )
+
+
+def _hopeless(verdict: Verdict) -> CannotMend:
+    """What inspection found, and what a person can do about it."""
+    advice = MEND[verdict.reason] if verdict.reason else "There is nothing to mend."
+    return CannotMend(f"{verdict.detail} {advice}".strip())
+
+
+def _hash(path: Path) -> str:
+    """SHA-256 of the whole file, within bounds."""
+    size = path.stat().st_size
+    if size > limits.LARGEST_ORIGINAL:
+        raise CannotMend(
+            f"This file is {human_size(size)}; mending takes on files up to "
+            f"{human_size(limits.LARGEST_ORIGINAL)}. {MEND[Reason.TOO_LARGE]}"
+        )
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,91 @@
+"""Opening a picture with Pillow, within bounds, and saying what goes wrong in our own words."""
+
+from __future__ import annotations
+
+import struct
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from PIL import Image, UnidentifiedImageError
+
+from greenroom.mending import limits
+from greenroom.mending.result import CannotMend
+
+#: Pillow's readers that are let near a stranger's file. Left out are those that start other programs (EPS) or
+#: that nobody sends.
+_FORMATS: Final = (
+    "JPEG", "PNG", "WEBP", "GIF", "AVIF", "TIFF", "BMP", "DIB", "ICO", "JPEG2000", "PPM", "TGA", "PSD",
+    "PCX", "QOI",
+)  # fmt: skip
+#: What Pillow raises for pictures that are cut short or make no sense.
+PICTURE_ERRORS: Final = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    LookupError,
+    TypeError,
+    ArithmeticError,
+    EOFError,
+    RuntimeError,
+    MemoryError,
+    struct.error,
+)
+#: Pillow's formats that may hold pictures which follow one another in time.
+MOVING: Final = frozenset({"GIF", "WEBP", "AVIF"})
+_BROKEN: Final = "This picture cannot be read: it is damaged, cut short or of a rare kind. Export it again."
+
+
+@contextmanager
+def readable() -> Iterator[None]:
+    """What Pillow raises inside becomes :class:`CannotMend`."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # we have bounds of our own, and oddities in tags don't matter
+            yield
+    except CannotMend:
+        raise
+    except UnidentifiedImageError as error:
+        raise CannotMend(
+            "Greenroom cannot read this type of picture. "
+            "Save it as JPEG or PNG with the program that made it."
+        ) from error
+    except Image.DecompressionBombError as error:
+        raise CannotMend(
+            f"This picture unpacks to more than {limits.MOST_PIXELS / 1e6:,.0f} megapixels, which "
+            "mending does not take on. Save it smaller; phones show a tenth of that."
+        ) from error
+    except PICTURE_ERRORS as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the disk's fault, not the picture's
+        raise CannotMend(_BROKEN) from error
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[tuple[Image.Image, tuple[str, ...]]]:
+    """The picture, not yet unpacked, and the step that says so if it will be smaller than it was.
+
+    Raises:
+        CannotMend: it cannot be read, here or while the caller works on it, or is too large.
+    """
+    with readable(), Image.open(path, formats=_FORMATS) as image:
+        yield image, _bound(image)
+
+
+def _bound(image: Image.Image) -> tuple[str, ...]:
+    width, height = image.size
+    if width * height <= limits.MOST_PIXELS:
+        return ()
+    if image.format in ("JPEG", "MPO"):
+        # The decoder leaves out detail: it never holds more than a half, a quarter, an eighth of each side.
+        scale = next((n for n in (2, 4, 8) if width * height // n**2 <= limits.MOST_PIXELS), 8)
+        image.draft(image.mode, (max(1, width // scale), max(1, height // scale)))
+    if image.width * image.height > limits.MOST_PIXELS:
+        raise CannotMend(
+            f"This picture unpacks to {width:,} x {height:,} pixels "
+            f"({width * height / 1e6:,.0f} megapixels); mending takes on {limits.MOST_PIXELS / 1e6:,.0f}. "
+            "Save it smaller; phones show a tenth of that."
+        )
+    return (f"Scaled down from {width} x {height} to {image.width} x {image.height} pixels.",)

@@ -1,0 +1,32 @@
+"""What comes out of mending: a new file and what was done to it, or a sentence that says why not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from greenroom.errors import GreenroomError
+from greenroom.verdict import Verdict
+
+
+class CannotMend(GreenroomError):
+    """This file cannot be made into one that WhatsApp takes; the text says why, for a campaign manager."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mended:
+    """A new file that WhatsApp takes.
+
+    Attributes:
+        path: the new file.
+        steps: what was done, in sentences for a campaign manager.
+        original_sha256: 64 hex digits of the file that was mended.
+        sha256: 64 hex digits of the new file.
+        verdict: what inspection says of the new file; always accepted.
+    """
+
+    path: Path
+    steps: tuple[str, ...]
+    original_sha256: str
+    sha256: str
+    verdict: Verdict
