@@ -84,6 +84,7 @@ redis.call('SET', KEYS[1], string.format('%.0f', slot + span))
 return {1, slot, now}
 """
 )
+_LOOK = _NEXT_FREE + "return {1, slot, now}"
 _PUSH_BACK = (
     _NEXT_FREE
     + """
@@ -146,6 +147,7 @@ class Limiter:
         self._monotonic = monotonic
         self._reserve = redis.register_script(_RESERVE)
         self._push_back = redis.register_script(_PUSH_BACK)
+        self._look = redis.register_script(_LOOK)
 
     def reserve(self, channel_id: str, slots: int = 1) -> float:
         """Take consecutive slots, and say how many seconds to wait for the first.
@@ -172,6 +174,15 @@ class Limiter:
                 retry_after=reservation.wait,
             )
         return reservation
+
+    def delay(self, channel_id: str) -> float:
+        """Seconds to the channel's next free slot, which is not taken.
+
+        Raises:
+            LimiterUnavailable: Redis could not be asked.
+        """
+        _, slot, now = self._ask(self._look, channel_id)
+        return Reservation(slot=slot, now=now).wait
 
     def push_back(self, channel_id: str, seconds: float) -> None:
         """Hold the channel back after a 429: no slot sooner than in ``seconds``.

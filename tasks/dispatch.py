@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from typing import TypeVar
 
+from greenroom.errors import LimiterUnavailable
 from greenroom.rules import KIB, MIB
 from greenroom.task_names import TaskName
 from models.asset import AssetClaim, channels_with_uploads, claim_assets, count_handed_out
@@ -13,7 +16,9 @@ from models.claim import Claim
 from models.item import claim_items, count_items_handed_out
 from tasks.context import Context, Message
 
-#: A backlog is cut into at least so many batches a tick, for several worker processes to share.
+logger = logging.getLogger(__name__)
+
+#: The backlogs are cut into at least so many batches a tick, for several worker processes to share.
 BATCHES_A_TICK = 4
 #: Up to so many files are sent out one by one: while little waiting, the first ID comes soonest that way.
 SINGLES = 4
@@ -56,10 +61,28 @@ def _hand_out_inspections(context: Context) -> int:
 def _hand_out_uploads(context: Context, channel_id: str | None) -> int:
     with context.database.read() as connection:
         channels = channels_with_uploads(connection, now=context.clock.now(), channel_id=channel_id)
-    return sum(_hand_out_channel(context, channel) for channel in channels)
+    channels = [channel for channel in channels if _has_slots(context, channel)]
+    # Channels that have work at the same time share the workers: more batches of one would only make more
+    # workers wait for the same slots.
+    batches = max(1, BATCHES_A_TICK // max(1, len(channels)))
+    handed_out = [_claim_for(context, channel, batches) for channel in channels]
+    # One batch of each channel, then the next of each, so that none stands behind all of another's.
+    for row in zip_longest(*handed_out):
+        for message in filter(None, row):
+            context.publish(message)
+    return sum(len(message.args[1]) for messages in handed_out for message in messages)
 
 
-def _hand_out_channel(context: Context, channel_id: str) -> int:
+def _has_slots(context: Context, channel_id: str) -> bool:
+    """Whether uploads on the channel may go out soon; one that is held back shall keep no worker waiting."""
+    try:
+        return context.limiter.delay(channel_id) <= context.settings.horizon
+    except LimiterUnavailable as error:
+        logger.warning("Nothing is handed out on channel %s: %s", channel_id, error)
+        return False
+
+
+def _claim_for(context: Context, channel_id: str, batches: int) -> list[Message]:
     settings = context.settings
     now = context.clock.now()
     with context.database.write() as connection:
@@ -72,22 +95,21 @@ def _hand_out_channel(context: Context, channel_id: str) -> int:
             if room > 0
             else []
         )
-    for part in _parts(claims, batch_size(len(claims), most=settings.batch_size)):
-        context.publish(
-            Message(
-                name=TaskName.UPLOAD,
-                args=[channel_id, as_json([asset.claim for asset in part])],
-                summary=summary_of(channel_id, part),
-            )
+    return [
+        Message(
+            name=TaskName.UPLOAD,
+            args=[channel_id, as_json([asset.claim for asset in part])],
+            summary=summary_of(channel_id, part),
         )
-    return len(claims)
+        for part in _parts(claims, batch_size(len(claims), most=settings.batch_size, batches=batches))
+    ]
 
 
-def batch_size(waiting: int, *, most: int) -> int:
+def batch_size(waiting: int, *, most: int, batches: int = BATCHES_A_TICK) -> int:
     """How many files go into one upload task: single files while few wait, fuller ones under load."""
     if waiting <= SINGLES:
         return 1
-    return min(most, math.ceil(waiting / BATCHES_A_TICK))
+    return min(most, math.ceil(waiting / batches))
 
 
 def summary_of(channel_id: str, assets: Sequence[AssetClaim]) -> str:

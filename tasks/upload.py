@@ -53,8 +53,9 @@ logger = logging.getLogger(__name__)
 
 #: Seconds after which finished uploads are written, whatever else is under way.
 WRITE_EVERY_SECONDS = 0.2
-#: Seconds that a file waits for its channel's limiter before it goes back to the backlog.
-LIMITER_PATIENCE_SECONDS = 120.0
+#: Seconds that a file waits for its channel's limiter before it goes back to the backlog. Longer waits are
+#: the dispatcher's: a channel that the provider holds back must not keep the workers from the others.
+LIMITER_PATIENCE_SECONDS = 10.0
 #: Seconds that the next upload waits after a 429 that does not say how long.
 THROTTLE_SECONDS = 1.0
 #: Seconds for which a worker that cannot write down its media IDs goes on trying.

@@ -127,6 +127,17 @@ def test_a_429_holds_the_channel_back(limiter_redis: Redis) -> None:
     assert 6 < limiter.reserve(CHANNEL) <= 7
 
 
+def test_looking_at_the_next_slot_takes_none(limiter_redis: Redis) -> None:
+    """The dispatcher looks at each tick whether a channel is held back."""
+    limiter = Limiter(limiter_redis)
+    limiter.push_back(CHANNEL, 30)
+    before = limiter_redis.get(KEY)
+    assert 29 < limiter.delay(CHANNEL) <= 30
+    assert limiter_redis.get(KEY) == before
+    set_next_slot(limiter_redis, -5)
+    assert limiter.delay(CHANNEL) == 0
+
+
 def test_a_429_never_brings_a_slot_nearer(limiter_redis: Redis) -> None:
     """Pushing back by less than what is taken already changes nothing."""
     limiter = Limiter(limiter_redis)

@@ -6,6 +6,7 @@ import math
 
 import pytest
 
+from greenroom.errors import LimiterUnavailable
 from greenroom.task_names import TaskName
 from models import AssetState
 from models.asset import finish_asset
@@ -76,6 +77,43 @@ def test_a_paused_channel_gets_nothing_and_holds_up_nobody(world: World) -> None
     assert dispatch(world.context, CHANNEL)["uploads"] == 0
     assert dispatch(world.context)["uploads"] == 1
     assert uploads(world)[0].args[0] == "4930"
+
+
+def test_a_channel_that_the_provider_holds_back_keeps_no_worker_from_the_others(world: World) -> None:
+    """A 429 slows its channel down; workers that waited for it could send nothing of anybody's."""
+    world.add_channel("4930", "another-key")
+    accepted_item(world, "a")
+    accepted_item(world, "b", campaign="other", channel="4930")
+    world.context.limiter.push_back(CHANNEL, world.context.settings.horizon + 60)
+    assert dispatch(world.context)["uploads"] == 1
+    assert uploads(world)[0].args[0] == "4930"
+
+
+def test_channels_take_turns_and_share_the_workers(world: World) -> None:
+    """However much one has, the others' first batches come before its second; and batches are full."""
+    others = [world.add_channel(f"49{number}", f"key-{number}") for number in range(3)]
+    for number in range(60):
+        accepted_item(world, f"file-{number}")
+    for channel in others:
+        for number in range(6):
+            accepted_item(world, f"file-{number}", campaign=f"campaign-{channel}", channel=channel)
+    assert dispatch(world.context)["uploads"] == 60 + 3 * 6
+    assert [message.args[0] for message in uploads(world)[:4]] == sorted([CHANNEL, *others])
+    assert [len(message.args[1]) for message in uploads(world) if message.args[0] == CHANNEL] == [25, 25, 10]
+
+
+def test_without_redis_nothing_is_handed_out_for_upload(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing may be sent unmetered; inspections go on."""
+
+    def away(_: str) -> float:
+        raise LimiterUnavailable("away")
+
+    accepted_item(world, "a")
+    prepare(world.context, world.campaign("summer"), [{"ref": "b", "source": "/media/b.jpg"}])
+    monkeypatch.setattr(world.context.limiter, "delay", away)
+    assert dispatch(world.context) == {"inspections": 1, "uploads": 0}
 
 
 def test_what_an_operator_reads_is_file_channel_and_size(world: World) -> None:
