@@ -20,7 +20,9 @@ $(READY): requirements/development.txt Makefile
 	@$(PYTHON) -m venv $(VENV)
 	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/development.txt
 	@$(BIN)/python -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "greenroom-checkout.pth").write_text(str(pathlib.Path.cwd()) + "\n")'
-	@printf '#!%s\nfrom cli import main\n\nmain(prog_name="greenroom")\n' "$(abspath $(BIN))/python" > $(BIN)/greenroom
+	@# A script for the shell and for Python at once: a path with spaces, or a long one, can't follow `#!`.
+	@printf '%s\n' '#!/bin/sh' "'''exec' \"$(CURDIR)/$(BIN)/python\" \"\$$0\" \"\$$@\"" "' '''" 'from cli import main' '' \
+		'main(prog_name="greenroom")' > $(BIN)/greenroom
 	@chmod +x $(BIN)/greenroom
 	@touch $(READY)
 
