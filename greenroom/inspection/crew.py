@@ -143,6 +143,7 @@ class _Crew:
         self._closed = threading.Event()
         self._processes: dict[int, _Process] = {}
         self._size = size
+        self._wanted = 0
         self._threads = [
             threading.Thread(target=self._feed, args=(number,), daemon=True) for number in range(size)
         ]
@@ -157,6 +158,7 @@ class _Crew:
 
     def _wait_for(self, index: int) -> Verdict:
         with self._changed:
+            self._wanted = index
             while index not in self._verdicts:
                 if self._failure is not None:
                     raise self._failure
@@ -222,7 +224,8 @@ class _Crew:
     def _put(self, index: int, verdict: Verdict) -> None:
         with self._changed:
             self._verdicts[index] = verdict
-            self._changed.notify_all()
+            if index == self._wanted:
+                self._changed.notify_all()
 
     def _watch(self) -> None:
         while not self._closed.wait(_LOOK_EVERY):

@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -61,8 +62,12 @@ def read_answer(line: bytes) -> Verdict:
     )
 
 
-def main() -> None:
-    """Judge until nobody asks any more."""
+def main(judge: Callable[[Path], Verdict] = inspect_file) -> None:
+    """Judge until nobody asks any more.
+
+    Args:
+        judge: what gives the verdicts; another one is for tests and measurements.
+    """
     # Whoever started us ends us; Ctrl-C is his to answer.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers = os.dup(1)
@@ -70,4 +75,4 @@ def main() -> None:
     os.dup2(2, 1)
     os.write(answers, READY)
     for line in sys.stdin.buffer:
-        os.write(answers, answer(inspect_file(Path(json.loads(line)))))
+        os.write(answers, answer(judge(Path(json.loads(line)))))

@@ -18,9 +18,7 @@ from tests.inspection.corpus import CASES, Case
 #: A worker whose parser does to some files what no parser may do, by their names.
 _ODD = """
 import os, time
-from greenroom.inspection import worker
-
-judge = worker.inspect_file
+from greenroom.inspection import inspect_file, worker
 
 def odd(path):
     if "kills" in path.name:
@@ -32,10 +30,9 @@ def odd(path):
     if "prints" in path.name:
         print("a library that talks")
         os.write(1, b"more")
-    return judge(path)
+    return inspect_file(path)
 
-worker.inspect_file = odd
-worker.main()
+worker.main(odd)
 """
 ODD = ("-P", "-c", _ODD)
 

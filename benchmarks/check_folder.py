@@ -1,0 +1,291 @@
+"""Files a second of ``greenroom check``, beside the floor: SHA-256 of the bytes and a libmagic call each.
+
+Run with ``python -m benchmarks.check_folder [COUNT]``; by default 10,000 files, which takes some minutes and
+3 GB of disk in the temporary folder, and writes ``benchmarks/results/check_folder.md``. The files are of all
+types that WhatsApp takes, 50 to 500 KB, really encoded, each with a content of its own. Both sides are
+commands of their own, on the same two cores, with the files in the page cache, run in turn; start-up counts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import random
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from examples import makers
+from greenroom.inspection.sniff import mime_of
+from greenroom.rules import KIB
+
+COUNT = 10_000
+ROUNDS = 5
+CORES = 2
+SMALLEST, LARGEST = 50 * KIB, 500 * KIB
+RESULTS = Path(__file__).parent / "results" / "check_folder.md"
+#: What libmagic is given: as much as the judge gives it.
+_HEAD = 4096
+_FLOOR_AT_A_TIME = 64
+
+#: A file of about so many bytes, different for each number.
+Maker = Callable[[int, int], bytes]
+
+
+def grain(size: int, seed: int) -> bytes:
+    """Bytes that do not pack."""
+    return random.Random(seed).randbytes(size)  # noqa: S311 - reproducible variety
+
+
+def _bases(make: Callable[[int], bytes], steps: Sequence[int]) -> list[bytes]:
+    made = sorted((make(step) for step in steps), key=len)
+    return [base for base in made if SMALLEST - 8 * KIB <= len(base) <= LARGEST]
+
+
+def _nearest(bases: Sequence[bytes], size: int) -> bytes:
+    return min(bases, key=lambda base: abs(len(base) - size))
+
+
+def _image(form: str, **options: object) -> Callable[[int], bytes]:
+    def make(side: int) -> bytes:
+        from PIL import Image  # noqa: PLC0415 - the floor must not pay for it
+
+        picture = makers.picture(side, side, title="Sale", look=side)
+        noise = Image.frombytes("RGB", (side, side), grain(side * side * 3, side))
+        return makers.saved(Image.blend(picture, noise, 0.12), form, **options)
+
+    return make
+
+
+def _makers() -> list[tuple[str, Maker]]:
+    """Ending and maker of each type; the encoders run once for a dozen sizes of each."""
+    jpegs = _bases(_image("JPEG", quality=88), range(280, 1100, 60))
+    progressive = _bases(_image("JPEG", quality=85, progressive=True), range(280, 1100, 90))
+    pngs = _bases(_image("PNG", compress_level=1), range(130, 460, 30))
+    stickers = _bases(_image("WEBP", quality=80, method=0), range(440, 700, 20))
+    stickers = [base for base in stickers if len(base) < 100 * KIB]
+    film = {"preset": "ultrafast", "profile": "baseline", "qp": "12"}
+    front = makers.FAST_START
+    films = [
+        makers.media("mp4", video="libx264", audio=["aac"], seconds=s, video_options=film, options=front)
+        for s in (1, 2, 4, 8)
+    ]
+    clips = [
+        makers.media("3gp", video="libx264", audio=["aac"], seconds=s, video_options=film) for s in (1, 4)
+    ]
+    tune = makers.media("ipod", audio=["aac"], seconds=8)
+    notes = [
+        makers.media("ogg", audio=["libopus"], seconds=s, rate=48_000, bit_rate=96_000) for s in (5, 9, 15)
+    ]
+    song = makers.media("mp3", audio=["libmp3lame"], seconds=8)[45:].lstrip(b"\0")
+    adts = makers.adts_frames(makers.media("adts", audio=["aac"], seconds=8))
+    amr = makers.amr_frames(makers.media("amr", audio=["libopencore_amrnb"], seconds=8, rate=8_000))
+    return [
+        (".jpg", lambda n, size: _commented(_nearest(jpegs, size), n)),
+        (".mp4", lambda n, size: _filled_up(_nearest(films, size), n, size)),
+        (".pdf", _pdf),
+        (".png", lambda n, size: _nearest(pngs, size) + b"%d" % n),
+        (".ogg", lambda n, size: _tagged_ogg(_nearest(notes, size), n)),
+        (".docx", lambda n, size: makers.docx([f"Letter {n}"], extra=_picture(n, size, "word"))),
+        (".jpg", lambda n, size: _commented(_nearest(progressive, size), n)),
+        (".mp3", lambda n, size: _id3(n) + _repeated([song], size)),
+        (".webp", lambda n, size: _nearest(stickers, size) + b"%08d" % n),
+        (".xlsx", _xlsx),
+        (".m4a", lambda n, size: _filled_up(tune, n, size)),
+        (".txt", _text),
+        (".3gp", lambda n, size: _filled_up(_nearest(clips, size), n, size)),
+        (".aac", lambda n, size: _repeated(_turned(adts, n), size)),
+        (".pptx", lambda n, size: makers.pptx([f"Deck {n}"], extra=_picture(n, size, "ppt"))),
+        (".amr", lambda n, size: b"#!AMR\n" + _repeated(_turned(amr, n), size)),
+    ]
+
+
+def _commented(jpeg: bytes, number: int) -> bytes:
+    return jpeg[:2] + b"\xff\xfe\x00\x0a%08d" % number + jpeg[2:]
+
+
+def _filled_up(media: bytes, number: int, size: int) -> bytes:
+    return makers.with_comment(media, grain(max(8, size - len(media)), number))
+
+
+def _repeated(frames: Sequence[bytes], size: int) -> bytes:
+    whole = b"".join(frames)
+    return whole * max(1, size // len(whole))
+
+
+def _turned(frames: Sequence[bytes], number: int) -> list[bytes]:
+    at = number % len(frames)
+    return [*frames[at:], *frames[: at + number // len(frames)]]
+
+
+def _tagged_ogg(sound: bytes, number: int) -> bytes:
+    """The encoder's name in the comments, which nobody reads, made a number; nobody checks the page's CRC."""
+    at = sound.index(b"OpusTags") + 12
+    return sound[:at] + b"%08d" % number + sound[at + 8 :]
+
+
+def _id3(number: int) -> bytes:
+    title = b"TIT2\0\0\0\x09\0\0\0%08d" % number
+    return b"ID3\x03\0\0\0\0\0" + bytes([len(title)]) + title
+
+
+def _picture(number: int, size: int, folder: str) -> dict[str, bytes]:
+    return {f"{folder}/media/image1.jpeg": grain(size, number)}
+
+
+def _pdf(number: int, size: int) -> bytes:
+    words = random.Random(number)  # noqa: S311 - reproducible variety
+    return makers.pdf(
+        [f"Invoice {number}", *(f"{words.random()} {words.random()}" for _ in range(size // 60))]
+    )
+
+
+def _xlsx(number: int, size: int) -> bytes:
+    return makers.xlsx([[f"Item {number}", 1.0]], extra=_picture(number, size, "xl"))
+
+
+def _text(number: int, size: int) -> bytes:
+    chance = random.Random(number)  # noqa: S311 - reproducible variety
+    words = [f"{chance.choice(('sale', 'grüße', 'linen', 'offer'))} {chance.random()}" for _ in range(200)]
+    line = "; ".join(words).encode() + b"\n"
+    return b"Note %d\n" % number + line * (size // len(line) + 1)
+
+
+def write_files(folder: Path, count: int) -> Iterator[Path]:
+    """So many files, the types by turns, sizes spread evenly."""
+    kinds = _makers()
+    chance = random.Random(1)  # noqa: S311 - reproducible variety
+    for number in range(count):
+        ending, make = kinds[number % len(kinds)]
+        path = folder / f"{number:05}{ending}"
+        path.write_bytes(make(number, chance.randint(SMALLEST, LARGEST - 16 * KIB)))
+        yield path
+
+
+# ------------------------------------------------------------------------------------------------ the floor
+
+
+def floor_of(path: str) -> tuple[str, str]:
+    """What nobody can do without: read all bytes, hash them, ask libmagic once."""
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - the fastest way there is
+        content = file.read()
+    return hashlib.sha256(content).hexdigest(), mime_of(content[:_HEAD])
+
+
+def floor(folder: str) -> None:
+    """The floor of a whole folder, on two processes."""
+    paths = sorted(entry.path for entry in os.scandir(folder))
+    with ProcessPoolExecutor(CORES) as pool:
+        if sum(1 for _ in pool.map(floor_of, paths, chunksize=_FLOOR_AT_A_TIME)) != len(paths):
+            raise SystemExit("The floor lost a file.")
+
+
+# ---------------------------------------------------------------------------------------------- measurement
+
+
+@dataclass(frozen=True, kw_only=True)
+class Side:
+    """One command, and what it took each time."""
+
+    name: str
+    command: tuple[str, ...]
+    seconds: list[float]
+    cpu: list[float]
+
+    def run(self, expected: set[int]) -> None:
+        """Run it once more."""
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        start = time.perf_counter()
+        code = subprocess.run(self.command, stdout=subprocess.DEVNULL, check=False).returncode
+        self.seconds.append(time.perf_counter() - start)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        self.cpu.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+        if code not in expected:
+            raise SystemExit(f"{self.name} ended with {code}")
+
+
+def sides(folder: Path) -> list[Side]:
+    """The floor first: the others are compared with it."""
+    check = (sys.executable, "-m", "cli", "check", str(folder))
+    commands = {
+        "floor: SHA-256 and libmagic": (
+            sys.executable,
+            "-m",
+            "benchmarks.check_folder",
+            "--floor",
+            str(folder),
+        ),
+        "`greenroom check`": check,
+        "`greenroom check --json`": (*check, "--json"),
+    }
+    return [Side(name=name, command=command, seconds=[], cpu=[]) for name, command in commands.items()]
+
+
+def report(rows: Sequence[Side], count: int, size: int) -> str:
+    """The table, in Markdown."""
+    base = rows[0]
+    lines = [
+        "# `greenroom check` of a folder, beside the floor",
+        "",
+        f"{count:,} files of {SMALLEST // KIB} to {LARGEST // KIB} KB, {size / 2**30:.2f} GB in all, of",
+        f"every type that WhatsApp takes; {CORES} cores; {ROUNDS} rounds in turn; medians, spread in brackets.",
+        "Start-up is counted. CPU is user and system time of all processes; where other programs share the",
+        "cores, as they did here, its ratio is the one to trust.",
+        "",
+        f"Python {platform.python_version()}, {platform.system()} {platform.machine()}.",
+        "",
+        "| command | seconds | files/s | of the floor's files/s | CPU seconds | of the floor, by CPU |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        seconds, cpu = statistics.median(row.seconds), statistics.median(row.cpu)
+        of_floor = statistics.median(base.seconds) / seconds, statistics.median(base.cpu) / cpu
+        lines.append(
+            f"| {row.name} | {seconds:.2f} ({min(row.seconds):.2f} to {max(row.seconds):.2f}) "
+            f"| {count / seconds:,.0f} | {of_floor[0]:.0%} "
+            f"| {cpu:.2f} ({min(row.cpu):.2f} to {max(row.cpu):.2f}) | {of_floor[1]:.0%} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def main(count: int = COUNT) -> None:
+    """Write the files, measure, and print the table."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
+    with tempfile.TemporaryDirectory(prefix="greenroom-check-") as name:
+        folder = Path(name)
+        start = time.perf_counter()
+        size = sum(path.stat().st_size for path in write_files(folder, count))
+        print(f"{count:,} files, {size / 2**30:.2f} GB, made in {time.perf_counter() - start:.0f} s")
+        rows = sides(folder)
+        for round_ in range(ROUNDS + 1):  # the first is to warm the page cache, and does not count
+            for row in rows:
+                row.run({0})
+                if round_ == 0:
+                    row.seconds.clear()
+                    row.cpu.clear()
+                else:
+                    print(f"{row.name}: {row.seconds[-1]:.2f} s, CPU {row.cpu[-1]:.2f} s", flush=True)
+    text = report(rows, count, size)
+    print(text)
+    if count == COUNT:
+        RESULTS.parent.mkdir(exist_ok=True)
+        RESULTS.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    match sys.argv[1:]:
+        case ["--floor", folder_name]:
+            floor(folder_name)
+        case [number]:
+            main(int(number))
+        case _:
+            main()
