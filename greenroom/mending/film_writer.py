@@ -23,7 +23,7 @@ _MP4: Final = {"movflags": "+faststart", "fflags": "+bitexact"}
 #: Constant quality, of which 23 is the encoder's own middle; one thread, on whose number the bytes depend.
 _H264: Final = {"preset": "faster", "profile": "main", "crf": "23", "bf": "0", "threads": "1"}
 #: A file may come out a little over its plan; each further try aims lower.
-_SHARES: Final = (1.0, 0.88, 0.7)
+SHARES: Final = (1.0, 0.88, 0.7)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,17 +63,17 @@ class H264:
         context.color_range, context.colorspace = 1, look.matrix
         context.color_primaries, context.color_trc = look.primaries, look.transfer
         self._last = -1
-        self._ticks = plan.ticks
+        self.ticks = plan.ticks
 
     def encode(self, frame: Any | None) -> list[Any]:
         """Packets for a picture, or the last ones for None; a picture out of order is left out."""
         if frame is None:
             return list(self.stream.encode(None))
-        pts = int(frame.pts * frame.time_base * self._ticks)
+        pts = int(frame.pts * frame.time_base * self.ticks)
         if pts <= self._last:
             return []
         self._last = frame.pts = pts
-        frame.time_base = Fraction(1, self._ticks)
+        frame.time_base = Fraction(1, self.ticks)
         frame.pict_type = 0  # what the original used as a key picture means nothing here
         return list(self.stream.encode(frame))
 
@@ -90,7 +90,7 @@ def silent_film(job: Job, plan: Plan, look: Look, frames: Callable[[], Frames]) 
     Raises:
         CannotMend: it is over the limit whatever is tried.
     """
-    for share in _SHARES:
+    for share in SHARES:
         tried = Plan(size=plan.size, rate=plan.rate, bits=int(plan.bits * share), sound_bits=0, channels=0)
         with mp4(job.out) as out:
             encoder = H264(out, tried, look)

@@ -10,7 +10,7 @@ from typing import Final
 from greenroom.errors import SourceChanged
 from greenroom.inspection import clean_file_name, inspect_file
 from greenroom.inspection.words import human_size
-from greenroom.mending import images, limits
+from greenroom.mending import films, images, limits
 from greenroom.mending.deadline import Deadline
 from greenroom.mending.job import Draft, Job
 from greenroom.mending.place import put, scratch
@@ -48,7 +48,15 @@ _BETTERED: Final = frozenset(
 _MENDERS: Final[dict[Engine, Callable[[Job], Draft]]] = {
     Engine.PICTURE: images.mend,
     Engine.HEIF: images.mend_heif,
+    Engine.FILM: films.mend,
 }
+#: Endings of types that only mending meets; inspection's own are replaced by ``clean_file_name``.
+_ENDINGS: Final = frozenset({
+    ".mka", ".wv", ".tta", ".ape", ".dts", ".ac3", ".eac3", ".w64", ".au", ".snd", ".voc", ".awb", ".spx", ".ra",
+    ".rm", ".rmvb", ".divx", ".xvid", ".asf", ".ogm", ".dv", ".mxf", ".ivf", ".mts", ".m2v", ".h264", ".264",
+    ".h265", ".265", ".hevc", ".qt", ".aifc", ".dib", ".jpf", ".jpx", ".j2k", ".j2c", ".pcx", ".tga", ".ppm",
+    ".pgm", ".pbm", ".pnm", ".qoi",
+})  # fmt: skip
 _CHUNK: Final = 1024 * 1024
 
 
@@ -99,7 +107,7 @@ def _mend(
     if verdict.reason in _HOPELESS or (verdict.reason is Reason.WRONG_KIND and kind is None):
         raise _hopeless(verdict)
     engine = engine_for(path)
-    if engine not in _MENDERS or kind is Category.DOCUMENT:
+    if engine is None or kind is Category.DOCUMENT:
         raise _hopeless(verdict)
     original = _hash(path)
     if verdict.sha256 not in (None, original):
@@ -109,7 +117,7 @@ def _mend(
         draft = _MENDERS[engine](job)
         if draft.data is not None:
             out.write_bytes(draft.data)
-        new_name = clean_file_name(name, draft.mime_type)
+        new_name = clean_file_name(_without_ending(name), draft.mime_type)
         after = inspect_file(out, name=new_name, kind=kind)
         if not after.accepted or after.sha256 is None:
             raise CannotMend(f"Mending did not help: {after.detail}")
@@ -117,6 +125,12 @@ def _mend(
     return Mended(
         path=placed, steps=draft.steps, original_sha256=original, sha256=after.sha256, verdict=after
     )
+
+
+def _without_ending(name: str) -> str:
+    """The name without an ending that belonged to the original's type and that inspection does not know."""
+    ending = Path(name).suffix
+    return name.removesuffix(ending) if ending.lower() in _ENDINGS else name
 
 
 def _hopeless(verdict: Verdict) -> CannotMend:

@@ -51,5 +51,5 @@ _CODECS: Final[dict[str, str]] = {
 def codec_name(name: str) -> str:
     """What people call one of FFmpeg's codecs."""
     if name.startswith("pcm_"):
-        return "uncompressed"
+        return "PCM (uncompressed)"
     return _CODECS.get(name, name.upper().replace("_", " "))

@@ -1,0 +1,256 @@
+"""Opening sound and video with FFmpeg, and what has to be known before the first picture is converted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Final
+
+import av
+
+from greenroom.mending import limits
+from greenroom.mending.job import Job
+from greenroom.mending.pictures_filter import HDR
+from greenroom.mending.result import CannotMend
+
+#: FFmpeg's readers that are let near a stranger's file: none that opens another file or an address, such as
+#: playlists, and no guesses at text.
+_READERS: Final = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,asf,flv,mpeg,mpegts,mpegvideo,m4v,h264,hevc,ivf,dv,mxf,rm,ogg,"
+    "wav,w64,flac,aiff,caf,au,amr,amrnb,amrwb,mp3,aac,loas,ac3,eac3,dts,ape,wv,tta,voc,gif"
+)
+_OPTIONS: Final = {"format_whitelist": _READERS, "protocol_whitelist": "none"}
+#: Readers that take the play time from the file's own index, so that less than that means a cut file.
+_WITH_INDEX: Final = ("mov", "matroska", "avi", "asf", "wav", "flac")
+_MOST_PACKETS_TO_A_PICTURE: Final = 3000
+_USUAL_RATE: Final = 30.0
+_MOST_RATE: Final = 300.0
+_PLACES: Final = ("location", "com.apple.quicktime.location.iso6709", "location-eng")
+UNREADABLE: Final = (
+    "This sound or video cannot be read: it is damaged, protected or of a rare kind. Export it as MP4."
+)
+CUT_SHORT: Final = "This sound or video is cut short: {} of {} are there. Export it again."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pictures:
+    """The film's picture track.
+
+    Attributes:
+        index: of the stream.
+        codec: FFmpeg's name.
+        profile: the codec's profile, or empty.
+        pixels: FFmpeg's name of the pixel format.
+        reordered: whether it has B-frames.
+        size: width and height as they are to be seen: upright, in square pixels.
+        turn: degrees to the left that stored pictures have to be turned by.
+        interlaced: whether pictures are made of two halves.
+        rate: pictures a second.
+        hdr: whether its colours are of high dynamic range.
+        look: primaries, transfer and matrix in the numbers of ITU-T H.273.
+    """
+
+    index: int
+    codec: str
+    profile: str
+    pixels: str
+    reordered: bool
+    size: tuple[int, int]
+    turn: int
+    interlaced: bool
+    rate: float
+    hdr: bool
+    look: tuple[int, int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sound:
+    """The sound track.
+
+    Attributes:
+        index: of the stream.
+        codec: FFmpeg's name.
+        profile: the codec's profile, or empty.
+        channels: in it.
+        rate: samples a second.
+        bits: a second, or 0 where it is not said.
+    """
+
+    index: int
+    codec: str
+    profile: str
+    channels: int
+    rate: int
+    bits: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Film:
+    """What a sound or video file holds.
+
+    Attributes:
+        form: FFmpeg's names of the container.
+        seconds: play time, or 0 where it is not said.
+        start: seconds at which its clock starts.
+        pictures: the track to show, or None.
+        sound: the track to play, or None.
+        left_out: what else there is, in words.
+        covers: pictures that go with the sound, such as an album's.
+        located: whether it says where it was taken.
+    """
+
+    form: str
+    seconds: float
+    start: float
+    pictures: Pictures | None
+    sound: Sound | None
+    left_out: tuple[str, ...]
+    covers: int
+    located: bool
+
+    @property
+    def indexed(self) -> bool:
+        """Whether its play time can be relied on."""
+        return self.form.startswith(_WITH_INDEX)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """The file as FFmpeg's container, read through our own handle: it opens nothing else.
+
+    Raises:
+        CannotMend: it cannot be read, here or while the caller works on it.
+    """
+    with path.open("rb") as file:
+        try:
+            with av.open(file, "r", options=dict(_OPTIONS), metadata_errors="replace") as container:
+                yield container
+        except (av.FFmpegError, ValueError, NotImplementedError, MemoryError) as error:
+            raise CannotMend(UNREADABLE) from error
+
+
+def examine(job: Job) -> Film:
+    """What is in the file, by its headers and its first picture.
+
+    Raises:
+        CannotMend: there is neither picture nor sound, or a picture is larger than any film's.
+    """
+    with opened(job.path) as container:
+        streams = container.streams
+        video = [stream for stream in streams.video if not _is_cover(stream)]
+        audio = [stream for stream in streams.audio if stream.codec_context is not None]
+        best = streams.best("audio")
+        sound = best if best in audio else next(iter(audio), None)
+        pictures = _pictures(job, container, video[0]) if video else None
+        if pictures is None and sound is None:
+            raise CannotMend("This file has neither a picture nor sound that Greenroom can read.")
+        return Film(
+            form=container.format.name,
+            seconds=(container.duration or 0) / av.time_base,
+            start=(container.start_time or 0) / av.time_base,
+            pictures=pictures,
+            sound=_sound(sound) if sound is not None else None,
+            left_out=tuple(_left_out(len(video) - 1, len(audio) - 1, len(streams.subtitles))),
+            covers=len(streams.video) - len(video),
+            located=any(place in container.metadata for place in _PLACES),
+        )
+
+
+def _is_cover(stream: Any) -> bool:
+    kinds = av.stream.Disposition
+    return bool(stream.disposition & (kinds.attached_pic | kinds.timed_thumbnails))
+
+
+def _left_out(video: int, audio: int, texts: int) -> Iterator[str]:
+    """What is not carried over, with its count."""
+    for count, name in (
+        (video, "further picture track"),
+        (audio, "further sound track"),
+        (texts, "subtitle track"),
+    ):
+        if count > 0:
+            yield f"{count} {name}{'s' if count > 1 else ''}"
+
+
+def _sound(stream: Any) -> Sound:
+    context = stream.codec_context
+    return Sound(
+        index=stream.index,
+        codec=context.codec.canonical_name,
+        profile=stream.profile or "",
+        channels=context.channels,
+        rate=context.sample_rate,
+        bits=context.bit_rate or 0,
+    )
+
+
+def _pictures(job: Job, container: Any, stream: Any) -> Pictures:
+    context = stream.codec_context
+    if context is None:
+        raise CannotMend(UNREADABLE)
+    if context.width * context.height > limits.MOST_FRAME_PIXELS:
+        raise CannotMend(
+            f"This video's pictures are {context.width:,} x {context.height:,} pixels; "
+            "mending takes on films up to 8K. Export it smaller."
+        )
+    context.options = {"max_pixels": str(limits.MOST_FRAME_PIXELS)}
+    frame = _first(job, container, stream)
+    turn = frame.rotation % 360
+    shape = stream.sample_aspect_ratio or Fraction(1)
+    width, height = round(frame.width * shape) if shape > 0 else frame.width, frame.height
+    return Pictures(
+        index=stream.index,
+        codec=context.codec.canonical_name,
+        profile=stream.profile or "",
+        pixels=context.pix_fmt or "",
+        reordered=bool(context.has_b_frames),
+        size=(height, width) if turn in (90, 270) else (width, height),
+        turn=turn,
+        interlaced=bool(frame.interlaced_frame),
+        rate=_rate(stream),
+        hdr=frame.color_trc in HDR,
+        look=(int(frame.color_primaries), int(frame.color_trc), int(frame.colorspace)),
+    )
+
+
+def _first(job: Job, container: Any, stream: Any) -> Any:
+    """The first whole picture."""
+    for number, packet in enumerate(container.demux(stream)):
+        job.deadline.check()
+        if number > _MOST_PACKETS_TO_A_PICTURE:
+            break
+        try:
+            frame = next((frame for frame in packet.decode() if not frame.is_corrupt), None)
+        except av.InvalidDataError:
+            continue  # streams cut out of broadcasts start in the middle
+        if frame is not None:
+            return frame
+    raise CannotMend(UNREADABLE)
+
+
+def _rate(stream: Any) -> float:
+    for rate in (stream.average_rate, stream.guessed_rate):
+        if rate is not None and 0 < rate <= _MOST_RATE:
+            return float(rate)
+    return _USUAL_RATE
+
+
+def measured(job: Job, index: int) -> tuple[float, int]:
+    """Play time and bytes of one stream, by reading all of its packets."""
+    size, first, end = 0, None, 0.0
+    counted = 0.0
+    with opened(job.path) as container:
+        stream = container.streams[index]
+        for packet in container.demux(stream):
+            job.deadline.check()
+            size += packet.size
+            lasting = float((packet.duration or 0) * packet.time_base)
+            counted += lasting
+            if packet.pts is not None:
+                at = float(packet.pts * packet.time_base)
+                first = at if first is None else min(first, at)
+                end = max(end, at + lasting)
+    return max(counted, end - (first or 0.0)), size

@@ -1,0 +1,199 @@
+"""A stream on its way from one file into another: copied as it is, or decoded, filtered and encoded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any, Final, Protocol
+
+import av
+
+from greenroom.mending.film_plan import Plan
+from greenroom.mending.film_source import UNREADABLE, Film, Pictures
+from greenroom.mending.film_writer import H264, Look
+from greenroom.mending.pictures_filter import PictureFilter
+from greenroom.mending.result import CannotMend
+from greenroom.mending.sound_filter import SoundFilter
+
+#: Packets that may fail to decode before a file counts as damaged: so many, and one in so many.
+_FEW: Final = 10
+_ONE_IN: Final = 20
+_AAC_SAMPLES: Final = 1024
+_OPUS_SAMPLES: Final = 960
+#: Pictures that follow closer than this share of the planned gap are left out.
+_GAP: Final = 0.95
+#: "Not said" in the numbers of ITU-T H.273; and the number of a matrix that stands for RGB.
+_UNSAID: Final = 2
+_RGB: Final = 0
+
+
+class Track(Protocol):
+    """One stream."""
+
+    seconds: float
+
+    def feed(self, packet: Any) -> Iterator[Any]:
+        """Packets to write for a packet that was read."""
+
+    def finish(self) -> Iterator[Any]:
+        """The last packets to write."""
+
+
+class Copied:
+    """A stream that is kept as it is.
+
+    Args:
+        out: the file to write.
+        stream: to copy.
+        start: seconds at which the original's clock starts.
+    """
+
+    def __init__(self, out: Any, stream: Any, start: float) -> None:
+        self._stream = out.add_stream_from_template(stream)
+        self._stream.metadata.clear()
+        self._shift = round(start / stream.time_base)
+        self.seconds = 0.0
+
+    def feed(self, packet: Any) -> Iterator[Any]:
+        """The packet, on the new file's clock."""
+        if packet.dts is None or packet.size == 0:
+            return
+        if packet.pts is None:
+            raise ValueError("a packet that does not say when it is shown")
+        packet.pts -= self._shift
+        packet.dts -= self._shift
+        self.seconds = max(self.seconds, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+        packet.stream = self._stream
+        yield packet
+
+    def finish(self) -> Iterator[Any]:
+        """Nothing is held back."""
+        yield from ()
+
+
+class _Decoded:
+    """What decoding has in common: counting failures, and the clock."""
+
+    def __init__(self, stream: Any, start: float) -> None:
+        self._decoder = stream
+        self._start = start
+        self._packets = self._failed = 0
+        self.seconds = 0.0
+
+    def _at(self, frame: Any, otherwise: float) -> float:
+        """Seconds from the film's start at which a frame is due."""
+        if frame.pts is None:
+            return otherwise
+        return float(frame.pts * (frame.time_base or self._decoder.time_base)) - self._start
+
+    def _frames(self, packet: Any | None) -> list[Any]:
+        if packet is not None and not packet.size:
+            return []  # AVI writes none for a picture that is shown again; the end has a call of its own
+        self._packets += 1
+        try:
+            return list(self._decoder.decode(packet))
+        except av.InvalidDataError as error:
+            self._failed += 1
+            if self._failed > _FEW + self._packets // _ONE_IN:
+                raise CannotMend(UNREADABLE) from error
+            return []
+
+
+class PictureTrack(_Decoded):
+    """Pictures that are encoded anew.
+
+    Args:
+        out: the file to write.
+        stream: to decode.
+        film: what is known of the original.
+        pictures: the same, of this stream.
+        plan: size, rate and bits.
+    """
+
+    def __init__(self, out: Any, stream: Any, film: Film, pictures: Pictures, plan: Plan) -> None:
+        super().__init__(stream, film.start)
+        stream.thread_type = "AUTO"
+        self._encoder = H264(out, plan, _look(pictures))
+        self._filter = PictureFilter(plan.size, turn=pictures.turn, interlaced=pictures.interlaced)
+        self._gap = _GAP / plan.rate if pictures.rate > plan.rate else 0.0
+        self._last: float | None = None
+        self._step = 1 / pictures.rate
+
+    def feed(self, packet: Any) -> Iterator[Any]:
+        """Packets of H.264."""
+        for frame in self._frames(packet):
+            yield from self._picture(frame)
+
+    def finish(self) -> Iterator[Any]:
+        """What decoder, filters and encoder still hold."""
+        for frame in self._frames(None):
+            yield from self._picture(frame)
+        for frame in self._filter.feed(None):
+            yield from self._encoder.encode(frame)
+        yield from self._encoder.encode(None)
+
+    def _picture(self, frame: Any) -> Iterator[Any]:
+        if frame.is_corrupt and self._last is None:
+            return  # streams cut out of broadcasts start in the middle
+        at = self._at(frame, self.seconds)
+        self.seconds = max(self.seconds, at + self._step)
+        if self._last is not None and at - self._last < self._gap:
+            return
+        self._last = at
+        base = Fraction(1, self._encoder.ticks)
+        frame.pts, frame.time_base = round(at * self._encoder.ticks), base
+        for picture in self._filter.feed(frame):
+            yield from self._encoder.encode(picture)
+
+
+def _look(pictures: Pictures) -> Look:
+    """The colours that come out of the filters."""
+    primaries, transfer, matrix = pictures.look
+    if pictures.hdr or matrix == _RGB:
+        return Look()
+    return Look(primaries=primaries, transfer=transfer, matrix=_UNSAID if matrix == _UNSAID else 1)
+
+
+class SoundTrack(_Decoded):
+    """Sound that is encoded anew.
+
+    Args:
+        out: the file to write.
+        stream: to decode.
+        start: seconds at which the original's clock starts.
+        codec: ``"aac"`` or ``"libopus"``.
+        bits: a second.
+        channels: 1 or 2.
+    """
+
+    def __init__(self, out: Any, stream: Any, *, start: float, codec: str, bits: int, channels: int) -> None:
+        super().__init__(stream, start)
+        opus = codec == "libopus"
+        # 44,100 a second stays; everything else goes to 48,000, which is all that Opus knows.
+        rate = 44_100 if not opus and stream.codec_context.sample_rate % 11_025 == 0 else 48_000
+        self._stream = out.add_stream(codec, rate=rate, options={})
+        self._stream.codec_context.layout = "stereo" if channels > 1 else "mono"
+        self._stream.codec_context.bit_rate = bits
+        self._filter = SoundFilter(self._stream.codec_context, _OPUS_SAMPLES if opus else _AAC_SAMPLES)
+        self._ended: float = 0.0
+
+    def feed(self, packet: Any) -> Iterator[Any]:
+        """Packets of the new codec."""
+        for frame in self._frames(packet):
+            yield from self._stretch(frame)
+
+    def finish(self) -> Iterator[Any]:
+        """What decoder, filters and encoder still hold."""
+        for frame in self._frames(None):
+            yield from self._stretch(frame)
+        for frame in self._filter.feed(None):
+            yield from self._stream.encode(frame)
+        yield from self._stream.encode(None)
+
+    def _stretch(self, frame: Any) -> Iterator[Any]:
+        at = self._at(frame, self._ended)
+        self._ended = at + frame.samples / frame.sample_rate
+        self.seconds = max(self.seconds, self._ended)
+        frame.pts, frame.time_base = round(at * frame.sample_rate), Fraction(1, frame.sample_rate)
+        for sound in self._filter.feed(frame):
+            yield from self._stream.encode(sound)
