@@ -11,6 +11,7 @@ Example::
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
@@ -18,6 +19,7 @@ from typing import Any, TypeVar
 from celery import Celery
 from celery.exceptions import TimeoutError as CeleryTimeoutError
 from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
 from greenroom.clock import require_aware
 from greenroom.errors import TransientError
@@ -29,6 +31,10 @@ ITEMS_A_MESSAGE = 500
 #: Refs in one `resolve`, whose answer goes through the result backend.
 REFS_A_MESSAGE = 1_000
 USES_A_MESSAGE = 1_000
+
+#: What Celery lets through when the broker, or the place where answers come back, is away; RuntimeError is
+#: its own way of saying that it has tried often enough.
+AWAY = (OperationalError, RedisError, RuntimeError)
 
 Thing = TypeVar("Thing")
 
@@ -106,19 +112,29 @@ class Greenroom:
     def _send(self, name: TaskName, args: list[Any], summary: str) -> Any:
         try:
             return self._app.send_task(name, args=args, queue=QUEUES[name], argsrepr=summary)
-        except OperationalError as error:
+        except AWAY as error:
             raise BrokerUnavailable("The broker could not be reached; nothing was enqueued.") from error
 
     def _answer(self, answer: Any) -> Any:
         try:
-            return answer.get(timeout=self._timeout)
+            self._await(answer)
+            return answer.maybe_throw()  # the task's own error as itself
+        finally:
+            with suppress(*AWAY):
+                answer.forget()
+
+    def _await(self, answer: Any) -> None:
+        try:
+            answer.get(timeout=self._timeout, propagate=False)
         except CeleryTimeoutError:
             raise BrokerUnavailable(
                 f"No worker answered within {self._timeout:g} seconds. Is one running? The message stays "
                 "with the broker."
             ) from None
-        finally:
-            answer.forget()
+        except AWAY as error:
+            raise BrokerUnavailable(
+                "The broker was lost before a worker answered. The message stays with the broker."
+            ) from error
 
 
 def _parts(things: Iterable[Thing], size: int) -> Iterator[list[Thing]]:
