@@ -236,7 +236,7 @@ def report(rows: Sequence[Side], count: int, size: int) -> str:
         "# `greenroom check` of a folder, beside the floor",
         "",
         f"{count:,} files of {SMALLEST // KIB} to {LARGEST // KIB} KB, {size / 2**30:.2f} GB in all, of",
-        f"every type that WhatsApp takes; {CORES} cores; {ROUNDS} rounds in turn; medians, spread in brackets.",
+        f"every type that WhatsApp takes; {CORES} cores; {ROUNDS} rounds by turns; medians (and spread).",
         "Start-up is counted. CPU is user and system time of all processes; where other programs share the",
         "cores, as they did here, its ratio is the one to trust.",
         "",

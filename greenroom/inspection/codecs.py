@@ -10,6 +10,8 @@ from greenroom.inspection.content import Content
 
 H264: Final = "H.264"
 AAC: Final = "AAC"
+JPEG: Final = "Motion JPEG video"
+PNG: Final = "PNG video"
 VIDEO: Final = frozenset({H264})
 AUDIO: Final = frozenset({AAC})
 
@@ -25,9 +27,9 @@ _ENTRIES: Final[dict[bytes, str]] = {
     b"vp09": "VP9 video",
     **dict.fromkeys((b"s263", b"h263", b"H263"), "H.263 video"),
     **dict.fromkeys((b"apch", b"apcn", b"apcs", b"apco", b"ap4h", b"ap4x"), "ProRes video"),
-    **dict.fromkeys((b"mjpg", b"jpeg", b"mjpa", b"mjpb"), "Motion JPEG video"),
+    **dict.fromkeys((b"mjpg", b"jpeg", b"mjpa", b"mjpb"), JPEG),
     **dict.fromkeys((b"XVID", b"DIVX", b"xvid", b"divx", b"FMP4"), "MPEG-4 Part 2 video"),
-    b"png ": "PNG video",
+    b"png ": PNG,
     b"rle ": "Animation video",
     b"SVQ3": "Sorenson video",
     b"vc-1": "VC-1 video",
@@ -59,8 +61,8 @@ _OBJECT_TYPES: Final[dict[int, str]] = {
     0x23: "HEVC (H.265) video",
     **dict.fromkeys(range(0x60, 0x66), "MPEG-2 video"),
     0x6A: "MPEG-1 video",
-    0x6C: "Motion JPEG video",
-    0x6D: "PNG video",
+    0x6C: JPEG,
+    0x6D: PNG,
     0x40: AAC,
     0x66: AAC,
     0x67: AAC,

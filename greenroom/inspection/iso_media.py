@@ -33,7 +33,7 @@ _FOREIGN_BRANDS: Final[dict[bytes, str]] = {
     **dict.fromkeys((b"aax ", b"AAX "), "audio/vnd.audible.aax"),
 }
 _SOUND_BRANDS: Final = frozenset({b"M4A ", b"M4B ", b"M4P "})
-_COVERS: Final = frozenset({b"jpeg", b"png ", b"mjpg"})
+_COVERS: Final = frozenset({codecs.JPEG, codecs.PNG})
 _SCRAMBLED: Final = frozenset({b"encv", b"enca", b"drms", b"drmi", b"p608"})
 _ANDROID: Final = (
     "This video is H.264 High profile with B-frames; Meta says that such videos do not play on Android. "
@@ -59,11 +59,17 @@ def examine(content: Content) -> Finding:
         raise Damaged(damaged.detail, _likely_type(brand)) from damaged
     video = [track for track in media.tracks if track.media == "video"]
     audio = [track for track in media.tracks if track.media == "audio"]
-    if media.brand in _SOUND_BRANDS:
-        video = [track for track in video if track.entry not in _COVERS]
+    video = [track for track in video if not _is_cover(track, media)]
     if not video and not audio:
         raise Damaged("This MP4 file has neither a picture nor sound in it.")
     return _Judge(content, media, video, audio).finding()
+
+
+def _is_cover(track: Track, media: IsoMedia) -> bool:
+    """Whether a picture track is a cover, or pictures of chapters, and no film itself."""
+    if codecs.name_of(track) not in _COVERS:
+        return False
+    return media.brand in _SOUND_BRANDS or (track.samples <= 1 and not media.fragmented)
 
 
 def _likely_type(brand: bytes | None) -> str:

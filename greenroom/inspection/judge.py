@@ -233,11 +233,17 @@ def _decide(content: Content, finding: Finding, kind: Category | None) -> tuple[
             f"the manifest asks for {_with_article(_SINGULARS[kind])}."
         )
     too_large = _size_sentence(content.size, finding)
-    if finding.reason is None and too_large:
+    return _both(finding, too_large) if too_large else (finding.reason, finding.detail)
+
+
+def _both(finding: Finding, too_large: str) -> tuple[Reason, str]:
+    """The reason of a file that is too large, and perhaps has another fault, which is told as well."""
+    if finding.reason is None:
         return Reason.TOO_LARGE, f"This {too_large}."
-    if finding.reason is not None and too_large:
-        return finding.reason, f"{finding.detail} Also, this {too_large}."
-    return finding.reason, finding.detail
+    if finding.reason is Reason.BROKEN:
+        # A whole copy of it would be too large all the more.
+        return Reason.TOO_LARGE, f"This {too_large}. Also, t{finding.detail[1:]}"
+    return finding.reason, f"{finding.detail} Also, this {too_large}."
 
 
 def _size_sentence(size: int, finding: Finding) -> str:

@@ -63,6 +63,7 @@ _OTHER_PARTS: Final[tuple[tuple[str, str], ...]] = (
 )
 _ELEMENT: Final = re.compile(r"<(?:\w+:)?(?:Override|Default)\s[^>]*>")
 _ATTRIBUTE: Final = re.compile(r"""(PartName|ContentType)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
+_UTF16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
 _MAIN_SUFFIX: Final = ".main+xml"
 #: First names in a ZIP of each kind of Office file, for one that is cut short and has lost its directory.
 _FIRST_NAMES: Final = re.compile(rb"\[Content_Types\]\.xml|_rels/\.rels|(?:word|xl|ppt)/|docProps/")
@@ -116,7 +117,8 @@ def _kind_of(archive: zipfile.ZipFile, names: set[str]) -> str:
 
 
 def _judge(archive: zipfile.ZipFile, names: set[str]) -> Finding:
-    declared = _unpack(archive, _CONTENT_TYPES, _LARGEST_LIST).decode("utf-8", "replace")
+    listed = _unpack(archive, _CONTENT_TYPES, _LARGEST_LIST)
+    declared = listed.decode("utf-16" if listed.startswith(_UTF16_MARKS) else "utf-8", "replace")
     main = _main_part(declared)
     if main is None:
         return foreign(_kind_of(archive, names))

@@ -36,7 +36,7 @@ def examine(content: Content) -> Finding:
         Damaged: it stops before its end, or has no index and no objects.
     """
     shift = content.head.find(b"%PDF-", 0, _HEADER_WITHIN)
-    tail = content.tail(_END_WITHIN)
+    tail = _tail(content)
     if b"%%EOF" not in tail:
         raise Damaged("This PDF is cut short: its data stops before its end mark.")
     index = _index(content, tail, shift)
@@ -55,6 +55,20 @@ def examine(content: Content) -> Finding:
     version = _VERSION.search(content.head)
     label = "PDF document" + (f", version {version[1].decode()}" if version else "")
     return Finding(label=label, mime_type=_MIME_TYPE, notices=tuple(notices))
+
+
+def _tail(content: Content) -> bytes:
+    """The last bytes that say something: copies from memory cards and disks end in blocks of zeros."""
+    end = content.size
+    while end > 0:
+        block = content.read(max(0, end - _END_WITHIN), min(end, _END_WITHIN))
+        said = block.rstrip(b"\0")
+        if said or not block:
+            end -= len(block) - len(said)
+            break
+        end -= len(block)
+    start = max(0, end - _END_WITHIN)
+    return content.read(start, end - start)
 
 
 def _index(content: Content, tail: bytes, shift: int) -> bytes | None:
@@ -76,5 +90,5 @@ def _index(content: Content, tail: bytes, shift: int) -> bytes | None:
 
 def _has_pages(content: Content) -> bool:
     """Whether a reader could rebuild the index: there are objects, and one of them is the root or a page."""
-    found = content.read(0, _SCANNED) + content.tail(_END_WITHIN)
+    found = content.read(0, _SCANNED) + _tail(content)
     return bool(_OBJECT.search(found)) and (b"/Page" in found or b"/ObjStm" in found or b"/Root" in found)

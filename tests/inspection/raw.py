@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import struct
+import tempfile
+import zipfile
 import zlib
+from pathlib import Path
+from typing import Any
 
+import av
 from PIL import Image
 
 from examples import makers
@@ -135,6 +141,44 @@ def with_thumbnail(jpeg: bytes) -> bytes:
 def free_format_mp3(frames: int = 20) -> bytes:
     """MP3 frames of a bit rate that no table has, each 1,306 bytes; the layout of ``lame --freeformat``."""
     return (b"\xff\xfb\x00\x64" + bytes(36) + b"\x55" * 1266) * frames
+
+
+def with_cover_track(*, with_film: bool) -> bytes:
+    """An MP4 whose cover is a picture track of its own, beside a film or beside sound alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "media")
+        with av.open(str(path), "w", format="mp4", options=makers.BIT_EXACT) as container:
+            tracks: list[tuple[Any, str, int]] = []
+            for codec, pixels, count in [("libx264", "yuv420p", 12)] * with_film + [("mjpeg", "yuvj420p", 1)]:
+                track: Any = container.add_stream(codec, rate=12)
+                track.width = track.height = 64
+                track.pix_fmt = pixels
+                track.codec_context.options = {"bf": "0"} if codec == "libx264" else {}
+                tracks.append((track, pixels, count))
+            sound: Any = container.add_stream("aac", rate=44_100)
+            sound.codec_context.layout = "mono"
+            picture: Any = av.VideoFrame.from_image(makers.picture(64, 64))  # type: ignore[no-untyped-call] # PyAV leaves it bare
+            for track, pixels, count in tracks:
+                for index in range(count):
+                    frame = picture.reformat(format=pixels)
+                    frame.pts = index
+                    container.mux(track.encode(frame))
+                container.mux(track.encode(None))
+            quiet = av.AudioFrame(format="fltp", layout="mono", samples=1024)
+            quiet.sample_rate = 44_100
+            quiet.planes[0].update(bytes(4096))
+            quiet.pts = 0
+            container.mux(sound.encode(quiet))
+            container.mux(sound.encode(None))
+        return path.read_bytes()
+
+
+def in_utf16(package: bytes, part: str) -> bytes:
+    """A ZIP with one XML part written anew in UTF-16."""
+    with zipfile.ZipFile(io.BytesIO(package)) as archive:
+        parts: dict[str, bytes | str] = {name: archive.read(name) for name in archive.namelist()}
+        parts[part] = archive.read(part).decode().replace("UTF-8", "UTF-16").encode("utf-16")
+    return makers.zipped(parts)
 
 
 def locked_zip(package: bytes) -> bytes:

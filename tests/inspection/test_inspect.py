@@ -130,7 +130,8 @@ _NAMES |= {
 
 def _streams(path: Path) -> list[str]:
     with av.open(str(path)) as container:
-        streams: list[Any] = [*container.streams.video, *container.streams.audio]
+        films = [film for film in container.streams.video if film.frames != 1]  # one picture is a cover
+        streams: list[Any] = [*films, *container.streams.audio]
         return [_NAMES.get(stream.codec_context.name, "") for stream in streams]
 
 
