@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from heapq import heappop, heappush
 from typing import Any, Final, Protocol
 
 import av
@@ -118,9 +119,15 @@ class PictureTrack(_Decoded):
         self._gap = _GAP / plan.rate if pictures.rate > plan.rate else 0.0
         self._last: float | None = None
         self._step = 1 / pictures.rate
+        # AVI counts pictures as they are stored, not as they are shown: the n-th to be shown is due at the
+        # n-th lowest time.
+        self._counted = film.form == "avi"
+        self._due: list[float] = []
 
     def feed(self, packet: Any) -> Iterator[Any]:
         """Packets of H.264."""
+        if self._counted and packet.size and packet.dts is not None:
+            heappush(self._due, float(packet.dts * packet.time_base) - self._start)
         for frame in self._frames(packet):
             yield from self._picture(frame)
 
@@ -135,7 +142,7 @@ class PictureTrack(_Decoded):
     def _picture(self, frame: Any) -> Iterator[Any]:
         if frame.is_corrupt and self._last is None:
             return  # streams cut out of broadcasts start in the middle
-        at = self._at(frame, self.seconds)
+        at = heappop(self._due) if self._due else self._at(frame, self.seconds)
         self.seconds = max(self.seconds, at + self._step)
         if self._last is not None and at - self._last < self._gap:
             return
