@@ -11,7 +11,7 @@ from rich.table import Table
 
 from cli.embedded import require_files
 from cli.report import rejected_table, write_csv
-from cli.stage import keep_days_option, open_database, stage_options
+from cli.stage import keep_days_option, mend_option, open_database, stage_options, to_be_mended
 from cli.words import console, count, moment, plain
 from greenroom.client import Greenroom
 from greenroom.errors import Misuse
@@ -38,6 +38,7 @@ def campaign() -> None:
 )
 @click.option("--send-at", required=True, help="When it is sent, like 2026-12-01T09:00:00+01:00.")
 @keep_days_option
+@mend_option
 def submit(
     campaign_id: str,
     *,
@@ -46,6 +47,7 @@ def submit(
     manifest: Path | None,
     send_at: str,
     keep_days: int,
+    mend: bool,
 ) -> None:
     """Hand CAMPAIGN_ID over to the workers. The same again changes nothing; other dates move it.
 
@@ -53,7 +55,7 @@ def submit(
     """
     if bool(paths) == bool(manifest):
         raise click.UsageError("Give paths, or a --manifest.")
-    items = read_manifest(manifest) if manifest else items_of_paths(paths)
+    items = to_be_mended(read_manifest(manifest) if manifest else items_of_paths(paths), all_of_them=mend)
     require_files(items)
     start = parse_moment(send_at)
     plan = parse_plan(

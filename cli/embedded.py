@@ -35,7 +35,7 @@ START_PATIENCE = 90.0
 #: Settings that the embedded stack makes for itself.
 ITS_OWN = ("DATABASE_URL", "REDIS_URL", "BROKER_URL", "SECRET_KEY")
 #: Settings that are paths; the stack's processes work in another folder.
-PATHS = ("_FILE", "CA_BUNDLE")
+PATHS = ("_FILE", "CA_BUNDLE", "MENDED_FOLDER")
 #: Stand for what the embedded stack makes, when the settings of its user are looked at.
 PLACEHOLDERS = {
     "GREENROOM_DATABASE_URL": "sqlite:///embedded.db",

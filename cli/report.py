@@ -24,6 +24,8 @@ COLUMNS = (
     "mime_type",
     "size",
     "sha256",
+    "original_sha256",
+    "mended",
     "reason",
     "detail",
     "media_id",
@@ -44,6 +46,8 @@ def accepted_table(items: Sequence[ItemReport], *, most: int = MOST_LINES) -> Ta
     table.add_column("Expires", no_wrap=True)
     for item in items[:most]:
         label = plain(item.label)
+        for step in item.mended:
+            label += f"\n[cyan]{plain(step)}[/cyan]"
         for notice in item.notices:
             label += f"\n[yellow]{plain(notice.detail)}[/yellow]"
         table.add_row(plain(item.ref), label, size(item.size), item.media_id or "", day(item.expires_at))
@@ -83,6 +87,8 @@ def as_json(item: ItemReport) -> str:
             "detail": item.detail if item.stage is not Stage.READY else "",
             "media_id": item.media_id,
             "expires_at": item.expires_at.isoformat() if item.expires_at else None,
+            # Only where there is something to say: the other lines keep the contract's fields.
+            **({"original_sha256": item.original_sha256, "mended": item.mended} if item.mended else {}),
         }
     )
 
@@ -135,4 +141,6 @@ def _cell(item: ItemReport, column: str) -> Any:
     value = getattr(item, column)
     if column == "source":
         return shown(value)
+    if column == "mended":
+        return " ".join(value)
     return value.isoformat() if hasattr(value, "isoformat") else value

@@ -10,7 +10,16 @@ import click
 
 from cli.embedded import Outcome, Request, get_ready, require_files, sandbox_key, stack_plan
 from cli.report import MOST_LINES, accepted_table, as_json, rejected_table, write_csv
-from cli.stage import LIVE, SANDBOX, keep_days_option, latency_option, read_api_key, state_option
+from cli.stage import (
+    LIVE,
+    SANDBOX,
+    keep_days_option,
+    latency_option,
+    mend_option,
+    read_api_key,
+    state_option,
+    to_be_mended,
+)
 from cli.words import console, count, plain, remarks
 from greenroom.errors import Misuse
 from greenroom.manifest import items_of_paths, parse_moment, parse_plan, read_manifest
@@ -29,6 +38,7 @@ from worker.embedded import embedded_stack
 @click.option("--campaign", "campaign_id", help="A name for this send-out.  [default: the present moment]")
 @click.option("--send-at", help="When it is to be sent, like 2026-12-01T09:00:00+01:00.  [default: now]")
 @keep_days_option
+@mend_option
 @click.option("--sandbox", is_flag=True, help="Send nothing to 360dialog: use our stand-in for it.")
 @latency_option
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 16), help="Worker processes.")
@@ -50,6 +60,7 @@ def run(
     campaign_id: str | None,
     send_at: str | None,
     keep_days: int,
+    mend: bool,
     sandbox: bool,
     latency: str,
     workers: int,
@@ -67,7 +78,7 @@ def run(
     """
     if bool(paths) == bool(manifest):
         raise click.UsageError("Give paths, or a --manifest.")
-    items = read_manifest(manifest) if manifest else items_of_paths(paths)
+    items = to_be_mended(read_manifest(manifest) if manifest else items_of_paths(paths), all_of_them=mend)
     require_files(items)
     now = datetime.now(UTC)
     start = parse_moment(send_at) if send_at else now

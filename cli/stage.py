@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +13,7 @@ from dotenv import dotenv_values
 from pydantic import SecretStr
 
 from greenroom.errors import Misuse
+from greenroom.manifest import ManifestItem
 from greenroom.settings import load_settings
 from models import Database
 from sandbox.latency import Latency
@@ -56,6 +57,20 @@ def keep_days_option(command: Command) -> Command:
         show_default=True,
         help="Days its media must stay usable.",
     )(command)
+
+
+def mend_option(command: Command) -> Command:
+    """`--mend`, for commands that hand a campaign over."""
+    return click.option(
+        "--mend",
+        is_flag=True,
+        help="Send mended copies of files that WhatsApp does not take; the originals stay.",
+    )(command)
+
+
+def to_be_mended(items: Sequence[ManifestItem], *, all_of_them: bool) -> list[ManifestItem]:
+    """The items, each of them to be mended where that was asked for all."""
+    return [item.model_copy(update={"mend": True}) if all_of_them else item for item in items]
 
 
 def state_option(command: Command) -> Command:

@@ -71,6 +71,7 @@ class ManifestItem(BaseModel):
         AfterValidator(_absolute),
     ]
     kind: Category | None = None
+    mend: bool = False
 
 
 def parse_plan(data: Mapping[str, Any]) -> CampaignPlan:
@@ -224,7 +225,7 @@ def _from_csv(path: Path, text: str) -> list[dict[str, Any]]:
     reader = csv.DictReader(text.splitlines(), delimiter=";" if ";" in header and "," not in header else ",")
     if not {"ref", "source"} <= set(reader.fieldnames or ()):
         raise ManifestError(
-            f"{path.name}: the first line must name the columns: ref,source and perhaps kind."
+            f"{path.name}: the first line must name the columns: ref,source and perhaps kind and mend."
         )
     return [{name: value for name, value in row.items() if name and value} for row in reader]
 

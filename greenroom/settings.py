@@ -142,6 +142,10 @@ class Settings(BaseModel):
     inspect_ahead: int = Field(
         default=200, ge=1, le=10_000, description="Files that may be handed out for inspection at once."
     )
+    mended_folder: Annotated[
+        Path | None,
+        Field(description="Folder for mended files, the same for all workers; without it nothing is mended."),
+    ] = None
     lease_seconds: float = Field(
         default=60.0,
         ge=5,

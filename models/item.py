@@ -16,6 +16,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    false,
     func,
     or_,
     select,
@@ -70,6 +71,8 @@ class Item(Base):
     ref: Mapped[str] = mapped_column(String(255))
     source: Mapped[str] = mapped_column(Text)
     kind: Mapped[str | None] = mapped_column(String(16))
+    #: Whether a file that WhatsApp does not take is to be mended.
+    mend: Mapped[bool] = mapped_column(default=False, server_default=false())
     #: The campaign's send time, kept here so that one index gives the order of inspection.
     due_at: Mapped[datetime] = mapped_column(Moment)
     state: Mapped[str] = mapped_column(String(16), default=ItemState.WAITING)
@@ -85,6 +88,10 @@ class Item(Base):
     sha256: Mapped[str | None] = mapped_column(String(64))
     reason: Mapped[str | None] = mapped_column(String(64))
     detail: Mapped[str] = mapped_column(Text, default="")
+    #: Of the source, where what is sent was mended from it.
+    original_sha256: Mapped[str | None] = mapped_column(String(64))
+    #: JSON: what mending did, a list of sentences.
+    mended: Mapped[str] = mapped_column(Text, default="[]", server_default="[]")
     #: JSON: a list of {"code", "detail"}.
     notices: Mapped[str] = mapped_column(Text, default="[]")
 
@@ -96,6 +103,7 @@ class NewItem:
     ref: str
     source: str
     kind: Category | None = None
+    mend: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +116,7 @@ class ItemUnderInspection:
     ref: str
     source: str
     kind: Category | None
+    mend: bool
     due_at: datetime
     attempts: int
 
@@ -139,6 +148,7 @@ def save_items(
             "ref": item.ref,
             "source": item.source,
             "kind": item.kind,
+            "mend": item.mend,
             "due_at": due_at,
         }
         for item in items
@@ -153,6 +163,7 @@ def save_items(
             set_={
                 "source": new.source,
                 "kind": new.kind,
+                "mend": new.mend,
                 "state": ItemState.WAITING,
                 "asset_id": None,
                 "attempts": 0,
@@ -165,6 +176,7 @@ def save_items(
             where=or_(
                 Item.source != new.source,
                 Item.kind.is_distinct_from(new.kind),
+                Item.mend != new.mend,
                 Item.state == ItemState.REJECTED,
             ),
         ),
@@ -241,6 +253,7 @@ def take_items(
             Item.ref,
             Item.source,
             Item.kind,
+            Item.mend,
             Item.due_at,
             Item.attempts,
         )
@@ -256,6 +269,7 @@ def take_items(
             ref=row.ref,
             source=row.source,
             kind=Category(row.kind) if row.kind else None,
+            mend=row.mend,
             due_at=row.due_at,
             attempts=row.attempts,
         )
@@ -281,8 +295,25 @@ def renew_items(connection: Connection, claims: Sequence[Claim], *, until: datet
     connection.execute(update(Item).where(Item.id.in_(ids)).values(lease_until=until))
 
 
-def record_verdict(connection: Connection, claim: Claim, verdict: Verdict, *, asset_id: int | None) -> bool:
-    """Write what inspection said; answers False where the claim was lost and nothing was written."""
+def record_verdict(
+    connection: Connection,
+    claim: Claim,
+    verdict: Verdict,
+    *,
+    asset_id: int | None,
+    original_sha256: str | None = None,
+    mended: Sequence[str] = (),
+) -> bool:
+    """Write what inspection said; answers False where the claim was lost and nothing was written.
+
+    Args:
+        connection: an open transaction.
+        claim: under which the item was inspected.
+        verdict: of what will be sent: of the mended file, where there is one.
+        asset_id: what it will be sent as; None where it is rejected.
+        original_sha256: of the source, where it was mended.
+        mended: what mending did.
+    """
     result = connection.execute(
         update(Item)
         .where(Item.id == claim.id, Item.token == claim.token)
@@ -297,6 +328,8 @@ def record_verdict(connection: Connection, claim: Claim, verdict: Verdict, *, as
             sha256=verdict.sha256,
             reason=verdict.reason,
             detail=verdict.detail,
+            original_sha256=original_sha256,
+            mended=json.dumps(list(mended)),
             notices=json.dumps(
                 [{"code": notice.code, "detail": notice.detail} for notice in verdict.notices]
             ),

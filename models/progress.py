@@ -62,6 +62,8 @@ class ItemReport:
     mime_type: str | None
     size: int | None
     sha256: str | None
+    original_sha256: str | None
+    mended: tuple[str, ...]
     reason: str | None
     detail: str
     notices: tuple[Notice, ...]
@@ -110,6 +112,8 @@ def campaign_items(connection: Connection, campaign_id: str, *, now: datetime) -
             Item.mime_type,
             Item.size,
             Item.sha256,
+            Item.original_sha256,
+            Item.mended,
             Item.reason,
             Item.detail,
             Item.notices,
@@ -142,6 +146,8 @@ def _report(row: Row[*tuple[object, ...]]) -> ItemReport:
         mime_type=row.mime_type,
         size=row.size,
         sha256=row.sha256,
+        original_sha256=row.original_sha256,
+        mended=tuple(json.loads(row.mended)),
         reason=row.reason or row.asset_reason,
         detail=row.detail or row.asset_detail or "",
         notices=tuple(Notice(**notice) for notice in json.loads(row.notices)),

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from pathlib import Path
 
 from sqlalchemy import Connection
 
-from greenroom.errors import FileRejected, SourceMissing, SourceUnavailable
+from greenroom.errors import FileRejected, SourceChanged, SourceMissing, SourceUnavailable
 from greenroom.inspection import clean_file_name, inspect_file
+from greenroom.mended_files import Kept, mend_and_keep
+from greenroom.mending import CannotMend
 from greenroom.reasons import Reason
 from greenroom.sources import local_copy, source_name
 from greenroom.task_names import TaskName
@@ -40,6 +43,7 @@ class _Judged:
     item: ItemUnderInspection
     verdict: Verdict | None
     away: str = ""
+    mended: Kept | None = None
 
 
 def inspect(context: Context, claims: Sequence[Claim]) -> dict[str, int]:
@@ -57,7 +61,7 @@ def inspect(context: Context, claims: Sequence[Claim]) -> dict[str, int]:
     written_at = clock.now()
     with kept_alive(context, lambda: unwritten, renew_items):
         for item in items:
-            judged.append(_judge(item))
+            judged.append(_judge(item, settings.mended_folder))
             last = len(judged) == len(unwritten)
             if last or len(judged) >= WRITE_EVERY_ITEMS or clock.now() - written_at >= WRITE_EVERY:
                 _write_surely(context, judged, counts)
@@ -70,21 +74,42 @@ def inspect(context: Context, claims: Sequence[Claim]) -> dict[str, int]:
     return counts
 
 
-def _judge(item: ItemUnderInspection) -> _Judged:
+def _judge(item: ItemUnderInspection, mended_folder: Path | None) -> _Judged:
     name = source_name(item.source)
     try:
         with local_copy(item.source) as path:
-            return _Judged(item=item, verdict=inspect_file(path, name=name, kind=item.kind))
+            verdict = inspect_file(path, name=name, kind=item.kind)
+            if item.mend:
+                return _mend(item, path, verdict, mended_folder)
+            return _Judged(item=item, verdict=verdict)
     except SourceMissing as error:
         return _Judged(item=item, verdict=_unread(Reason.MISSING, str(error)))
     except FileRejected as error:
         return _Judged(item=item, verdict=_unread(Reason(error.reason), error.detail))
-    except SourceUnavailable as error:
+    except (SourceUnavailable, SourceChanged) as error:
         return _Judged(item=item, verdict=None, away=str(error))
     except Exception:
         # One file's trouble must not cost the other files of the batch their verdicts.
         logger.exception("%s could not be judged, by a fault of Greenroom's own.", name)
         return _Judged(item=item, verdict=_unread(Reason.UNREADABLE, "Greenroom failed at this file."))
+
+
+def _mend(item: ItemUnderInspection, path: Path, verdict: Verdict, folder: Path | None) -> _Judged:
+    """Judge what can be made of a file; where nothing can, the file itself, and say why."""
+    problem = "GREENROOM_MENDED_FOLDER is not set."
+    if folder is not None:
+        try:
+            kept = mend_and_keep(path, verdict, folder, name=source_name(item.source), kind=item.kind)
+        except CannotMend as error:
+            problem = str(error)
+        except OSError as error:
+            problem = f"Greenroom cannot write to {folder}: {error.strerror}."
+            logger.error("Nothing can be mended: %s", problem)
+        else:
+            return _Judged(item=item, verdict=kept.verdict if kept else verdict, mended=kept)
+    if verdict.accepted:
+        return _Judged(item=item, verdict=verdict)
+    return _Judged(item=item, verdict=replace(verdict, detail=f"{verdict.detail} Not mended: {problem}"))
 
 
 def _unread(reason: Reason, detail: str) -> Verdict:
@@ -120,7 +145,7 @@ def _write(context: Context, judged: Sequence[_Judged], counts: dict[str, int]) 
 
 
 def _assets_of(judged: Sequence[_Judged]) -> list[NewAsset]:
-    return [_asset_of(one.item, one.verdict) for one in judged if one.verdict and one.verdict.accepted]
+    return [_asset_of(one, one.verdict) for one in judged if one.verdict and one.verdict.accepted]
 
 
 def _write_one(
@@ -137,22 +162,31 @@ def _write_one(
         record_verdict(connection, item.claim, verdict, asset_id=None)
         return "rejected"
     asset_id = assets[item.channel_id, verdict.sha256 or ""]
-    recorded = record_verdict(connection, item.claim, verdict, asset_id=asset_id)
+    recorded = record_verdict(
+        connection,
+        item.claim,
+        verdict,
+        asset_id=asset_id,
+        original_sha256=one.mended.original_sha256 if one.mended else None,
+        mended=one.mended.steps if one.mended else (),
+    )
     if recorded and not has_live_media(connection, asset_id, now=now):
         queue_upload(connection, asset_id)
     return "accepted"
 
 
-def _asset_of(item: ItemUnderInspection, verdict: Verdict) -> NewAsset:
+def _asset_of(one: _Judged, verdict: Verdict) -> NewAsset:
     if verdict.sha256 is None or verdict.mime_type is None or verdict.category is None:
         raise AssertionError("an accepted file has a hash, a MIME type and a category")
+    # A mended file stays where it is kept, to be uploaded again at a refresh.
+    source = str(one.mended.path.absolute()) if one.mended else one.item.source
     return NewAsset(
-        channel_id=item.channel_id,
+        channel_id=one.item.channel_id,
         sha256=verdict.sha256,
         mime_type=verdict.mime_type,
         category=verdict.category,
         size=verdict.size,
-        file_name=clean_file_name(source_name(item.source), verdict.mime_type),
-        source=item.source,
-        due_at=item.due_at,
+        file_name=clean_file_name(source_name(source), verdict.mime_type),
+        source=source,
+        due_at=one.item.due_at,
     )

@@ -31,7 +31,7 @@ def prepare(context: Context, campaign: Mapping[str, Any], items: Sequence[Mappi
     """
     plan = parse_plan(campaign)
     rows = [
-        NewItem(ref=item.ref, source=item.source, kind=item.kind)
+        NewItem(ref=item.ref, source=item.source, kind=item.kind, mend=item.mend)
         # In one order for all: two messages that share items must not lock them crosswise.
         for item in sorted(parse_items(items), key=lambda item: item.ref)
     ]

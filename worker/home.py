@@ -47,6 +47,11 @@ class Home:
         return self.folder / "sandbox"
 
     @property
+    def mended(self) -> Path:
+        """The files that were mended."""
+        return self.folder / "mended"
+
+    @property
     def logs(self) -> Path:
         """A log for each process."""
         return self.folder / "logs"

@@ -215,6 +215,7 @@ class Supervisor:
             "GREENROOM_BROKER_URL": self.addresses["redis"],
             "GREENROOM_SECRET_KEY_FILE": str(self.home.secret_key.absolute()),
             "GREENROOM_LEASE_SECONDS": "15",
+            "GREENROOM_MENDED_FOLDER": str(self.home.mended.absolute()),
         }
         if self.plan.sandbox:
             settings["GREENROOM_API_BASE_URL"] = self.addresses["sandbox"]
