@@ -20,9 +20,11 @@ from greenroom.mending.result import CannotMend
 #: playlists, and no guesses at text.
 _READERS: Final = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,asf,flv,mpeg,mpegts,mpegvideo,m4v,h264,hevc,ivf,dv,mxf,rm,ogg,"
-    "wav,w64,flac,aiff,caf,au,amr,amrnb,amrwb,mp3,aac,loas,ac3,eac3,dts,ape,wv,tta,voc,gif"
+    "wav,w64,flac,aiff,caf,au,amr,amrnb,amrwb,mp3,aac,loas,ac3,eac3,dts,ape,wv,tta,voc"
 )
 _OPTIONS: Final = {"format_whitelist": _READERS, "protocol_whitelist": "none"}
+#: For the decoder of pictures: a stream may grow on the way, but not beyond this.
+DECODER: Final = {"max_pixels": str(limits.MOST_FRAME_PIXELS)}
 #: Readers that take the play time from the file's own index, so that less than that means a cut file.
 _WITH_INDEX: Final = ("mov", "matroska", "avi", "asf", "wav", "flac")
 _MOST_PACKETS_TO_A_PICTURE: Final = 3000
@@ -196,7 +198,7 @@ def _pictures(job: Job, container: Any, stream: Any) -> Pictures:
             f"This video's pictures are {context.width:,} x {context.height:,} pixels; "
             "mending takes on films up to 8K. Export it smaller."
         )
-    context.options = {"max_pixels": str(limits.MOST_FRAME_PIXELS)}
+    context.options = dict(DECODER)
     frame = _first(job, container, stream)
     turn = frame.rotation % 360
     shape = stream.sample_aspect_ratio or Fraction(1)

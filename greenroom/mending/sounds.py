@@ -19,6 +19,7 @@ from greenroom.mending.result import CannotMend
 from greenroom.mending.sound_plan import LIMIT, SoundPlan, planned
 from greenroom.mending.tracks import Copied, SoundTrack, Track
 from greenroom.mending.words import codec_name
+from greenroom.rules import Category
 
 _BIT_EXACT: Final = {"fflags": "+bitexact"}
 
@@ -62,6 +63,8 @@ def mend(job: Job, film: Film) -> Draft:
     sound = film.sound
     if sound is None:
         raise CannotMend("There is no sound in this file.")
+    if job.kind not in (None, Category.AUDIO):
+        raise CannotMend(f"This is sound without a picture; no {job.kind.value} file can be made of it.")
     seconds, size = measured(job, sound.index)
     if seconds <= 0:
         raise CannotMend("There is no sound in this file that can be played. Export it again.")

@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 import av
 
 from greenroom.mending.film_plan import Plan
-from greenroom.mending.film_source import UNREADABLE, Film, Pictures
+from greenroom.mending.film_source import DECODER, UNREADABLE, Film, Pictures
 from greenroom.mending.film_writer import H264, Look
 from greenroom.mending.pictures_filter import PictureFilter
 from greenroom.mending.result import CannotMend
@@ -114,6 +114,7 @@ class PictureTrack(_Decoded):
     def __init__(self, out: Any, stream: Any, film: Film, pictures: Pictures, plan: Plan) -> None:
         super().__init__(stream, film.start)
         stream.thread_type = "AUTO"
+        stream.codec_context.options = dict(DECODER)
         self._encoder = H264(out, plan, _look(pictures))
         self._filter = PictureFilter(plan.size, turn=pictures.turn, interlaced=pictures.interlaced)
         self._gap = _GAP / plan.rate if pictures.rate > plan.rate else 0.0
