@@ -238,7 +238,7 @@ def report(rows: Sequence[Side], count: int, size: int) -> str:
         f"{count:,} files of {SMALLEST // KIB} to {LARGEST // KIB} KB, {size / 2**30:.2f} GB in all, of",
         f"every type that WhatsApp takes; {CORES} cores; {ROUNDS} rounds by turns; medians (and spread).",
         "Start-up is counted. CPU is user and system time of all processes; where other programs share the",
-        "cores, as they did here, its ratio is the one to trust.",
+        f"cores (load average at the end: {os.getloadavg()[0]:.1f}), its ratio is the one to trust.",
         "",
         f"Python {platform.python_version()}, {platform.system()} {platform.machine()}.",
         "",
