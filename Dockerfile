@@ -15,6 +15,6 @@ COPY sandbox sandbox
 COPY examples examples
 COPY cli cli
 RUN printf '#!/bin/sh\nexec python -m cli "$@"\n' > /usr/local/bin/greenroom && chmod +x /usr/local/bin/greenroom \
- && useradd --system --uid 10001 --create-home greenroom && mkdir /media-in && chown greenroom /media-in
+ && useradd --system --uid 10001 --create-home greenroom && mkdir /media-in /mended && chown greenroom /media-in /mended
 USER greenroom
 CMD ["greenroom", "--help"]

@@ -22,7 +22,7 @@ $(READY): requirements/development.txt Makefile
 	@$(BIN)/python -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "greenroom-checkout.pth").write_text(str(pathlib.Path.cwd()) + "\n")'
 	@# A script for the shell and for Python at once: a path with spaces, or a long one, can't follow `#!`.
 	@printf '%s\n' '#!/bin/sh' "'''exec' \"$(CURDIR)/$(BIN)/python\" \"\$$0\" \"\$$@\"" "' '''" 'from cli import main' '' \
-		'main(prog_name="greenroom")' > $(BIN)/greenroom
+		'if __name__ == "__main__":' '    main(prog_name="greenroom")' > $(BIN)/greenroom
 	@chmod +x $(BIN)/greenroom
 	@touch $(READY)
 

@@ -13,7 +13,8 @@ from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
-from cli.report import MOST_LINES, mend, verdict_as_json
+from cli.mending import Mending, mend_all
+from cli.verdicts import MOST_LINES, mend, verdict_as_json
 from cli.words import console, count, remarks, size
 from greenroom.inspection.crew import judge_all
 from greenroom.verdict import Verdict
@@ -24,11 +25,17 @@ Row = tuple[Path, Verdict]
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 @click.option("--json", "as_lines", is_flag=True, help="One JSON object a file, instead of a table.")
+@click.option(
+    "--mend",
+    "mend_into",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Put mended copies of what can be mended into this folder; the originals stay as they are.",
+)
 @click.pass_context
-def check(context: click.Context, *, paths: tuple[Path, ...], as_lines: bool) -> None:
+def check(context: click.Context, *, paths: tuple[Path, ...], as_lines: bool, mend_into: Path | None) -> None:
     """Judge PATHS (files and folders) by WhatsApp's rules.
 
-    Exit code 0: all are accepted. 1: some are rejected. 2: it could not be done.
+    Exit code 0: all are accepted, or mended with --mend. 1: some are rejected. 2: it could not be done.
     """
     files = [file for path in paths for file in files_to_judge(path)]
     if not files:
@@ -42,8 +49,58 @@ def check(context: click.Context, *, paths: tuple[Path, ...], as_lines: bool) ->
         transient=True,
         disable=not remarks.is_terminal,
     )
-    rejected = _write_lines(watched) if as_lines else _show(list(watched))
+    if mend_into is not None:
+        rejected = _mend(list(watched), mend_into, as_lines=as_lines)
+    else:
+        rejected = _write_lines(watched) if as_lines else _show(list(watched))
     context.exit(1 if rejected else 0)
+
+
+def _mend(rows: Sequence[Row], into: Path, *, as_lines: bool) -> bool:
+    """Mend what can be, and show verdicts and mendings; answers whether any file stays rejected."""
+    mendings = list(
+        track(
+            mend_all(rows, into),
+            total=len(rows),
+            description="Mending",
+            console=remarks,
+            transient=True,
+            disable=not remarks.is_terminal,
+        )
+    )
+    if as_lines:
+        for (file, verdict), mending in zip(rows, mendings, strict=True):
+            _write(verdict_as_json(file, verdict, mending))
+    else:
+        _show(rows)
+        _show_mendings(rows, mendings)
+    return any(
+        not verdict.accepted and mending.path is None
+        for (_, verdict), mending in zip(rows, mendings, strict=True)
+    )
+
+
+def _show_mendings(rows: Sequence[Row], mendings: Sequence[Mending]) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column("File", overflow="fold", ratio=3)
+    table.add_column("Mended copy", overflow="fold", ratio=3)
+    table.add_column("What was done", overflow="fold", ratio=6)
+    touched = [
+        (file, mending)
+        for (file, _), mending in zip(rows, mendings, strict=True)
+        if mending.path is not None or mending.problem
+    ]
+    for file, mending in touched[:MOST_LINES]:
+        steps = "\n".join(printable(step) for step in mending.steps)
+        done = Text(steps, "cyan") if mending.path else Text(printable(mending.problem), "red")
+        copy = printable(str(mending.path)) if mending.path else "none"
+        table.add_row(Text(printable(str(file))), Text(copy), done)
+    console.print()
+    console.print(table)
+    if len(touched) > MOST_LINES:
+        console.print(f"... and {len(touched) - MOST_LINES:,} more; all of them with --json.")
+    copies = sum(mending.path is not None for mending in mendings)
+    console.print(f"\n[bold]{count(copies, 'mended copy', 'mended copies')}[/bold]")
 
 
 def files_to_judge(path: Path) -> Iterator[Path]:
@@ -70,14 +127,17 @@ def _emptied(paths: list[Path]) -> Iterator[Path]:
 
 def _write_lines(rows: Iterable[Row]) -> bool:
     """Write each verdict as soon as it is known; answers whether any file is rejected."""
-    output = sys.stdout.buffer
     rejected = False
     for file, verdict in rows:
-        # A name that is no UTF-8 keeps its bytes as JSON escapes: Python reads them back as the same path.
-        output.write(verdict_as_json(file, verdict).encode("utf-8", "backslashreplace") + b"\n")
-        output.flush()
+        _write(verdict_as_json(file, verdict))
         rejected = rejected or not verdict.accepted
     return rejected
+
+
+def _write(line: str) -> None:
+    # A name that is no UTF-8 keeps its bytes as JSON escapes: Python reads them back as the same path.
+    sys.stdout.buffer.write(line.encode("utf-8", "backslashreplace") + b"\n")
+    sys.stdout.buffer.flush()
 
 
 def _show(rows: Sequence[Row]) -> bool:

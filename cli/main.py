@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import click
 
-from cli.campaign import campaign
-from cli.channel import channel
-from cli.check import check
-from cli.demo import demo
-from cli.doctor import doctor
-from cli.media import media
-from cli.run import run
-from cli.sandbox import sandbox
 from greenroom import __version__
 from greenroom.errors import GreenroomError
 
@@ -21,8 +14,23 @@ from greenroom.errors import GreenroomError
 INTERRUPTED = 130
 
 
+#: Each subcommand stands in a module of its name, which is loaded when the command is called: looking at
+#: files needs neither tables nor tasks, whose libraries take a second to load.
+COMMANDS = ("campaign", "channel", "check", "demo", "doctor", "media", "run", "sandbox")
+
+
 class Greenroom(click.Group):
     """Our errors are sentences for people: shown as such, with exit code 2."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own signature
+        """The names of all subcommands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """A subcommand, loaded now if it was not yet."""
+        if cmd_name in COMMANDS and cmd_name not in self.commands:
+            self.add_command(getattr(import_module(f"cli.{cmd_name}"), cmd_name))
+        return super().get_command(ctx, cmd_name)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the subcommand."""
@@ -46,7 +54,3 @@ class Failure(click.ClickException):
 @click.version_option(__version__, prog_name="greenroom")
 def main() -> None:
     """Get WhatsApp media ready before a campaign goes on stage."""
-
-
-for command in (run, check, channel, campaign, media, sandbox, doctor, demo):
-    main.add_command(command)

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any, TextIO
 
 from rich.table import Table
 
+from cli.verdicts import MOST_LINES, json_line, mend
 from cli.words import day, plain, size
-from greenroom.reasons import MEND, Reason
 from greenroom.sources import shown
-from greenroom.verdict import Verdict
 from models.progress import ItemReport, Stage
 
 COLUMNS = (
@@ -32,8 +29,6 @@ COLUMNS = (
     "uploaded_at",
     "expires_at",
 )
-#: A longer table is cut; the CSV has all lines.
-MOST_LINES = 60
 
 
 def accepted_table(items: Sequence[ItemReport], *, most: int = MOST_LINES) -> Table:
@@ -65,17 +60,9 @@ def rejected_table(items: Sequence[ItemReport], *, most: int = MOST_LINES) -> Ta
     return table
 
 
-def mend(reason: str | None) -> str:
-    """What to do about a reason; nothing for one of another version's."""
-    try:
-        return MEND[Reason(reason)] if reason else ""
-    except (ValueError, KeyError):
-        return ""
-
-
 def as_json(item: ItemReport) -> str:
     """One line of `greenroom run --json`."""
-    return _line(
+    return json_line(
         {
             "path": item.source,
             "verdict": verdict(item.stage),
@@ -91,32 +78,6 @@ def as_json(item: ItemReport) -> str:
             **({"original_sha256": item.original_sha256, "mended": item.mended} if item.mended else {}),
         }
     )
-
-
-def verdict_as_json(path: Path, judged: Verdict) -> str:
-    """One line of `greenroom check --json`."""
-    return _line(
-        {
-            "path": str(path),
-            "verdict": "accepted" if judged.accepted else "rejected",
-            "category": judged.category,
-            "mime_type": judged.mime_type,
-            "size": judged.size,
-            "sha256": judged.sha256,
-            "reason": judged.reason,
-            "detail": judged.detail,
-        }
-    )
-
-
-def _line(values: dict[str, Any]) -> str:
-    """JSON in letters that people can read, unless a name is not Unicode: that is spelt out in ASCII."""
-    line = json.dumps(values, ensure_ascii=False)
-    try:
-        line.encode()
-    except UnicodeEncodeError:
-        return json.dumps(values)
-    return line
 
 
 def verdict(stage: Stage) -> str:

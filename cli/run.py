@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from cli.embedded import Outcome, Request, get_ready, require_files, sandbox_key, stack_plan
-from cli.report import MOST_LINES, accepted_table, as_json, rejected_table, write_csv
+from cli.report import accepted_table, as_json, rejected_table, write_csv
 from cli.stage import (
     LIVE,
     SANDBOX,
@@ -20,6 +20,7 @@ from cli.stage import (
     state_option,
     to_be_mended,
 )
+from cli.verdicts import MOST_LINES
 from cli.words import console, count, plain, remarks
 from greenroom.errors import Misuse
 from greenroom.manifest import items_of_paths, parse_moment, parse_plan, read_manifest

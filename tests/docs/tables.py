@@ -155,8 +155,11 @@ def _below(name: str, each: click.Command) -> Iterator[tuple[str, click.Command]
     if not isinstance(each, click.Group):
         yield name, each
         return
-    for inner, below in sorted(each.commands.items()):
-        yield from _below(f"{name} {inner}", below)
+    context = click.Context(each)
+    for inner in sorted(each.list_commands(context)):
+        below = each.get_command(context, inner)
+        if below is not None:
+            yield from _below(f"{name} {inner}", below)
 
 
 def _first_sentence(each: click.Command) -> str:

@@ -1,0 +1,58 @@
+"""What inspection said of files, as JSON lines and in words; loads neither tables nor tasks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from cli.mending import Mending
+from greenroom.reasons import MEND, Reason
+from greenroom.verdict import Verdict
+
+#: A longer table is cut; the CSV has all lines.
+MOST_LINES = 60
+
+
+def mend(reason: str | None) -> str:
+    """What to do about a reason; nothing for one of another version's."""
+    try:
+        return MEND[Reason(reason)] if reason else ""
+    except (ValueError, KeyError):
+        return ""
+
+
+def verdict_as_json(path: Path, judged: Verdict, mending: Mending | None = None) -> str:
+    """One line of `greenroom check --json`; with `--mend`, what came of it beside the contract's fields."""
+    return json_line(
+        {
+            "path": str(path),
+            "verdict": "accepted" if judged.accepted else "rejected",
+            "category": judged.category,
+            "mime_type": judged.mime_type,
+            "size": judged.size,
+            "sha256": judged.sha256,
+            "reason": judged.reason,
+            "detail": judged.detail,
+            **(
+                {
+                    "mended_path": str(mending.path) if mending.path else None,
+                    "mended_sha256": mending.sha256,
+                    "mended": mending.steps,
+                    "not_mended": mending.problem,
+                }
+                if mending is not None
+                else {}
+            ),
+        }
+    )
+
+
+def json_line(values: dict[str, Any]) -> str:
+    """JSON in letters that people can read, unless a name is not Unicode: that is spelt out in ASCII."""
+    line = json.dumps(values, ensure_ascii=False)
+    try:
+        line.encode()
+    except UnicodeEncodeError:
+        return json.dumps(values)
+    return line
