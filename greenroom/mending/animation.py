@@ -46,7 +46,7 @@ def to_film(job: Job, image: Image.Image) -> Draft:
     times = _times(seconds)
     rate = min(limits.MOST_RATE, max(1.0, count / seconds))
     plan = planned(size=image.size, rate=rate, seconds=seconds * times, sound=False)
-    silent_film(job, plan, Look(), lambda: _frames(job, image, plan, times))
+    silent_film(job, plan, Look(), lambda: _frames(job, image, plan, times), lasting=seconds_of(image))
     steps = [
         f"Made an MP4 video of the {image.format} animation: {human_time(seconds * times)}, without sound."
     ]
@@ -72,8 +72,6 @@ def _frames(job: Job, image: Image.Image, plan: Plan, times: int) -> Frames:
             image.seek(number)
             yield _frame(image, plan, clock)
             clock += seconds_of(image)
-    # MP4 shows the last picture as long as the one before it: half of its time each, and it is right.
-    yield _frame(image, plan, clock - seconds_of(image) / 2)
 
 
 def _frame(image: Image.Image, plan: Plan, clock: float) -> Any:

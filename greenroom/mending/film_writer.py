@@ -65,10 +65,15 @@ class H264:
         self._last = -1
         self.ticks = plan.ticks
 
-    def encode(self, frame: Any | None) -> list[Any]:
-        """Packets for a picture, or the last ones for None; a picture out of order is left out."""
-        if frame is None:
-            return list(self.stream.encode(None))
+    def finish(self, lasting: float | None = None) -> list[Any]:
+        """The last packets; the last picture is shown for so many seconds, or as long as the others."""
+        packets = list(self.stream.encode(None))
+        if packets and lasting is not None:
+            packets[-1].duration = round(lasting * self.ticks)
+        return packets
+
+    def encode(self, frame: Any) -> list[Any]:
+        """Packets for a picture; one that is out of order is left out."""
         pts = int(frame.pts * frame.time_base * self.ticks)
         if pts <= self._last:
             return []
@@ -78,7 +83,7 @@ class H264:
         return list(self.stream.encode(frame))
 
 
-def silent_film(job: Job, plan: Plan, look: Look, frames: Callable[[], Frames]) -> None:
+def silent_film(job: Job, plan: Plan, look: Look, frames: Callable[[], Frames], *, lasting: float) -> None:
     """Write pictures as a film without sound.
 
     Args:
@@ -86,6 +91,7 @@ def silent_film(job: Job, plan: Plan, look: Look, frames: Callable[[], Frames]) 
         plan: size and bits.
         look: colours.
         frames: makes the pictures, as often as it is asked.
+        lasting: seconds that the last picture is shown.
 
     Raises:
         CannotMend: it is over the limit whatever is tried.
@@ -98,7 +104,7 @@ def silent_film(job: Job, plan: Plan, look: Look, frames: Callable[[], Frames]) 
             for frame in frames():
                 for picture in pictures.feed(frame):
                     out.mux(encoder.encode(picture))
-            out.mux(encoder.encode(None))
+            out.mux(encoder.finish(lasting))
         if job.out.stat().st_size <= LIMIT:
             return
     raise CannotMend("This animation is over WhatsApp's limit for videos whatever is tried. Make it shorter.")

@@ -138,7 +138,7 @@ class PictureTrack(_Decoded):
             yield from self._picture(frame)
         for frame in self._filter.feed(None):
             yield from self._encoder.encode(frame)
-        yield from self._encoder.encode(None)
+        yield from self._encoder.finish()
 
     def _picture(self, frame: Any) -> Iterator[Any]:
         if frame.is_corrupt and self._last is None:

@@ -1,0 +1,77 @@
+"""Moving pictures become silent films that last as long and look the same."""
+
+from __future__ import annotations
+
+import pytest
+from PIL import Image
+
+from examples import makers
+from greenroom.mending import CannotMend, limits
+from greenroom.rules import Category
+from tests.mending.kit import Bench, far, film, said
+
+PICTURES = [makers.picture(160, 120, title=str(look), look=look) for look in range(4)]
+
+
+def moving(form: str, **options: object) -> bytes:
+    """Four banners."""
+    return makers.saved(PICTURES[0], form, save_all=True, append_images=PICTURES[1:], **options)
+
+
+def test_a_gif_becomes_a_film(bench: Bench) -> None:
+    """At its own pace, and in its own colours."""
+    mended = bench.mend("moving.gif", moving("GIF", duration=[500, 1000, 1500, 1000]))
+    after = film(mended.path)
+    assert after["codecs"] == ["h264"]
+    assert [round(time, 2) for time in after["times"]] == [0, 0.5, 1.5, 3.0]
+    assert all(far(image, wanted) < 12 for image, wanted in zip(after["pictures"], PICTURES, strict=True))
+    assert mended.verdict.label.startswith("MP4 video, 0:04, 160 x 120, H.264")
+    assert not mended.verdict.notices
+
+
+def test_a_short_one_is_repeated(bench: Bench) -> None:
+    """GIFs loop and videos do not: a blink of a second would be over before anyone looks."""
+    mended = bench.mend("blink.gif", moving("GIF", duration=100))
+    assert len(film(mended.path)["pictures"]) == 4 * 8
+    assert "Repeated it 8 times" in said(mended)
+
+
+@pytest.mark.parametrize("form", ["AVIF", "WEBP"])
+def test_others_that_move(bench: Bench, form: str) -> None:
+    """AVIF by itself; WebP, a sticker by nature, where a video is asked for."""
+    data = moving(form, duration=1000)
+    mended = bench.mend(f"moving.{form.lower()}", data, kind=Category.VIDEO)
+    assert len(film(mended.path)["pictures"]) == 4
+
+
+def test_transparent_pictures_stand_on_white(bench: Bench) -> None:
+    """Not on black."""
+    ball = Image.new("RGBA", (64, 64))
+    ball.paste((255, 0, 0, 255), (20, 20, 40, 40))
+    other = ball.rotate(45)
+    data = makers.saved(ball, "GIF", save_all=True, append_images=[other], duration=2000, disposal=2)
+    first = film(bench.mend("ball.gif", data).path)["pictures"][0]
+    assert min(first.getpixel((3, 3))) > 240
+
+
+def test_odd_sizes_and_large_ones(bench: Bench) -> None:
+    """H.264 wants even sides, and phones no more than 1920."""
+    odd = makers.saved(
+        PICTURES[0].resize((2001, 33)), "GIF", save_all=True, append_images=[PICTURES[1].resize((2001, 33))]
+    )
+    width, height = film(bench.mend("odd.gif", odd).path)["pictures"][0].size
+    assert (width, height) == (1920, 32)
+
+
+def test_a_still_gif_is_no_film(bench: Bench) -> None:
+    """It is an image, and a film where one is asked for it cannot be."""
+    assert bench.mend("still.gif", makers.saved(PICTURES[0], "GIF")).path.suffix == ".png"
+    with pytest.raises(CannotMend, match=r"still picture"):
+        bench.try_mend("still.gif", makers.saved(PICTURES[0], "GIF"), kind=Category.VIDEO)
+
+
+def test_too_many_pictures_are_refused(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bounded, like everything."""
+    monkeypatch.setattr(limits, "MOST_PICTURES", 3)
+    with pytest.raises(CannotMend, match=r"4 pictures"):
+        bench.try_mend("moving.gif", moving("GIF"))

@@ -1,0 +1,104 @@
+"""Stickers become 512 x 512 with nothing cut off, under 100 KB or, moving, under 500 KB."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from PIL import Image
+
+from examples import makers
+from greenroom.mending import CannotMend, limits
+from greenroom.rules import KIB, Category
+from tests.mending.kit import Bench, far, said
+
+WIDE = makers.picture(300, 150, title="Hi", look=3)
+
+
+def noise(seed: int, side: int = 512) -> Image.Image:
+    """A picture that packs badly."""
+    return Image.frombytes("RGB", (side, side), random.Random(seed).randbytes(side * side * 3))
+
+
+def frames_of(path: object) -> list[tuple[Image.Image, int]]:
+    """Every picture with its milliseconds."""
+    found = []
+    with Image.open(path) as image:  # type: ignore[arg-type] # a path
+        for number in range(getattr(image, "n_frames", 1)):
+            image.seek(number)
+            image.load()
+            found.append((image.convert("RGBA"), int(image.info.get("duration", 0))))
+    return found
+
+
+def test_a_small_one_is_brought_to_size(bench: Bench) -> None:
+    """Its aspect is kept, and what is around it is transparent."""
+    mended = bench.mend("hi.webp", makers.saved(WIDE, "WEBP", lossless=True))
+    ((image, _),) = frames_of(mended.path)
+    assert image.size == (512, 512)
+    assert image.getpixel((256, 20))[3] == 0  # type: ignore[index] # four numbers
+    assert far(image.crop((0, 128, 512, 384)), WIDE.resize((512, 256), Image.Resampling.LANCZOS)) < 6
+    assert not mended.verdict.notices
+    assert "transparent edges" in said(mended)
+
+
+def test_a_heavy_one_is_packed_better(bench: Bench) -> None:
+    """Close under 100 KB."""
+    mended = bench.mend("noise.webp", makers.saved(noise(1), "WEBP", quality=50))
+    assert 70 * KIB < mended.verdict.size <= 100 * KIB
+
+
+def test_the_heaviest_loses_fine_detail(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blurred beats blocky; where that is not enough either, it is refused."""
+    monkeypatch.setattr(limits, "WORST_STICKER", 80)
+    mended = bench.mend("noise.webp", makers.saved(noise(2), "WEBP", lossless=True))
+    assert "fine detail" in said(mended)
+    monkeypatch.setattr("greenroom.mending.stickers._SOFTER", (1.0,))
+    with pytest.raises(CannotMend, match=r"too much detail for 100 KB"):
+        bench.try_mend("noise.webp", makers.saved(noise(2), "WEBP", lossless=True))
+
+
+def test_movement_and_times_stay(bench: Bench) -> None:
+    """Every picture, as long as before."""
+    pictures = [WIDE.rotate(angle) for angle in (0, 40, 80)]
+    times = [100, 250, 400]
+    data = makers.saved(
+        pictures[0], "WEBP", save_all=True, append_images=pictures[1:], duration=times, lossless=True
+    )
+    mended = bench.mend("moving.webp", data)
+    after = frames_of(mended.path)
+    assert [milliseconds for _, milliseconds in after] == times
+    assert mended.verdict.label == "WebP sticker, 512 x 512, animated"
+    for (image, _), wanted in zip(after, pictures, strict=True):
+        inside = image.crop((0, 128, 512, 384))
+        assert far(inside, wanted.resize((512, 256), Image.Resampling.LANCZOS)) < 8
+
+
+def test_a_heavy_moving_one_keeps_its_length(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures are left out before it looks bad, and the rest are shown longer."""
+    monkeypatch.setattr(limits, "WORST_STICKER", 90)
+    pictures = [noise(number, 128).resize((512, 512)) for number in range(9)]
+    data = makers.saved(
+        pictures[0], "WEBP", save_all=True, append_images=pictures[1:], duration=100, quality=100
+    )
+    mended = bench.mend("noise.webp", data)
+    assert mended.verdict.size <= 500 * KIB
+    assert sum(milliseconds for _, milliseconds in frames_of(mended.path)) == 900
+    assert "of its 9 pictures" in said(mended)
+
+
+def test_other_pictures_become_stickers_where_they_are_meant_to(bench: Bench) -> None:
+    """A PNG, a GIF that moves."""
+    mended = bench.mend("hi.png", makers.saved(WIDE, "PNG"), kind=Category.STICKER)
+    assert mended.path.name == "hi.webp"
+    gif = makers.saved(WIDE, "GIF", save_all=True, append_images=[WIDE.rotate(40)], duration=[200, 300])
+    mended = bench.mend("hi.gif", gif, kind=Category.STICKER)
+    assert [milliseconds for _, milliseconds in frames_of(mended.path)] == [200, 300]
+
+
+def test_too_many_pictures_are_refused(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They would all have to be in memory."""
+    monkeypatch.setattr(limits, "MOST_STICKER_PICTURES", 2)
+    gif = makers.saved(WIDE, "GIF", save_all=True, append_images=[WIDE.rotate(40), WIDE.rotate(80)])
+    with pytest.raises(CannotMend, match=r"3 pictures"):
+        bench.try_mend("hi.gif", gif, kind=Category.STICKER)
