@@ -86,6 +86,8 @@ class _Process:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
+            # Out of the terminal's reach: an interrupt is for the command, which ends its processes.
+            start_new_session=True,
         )
 
     def _pipe(self, end: IO[bytes] | None) -> IO[bytes]:
