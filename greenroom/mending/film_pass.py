@@ -40,7 +40,7 @@ def run(job: Job, film: Film, out: Any, build: Build, *, limit: int) -> None:
         tracks = build(out, source)
         for packet in source.demux([source.streams[index] for index in tracks]):
             job.deadline.check()
-            for made in tracks[packet.stream_index].feed(packet):
+            for made in tracks[packet.stream.index].feed(packet):
                 written += made.size
                 out.mux(made)
             if written > limit:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import av
 
+from greenroom.inspection.words import human_size
 from greenroom.mending import limits
 from greenroom.mending.job import Job
 from greenroom.mending.pictures_filter import HDR
@@ -26,8 +27,11 @@ _OPTIONS: Final = {"format_whitelist": _READERS, "protocol_whitelist": "none"}
 #: For the decoder of pictures: a stream may grow on the way, but not beyond this.
 DECODER: Final = {"max_pixels": str(limits.MOST_FRAME_PIXELS)}
 #: Readers that take the play time from the file's own index, so that less than that means a cut file.
-_WITH_INDEX: Final = ("mov", "matroska", "avi", "asf", "wav", "flac")
+_WITH_INDEX: Final = ("mov", "matroska", "avi", "asf", "flac", "aiff")
 _MOST_PACKETS_TO_A_PICTURE: Final = 3000
+#: Share of the bytes that have to be there, and lengths that stand for "not known".
+_WHOLE: Final = 0.9
+_UNKNOWN_LENGTH: Final = 0x7FFFF000
 _USUAL_RATE: Final = 30.0
 _MOST_RATE: Final = 300.0
 _PLACES: Final = ("location", "com.apple.quicktime.location.iso6709", "location-eng")
@@ -140,6 +144,7 @@ def examine(job: Job) -> Film:
     Raises:
         CannotMend: there is neither picture nor sound, or a picture is larger than any film's.
     """
+    _refuse_cut_riff(job.path)
     with opened(job.path) as container:
         streams = container.streams
         video = [stream for stream in streams.video if not _is_cover(stream)]
@@ -151,7 +156,7 @@ def examine(job: Job) -> Film:
             raise CannotMend("This file has neither a picture nor sound that Greenroom can read.")
         return Film(
             form=container.format.name,
-            seconds=(container.duration or 0) / av.time_base,
+            seconds=_seconds(container, video),
             start=(container.start_time or 0) / av.time_base,
             pictures=pictures,
             sound=_sound(sound) if sound is not None else None,
@@ -159,6 +164,30 @@ def examine(job: Job) -> Film:
             covers=len(streams.video) - len(video),
             located=any(place in container.metadata for place in _PLACES),
         )
+
+
+def _refuse_cut_riff(path: Path) -> None:
+    """WAV and AVI say how long they are; FFmpeg believes what is there instead.
+
+    Writers that do not know beforehand leave 0 or the largest number.
+    """
+    with path.open("rb") as file:
+        head = file.read(8)
+    if not head.startswith(b"RIFF") or len(head) < 8:  # noqa: PLR2004 - a chunk's header
+        return
+    declared, there = int.from_bytes(head[4:], "little"), path.stat().st_size
+    if there < declared * _WHOLE and declared < _UNKNOWN_LENGTH:
+        raise CannotMend(
+            f"This file is cut short: {human_size(there)} of {human_size(declared)} are there. Export it again."
+        )
+
+
+def _seconds(container: Any, video: list[Any]) -> float:
+    """Play time by the container; of AVI by its count of pictures, since FFmpeg goes by what is there."""
+    seconds = float((container.duration or 0) / av.time_base)
+    if container.format.name == "avi" and video:
+        seconds = max(seconds, video[0].frames / _rate(video[0]))
+    return seconds
 
 
 def _is_cover(stream: Any) -> bool:

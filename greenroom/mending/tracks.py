@@ -53,23 +53,42 @@ class Copied:
         self._stream = out.add_stream_from_template(stream)
         self._stream.metadata.clear()
         self._shift = round(start / stream.time_base)
+        rate = getattr(stream, "average_rate", None)
+        self._step = round(1 / rate / stream.time_base) if rate else 0
+        self._sound = stream.type == "audio"
+        self._waiting: list[Any] = []
         self.seconds = 0.0
 
     def feed(self, packet: Any) -> Iterator[Any]:
         """The packet, on the new file's clock."""
-        if packet.dts is None or packet.size == 0:
+        if packet.size == 0:
             return
         if packet.pts is None:
             raise ValueError("a packet that does not say when it is shown")
+        if packet.dts is None and self._sound:
+            packet.dts = packet.pts
+        if packet.dts is None:
+            # Matroska says when pictures are shown, not when they are decoded; FFmpeg knows a few later.
+            self._waiting.append(packet)
+            return
+        waiting, self._waiting = self._waiting, []
+        for before, held in enumerate(reversed(waiting), 1):
+            held.dts = packet.dts - before * (held.duration or self._step)
+        for ready in (*waiting, packet):
+            yield self._shifted(ready)
+
+    def finish(self) -> Iterator[Any]:
+        """Pictures whose order was never told."""
+        if self._waiting:
+            raise ValueError("packets that do not say when they are decoded")
+        yield from ()
+
+    def _shifted(self, packet: Any) -> Any:
         packet.pts -= self._shift
         packet.dts -= self._shift
         self.seconds = max(self.seconds, float((packet.pts + (packet.duration or 0)) * packet.time_base))
         packet.stream = self._stream
-        yield packet
-
-    def finish(self) -> Iterator[Any]:
-        """Nothing is held back."""
-        yield from ()
+        return packet
 
 
 class _Decoded:

@@ -84,7 +84,7 @@ def film(path: Path) -> dict[str, Any]:
     found: dict[str, Any] = {"codecs": [], "pictures": [], "times": [], "samples": 0, "channels": 0}
     with av.open(str(path)) as container:
         for stream in container.streams:
-            found["codecs"].append(stream.codec_context.name)
+            found["codecs"].append(stream.codec_context.codec.canonical_name)
         for frame in container.decode(*container.streams.get(video=0 if container.streams.video else ())):
             if isinstance(frame, av.VideoFrame):
                 found["pictures"].append(frame.to_image())  # type: ignore[no-untyped-call] # PyAV leaves it bare
