@@ -16,6 +16,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    case,
     false,
     func,
     or_,
@@ -107,6 +108,19 @@ class NewItem:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ItemClaim:
+    """A claim handed out for inspection.
+
+    Attributes:
+        claim: the claim.
+        suspect: whether inspecting it failed before; it may be what brings its worker down.
+    """
+
+    claim: Claim
+    suspect: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class ItemUnderInspection:
     """An item that this worker has taken, with all that its inspection needs."""
 
@@ -191,7 +205,7 @@ def move_items(connection: Connection, *, campaign_id: str, due_at: datetime) ->
     )
 
 
-def claim_items(connection: Connection, *, limit: int, now: datetime, lease: timedelta) -> list[Claim]:
+def claim_items(connection: Connection, *, limit: int, now: datetime, lease: timedelta) -> list[ItemClaim]:
     """Claim up to `limit` items for inspection, those of the earliest send time first."""
     chosen = (
         select(Item.id)
@@ -211,9 +225,12 @@ def claim_items(connection: Connection, *, limit: int, now: datetime, lease: tim
         update(Item)
         .where(Item.id.in_(select(chosen.c.id)))
         .values(state=ItemState.CLAIMED, token=Item.token + 1, lease_until=now + lease)
-        .returning(Item.id, Item.token)
+        .returning(Item.id, Item.token, Item.attempts)
     )
-    return sorted((Claim(id=row.id, token=row.token) for row in result), key=lambda claim: claim.id)
+    return [
+        ItemClaim(claim=Claim(id=row.id, token=row.token), suspect=row.attempts > 0)
+        for row in sorted(result, key=lambda row: row.id)
+    ]
 
 
 def count_items_handed_out(connection: Connection, *, now: datetime) -> int:
@@ -353,12 +370,23 @@ def postpone_item(connection: Connection, claim: Claim, *, until: datetime, deta
     )
 
 
-def inspect_again(connection: Connection, *, asset_id: int) -> None:
-    """Send all items that share an asset back to inspection: its source holds other bytes now."""
+def inspect_again(connection: Connection, *, asset_id: int, until: datetime, max_attempts: int) -> None:
+    """Send all items that share an asset back to inspection: its source holds other bytes now.
+
+    Not at once, and it counts as an attempt: a file that is written to all the time has its end, too.
+    """
     connection.execute(
         update(Item)
         .where(Item.asset_id == asset_id, Item.state == ItemState.ACCEPTED)
-        .values(state=ItemState.WAITING, asset_id=None, token=Item.token + 1)
+        .values(
+            state=case((Item.attempts + 1 >= max_attempts, ItemState.REJECTED), else_=ItemState.WAITING),
+            reason=case((Item.attempts + 1 >= max_attempts, Reason.UNREADABLE)),
+            detail="The file was changed while it was being sent.",
+            asset_id=None,
+            token=Item.token + 1,
+            attempts=Item.attempts + 1,
+            not_before=until,
+        )
     )
 
 

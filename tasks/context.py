@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -11,8 +12,10 @@ from functools import cached_property
 from typing import Any
 
 from celery import current_app
+from kombu.exceptions import KombuError
 from redis import Redis
 from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from greenroom.clock import Clock, SystemClock
@@ -22,6 +25,8 @@ from greenroom.settings import Settings
 from greenroom.task_names import QUEUES, TaskName
 from greenroom.vault import Vault
 from models import Database
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +69,14 @@ def publish_to_broker(message: Message) -> None:
     current_app.send_task(
         message.name, args=message.args, queue=QUEUES[message.name], argsrepr=message.summary
     )
+
+
+def announce(context: Context, message: Message) -> None:
+    """Ask for work that beat would ask for anyway: a broker that is away fails nothing that is done."""
+    try:
+        context.publish(message)
+    except (KombuError, RedisError, OSError) as error:
+        logger.warning("%s waits for beat's next tick: %s", message.name, error)
 
 
 def make_context(settings: Settings) -> Context:

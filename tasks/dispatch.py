@@ -26,6 +26,9 @@ BATCHES_A_TICK = 4
 #: Up to so many files are sent out one by one: while little waiting, the first ID comes soonest that way.
 SINGLES = 4
 
+#: Bytes in one upload task, unless one file has more.
+BYTES_A_BATCH = 64 * MIB
+
 Thing = TypeVar("Thing")
 
 
@@ -56,7 +59,10 @@ def _hand_out_inspections(context: Context) -> int:
     with context.database.write() as connection:
         room = settings.inspect_ahead - count_items_handed_out(connection, now=now)
         claims = claim_items(connection, limit=room, now=now, lease=settings.lease) if room > 0 else []
-    for part in _parts(claims, settings.inspect_batch_size):
+    # What failed before goes alone: if it brings its worker down again, it takes no other file with it.
+    alone = [[item.claim] for item in claims if item.suspect]
+    others = [item.claim for item in claims if not item.suspect]
+    for part in [*_parts(others, settings.inspect_batch_size), *alone]:
         context.publish(
             Message(name=TaskName.INSPECT, args=[as_json(part)], summary=f"{_files(len(part))} to inspect")
         )
@@ -106,8 +112,20 @@ def _claim_for(context: Context, channel_id: str, batches: int) -> list[Message]
             args=[channel_id, as_json([asset.claim for asset in part])],
             summary=summary_of(channel_id, part),
         )
-        for part in _parts(claims, batch_size(len(claims), most=settings.batch_size, batches=batches))
+        for part in _batches(claims, batch_size(len(claims), most=settings.batch_size, batches=batches))
     ]
+
+
+def _batches(claims: Sequence[AssetClaim], size: int) -> Iterator[list[AssetClaim]]:
+    """Batches of so many files at most, and of so many bytes: a worker that is to end must get to its end."""
+    batch: list[AssetClaim] = []
+    for claim in claims:
+        if batch and (len(batch) == size or sum(one.size for one in [*batch, claim]) > BYTES_A_BATCH):
+            yield batch
+            batch = []
+        batch.append(claim)
+    if batch:
+        yield batch
 
 
 def batch_size(waiting: int, *, most: int, batches: int = BATCHES_A_TICK) -> int:

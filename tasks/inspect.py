@@ -24,7 +24,7 @@ from models.database import DatabaseUnavailable
 from models.item import ItemUnderInspection, postpone_item, record_verdict, renew_items, take_items
 from models.media import has_live_media
 from tasks.backoff import backoff
-from tasks.context import Context, Message
+from tasks.context import Context, Message, announce
 from tasks.keep_alive import kept_alive
 
 logger = logging.getLogger(__name__)
@@ -68,8 +68,9 @@ def inspect(context: Context, claims: Sequence[Claim]) -> dict[str, int]:
                 unwritten = unwritten[len(judged) :]
                 judged, written_at = [], clock.now()
     if counts["accepted"]:
-        context.publish(
-            Message(name=TaskName.DISPATCH, args=[], summary=f"{counts['accepted']} files were accepted")
+        announce(
+            context,
+            Message(name=TaskName.DISPATCH, args=[], summary=f"{counts['accepted']} files were accepted"),
         )
     return counts
 

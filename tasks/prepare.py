@@ -10,7 +10,7 @@ from greenroom.task_names import TaskName
 from models.campaign import save_campaign
 from models.item import NewItem, lock_items, move_items, save_items
 from models.need import follow_send_times, want_again
-from tasks.context import Context, Message
+from tasks.context import Context, Message, announce
 
 
 def prepare(context: Context, campaign: Mapping[str, Any], items: Sequence[Mapping[str, Any]]) -> int:
@@ -52,5 +52,5 @@ def prepare(context: Context, campaign: Mapping[str, Any], items: Sequence[Mappi
         save_items(connection, campaign_id=plan.id, due_at=plan.send_at, items=rows)
         if saved.moved:
             move_items(connection, campaign_id=plan.id, due_at=plan.send_at)
-    context.publish(Message(name=TaskName.DISPATCH, args=[], summary=f"campaign {plan.id} has come in"))
+    announce(context, Message(name=TaskName.DISPATCH, args=[], summary=f"campaign {plan.id} has come in"))
     return len(rows)

@@ -53,6 +53,9 @@ def _delete_one(context: Context, media: MediaToDelete, paused: set[str]) -> boo
         logger.error("Channel %s is paused: %s", media.channel_id, error)
         return False
     except (TransientError, RequestRefused) as error:
+        if isinstance(error, TransientError):
+            # The rest of the channel waits for the next tick: each try may take a time-out.
+            paused.add(media.channel_id)
         asked = error.retry_after if isinstance(error, TransientError) else REFUSED.total_seconds()
         logger.warning("Media %s of channel %s stays for now: %s", media.media_id, media.channel_id, error)
         with context.database.write() as connection:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from greenroom.task_names import TaskName
 from models.asset import sweep_assets
 from models.item import sweep_items
-from tasks.context import Context, Message
+from tasks.context import Context, Message, announce
 
 #: Rows put back in one transaction.
 CHUNK = 500
@@ -24,5 +24,5 @@ def sweep(context: Context) -> dict[str, int]:
         if max(items, assets) < CHUNK:
             if inspections or uploads:
                 summary = f"{inspections + uploads} files of silent workers are back"
-                context.publish(Message(name=TaskName.DISPATCH, args=[], summary=summary))
+                announce(context, Message(name=TaskName.DISPATCH, args=[], summary=summary))
             return {"inspections": inspections, "uploads": uploads}

@@ -47,7 +47,7 @@ from models.item import inspect_again
 from models.media import has_current_media, record_media
 from models.need import needed_now
 from tasks.backoff import backoff
-from tasks.context import Context, Message
+from tasks.context import Context, Message, announce
 
 logger = logging.getLogger(__name__)
 
@@ -126,7 +126,7 @@ def upload(context: Context, channel_id: str, claims: Sequence[Claim]) -> dict[s
     counts = _work(context, _Batch(channel_id=channel_id, api_key=key), assets)
     if assets:
         summary = f"channel {channel_id} has room for more"
-        context.publish(Message(name=TaskName.DISPATCH, args=[channel_id], summary=summary))
+        announce(context, Message(name=TaskName.DISPATCH, args=[channel_id], summary=summary))
     return counts
 
 
@@ -281,7 +281,7 @@ def _record(context: Context, connection: Connection, batch: _Batch, outcome: _O
         _pause(context, connection, batch.channel_id, error)
     if isinstance(error, TransientError | ChannelError | ClaimLost | _Released):
         return _postpone(context, connection, outcome, error)
-    _give_up(connection, outcome, error)
+    _give_up(context, connection, outcome, error)
     return "failed"
 
 
@@ -328,11 +328,16 @@ def _postpone(context: Context, connection: Connection, outcome: _Outcome, error
     return "postponed"
 
 
-def _give_up(connection: Connection, outcome: _Outcome, error: GreenroomError | None) -> None:
+def _give_up(
+    context: Context, connection: Connection, outcome: _Outcome, error: GreenroomError | None
+) -> None:
     claim = outcome.asset.claim
     if isinstance(error, SourceChanged):
         if finish_asset(connection, claim, state=_at_rest(connection, claim)):
-            inspect_again(connection, asset_id=claim.id)
+            until = outcome.at + backoff(0)
+            inspect_again(
+                connection, asset_id=claim.id, until=until, max_attempts=context.settings.max_attempts
+            )
         return
     reason, detail = Reason.UPLOAD_FAILED, str(error)
     if isinstance(error, FileRejected):

@@ -178,7 +178,8 @@ def _refuse_cut_riff(path: Path) -> None:
     declared, there = int.from_bytes(head[4:], "little"), path.stat().st_size
     if there < declared * _WHOLE and declared < _UNKNOWN_LENGTH:
         raise CannotMend(
-            f"This file is cut short: {human_size(there)} of {human_size(declared)} are there. Export it again."
+            f"This file is cut short: {human_size(there)} of {human_size(declared)} are there. "
+            "Export it again."
         )
 
 

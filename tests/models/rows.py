@@ -50,7 +50,7 @@ def accepted_item(
         new = NewItem(ref=content, source=f"/media/{content}.jpg")
         save_items(connection, campaign_id=campaign, due_at=send_at, items=[new])
         claims = claim_items(connection, limit=1, now=now, lease=LEASE)
-        (item,) = take_items(connection, claims, now=now, lease=LEASE)
+        (item,) = take_items(connection, [one.claim for one in claims], now=now, lease=LEASE)
         asset_id = want_asset(connection, new_asset(world, content, hours=hours, channel=channel))
         record_verdict(connection, item.claim, verdict, asset_id=asset_id)
         queue_upload(connection, asset_id)

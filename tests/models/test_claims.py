@@ -212,7 +212,9 @@ def test_a_renewal_waits_for_nobody(world: World) -> None:
     prepare(world.context, campaign, [{"ref": ref, "source": f"/{ref}"} for ref in "ab"])
     with world.database.write() as connection:
         claims = claim_items(connection, limit=2, now=now, lease=LEASE)
-        first, second = (item.claim for item in take_items(connection, claims, now=now, lease=LEASE))
+        first, second = (
+            item.claim for item in take_items(connection, [one.claim for one in claims], now=now, lease=LEASE)
+        )
     with world.database.write() as connection:
         postpone_item(connection, first, until=now, detail="")
         with world.database.write() as other:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import math
+from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
 from greenroom.errors import LimiterUnavailable
+from greenroom.rules import MIB
 from greenroom.task_names import TaskName
-from models import AssetState
+from models import Asset, AssetState
 from models.asset import finish_asset
 from models.channel import pause_channel
 from models.claim import Claim
+from models.item import take_items
 from tasks.context import Message
-from tasks.dispatch import batch_size, dispatch
+from tasks.dispatch import BYTES_A_BATCH, batch_size, dispatch, from_json
 from tasks.prepare import prepare
+from tasks.sweep import sweep
 from tests.conftest import CHANNEL, MakeWorld, World
-from tests.models.rows import accepted_item
+from tests.models.rows import LEASE, accepted_item
 
 
 def uploads(world: World) -> list[Message]:
@@ -65,6 +70,42 @@ def test_inspections_are_handed_out_in_batches_and_bounded(make_world: MakeWorld
     assert dispatch(world.context)["inspections"] == 50
     assert [len(message.args[0]) for message in world.published] == [20, 20, 10]
     assert dispatch(world.context)["inspections"] == 0
+
+
+def test_what_failed_before_is_inspected_alone(make_world: MakeWorld) -> None:
+    """A file that brings its worker down takes no other file with it a second time."""
+    world = make_world(inspect_batch_size=20)
+    world.add_channel()
+    items = [{"ref": f"{number}", "source": f"/media/{number}.jpg"} for number in range(6)]
+    prepare(world.context, world.campaign(), items)
+    dispatch(world.context)
+    (first,) = [message.args[0] for message in world.published if message.name is TaskName.INSPECT]
+    with world.database.write() as connection:
+        taken = take_items(connection, from_json(first)[:2], now=world.clock.now(), lease=LEASE)
+    assert len(taken) == 2
+    world.clock.advance(timedelta(hours=1))
+    sweep(world.context)
+    world.published.clear()
+    dispatch(world.context)
+    again = [message.args[0] for message in world.published if message.name is TaskName.INSPECT]
+    assert sorted(len(part) for part in again) == [1, 1, 4]
+    assert [part[0][0] for part in again if len(part) == 1] == [item.claim.id for item in taken]
+
+
+def test_large_files_make_small_batches(make_world: MakeWorld) -> None:
+    """A worker that is asked to end finishes its batch: that must not take minutes."""
+    world = make_world(pace=20, horizon=2)
+    world.add_channel()
+    ids = [accepted_item(world, f"file-{number}") for number in range(40)]
+    sizes = {asset_id: (100 if place % 10 == 0 else 12) * MIB for place, asset_id in enumerate(ids)}
+    with world.database.write() as connection:
+        for asset_id, size in sizes.items():
+            connection.execute(update(Asset).where(Asset.id == asset_id).values(size=size))
+    dispatch(world.context)
+    batches = [[sizes[claim[0]] for claim in message.args[1]] for message in uploads(world)]
+    assert sum(map(len, batches)) == 40
+    assert all(sum(batch) <= BYTES_A_BATCH or len(batch) == 1 for batch in batches)
+    assert max(map(len, batches)) > 1
 
 
 def test_a_paused_channel_gets_nothing_and_holds_up_nobody(world: World) -> None:

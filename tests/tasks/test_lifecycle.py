@@ -20,6 +20,7 @@ from tests.tasks.conftest import MakeImage
 from tests.tasks.test_inspect import hand_over, inspect_all
 from tests.tasks.test_upload import upload_all
 
+MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
 
 
@@ -151,6 +152,7 @@ def test_an_id_whose_source_has_changed_is_renewed_or_deleted_like_any_other(
     assert upload_all(world)["failed"] == 1
     asset_id = media_rows(world)[0].asset_id
     assert asset_row(world, asset_id).state == "ready"
+    world.clock.advance(MINUTE)
     inspect_all(world)
     upload_all(world)
     assert resolved(world) not in (None, media_id)

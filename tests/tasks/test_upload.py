@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ from greenroom import sources
 from greenroom.reasons import Reason
 from models.campaign import cancel_campaign
 from models.channel import get_channel
+from tasks.context import Message
 from tasks.dispatch import dispatch, from_json
 from tasks.retire import retire
 from tasks.sweep import sweep
@@ -109,8 +111,43 @@ def test_each_file_of_a_batch_fails_by_itself(make_world: MakeWorld, make_image:
     assert asset_row(world, rows[1].asset_id).reason == Reason.MISSING
     # Changed since it was inspected: inspected again, and then sent as what it is now.
     assert rows[2].state == "waiting"
+    assert inspect_all(world)["accepted"] == 0
+    world.clock.advance(timedelta(minutes=1))
     assert inspect_all(world)["accepted"] == 1
     assert upload_all(world)["uploaded"] == 1
+
+
+def test_a_file_that_is_written_to_all_the_time_is_given_up(
+    make_world: MakeWorld, make_image: MakeImage
+) -> None:
+    """It would be inspected and sent for ever else; the campaign's manager hears of it instead."""
+    world = make_world(max_attempts=3)
+    world.add_channel()
+    path = make_image()
+    hand_over(world, path)
+    for shade in range(1, 4):
+        assert inspect_all(world)["accepted"] == 1
+        make_image(path.name, shade)
+        assert upload_all(world)["failed"] == 1
+        world.clock.advance(timedelta(minutes=5))
+    (item,) = item_rows(world)
+    assert (item.state, item.reason) == ("rejected", Reason.UNREADABLE)
+    assert item.detail == "The file was changed while it was being sent."
+    assert inspect_all(world) == {"accepted": 0, "rejected": 0, "postponed": 0}
+
+
+def test_a_broker_that_is_away_undoes_nothing(world: World, one_file: Path) -> None:
+    """The ID is recorded; that there is room for more, beat will find out."""
+
+    def away(message: Message) -> None:
+        msg = f"no broker for {message.name}"
+        raise ConnectionRefusedError(msg)
+
+    (claims,) = claims_handed_out(world)
+    context = dataclasses.replace(world.context, publish=away)
+    assert upload(context, CHANNEL, from_json(claims))["uploaded"] == 1
+    assert len(media_rows(world)) == 1
+    assert one_file.exists()
 
 
 def test_a_fault_of_ours_costs_one_file_and_no_other_its_id(
