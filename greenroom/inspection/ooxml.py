@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 import struct
+import threading
+import warnings
 import zipfile
 import zlib
 from typing import Final
@@ -26,6 +28,9 @@ _LARGEST_LIST: Final = MIB
 _LARGEST_PART: Final = 128 * KIB
 _MOST_ENTRIES: Final = 20_000
 _ENCRYPTED_FLAG: Final = 0x1
+_BROKEN: Final = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, ValueError)
+#: What is done with a warning is the same for all threads of a process: one at a time changes it.
+_OVERLAPS_SEEN: Final = threading.Lock()
 
 _OFFICE: Final = "application/vnd.openxmlformats-officedocument."
 _MS: Final = "application/vnd.ms-"
@@ -169,9 +174,12 @@ def _unpack(
         Damaged: it cannot be unpacked.
     """
     try:
-        with archive.open(name) as part:
-            return part.read(most)
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, ValueError) as error:
+        with _OVERLAPS_SEEN, warnings.catch_warnings():
+            # Newer Pythons refuse entries that overlap, but of one kind they only warn.
+            warnings.filterwarnings("error", message="Overlapped entries", category=UserWarning)
+            with archive.open(name) as part:
+                return part.read(most)
+    except (*_BROKEN, UserWarning) as error:
         raise Damaged(
             "This Office document or archive is damaged: part of it cannot be unpacked.", mime_type
         ) from error
