@@ -17,8 +17,9 @@ from greenroom.client import Greenroom
 from greenroom.errors import Misuse
 from greenroom.manifest import items_of_paths, parse_moment, parse_plan, read_manifest
 from greenroom.settings import load_settings
-from models.campaign import cancel_campaign, get_campaign, list_campaigns
+from models.campaign import get_campaign, list_campaigns
 from models.channel import get_channel
+from models.need import cancel_campaign
 from models.progress import Stage, campaign_hindrance, campaign_items, campaign_progress
 
 

@@ -30,7 +30,7 @@ from greenroom.task_names import QUEUES, TaskName
 ITEMS_A_MESSAGE = 500
 #: Refs in one `resolve`, whose answer goes through the result backend.
 REFS_A_MESSAGE = 1_000
-USES_A_MESSAGE = 1_000
+REPORTS_A_MESSAGE = 1_000
 
 #: What Celery lets through when the broker, or the place where answers come back, is away; RuntimeError is
 #: its own way of saying that it has tried often enough.
@@ -101,13 +101,23 @@ class Greenroom:
 
     def mark_used(self, uses: Iterable[tuple[str, str, datetime]]) -> None:
         """Report uses: channel, media ID, and when the message was sent (aware)."""
-        for part in _parts(uses, USES_A_MESSAGE):
-            rows = [[channel, media_id, require_aware(at).isoformat()] for channel, media_id, at in part]
-            self._send(TaskName.MARK_USED, [rows], f"{len(rows)} uses")
+        self._report(TaskName.MARK_USED, uses, "uses")
+
+    def mark_dead(self, reports: Iterable[tuple[str, str, datetime]]) -> None:
+        """Report media IDs that the provider did not know: channel, media ID, and when (aware).
+
+        They are answered no more, and what a campaign still needs is uploaded anew at once.
+        """
+        self._report(TaskName.MARK_DEAD, reports, "dead media IDs")
 
     def close(self) -> None:
         """Close the connections."""
         self._app.close()
+
+    def _report(self, name: TaskName, reports: Iterable[tuple[str, str, datetime]], what: str) -> None:
+        for part in _parts(reports, REPORTS_A_MESSAGE):
+            rows = [[channel, media_id, require_aware(at).isoformat()] for channel, media_id, at in part]
+            self._send(name, [rows], f"{len(rows)} {what}")
 
     def _send(self, name: TaskName, args: list[Any], summary: str) -> Any:
         try:

@@ -18,6 +18,7 @@ from dotenv import dotenv_values
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from greenroom.errors import SettingsError
+from greenroom.lifecycle import LifeRules
 from greenroom.limiter import DEFAULT_PACE_PER_SECOND
 from greenroom.vault import Vault
 
@@ -168,6 +169,18 @@ class Settings(BaseModel):
     refresh_margin_days: float = Field(
         default=3.0, gt=0, le=29, description="Days before its end at which a needed media ID is renewed."
     )
+    refresh_spread_days: float = Field(
+        default=2.0,
+        ge=0,
+        le=29,
+        description="Days over which renewals are spread, so that one day's uploads do not come due at once.",
+    )
+    verify_after_days: float = Field(
+        default=7.0, gt=0, le=365, description="Age at which a needed media ID is looked up at the provider."
+    )
+    verify_every_days: float = Field(
+        default=2.0, gt=0, le=365, description="Days between two look-ups of one media ID."
+    )
     grace_hours: float = Field(
         default=24.0,
         ge=0,
@@ -176,6 +189,12 @@ class Settings(BaseModel):
     )
     keep_after_hours: float = Field(
         default=24.0, ge=0, le=8760, description="Hours that media outlive the last campaign that needs them."
+    )
+    prune_after_days: float = Field(
+        default=90.0,
+        ge=1,
+        le=3650,
+        description="Days after which the rows of finished campaigns and deleted media are dropped.",
     )
     dispatch_every: float = Field(
         default=5.0,
@@ -199,10 +218,20 @@ class Settings(BaseModel):
         """How long the provider keeps media after their last use."""
         return timedelta(days=self.media_life_days)
 
-    @property
-    def refresh_margin(self) -> timedelta:
-        """How long before its end a needed media ID is renewed."""
-        return timedelta(days=self.refresh_margin_days)
+    def life_rules(self, media_life: timedelta | None) -> LifeRules:
+        """The rules for a channel's media IDs.
+
+        Args:
+            media_life: the channel's own life, where it has one.
+        """
+        return LifeRules(
+            life=media_life or self.media_life,
+            margin=timedelta(days=self.refresh_margin_days),
+            spread=timedelta(days=self.refresh_spread_days),
+            trust_last_use=self.trust_last_use,
+            verify_after=timedelta(days=self.verify_after_days),
+            verify_every=timedelta(days=self.verify_every_days),
+        )
 
     @property
     def grace(self) -> timedelta:
@@ -213,6 +242,11 @@ class Settings(BaseModel):
     def keep_after(self) -> timedelta:
         """How long media outlive the last campaign that needs them."""
         return timedelta(hours=self.keep_after_hours)
+
+    @property
+    def prune_after(self) -> timedelta:
+        """How long the rows of what is over are kept."""
+        return timedelta(days=self.prune_after_days)
 
 
 def load_settings(

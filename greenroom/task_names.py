@@ -14,7 +14,7 @@ class Queue(StrEnum):
 
 
 class TaskName(StrEnum):
-    """Every task of Greenroom; other programs may enqueue PREPARE, RESOLVE and MARK_USED."""
+    """Every task of Greenroom; other programs may enqueue PREPARE, RESOLVE, MARK_USED and MARK_DEAD."""
 
     PREPARE = "media.prepare"
     INSPECT = "media.inspect"
@@ -22,9 +22,12 @@ class TaskName(StrEnum):
     UPLOAD = "media.upload"
     RESOLVE = "media.resolve"
     MARK_USED = "media.mark_used"
+    MARK_DEAD = "media.mark_dead"
     SWEEP = "media.sweep"
     REFRESH = "media.refresh"
     RETIRE = "media.retire"
+    VERIFY = "media.verify"
+    PRUNE = "media.prune"
 
 
 QUEUES: dict[TaskName, Queue] = {
@@ -34,7 +37,10 @@ QUEUES: dict[TaskName, Queue] = {
     TaskName.UPLOAD: Queue.UPLOAD,
     TaskName.RESOLVE: Queue.CONTROL,
     TaskName.MARK_USED: Queue.CONTROL,
+    TaskName.MARK_DEAD: Queue.CONTROL,
     TaskName.SWEEP: Queue.CONTROL,
     TaskName.REFRESH: Queue.CONTROL,
     TaskName.RETIRE: Queue.UPLOAD,
+    TaskName.VERIFY: Queue.UPLOAD,
+    TaskName.PRUNE: Queue.CONTROL,
 }

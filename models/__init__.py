@@ -6,6 +6,7 @@ from models.campaign import Campaign
 from models.channel import Channel
 from models.database import Database, DatabaseUnavailable
 from models.item import Item, ItemState
+from models.lookups import LookupFailure
 from models.media import Media
 
 __all__ = [
@@ -18,5 +19,6 @@ __all__ = [
     "DatabaseUnavailable",
     "Item",
     "ItemState",
+    "LookupFailure",
     "Media",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import Connection, ForeignKey, String, select, update
+from sqlalchemy import Connection, ForeignKey, Index, String, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from greenroom.errors import Misuse, UnknownName
@@ -18,6 +18,14 @@ class Campaign(Base):
     """One send-out."""
 
     __tablename__ = "campaigns"
+    __table_args__ = (
+        Index(
+            "ix_campaigns_cancelled",
+            "cancelled_at",
+            postgresql_where=text("cancelled_at IS NOT NULL"),
+            sqlite_where=text("cancelled_at IS NOT NULL"),
+        ),
+    )
 
     id: Mapped[str] = mapped_column(String(128), primary_key=True)
     channel_id: Mapped[str] = mapped_column(ForeignKey("channels.id"), index=True)
@@ -121,17 +129,3 @@ def list_campaigns(connection: Connection, *, limit: int = 50) -> list[CampaignR
     """The campaigns with the latest send times first."""
     statement = select(*_COLUMNS).order_by(Campaign.send_at.desc(), Campaign.id).limit(limit)
     return [CampaignRow(**row) for row in connection.execute(statement).mappings()]
-
-
-def cancel_campaign(connection: Connection, campaign_id: str, *, now: datetime) -> None:
-    """Say that the campaign needs nothing any more.
-
-    Raises:
-        UnknownName: there is no such campaign.
-    """
-    get_campaign(connection, campaign_id)
-    connection.execute(
-        update(Campaign)
-        .where(Campaign.id == campaign_id, Campaign.cancelled_at.is_(None))
-        .values(cancelled_at=now)
-    )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Collection
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, String, Text, select, update
+from sqlalchemy import BigInteger, Connection, String, Text, case, func, or_, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from greenroom.errors import Misuse, UnknownName
@@ -26,6 +27,15 @@ class Channel(Base):
     created_at: Mapped[datetime] = mapped_column(Moment)
     paused_at: Mapped[datetime | None] = mapped_column(Moment)
     paused_reason: Mapped[str | None] = mapped_column(Text)
+    #: How long the provider keeps this number's media; None for the setting that holds for all.
+    media_life_seconds: Mapped[int | None] = mapped_column(BigInteger)
+    #: Fingerprint of the rules by which its media have their moments; under others they are worked out anew.
+    life_rules: Mapped[str | None] = mapped_column(String(255))
+    #: What was observed of its media IDs: how many died before their time, how soon at the soonest, and the
+    #: greatest age at which one was seen alive.
+    early_deaths: Mapped[int] = mapped_column(default=0, server_default="0")
+    shortest_life_seconds: Mapped[int | None] = mapped_column(BigInteger)
+    longest_life_seconds: Mapped[int | None] = mapped_column(BigInteger)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,9 +47,18 @@ class ChannelRow:
     api_key: str
     paused_at: datetime | None
     paused_reason: str | None
+    media_life_seconds: int | None
+    early_deaths: int
+    shortest_life_seconds: int | None
+    longest_life_seconds: int | None
+
+    @property
+    def media_life(self) -> timedelta | None:
+        """How long the provider keeps this number's media, where that was said of it."""
+        return None if self.media_life_seconds is None else timedelta(seconds=self.media_life_seconds)
 
 
-_COLUMNS = (Channel.id, Channel.api_base_url, Channel.api_key, Channel.paused_at, Channel.paused_reason)
+_COLUMNS = tuple(getattr(Channel, field.name) for field in fields(ChannelRow))
 
 
 def add_channel(
@@ -103,4 +122,49 @@ def resume_channel(connection: Connection, channel_id: str) -> None:
     """Let a paused channel go on."""
     connection.execute(
         update(Channel).where(Channel.id == channel_id).values(paused_at=None, paused_reason=None)
+    )
+
+
+def set_media_life(connection: Connection, channel_id: str, life: timedelta | None) -> None:
+    """Say how long the provider keeps a number's media; the next refresh works all moments out anew.
+
+    Args:
+        connection: an open transaction.
+        channel_id: of which number.
+        life: None for the setting that holds for all.
+    """
+    seconds = None if life is None else int(life.total_seconds())
+    connection.execute(update(Channel).where(Channel.id == channel_id).values(media_life_seconds=seconds))
+
+
+def lives(connection: Connection, channel_ids: Collection[str]) -> dict[str, timedelta | None]:
+    """How long the provider keeps the media of these numbers, where that was said of them."""
+    statement = select(Channel.id, Channel.media_life_seconds).where(Channel.id.in_(channel_ids))
+    return {
+        row.id: None if row.media_life_seconds is None else timedelta(seconds=row.media_life_seconds)
+        for row in connection.execute(statement)
+    }
+
+
+def note_early_death(connection: Connection, channel_id: str, age: timedelta) -> None:
+    """Count a media ID that was found dead before its time, at this age."""
+    seconds = int(age.total_seconds())
+    shorter = or_(Channel.shortest_life_seconds.is_(None), Channel.shortest_life_seconds > seconds)
+    connection.execute(
+        update(Channel)
+        .where(Channel.id == channel_id)
+        .values(
+            early_deaths=Channel.early_deaths + 1,
+            shortest_life_seconds=case((shorter, seconds), else_=Channel.shortest_life_seconds),
+        )
+    )
+
+
+def note_life(connection: Connection, channel_id: str, age: timedelta) -> None:
+    """Remember that a media ID was seen alive at this age."""
+    seconds = int(age.total_seconds())
+    connection.execute(
+        update(Channel)
+        .where(Channel.id == channel_id, func.coalesce(Channel.longest_life_seconds, -1) < seconds)
+        .values(longest_life_seconds=seconds)
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,9 +14,7 @@ from sqlalchemy import (
     Index,
     String,
     UniqueConstraint,
-    bindparam,
     false,
-    or_,
     select,
     text,
     true,
@@ -24,11 +22,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.asset import Asset, AssetState, Priority
+from greenroom.lifecycle import LifeRules
+from models.asset import Asset
 from models.base import Base, BigKey, Moment
-from models.channel import Channel
 from models.item import Item
-from models.need import needed
 from models.upsert import insert
 
 
@@ -46,17 +43,31 @@ class Media(Base):
             postgresql_where=text("is_current"),
             sqlite_where=text("is_current"),
         ),
+        # Each tick reads what is due, and nothing else.
         Index(
-            "ix_media_uploaded",
-            "uploaded_at",
+            "ix_media_refresh",
+            "refresh_at",
             postgresql_where=text("is_current"),
             sqlite_where=text("is_current"),
         ),
         Index(
-            "ix_media_expires",
-            "expires_at",
+            "ix_media_retire",
+            "retire_at",
             postgresql_where=text("is_current"),
             sqlite_where=text("is_current"),
+        ),
+        Index(
+            "ix_media_verify",
+            "channel_id",
+            "verify_at",
+            postgresql_where=text("is_current AND verify_at IS NOT NULL"),
+            sqlite_where=text("is_current AND verify_at IS NOT NULL"),
+        ),
+        Index(
+            "ix_media_deleted",
+            "deleted_at",
+            postgresql_where=text("deleted_at IS NOT NULL"),
+            sqlite_where=text("deleted_at IS NOT NULL"),
         ),
         Index(
             "ix_media_to_delete",
@@ -82,26 +93,16 @@ class Media(Base):
     #: From when on it may be deleted at the provider; None for an ID in service.
     delete_after: Mapped[datetime | None] = mapped_column(Moment)
     delete_attempts: Mapped[int] = mapped_column(BigInteger, default=0)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Use:
-    """A report that a message was sent with a media ID."""
-
-    channel_id: str
-    media_id: str
-    used_at: datetime
-
-
-@dataclass(frozen=True, kw_only=True)
-class MediaToDelete:
-    """A media ID that is to go, with the channel's address and encrypted key."""
-
-    id: int
-    media_id: str
-    channel_id: str
-    api_key: str
-    attempts: int
+    #: When it is looked at for renewal, while it is current; None until the rules are worked out.
+    refresh_at: Mapped[datetime | None] = mapped_column(Moment)
+    #: When it is looked at whether anything needs it still, while it is current.
+    retire_at: Mapped[datetime | None] = mapped_column(Moment)
+    #: When it is looked up at the provider, while it is current; None for never.
+    verify_at: Mapped[datetime | None] = mapped_column(Moment)
+    #: The last look-up that found it.
+    seen_alive_at: Mapped[datetime | None] = mapped_column(Moment)
+    #: When it was found dead, or was reported so.
+    died_at: Mapped[datetime | None] = mapped_column(Moment)
 
 
 def alive(at: datetime) -> ColumnElement[bool]:
@@ -127,7 +128,7 @@ def record_media(
     asset_id: int,
     media_id: str,
     now: datetime,
-    life: timedelta,
+    rules: LifeRules,
     grace: timedelta,
     current: bool,
 ) -> None:
@@ -138,7 +139,7 @@ def record_media(
         asset_id: whose ID it is.
         media_id: the provider's ID.
         now: when it was uploaded.
-        life: how long the provider keeps it.
+        rules: of the channel's media IDs.
         grace: how long the ID that it replaces stays, for messages in flight.
         current: False for an upload whose claim was lost meanwhile: nobody will use it, so it is deleted
             at the next chance instead of being forgotten at the provider.
@@ -149,6 +150,14 @@ def record_media(
             .where(Media.asset_id == asset_id, Media.is_current, Media.media_id != media_id)
             .values(is_current=false(), delete_after=now + grace)
         )
+    life = {
+        "uploaded_at": now,
+        "expires_at": rules.expires_at(now, None),
+        "refresh_at": rules.refresh_at(now, None, lot=asset_id),
+        # At once: the look itself finds out when the last need ends, in a transaction that can know.
+        "retire_at": now,
+        "verify_at": rules.verify_at(now, None),
+    }
     asset = connection.execute(
         select(Asset.channel_id, Asset.sha256, Asset.mime_type).where(Asset.id == asset_id)
     ).one()
@@ -158,13 +167,12 @@ def record_media(
         asset_id=asset_id,
         sha256=asset.sha256,
         mime_type=asset.mime_type,
-        uploaded_at=now,
-        expires_at=now + life,
         is_current=current,
         delete_after=None if current else now,
+        **life,
     )
     # A provider that answers the same content with the same ID again has renewed it.
-    renewed: dict[str, object] = {"uploaded_at": now, "expires_at": now + life}
+    renewed: dict[str, object] = {**life, "died_at": None, "seen_alive_at": None}
     if current:
         renewed |= {"is_current": true(), "delete_after": None, "deleted_at": None}
     connection.execute(
@@ -191,157 +199,6 @@ def resolve(
     if refs is not None:
         statement = statement.where(Item.ref.in_(refs))
     return {row.ref: row.media_id for row in connection.execute(statement)}
-
-
-def mark_used(connection: Connection, uses: Iterable[Use], *, life: timedelta) -> None:
-    """Record uses, in any order and as often as they are reported: the last use never goes back."""
-    latest: dict[tuple[str, str], datetime] = {}
-    for use in uses:
-        key = (use.channel_id, use.media_id)
-        latest[key] = max(use.used_at, latest.get(key, use.used_at))
-    if not latest:
-        return
-    statement = (
-        update(Media)
-        .where(
-            Media.channel_id == bindparam("of_channel"),
-            Media.media_id == bindparam("of_media"),
-            or_(Media.last_used_at.is_(None), Media.last_used_at < bindparam("at")),
-            # An ID lives on from its upload; a use reported from before it says nothing.
-            Media.uploaded_at <= bindparam("at"),
-        )
-        .values(last_used_at=bindparam("at", type_=Moment), expires_at=bindparam("until", type_=Moment))
-    )
-    # In one order for all: two batches that share IDs must not lock them crosswise.
-    connection.execute(
-        statement,
-        [
-            {"of_channel": channel, "of_media": media, "at": at, "until": at + life}
-            for (channel, media), at in sorted(latest.items())
-        ],
-    )
-
-
-def queue_refreshes(
-    connection: Connection,
-    *,
-    now: datetime,
-    life: timedelta,
-    margin: timedelta,
-    trust_last_use: bool,
-    limit: int,
-) -> int:
-    """Send needed assets whose media ID nears its end round again; the old ID serves until the swap."""
-    near_its_end = Media.expires_at <= now + margin
-    if not trust_last_use:
-        near_its_end = or_(near_its_end, Media.uploaded_at <= now + margin - life)
-    due = (
-        select(Asset.id, Media.expires_at)
-        .join(Media, Media.asset_id == Asset.id)
-        .where(
-            Media.is_current,
-            near_its_end,
-            Asset.state.in_((AssetState.READY, AssetState.FAILED)),
-            or_(Asset.not_before.is_(None), Asset.not_before <= now),
-            needed(now),
-        )
-        .order_by(Media.expires_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True, of=Asset)
-    )
-    rows = connection.execute(due).all()
-    for row in rows:
-        connection.execute(
-            update(Asset)
-            .where(Asset.id == row.id)
-            .values(
-                state=AssetState.WAITING,
-                priority=Priority.REFRESH,
-                due_at=row.expires_at,
-                attempts=0,
-                not_before=None,
-            )
-        )
-    return len(rows)
-
-
-def retire_unneeded(connection: Connection, *, now: datetime, keep_after: timedelta, limit: int) -> int:
-    """Take the media IDs that nothing needs out of service; answers how many.
-
-    In two steps on purpose: the first locks the assets, the second asks again whether they are needed, with
-    all that was committed until the lock was had. A campaign that wants one of them meanwhile either came
-    first and is seen, or comes after and finds no media ID, so that it uploads anew.
-    """
-    unneeded = ~needed(now - keep_after)
-    candidates = (
-        select(Asset.id)
-        .join(Media, Media.asset_id == Asset.id)
-        .where(
-            Media.is_current,
-            Asset.state.in_((AssetState.READY, AssetState.FAILED, AssetState.WAITING)),
-            unneeded,
-        )
-        .order_by(Asset.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True, of=Asset)
-    )
-    locked = list(connection.execute(candidates).scalars())
-    retired = list(
-        connection.execute(
-            update(Asset)
-            .where(Asset.id.in_(locked), unneeded)
-            .values(state=AssetState.IDLE, not_before=None, reason=None, detail="")
-            .returning(Asset.id)
-        ).scalars()
-    )
-    connection.execute(
-        update(Media)
-        .where(Media.asset_id.in_(retired), Media.is_current)
-        .values(is_current=false(), delete_after=now)
-    )
-    return len(retired)
-
-
-def claim_deletes(
-    connection: Connection, *, now: datetime, lease: timedelta, limit: int
-) -> list[MediaToDelete]:
-    """Take IDs that are to go; another run leaves them alone until the lease is over."""
-    chosen = (
-        select(Media.id)
-        .join(Channel, Channel.id == Media.channel_id)
-        .where(Media.deleted_at.is_(None), Media.delete_after <= now, Channel.paused_at.is_(None))
-        .order_by(Media.delete_after)
-        .limit(limit)
-        .with_for_update(skip_locked=True, of=Media)
-    )
-    ids = list(connection.execute(chosen).scalars())
-    connection.execute(
-        update(Media)
-        .where(Media.id.in_(ids))
-        .values(delete_after=now + lease, delete_attempts=Media.delete_attempts + 1)
-    )
-    statement = (
-        select(
-            Media.id,
-            Media.media_id,
-            Media.channel_id,
-            Channel.api_key,
-            Media.delete_attempts.label("attempts"),
-        )
-        .join(Channel, Channel.id == Media.channel_id)
-        .where(Media.id.in_(ids))
-    )
-    return [MediaToDelete(**row) for row in connection.execute(statement).mappings()]
-
-
-def record_delete(connection: Connection, media_row_id: int, *, now: datetime) -> None:
-    """Say that the provider no longer has the ID."""
-    connection.execute(update(Media).where(Media.id == media_row_id).values(deleted_at=now))
-
-
-def postpone_delete(connection: Connection, media_row_id: int, *, until: datetime) -> None:
-    """Try again to delete the ID, not before `until`."""
-    connection.execute(update(Media).where(Media.id == media_row_id).values(delete_after=until))
 
 
 @dataclass(frozen=True, kw_only=True)

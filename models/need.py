@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, exists, func, select, update
 
 from models.asset import Asset, AssetState, Priority
-from models.campaign import Campaign
+from models.campaign import Campaign, get_campaign
 from models.item import Item
+from models.media import Media
+from models.parts import parts
 
 
 def needed(at: datetime) -> ColumnElement[bool]:
@@ -26,10 +28,60 @@ def needed(at: datetime) -> ColumnElement[bool]:
     )
 
 
-def needed_now(connection: Connection, asset_ids: list[int], *, now: datetime) -> set[int]:
+def needed_now(connection: Connection, asset_ids: Collection[int], *, now: datetime) -> set[int]:
     """Those of the assets that some campaign needs."""
     statement = select(Asset.id).where(Asset.id.in_(asset_ids), needed(now))
     return set(connection.execute(statement).scalars())
+
+
+def needed_until(connection: Connection, asset_ids: Collection[int]) -> dict[int, datetime]:
+    """Until when the last campaign needs each asset; those that no campaign holds are left out.
+
+    A campaign that was cancelled never needed anything.
+    """
+    statement = (
+        select(Item.asset_id, func.max(Campaign.keep_until))
+        .join(Campaign, Campaign.id == Item.campaign_id)
+        .where(Item.asset_id.in_(asset_ids), Campaign.cancelled_at.is_(None))
+        .group_by(Item.asset_id)
+    )
+    return {asset_id: until for asset_id, until in connection.execute(statement) if asset_id is not None}
+
+
+def cancel_campaign(connection: Connection, campaign_id: str, *, now: datetime) -> None:
+    """Say that the campaign needs nothing any more.
+
+    Raises:
+        UnknownName: there is no such campaign.
+    """
+    get_campaign(connection, campaign_id)
+    connection.execute(
+        update(Campaign)
+        .where(Campaign.id == campaign_id, Campaign.cancelled_at.is_(None))
+        .values(cancelled_at=now)
+    )
+    look_again(connection, _lock_held(connection, campaign_id, refs=None), now=now)
+
+
+def look_again(connection: Connection, asset_ids: Collection[int], *, now: datetime) -> None:
+    """Look at these assets' media IDs at the next chance: what needed them may not do so any more.
+
+    The assets are to be locked: an ID that is just being recorded is then either seen here, or recorded with
+    what this transaction knows.
+    """
+    for part in parts(asset_ids):
+        connection.execute(
+            update(Media).where(Media.asset_id.in_(part), Media.is_current).values(retire_at=now)
+        )
+
+
+def _lock_held(connection: Connection, campaign_id: str, *, refs: Sequence[str] | None) -> list[int]:
+    """Lock the assets that a campaign's items hold, in the one order in which everybody locks assets."""
+    held = select(Item.asset_id).where(Item.campaign_id == campaign_id, Item.asset_id.is_not(None))
+    if refs is not None:
+        held = held.where(Item.ref.in_(refs))
+    locked = select(Asset.id).where(Asset.id.in_(held)).order_by(Asset.sha256).with_for_update()
+    return list(connection.execute(locked).scalars())
 
 
 def follow_send_times(connection: Connection, campaign_id: str) -> None:
@@ -50,37 +102,36 @@ def follow_send_times(connection: Connection, campaign_id: str) -> None:
 
 
 def want_again(
-    connection: Connection, campaign_id: str, *, refs: Sequence[str] | None, due_at: datetime
+    connection: Connection, campaign_id: str, *, refs: Sequence[str] | None, due_at: datetime, now: datetime
 ) -> None:
-    """Queue what a campaign holds without an ID, and that is not on its way, when it is handed over again.
+    """Follow a campaign's new dates and items, when it is handed over (again).
 
-    That is what nothing needed until its dates were moved, and uploads that were given up. To be called
-    before the campaign's items are written, for assets are locked before items.
+    What it holds without an ID, and that is not on its way, is queued: that is what nothing needed until its
+    dates were moved, and uploads that were given up. What it holds with an ID is looked at: it may be needed
+    for a shorter time now. To be called before the campaign's items are written, for assets are locked before
+    items.
 
     Args:
         connection: an open transaction, in which the campaign has its new dates.
         campaign_id: whose.
         refs: of these items alone; None for all.
         due_at: the campaign's send time.
+        now: the present.
     """
-    held = select(Item.asset_id).where(Item.campaign_id == campaign_id, Item.asset_id.is_not(None))
-    if refs is not None:
-        held = held.where(Item.ref.in_(refs))
     # A statement of its own: once it has the locks, the next one sees what was retired until then.
-    locked = select(Asset.id).where(Asset.id.in_(held)).order_by(Asset.sha256).with_for_update()
-    ids = list(connection.execute(locked).scalars())
-    if not ids:
-        return
-    connection.execute(
-        update(Asset)
-        .where(Asset.id.in_(held), Asset.state.in_((AssetState.IDLE, AssetState.FAILED)))
-        .values(
-            state=AssetState.WAITING,
-            priority=Priority.CAMPAIGN,
-            due_at=due_at,
-            attempts=0,
-            not_before=None,
-            reason=None,
-            detail="",
+    held = _lock_held(connection, campaign_id, refs=refs)
+    look_again(connection, held, now=now)
+    for part in parts(held):
+        connection.execute(
+            update(Asset)
+            .where(Asset.id.in_(part), Asset.state.in_((AssetState.IDLE, AssetState.FAILED)))
+            .values(
+                state=AssetState.WAITING,
+                priority=Priority.CAMPAIGN,
+                due_at=due_at,
+                attempts=0,
+                not_before=None,
+                reason=None,
+                detail="",
+            )
         )
-    )

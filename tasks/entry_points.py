@@ -12,13 +12,15 @@ from greenroom.task_names import TaskName
 from tasks.context import current_context
 from tasks.dispatch import dispatch, from_json
 from tasks.inspect import inspect
-from tasks.mark_used import mark_used
+from tasks.mark_used import mark_dead, mark_used
 from tasks.prepare import prepare
+from tasks.prune import prune
 from tasks.refresh import refresh
 from tasks.resolve import resolve
 from tasks.retire import retire
 from tasks.sweep import sweep
 from tasks.upload import upload
+from tasks.verify import verify
 
 Answer = TypeVar("Answer")
 
@@ -49,6 +51,12 @@ def prepare_task(
 def mark_used_task(self: Task[Any, Any], uses: Sequence[Sequence[str]]) -> int:
     """Record when messages were sent."""
     return until_done(self, lambda: mark_used(current_context(), uses))
+
+
+@shared_task(name=TaskName.MARK_DEAD, bind=True, max_retries=None)
+def mark_dead_task(self: Task[Any, Any], reports: Sequence[Sequence[str]]) -> int:
+    """Record media IDs that were found dead."""
+    return until_done(self, lambda: mark_dead(current_context(), reports))
 
 
 @shared_task(name=TaskName.RESOLVE, ignore_result=False)
@@ -91,3 +99,15 @@ def refresh_task() -> int:
 def retire_task() -> dict[str, int]:
     """Delete media that nothing needs."""
     return retire(current_context())
+
+
+@shared_task(name=TaskName.VERIFY)
+def verify_task(channel_id: str | None = None) -> dict[str, int]:
+    """Look media IDs up at the provider."""
+    return verify(current_context(), channel_id)
+
+
+@shared_task(name=TaskName.PRUNE)
+def prune_task() -> int:
+    """Drop rows of what is long over."""
+    return prune(current_context())

@@ -1,33 +1,70 @@
-"""Mark used: write down when messages were sent, from which the life of their media counts."""
+"""Mark used, mark dead: write down what senders report of media IDs."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
+from greenroom.errors import ManifestError
 from greenroom.manifest import parse_moment
-from models import media
-from models.media import Use
-from tasks.context import Context
+from greenroom.task_names import TaskName
+from models import uses
+from models.uses import Report
+from tasks.context import Context, Message, announce
+
+logger = logging.getLogger(__name__)
 
 
-def mark_used(context: Context, uses: Sequence[Sequence[str]]) -> int:
-    """Record a batch of uses; repeated and out of order is fine.
+def mark_used(context: Context, reports: Sequence[Sequence[str]]) -> int:
+    """Record that messages were sent, from which the life of their media counts; answers how many reports.
+
+    Repeated and out of order is fine. A report that cannot be read is left out, and logged: the others of
+    its batch would be lost with it.
 
     Args:
         context: the world.
-        uses: ``[channel, media ID, moment in ISO 8601 with a zone]`` each.
+        reports: ``[channel, media ID, moment in ISO 8601 with a zone]`` each.
 
     Raises:
-        ManifestError: a moment has no zone, or is none.
         TransientError: the database is away; nothing was written.
     """
-    rows = [
-        Use(channel_id=channel, media_id=media_id, used_at=parse_moment(moment))
-        for channel, media_id, moment in uses
-    ]
-    now = context.clock.now()
-    # A clock that runs ahead elsewhere must not lengthen a life.
-    rows = [Use(channel_id=u.channel_id, media_id=u.media_id, used_at=min(u.used_at, now)) for u in rows]
+    read = _read(context, reports)
     with context.database.write() as connection:
-        media.mark_used(connection, rows, life=context.settings.media_life)
-    return len(rows)
+        uses.mark_used(connection, read, rules_of=context.settings.life_rules)
+    return len(read)
+
+
+def mark_dead(context: Context, reports: Sequence[Sequence[str]]) -> int:
+    """Take IDs that senders found dead out of service, and upload what is needed at once.
+
+    Answers how many were in service until now.
+
+    Args:
+        context: the world.
+        reports: as those of :func:`mark_used`, with the moment at which a message failed.
+
+    Raises:
+        TransientError: the database is away; nothing was written.
+    """
+    read = _read(context, reports)
+    with context.database.write() as connection:
+        dead = uses.mark_dead(connection, read, now=context.clock.now(), rules_of=context.settings.life_rules)
+    if dead:
+        summary = f"{dead} media IDs were found dead"
+        announce(context, Message(name=TaskName.DISPATCH, args=[], summary=summary))
+    return dead
+
+
+def _read(context: Context, reports: Sequence[Sequence[str]]) -> list[Report]:
+    now = context.clock.now()
+    read = []
+    for report in reports:
+        try:
+            channel_id, media_id, moment = report
+            # A clock that runs ahead elsewhere must not lengthen a life.
+            at = min(parse_moment(moment), now)
+        except (ManifestError, ValueError, TypeError) as error:
+            logger.error("A report cannot be read, and is left out: %r: %s", report, error)
+        else:
+            read.append(Report(channel_id=str(channel_id), media_id=str(media_id), at=at))
+    return read

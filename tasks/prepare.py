@@ -35,6 +35,7 @@ def prepare(context: Context, campaign: Mapping[str, Any], items: Sequence[Mappi
         # In one order for all: two messages that share items must not lock them crosswise.
         for item in sorted(parse_items(items), key=lambda item: item.ref)
     ]
+    now = context.clock.now()
     with context.database.write() as connection:
         saved = save_campaign(
             connection,
@@ -42,10 +43,10 @@ def prepare(context: Context, campaign: Mapping[str, Any], items: Sequence[Mappi
             channel_id=plan.channel,
             send_at=plan.send_at,
             keep_until=plan.keep_until,
-            now=context.clock.now(),
+            now=now,
         )
         refs = None if saved.moved else [row.ref for row in rows]
-        want_again(connection, plan.id, refs=refs, due_at=plan.send_at)
+        want_again(connection, plan.id, refs=refs, due_at=plan.send_at, now=now)
         if saved.moved:
             follow_send_times(connection, plan.id)
         lock_items(connection, campaign_id=plan.id, refs=refs)

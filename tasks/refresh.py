@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-from models.media import queue_refreshes
+from models.life import channels_with_other_rules, queue_refreshes, work_out_anew
 from tasks.context import Context
 
-#: Assets queued in one transaction, and transactions in one tick.
+#: IDs looked at in one transaction, and transactions in one tick.
 CHUNK = 500
 CHUNKS_A_TICK = 20
 
 
 def refresh(context: Context) -> int:
     """Queue what is due; answers how many. Uploads of campaigns go first, see `models.asset.Priority`."""
-    settings = context.settings
+    _follow_rules(context)
     queued = 0
     for _ in range(CHUNKS_A_TICK):
         with context.database.write() as connection:
             found = queue_refreshes(
-                connection,
-                now=context.clock.now(),
-                life=settings.media_life,
-                margin=settings.refresh_margin,
-                trust_last_use=settings.trust_last_use,
-                limit=CHUNK,
+                connection, now=context.clock.now(), rules_of=context.settings.life_rules, limit=CHUNK
             )
-        queued += found
-        if found < CHUNK:
+        queued += found["queued"]
+        if found["looked"] < CHUNK:
             break
     return queued
+
+
+def _follow_rules(context: Context) -> None:
+    """Work out the moments of all IDs anew where a setting, or a channel's life, is another one by now."""
+    with context.database.read() as connection:
+        changed = channels_with_other_rules(connection, rules_of=context.settings.life_rules)
+    for channel_id, rules in changed.items():
+        after: int | None = 0
+        while after is not None:
+            with context.database.write() as connection:
+                after = work_out_anew(connection, channel_id, rules, after=after, now=context.clock.now())

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from greenroom.errors import ChannelError, RequestRefused, SettingsError, TransientError
 from models.channel import pause_channel
-from models.media import MediaToDelete, claim_deletes, postpone_delete, record_delete, retire_unneeded
+from models.deletes import MediaToDelete, claim_deletes, postpone_delete, record_deletes
+from models.life import retire_unneeded
 from tasks.backoff import backoff
 from tasks.context import Context
 
 logger = logging.getLogger(__name__)
 
-#: Assets taken out of service, and IDs deleted at the provider, in one tick.
+#: IDs looked at, or deleted at the provider, in one go, and goes in one tick.
 CHUNK = 200
+CHUNKS_A_TICK = 50
+#: A tick begins nothing new after so long; the next one goes on.
+TICK = timedelta(seconds=50)
 #: How long another tick leaves the IDs alone that this one deletes.
 LEASE = timedelta(minutes=10)
 #: An ID whose deletion the provider refuses is tried again so much later.
@@ -24,43 +30,77 @@ REFUSED = timedelta(days=1)
 
 def retire(context: Context) -> dict[str, int]:
     """Take unneeded IDs out of service, and delete those whose time has come; answers how many of each."""
-    settings, now = context.settings, context.clock.now()
-    with context.database.write() as connection:
-        retired = retire_unneeded(connection, now=now, keep_after=settings.keep_after, limit=CHUNK)
-    with context.database.write() as connection:
-        going = claim_deletes(connection, now=now, lease=LEASE, limit=CHUNK)
-    return {"retired": retired, "deleted": _delete(context, going)}
-
-
-def _delete(context: Context, going: Sequence[MediaToDelete]) -> int:
+    began = context.clock.now()
+    retired = _take_out_of_service(context)
     deleted = 0
-    paused: set[str] = set()
-    for media in going:
-        if media.channel_id not in paused:
-            deleted += _delete_one(context, media, paused)
-    return deleted
+    held_back: set[str] = set()
+    for _ in range(CHUNKS_A_TICK):
+        now = context.clock.now()
+        if now - began >= TICK:
+            break
+        with context.database.write() as connection:
+            going = claim_deletes(connection, now=now, lease=LEASE, limit=CHUNK)
+        deleted += _delete(context, going, held_back)
+        if len(going) < CHUNK:
+            break
+    return {"retired": retired, "deleted": deleted}
 
 
-def _delete_one(context: Context, media: MediaToDelete, paused: set[str]) -> bool:
+def _take_out_of_service(context: Context) -> int:
+    retired = 0
+    for _ in range(CHUNKS_A_TICK):
+        with context.database.write() as connection:
+            found = retire_unneeded(
+                connection,
+                now=context.clock.now(),
+                keep_after=context.settings.keep_after,
+                limit=CHUNK,
+            )
+        retired += found["retired"]
+        if found["looked"] < CHUNK:
+            break
+    return retired
+
+
+@dataclass(kw_only=True)
+class _Deleting:
+    """What the threads of one chunk share: channels on which nothing more is tried, and what is gone."""
+
+    held_back: set[str]
+    gone: list[int] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+def _delete(context: Context, going: Sequence[MediaToDelete], held_back: set[str]) -> int:
+    chunk = _Deleting(held_back=held_back)
+    try:
+        list(context.upload_threads.map(lambda media: _delete_one(context, media, chunk), going))
+    finally:
+        with context.database.write() as connection:
+            record_deletes(connection, chunk.gone, now=context.clock.now())
+    return len(chunk.gone)
+
+
+def _delete_one(context: Context, media: MediaToDelete, chunk: _Deleting) -> None:
     """Delete one ID; an ID that is gone already counts as deleted."""
+    if media.channel_id in chunk.held_back:
+        return
     now = context.clock.now()
     try:
         context.provider.delete(context.vault.decrypt(media.api_key), media.media_id)
     except (ChannelError, SettingsError) as error:
-        paused.add(media.channel_id)
+        chunk.held_back.add(media.channel_id)
         with context.database.write() as connection:
             pause_channel(connection, media.channel_id, reason=str(error), now=now)
         logger.error("Channel %s is paused: %s", media.channel_id, error)
-        return False
     except (TransientError, RequestRefused) as error:
         if isinstance(error, TransientError):
-            # The rest of the channel waits for the next tick: each try may take a time-out.
-            paused.add(media.channel_id)
+            # The rest of the channel waits for its lease to lapse: each try may take a time-out.
+            chunk.held_back.add(media.channel_id)
         asked = error.retry_after if isinstance(error, TransientError) else REFUSED.total_seconds()
         logger.warning("Media %s of channel %s stays for now: %s", media.media_id, media.channel_id, error)
         with context.database.write() as connection:
             postpone_delete(connection, media.id, until=now + backoff(media.attempts, asked=asked))
-        return False
-    with context.database.write() as connection:
-        record_delete(connection, media.id, now=now)
-    return True
+    else:
+        with chunk.lock:
+            chunk.gone.append(media.id)

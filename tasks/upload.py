@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from pydantic import SecretStr
@@ -20,6 +20,7 @@ from greenroom.errors import (
     FileRejected,
     GreenroomError,
     LimiterUnavailable,
+    LookupBlocked,
     NoSlotInTime,
     RequestRefused,
     SettingsError,
@@ -28,6 +29,7 @@ from greenroom.errors import (
     Throttled,
     TransientError,
 )
+from greenroom.lifecycle import LifeRules
 from greenroom.provider import UploadContent
 from greenroom.reasons import Reason
 from greenroom.sources import local_copy
@@ -48,6 +50,7 @@ from models.media import has_current_media, record_media
 from models.need import needed_now
 from tasks.backoff import backoff
 from tasks.context import Context, Message, announce
+from tasks.second_source import SecondSource, find_second_source, second_copy, settle
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +66,7 @@ RECORD_PATIENCE_SECONDS = 600.0
 
 
 #: Failures of the moment that say nothing about the file: they burn none of its attempts.
-NOT_ITS_FAULT = (Throttled, LimiterUnavailable, NoSlotInTime)
+NOT_ITS_FAULT = (Throttled, LimiterUnavailable, NoSlotInTime, LookupBlocked)
 
 
 class _Released(GreenroomError):
@@ -81,6 +84,8 @@ class _Outcome:
     asset: AssetUnderUpload
     media_id: str | None = None
     error: GreenroomError | None = None
+    #: Where the file was looked for after its own source had failed it.
+    second: SecondSource | None = None
     at: datetime
 
 
@@ -90,6 +95,7 @@ class _Batch:
 
     channel_id: str
     api_key: SecretStr
+    rules: LifeRules
     stop: threading.Event = field(default_factory=threading.Event)
     lost: set[Claim] = field(default_factory=set)
 
@@ -123,7 +129,8 @@ def upload(context: Context, channel_id: str, claims: Sequence[Claim]) -> dict[s
                 )
     if key is None:
         return {"uploaded": 0, "postponed": len(assets), "failed": 0}
-    counts = _work(context, _Batch(channel_id=channel_id, api_key=key), assets)
+    rules = context.settings.life_rules(channel.media_life)
+    counts = _work(context, _Batch(channel_id=channel_id, api_key=key, rules=rules), assets)
     if assets:
         summary = f"channel {channel_id} has room for more"
         announce(context, Message(name=TaskName.DISPATCH, args=[channel_id], summary=summary))
@@ -173,6 +180,7 @@ def _work(context: Context, batch: _Batch, assets: Sequence[AssetUnderUpload]) -
                 del running[future]
             if any(isinstance(outcome.error, ChannelError) for outcome in outcomes):
                 batch.stop.set()
+            outcomes = _try_second_sources(context, batch, outcomes, running)
             if outcomes:
                 _record_surely(context, batch, outcomes, counts)
                 outcomes = []
@@ -187,19 +195,53 @@ def _work(context: Context, batch: _Batch, assets: Sequence[AssetUnderUpload]) -
     return counts
 
 
+def _try_second_sources(
+    context: Context,
+    batch: _Batch,
+    outcomes: Sequence[_Outcome],
+    running: dict[Future[_Outcome], AssetUnderUpload],
+) -> list[_Outcome]:
+    """Begin again with files whose source failed them and that may be had elsewhere; answers the rest."""
+    rest = []
+    for outcome in outcomes:
+        second = None
+        if isinstance(outcome.error, SourceMissing | SourceChanged) and outcome.second is None:
+            try:
+                with context.database.write() as connection:
+                    second = find_second_source(
+                        connection,
+                        batch.channel_id,
+                        outcome.asset,
+                        why=str(outcome.error),
+                        now=context.clock.now(),
+                    )
+            except DatabaseUnavailable as error:
+                rest.append(replace(outcome, error=error))
+                continue
+        if second is None:
+            rest.append(outcome)
+        else:
+            future = context.upload_threads.submit(_upload_one, context, batch, outcome.asset, second)
+            running[future] = outcome.asset
+    return rest
+
+
 def _log_unrecorded(outcomes: Sequence[_Outcome]) -> None:
     """Media IDs that only the provider knows from now on: an operator may delete them there."""
     if media_ids := [outcome.media_id for outcome in outcomes if outcome.media_id]:
         logger.error("Media IDs could not be recorded: %s", ", ".join(media_ids))
 
 
-def _upload_one(context: Context, batch: _Batch, asset: AssetUnderUpload) -> _Outcome:
+def _upload_one(
+    context: Context, batch: _Batch, asset: AssetUnderUpload, second: SecondSource | None = None
+) -> _Outcome:
     """Send one file in its turn; runs in a thread of its own and touches no database."""
     media_id: str | None = None
     failure: GreenroomError | None = None
     try:
         batch.check(asset)
-        with local_copy(asset.source) as path:
+        copy = second_copy(context, batch.api_key, asset, second) if second else local_copy(asset.source)
+        with copy as path:
             content = UploadContent(open=lambda: path.open("rb"), size=asset.size, sha256=asset.sha256)
             media_id = context.provider.upload(
                 batch.api_key,
@@ -217,7 +259,7 @@ def _upload_one(context: Context, batch: _Batch, asset: AssetUnderUpload) -> _Ou
         # One file's trouble must not cost the other files of the batch their media IDs.
         logger.exception("%s could not be uploaded, by a fault of Greenroom's own.", asset.file_name)
         failure = _OurFault(f"Greenroom failed at this file ({type(error).__name__}); its log says more.")
-    return _Outcome(asset=asset, media_id=media_id, error=failure, at=context.clock.now())
+    return _Outcome(asset=asset, media_id=media_id, error=failure, second=second, at=context.clock.now())
 
 
 def _take_turn(context: Context, batch: _Batch, asset: AssetUnderUpload) -> None:
@@ -273,8 +315,10 @@ def _record_surely(
 
 
 def _record(context: Context, connection: Connection, batch: _Batch, outcome: _Outcome) -> str:
+    if outcome.second is not None:
+        settle(context, connection, batch.channel_id, outcome.second)
     if outcome.media_id is not None:
-        _record_media_id(context, connection, outcome, outcome.media_id)
+        _record_media_id(context, connection, batch, outcome, outcome.media_id)
         return "uploaded"
     error = outcome.error
     if isinstance(error, ChannelError):
@@ -285,16 +329,17 @@ def _record(context: Context, connection: Connection, batch: _Batch, outcome: _O
     return "failed"
 
 
-def _record_media_id(context: Context, connection: Connection, outcome: _Outcome, media_id: str) -> None:
-    settings = context.settings
+def _record_media_id(
+    context: Context, connection: Connection, batch: _Batch, outcome: _Outcome, media_id: str
+) -> None:
     held = finish_asset(connection, outcome.asset.claim, state=AssetState.READY)
     record_media(
         connection,
         asset_id=outcome.asset.claim.id,
         media_id=media_id,
         now=outcome.at,
-        life=settings.media_life,
-        grace=settings.grace,
+        rules=batch.rules,
+        grace=context.settings.grace,
         current=held,
     )
 

@@ -8,8 +8,10 @@ from greenroom.settings import Settings
 from greenroom.task_names import QUEUES, TaskName
 
 SWEEP_EVERY = 10.0
-REFRESH_EVERY = 300.0
+REFRESH_EVERY = 60.0
 RETIRE_EVERY = 60.0
+VERIFY_EVERY = 300.0
+PRUNE_EVERY = 3600.0
 
 
 def beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
@@ -19,6 +21,8 @@ def beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
         TaskName.SWEEP: SWEEP_EVERY,
         TaskName.REFRESH: REFRESH_EVERY,
         TaskName.RETIRE: RETIRE_EVERY,
+        TaskName.VERIFY: VERIFY_EVERY,
+        TaskName.PRUNE: PRUNE_EVERY,
     }
     return {
         str(name): {

@@ -82,7 +82,7 @@ def ready_item(world: World, content: str, *, media_id: str, **where: Any) -> in
             asset_id=asset_id,
             media_id=media_id,
             now=world.clock.now(),
-            life=settings.media_life,
+            rules=settings.life_rules(None),
             grace=settings.grace,
             current=True,
         )

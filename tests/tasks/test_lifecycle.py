@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from greenroom.errors import ManifestError, UnknownName
-from models.campaign import cancel_campaign
+from models.need import cancel_campaign
 from tasks.mark_used import mark_used
 from tasks.prepare import prepare
 from tasks.refresh import refresh

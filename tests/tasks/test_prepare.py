@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from greenroom.errors import ManifestError, Misuse, UnknownName
 from greenroom.task_names import TaskName
 from models import Campaign, Item
-from models.campaign import cancel_campaign
+from models.need import cancel_campaign
 from tasks.prepare import prepare
 from tests.conftest import World
 from tests.models.rows import accepted_item, asset_row, item_rows

@@ -12,8 +12,8 @@ from sqlalchemy import text
 
 from greenroom import sources
 from greenroom.reasons import Reason
-from models.campaign import cancel_campaign
 from models.channel import get_channel
+from models.need import cancel_campaign
 from tasks.context import Message
 from tasks.dispatch import dispatch, from_json
 from tasks.retire import retire

@@ -1,0 +1,92 @@
+"""The life of media IDs: when one ends, when it is renewed, when it is looked up.
+
+Nothing here asks a clock, a database or the provider; every rule about time that the lifecycle follows is in
+this file. Sources: "stored for 30 days after last use" (360dialog, Upload Media); Meta's page counts from the
+upload, so that both are believed unless the operator says otherwise (``trust_last_use``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+#: What comes before an ID's end may take up so much of a short life: its margin, and its share of the spread.
+SHARE_OF_LIFE = 4
+#: Assets take turns in so many steps, so that what was uploaded in one hour is not renewed in one hour.
+LOTS = 1_000
+#: An ID that is queued for renewal is looked at again so many times before its end.
+LOOKS = 12
+#: In the last third of the margin a renewal no longer stands behind campaigns' uploads.
+HURRY = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class LifeRules:
+    """How long media IDs live on one channel, and what is done when.
+
+    Attributes:
+        life: how long the provider keeps media after their last use.
+        margin: how long before its end an ID is renewed at the latest.
+        spread: over which time before that the renewals of one day's uploads are spread.
+        trust_last_use: whether a use lengthens the life of an ID for renewals, too.
+        verify_after: the age at which an ID is looked up for the first time.
+        verify_every: the time between two look-ups.
+    """
+
+    life: timedelta
+    margin: timedelta
+    spread: timedelta
+    trust_last_use: bool
+    verify_after: timedelta
+    verify_every: timedelta
+
+    @property
+    def lead(self) -> timedelta:
+        """The margin, or what a short life leaves of it."""
+        return min(self.margin, self.life / SHARE_OF_LIFE)
+
+    @property
+    def look_every(self) -> timedelta:
+        """How often an ID is looked at that is due for renewal and has not been renewed."""
+        return self.lead / LOOKS
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with every rule that moments in the database were worked out from."""
+        seconds = (self.life, self.margin, self.spread, self.verify_after, self.verify_every)
+        return "/".join([*(f"{length.total_seconds():g}" for length in seconds), str(self.trust_last_use)])
+
+    def expires_at(self, uploaded_at: datetime, last_used_at: datetime | None) -> datetime:
+        """When the provider drops an ID, by its page: last use (or upload, before any use) and life."""
+        return max(uploaded_at, last_used_at or uploaded_at) + self.life
+
+    def end(self, uploaded_at: datetime, last_used_at: datetime | None) -> datetime:
+        """Until when an ID is relied on: never beyond its expiry, nor beyond a life from its upload."""
+        if self.trust_last_use:
+            return self.expires_at(uploaded_at, last_used_at)
+        return uploaded_at + self.life
+
+    def refresh_at(self, uploaded_at: datetime, last_used_at: datetime | None, *, lot: int) -> datetime:
+        """When an ID that is needed is renewed.
+
+        Args:
+            uploaded_at: when the provider gave it.
+            last_used_at: its last known use.
+            lot: any number that differs from asset to asset; consecutive ones are spread evenly.
+        """
+        spread = min(self.spread, self.life / SHARE_OF_LIFE) * (lot % LOTS) / LOTS
+        return self.end(uploaded_at, last_used_at) - self.lead - spread
+
+    def hurries(self, end: datetime, now: datetime) -> bool:
+        """Whether the renewal of an ID with this end goes with campaigns' uploads now, and not after them."""
+        return now >= end - self.lead / HURRY
+
+    def verify_at(self, uploaded_at: datetime, seen_alive_at: datetime | None) -> datetime | None:
+        """When an ID is looked up next; None for one that is renewed before that."""
+        first = uploaded_at + self.verify_after
+        due = first if seen_alive_at is None else max(first, seen_alive_at + self.verify_every)
+        return due if due < uploaded_at + self.life - self.lead or self.trust_last_use else None
+
+    def early(self, died_at: datetime, uploaded_at: datetime, last_used_at: datetime | None) -> bool:
+        """Whether an ID that is dead at this moment should still be alive, by the provider's own page."""
+        return died_at < self.expires_at(uploaded_at, last_used_at)

@@ -1,0 +1,94 @@
+"""Pruning: rows of what is long over are dropped, in chunks; media rows of live IDs never."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, exists, or_, select
+
+from models.asset import Asset, AssetState
+from models.campaign import Campaign
+from models.item import Item
+from models.media import Media
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pruned:
+    """What one chunk dropped.
+
+    Attributes:
+        rows: of all kinds together; 0 when nothing is left to drop.
+        sources: of the assets that were dropped.
+    """
+
+    rows: int
+    sources: tuple[str, ...] = ()
+
+
+def prune_campaigns(connection: Connection, *, before: datetime, limit: int) -> Pruned:
+    """Drop items of campaigns that were over or cancelled before a moment, and then the campaigns."""
+    over = (
+        select(Campaign.id)
+        .where(or_(Campaign.keep_until < before, Campaign.cancelled_at < before))
+        .order_by(Campaign.keep_until)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    campaign_id = connection.execute(over).scalar()
+    if campaign_id is None:
+        return Pruned(rows=0)
+    chosen = select(Item.id).where(Item.campaign_id == campaign_id).order_by(Item.id).limit(limit)
+    gone = connection.execute(delete(Item).where(Item.id.in_(chosen)).returning(Item.asset_id)).scalars()
+    asset_ids = list(gone)
+    rows = len(asset_ids)
+    if rows < limit:
+        connection.execute(delete(Campaign).where(Campaign.id == campaign_id))
+        rows += 1
+    sources = _drop_assets(connection, {asset_id for asset_id in asset_ids if asset_id is not None})
+    return Pruned(rows=rows + len(sources), sources=sources)
+
+
+def prune_media(connection: Connection, *, before: datetime, limit: int) -> Pruned:
+    """Drop rows of IDs that were deleted at the provider before a moment."""
+    chosen = (
+        select(Media.id)
+        .where(Media.deleted_at.is_not(None), Media.deleted_at < before)
+        .order_by(Media.deleted_at)
+        .limit(limit)
+    )
+    asset_ids = list(
+        connection.execute(delete(Media).where(Media.id.in_(chosen)).returning(Media.asset_id)).scalars()
+    )
+    sources = _drop_assets(connection, set(asset_ids))
+    return Pruned(rows=len(asset_ids) + len(sources), sources=sources)
+
+
+def _drop_assets(connection: Connection, asset_ids: Collection[int]) -> tuple[str, ...]:
+    """Drop those of the assets that no item and no media ID has any more; answers their sources."""
+    # Locked first: an inspection that links an item to one of them has the lock, or finds it gone.
+    locked = (
+        select(Asset.id)
+        .where(
+            Asset.id.in_(asset_ids), Asset.state.in_((AssetState.IDLE, AssetState.FAILED, AssetState.WAITING))
+        )
+        .order_by(Asset.channel_id, Asset.sha256)
+        .with_for_update(skip_locked=True)
+    )
+    ids = list(connection.execute(locked).scalars())
+    gone = (
+        delete(Asset)
+        .where(
+            Asset.id.in_(ids),
+            ~exists().where(Item.asset_id == Asset.id),
+            ~exists().where(Media.asset_id == Asset.id),
+        )
+        .returning(Asset.source)
+    )
+    return tuple(connection.execute(gone).scalars())
+
+
+def sources_in_use(connection: Connection, sources: Collection[str]) -> set[str]:
+    """Those of the sources that some asset is still read from."""
+    return set(connection.execute(select(Asset.source).where(Asset.source.in_(sources))).scalars())

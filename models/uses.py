@@ -1,0 +1,141 @@
+"""What senders report of media IDs: that they were used, and that they were found dead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, false, or_, select, tuple_, update
+
+from greenroom.lifecycle import LifeRules
+from models.asset import Asset, AssetState, Priority
+from models.base import Moment
+from models.channel import lives, note_early_death
+from models.media import Media
+from models.need import needed_now
+from models.parts import parts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What happened to a media ID, and when: a message was sent with it, or it was found dead."""
+
+    channel_id: str
+    media_id: str
+    at: datetime
+
+
+def mark_used(
+    connection: Connection, uses: Iterable[Report], *, rules_of: Callable[[timedelta | None], LifeRules]
+) -> None:
+    """Record uses, in any order and as often as they are reported: the last use never goes back."""
+    latest: dict[tuple[str, str], datetime] = {}
+    for use in uses:
+        key = (use.channel_id, use.media_id)
+        latest[key] = max(use.at, latest.get(key, use.at))
+    found = lives(connection, {channel_id for channel_id, _ in latest})
+    rules = {channel_id: rules_of(life) for channel_id, life in found.items()}
+    changes: list[dict[str, Any]] = []
+    for row in _rows(connection, latest):
+        at, its_rules = latest[row.channel_id, row.media_id], rules[row.channel_id]
+        # An ID lives on from its upload; a use reported from before it says nothing.
+        if at < row.uploaded_at or (row.last_used_at is not None and at <= row.last_used_at):
+            continue
+        refresh = row.refresh_at
+        if its_rules.trust_last_use:
+            refresh = its_rules.refresh_at(row.uploaded_at, at, lot=row.asset_id)
+        changes.append({"row": row.id, "at": at, "until": at + its_rules.life, "refresh": refresh})
+    if changes:
+        # In one order for all: two batches that share IDs must not lock them crosswise.
+        connection.execute(
+            update(Media)
+            .where(
+                Media.id == bindparam("row"),
+                or_(Media.last_used_at.is_(None), Media.last_used_at < bindparam("at", type_=Moment)),
+            )
+            .values(
+                last_used_at=bindparam("at", type_=Moment),
+                expires_at=bindparam("until", type_=Moment),
+                refresh_at=bindparam("refresh", type_=Moment),
+            ),
+            sorted(changes, key=lambda change: int(change["row"])),
+        )
+
+
+def mark_dead(
+    connection: Connection,
+    reports: Iterable[Report],
+    *,
+    now: datetime,
+    rules_of: Callable[[timedelta | None], LifeRules],
+) -> int:
+    """Take IDs that were found dead out of service, and send what is needed round again at once.
+
+    Answers how many were in service until now. An ID that is already known to be dead, or that was deleted,
+    changes nothing; reports of IDs that nobody here knows are left out.
+    """
+    first: dict[tuple[str, str], datetime] = {}
+    for report in reports:
+        key = (report.channel_id, report.media_id)
+        first[key] = min(report.at, first.get(key, report.at))
+    found = lives(connection, {channel_id for channel_id, _ in first})
+    # Assets are locked before their media, and in one order, by everybody who waits for them.
+    asset_ids = {row.asset_id for row in _rows(connection, first)}
+    locked = select(Asset.id).where(Asset.id.in_(asset_ids)).order_by(Asset.channel_id, Asset.sha256)
+    connection.execute(locked.with_for_update()).all()
+    out_of_service = 0
+    for row in _rows(connection, first):
+        if row.died_at is not None or row.deleted_at is not None:
+            continue
+        died_at = max(first[row.channel_id, row.media_id], row.uploaded_at)
+        rules = rules_of(found[row.channel_id])
+        if rules.early(died_at, row.uploaded_at, row.last_used_at):
+            note_early_death(connection, row.channel_id, died_at - row.uploaded_at)
+        # It is deleted too: a report may be wrong, and what is gone already counts as deleted.
+        connection.execute(
+            update(Media)
+            .where(Media.id == row.id)
+            .values(died_at=died_at, is_current=false(), delete_after=now)
+        )
+        if row.is_current:
+            out_of_service += 1
+            _upload_anew(connection, row.asset_id, now=now)
+    return out_of_service
+
+
+def _upload_anew(connection: Connection, asset_id: int, *, now: datetime) -> None:
+    """Queue an asset that has lost its ID; it goes before everything that has one, or time for one."""
+    needed = bool(needed_now(connection, [asset_id], now=now))
+    at_rest = (AssetState.READY, AssetState.FAILED, AssetState.WAITING)
+    values: dict[str, Any] = {"state": AssetState.IDLE, "not_before": None}
+    if needed:
+        values = {
+            "state": AssetState.WAITING,
+            "priority": Priority.CAMPAIGN,
+            "due_at": now,
+            "attempts": 0,
+            "not_before": None,
+        }
+    connection.execute(update(Asset).where(Asset.id == asset_id, Asset.state.in_(at_rest)).values(**values))
+
+
+def _rows(connection: Connection, keys: Collection[tuple[str, str]]) -> list[Row[Any]]:
+    """The media of these channels and IDs."""
+    found: list[Row[Any]] = []
+    for part in parts(keys):
+        statement = select(
+            Media.id,
+            Media.channel_id,
+            Media.media_id,
+            Media.asset_id,
+            Media.uploaded_at,
+            Media.last_used_at,
+            Media.refresh_at,
+            Media.died_at,
+            Media.deleted_at,
+            Media.is_current,
+        ).where(tuple_(Media.channel_id, Media.media_id).in_(part))
+        found.extend(connection.execute(statement))
+    return found

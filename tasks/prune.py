@@ -1,0 +1,59 @@
+"""Prune: drop the rows of what is long over, and the mended copies that nothing is read from any more."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from models.lookups import drop_old_failures
+from models.prune import Pruned, prune_campaigns, prune_media, sources_in_use
+from tasks.context import Context
+
+logger = logging.getLogger(__name__)
+
+#: Rows dropped in one transaction, and transactions in one tick for each sort of row.
+CHUNK = 1_000
+CHUNKS_A_TICK = 100
+
+
+def prune(context: Context) -> int:
+    """Drop what is over; answers how many rows. Media rows of live IDs are never among them."""
+    before = context.clock.now() - context.settings.prune_after
+    with context.database.write() as connection:
+        drop_old_failures(connection, now=context.clock.now())
+    return _in_chunks(
+        context, lambda connection: prune_campaigns(connection, before=before, limit=CHUNK)
+    ) + _in_chunks(context, lambda connection: prune_media(connection, before=before, limit=CHUNK))
+
+
+def _in_chunks(context: Context, drop: Callable[[Connection], Pruned]) -> int:
+    rows = 0
+    for _ in range(CHUNKS_A_TICK):
+        with context.database.write() as connection:
+            dropped = drop(connection)
+        _remove_copies(context, dropped.sources)
+        rows += dropped.rows
+        if dropped.rows == 0:
+            break
+    return rows
+
+
+def _remove_copies(context: Context, sources: tuple[str, ...]) -> None:
+    """Remove mended copies; the files that people gave are never touched."""
+    folder = context.settings.mended_folder
+    if folder is None:
+        return
+    kept = {source: Path(source) for source in sources if Path(source).is_relative_to(folder.absolute())}
+    if not kept:
+        return
+    with context.database.read() as connection:
+        in_use = sources_in_use(connection, kept)
+    for source, path in kept.items():
+        if source not in in_use:
+            logger.info("The mended copy %s is not needed any more.", path)
+            # Each copy has a folder of its own, see `greenroom.mended_files`.
+            shutil.rmtree(path.parent, ignore_errors=True)
