@@ -174,20 +174,24 @@ def work_out_anew(
     Returns:
         The row up to which it is done; None when it is done, which is then remembered.
     """
-    rows = connection.execute(
-        select(
-            Media.id,
-            Media.asset_id,
-            Media.uploaded_at,
-            Media.last_used_at,
-            Media.seen_alive_at,
-            Media.retire_at,
+    rows: Sequence[Row[Any]] = list(
+        connection.execute(
+            select(
+                Media.id,
+                Media.asset_id,
+                Media.uploaded_at,
+                Media.last_used_at,
+                Media.seen_alive_at,
+                Media.doubted_at,
+                Media.refresh_at,
+                Media.retire_at,
+            )
+            .where(Media.channel_id == channel_id, Media.is_current, Media.id > after)
+            .order_by(Media.id)
+            .limit(CHUNK)
+            .with_for_update()
         )
-        .where(Media.channel_id == channel_id, Media.is_current, Media.id > after)
-        .order_by(Media.id)
-        .limit(CHUNK)
-        .with_for_update()
-    ).all()
+    )
     if rows:
         connection.execute(
             update(Media)
@@ -198,16 +202,7 @@ def work_out_anew(
                 retire_at=bindparam("retire", type_=Moment),
                 verify_at=bindparam("verify", type_=Moment),
             ),
-            [
-                {
-                    "row": row.id,
-                    "expires": rules.expires_at(row.uploaded_at, row.last_used_at),
-                    "refresh": rules.refresh_at(row.uploaded_at, row.last_used_at, lot=row.asset_id),
-                    "retire": row.retire_at or now,
-                    "verify": rules.verify_at(row.uploaded_at, row.seen_alive_at),
-                }
-                for row in rows
-            ],
+            [_moments(row, rules, now=now) for row in rows],
         )
     if len(rows) == CHUNK:
         last: int = rows[-1].id
@@ -221,3 +216,15 @@ def work_out_anew(
         .values(life_rules=rules.fingerprint)
     )
     return None
+
+
+def _moments(row: Row[Any], rules: LifeRules, *, now: datetime) -> dict[str, Any]:
+    refresh = rules.refresh_at(row.uploaded_at, row.last_used_at, lot=row.asset_id)
+    doubted = row.doubted_at is not None
+    return {
+        "row": row.id,
+        "expires": rules.expires_at(row.uploaded_at, row.last_used_at),
+        "refresh": min(refresh, row.refresh_at or refresh) if doubted else refresh,
+        "retire": row.retire_at or now,
+        "verify": None if doubted else rules.verify_at(row.uploaded_at, row.seen_alive_at),
+    }

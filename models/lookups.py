@@ -131,7 +131,7 @@ def claim_lookups(
             Media.verify_at.is_not(None),
             Media.verify_at <= now,
         )
-        .order_by(Media.verify_at)
+        .order_by(Media.verify_at, Media.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
@@ -173,7 +173,9 @@ def record_alive(
 
 def record_doubt(connection: Connection, lookup: DueLookup, *, now: datetime) -> None:
     """The provider refused to say: this ID is not asked for again, but renewed at once."""
-    connection.execute(update(Media).where(Media.id == lookup.id).values(verify_at=None, refresh_at=now))
+    connection.execute(
+        update(Media).where(Media.id == lookup.id).values(verify_at=None, refresh_at=now, doubted_at=now)
+    )
 
 
 def drop_old_failures(connection: Connection, *, now: datetime) -> None:

@@ -101,6 +101,8 @@ class Media(Base):
     verify_at: Mapped[datetime | None] = mapped_column(Moment)
     #: The last look-up that found it.
     seen_alive_at: Mapped[datetime | None] = mapped_column(Moment)
+    #: When the provider refused to say anything of it: it is never looked up again, but renewed.
+    doubted_at: Mapped[datetime | None] = mapped_column(Moment)
     #: When it was found dead, or was reported so.
     died_at: Mapped[datetime | None] = mapped_column(Moment)
 
@@ -172,7 +174,7 @@ def record_media(
         **life,
     )
     # A provider that answers the same content with the same ID again has renewed it.
-    renewed: dict[str, object] = {**life, "died_at": None, "seen_alive_at": None}
+    renewed: dict[str, object] = {**life, "died_at": None, "seen_alive_at": None, "doubted_at": None}
     if current:
         renewed |= {"is_current": true(), "delete_after": None, "deleted_at": None}
     connection.execute(

@@ -143,7 +143,7 @@ def _provider_copy(
     with tempfile.NamedTemporaryFile(prefix="greenroom-") as file:
         try:
             location = context.provider.media_url(api_key, second.media_id)
-            copy = context.provider.download(api_key, location, file.file)
+            copy = context.provider.download(api_key, location, file)
         except (TransientError, ChannelError) as error:
             second.failure = error
             raise

@@ -47,7 +47,7 @@ from models.claim import Claim
 from models.database import DatabaseUnavailable
 from models.item import inspect_again
 from models.media import has_current_media, record_media
-from models.need import needed_now
+from models.need import look_again, needed_now
 from tasks.backoff import backoff
 from tasks.context import Context, Message, announce
 from tasks.second_source import SecondSource, find_second_source, second_copy, settle
@@ -383,6 +383,7 @@ def _give_up(
             inspect_again(
                 connection, asset_id=claim.id, until=until, max_attempts=context.settings.max_attempts
             )
+            look_again(connection, [claim.id], now=outcome.at)
         return
     reason, detail = Reason.UPLOAD_FAILED, str(error)
     if isinstance(error, FileRejected):

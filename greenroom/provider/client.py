@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import requests
 from pydantic import SecretStr
@@ -193,7 +193,7 @@ class ProviderClient:
         self,
         api_key: SecretStr,
         location: MediaLocation,
-        into: BinaryIO,
+        into: IO[bytes],
         *,
         max_bytes: int = LARGEST_FILE,
     ) -> Downloaded:
@@ -364,7 +364,7 @@ def _usable(api_key: SecretStr) -> str:
     return key
 
 
-def _copy(reply: Reply, into: BinaryIO, max_bytes: int) -> Downloaded:
+def _copy(reply: Reply, into: IO[bytes], max_bytes: int) -> Downloaded:
     digest, size = sha256(), 0
     try:
         for piece in reply.pieces():

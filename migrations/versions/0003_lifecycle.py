@@ -30,7 +30,7 @@ JOIN campaigns ON campaigns.id = items.campaign_id
 JOIN media ON media.asset_id = items.asset_id
 WHERE media.is_current AND media.deleted_at IS NULL AND media.expires_at > CURRENT_TIMESTAMP
 """
-MOMENTS = ("refresh_at", "retire_at", "verify_at", "seen_alive_at", "died_at")
+MOMENTS = ("refresh_at", "retire_at", "verify_at", "seen_alive_at", "doubted_at", "died_at")
 
 
 def only_where(condition: str) -> dict[str, Any]:

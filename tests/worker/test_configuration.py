@@ -19,7 +19,14 @@ from worker.schedule import beat_schedule
 
 #: Celery documents it, and its Redis backend reads it, but its table of options lacks it.
 READ_BY_THE_REDIS_BACKEND = {"redis_backend_health_check_interval"}
-BEAT_TASKS = {TaskName.DISPATCH, TaskName.SWEEP, TaskName.REFRESH, TaskName.RETIRE}
+BEAT_TASKS = {
+    TaskName.DISPATCH,
+    TaskName.SWEEP,
+    TaskName.REFRESH,
+    TaskName.RETIRE,
+    TaskName.VERIFY,
+    TaskName.PRUNE,
+}
 
 
 @pytest.fixture
