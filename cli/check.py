@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import click
+from rich.measure import Measurement
 from rich.progress import track
 from rich.table import Table
 from rich.text import Text
@@ -20,6 +21,8 @@ from greenroom.inspection.crew import judge_all
 from greenroom.verdict import Verdict
 
 Row = tuple[Path, Verdict]
+#: Columns of a terminal on which every table fits.
+_ENDLESS = 100_000
 
 
 @click.command()
@@ -96,7 +99,7 @@ def _show_mendings(rows: Sequence[Row], mendings: Sequence[Mending]) -> None:
         copy = printable(str(mending.path)) if mending.path else "none"
         table.add_row(Text(printable(str(file))), Text(copy), done)
     console.print()
-    console.print(table)
+    console.print(_shared(table))
     if len(touched) > MOST_LINES:
         console.print(f"... and {len(touched) - MOST_LINES:,} more; all of them with --json.")
     copies = sum(mending.path is not None for mending in mendings)
@@ -157,16 +160,18 @@ def _show(rows: Sequence[Row]) -> bool:
 
 def _most_important(rows: Sequence[Row]) -> Sequence[Row]:
     """As many as a screen takes: what is rejected before what has a notice, and both before all else."""
-    return sorted(rows, key=lambda row: (row[1].accepted, not row[1].notices))[:MOST_LINES]
+    return sorted(rows, key=lambda row: row[1].accepted + (row[1].accepted and not row[1].notices))[
+        :MOST_LINES
+    ]
 
 
 def _table(rows: Iterable[Row]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column("")
-    table.add_column("File", overflow="fold", ratio=3)
-    table.add_column("What it really is", overflow="fold", ratio=3)
-    table.add_column("Size", justify="right", no_wrap=True)
-    table.add_column("Verdict", overflow="fold", ratio=5)
+    table.add_column("", width=1)
+    table.add_column("File", overflow="fold", ratio=4)
+    table.add_column("What it really is", overflow="fold", ratio=4)
+    table.add_column("Size", justify="right", no_wrap=True, width=8)
+    table.add_column("Verdict", overflow="fold", ratio=6)
     for file, verdict in rows:
         table.add_row(
             Text("✓", "green") if verdict.accepted else Text("✗", "red"),
@@ -175,6 +180,16 @@ def _table(rows: Iterable[Row]) -> Table:
             size(verdict.size),
             _words(verdict),
         )
+    return _shared(table)
+
+
+def _shared(table: Table) -> Table:
+    """The table, with a fair share of the terminal for each column where not everything fits.
+
+    Rich goes by the shares only then: otherwise long names would squeeze the sentences beside them.
+    """
+    wanted = Measurement.get(console, console.options.update_width(_ENDLESS), table).maximum
+    table.expand = wanted > console.width
     return table
 
 

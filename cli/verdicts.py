@@ -34,6 +34,7 @@ def verdict_as_json(path: Path, judged: Verdict, mending: Mending | None = None)
             "sha256": judged.sha256,
             "reason": judged.reason,
             "detail": judged.detail,
+            "notices": [{"code": notice.code, "detail": notice.detail} for notice in judged.notices],
             **(
                 {
                     "mended_path": str(mending.path) if mending.path else None,

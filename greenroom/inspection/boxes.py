@@ -21,6 +21,13 @@ _MOST_BOXES: Final = 2_000
 _MOST_TRACKS: Final = 64
 #: An index larger than the largest video can't belong to one.
 _LARGEST_INDEX: Final = SIZE_LIMITS[Category.VIDEO]
+_LARGEST_FRAGMENT: Final = 1024 * 1024
+#: Of the flags of a run of samples: fields before its list, fields of each sample, and that the last of those
+#: is the offset between decoding and showing.
+_RUN_FIXED: Final = 0x005
+_RUN_FIELDS: Final = 0xF00
+_RUN_OFFSETS: Final = 0x800
+_PICTURES_ASKED: Final = 64
 _HEADER: Final = 8
 _LONG_HEADER: Final = 16
 
@@ -92,7 +99,7 @@ def read(content: Content) -> IsoMedia:
     brand, brands = read_brands(content.head)
     found = IsoMedia(brand=brand, brands=brands)
     index = b""
-    data_seen = False
+    data_seen = reordered = False
     for kind, start, end in _top_boxes(content):
         if kind == b"mdat" and end > content.size:
             raise Damaged("This video or sound is cut short: it has less data than its header says.")
@@ -106,12 +113,17 @@ def read(content: Content) -> IsoMedia:
             index = content.read(start, end - start)
             found.index_at_end = data_seen
         data_seen = data_seen or kind == b"mdat"
-        found.fragmented = found.fragmented or kind == b"moof"
+        if kind == b"moof":
+            reordered = reordered or (not found.fragmented and _reorders(content, start, end))
+            found.fragmented = True
     if not index:
         raise Damaged(
             "This video or sound is cut short: its index (moov) is missing, so it cannot be played."
         )
     _read_index(index, found)
+    if reordered:
+        for track in found.tracks:
+            track.reordered = track.reordered or track.media == "video"
     return found
 
 
@@ -151,6 +163,30 @@ def _boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]
             return
         yield kind, payload, start + size
         start += size
+
+
+def _reorders(content: Content, start: int, end: int) -> bool:
+    """Whether the first fragment (moof) stores pictures in another order than shown; sound never is."""
+    data = content.read(start, min(end - start, _LARGEST_FRAGMENT))
+    runs = (
+        (at, stop)
+        for kind, inside, behind in _boxes(data, 0, len(data))
+        if kind == b"traf"
+        for kind, at, stop in _boxes(data, inside, behind)
+        if kind == b"trun" and stop - at >= _HEADER
+    )
+    return any(_run_reorders(data, at, stop) for at, stop in runs)
+
+
+def _run_reorders(data: bytes, at: int, stop: int) -> bool:
+    """Whether the pictures of one run (ISO/IEC 14496-12, section 8.8.8) differ in their offsets."""
+    flags, count = struct.unpack_from(">II", data, at)
+    if not flags & _RUN_OFFSETS:
+        return False
+    at += _HEADER + 4 * (flags & _RUN_FIXED).bit_count()
+    step = 4 * (flags & _RUN_FIELDS).bit_count()
+    last = min(at + step * min(count, _PICTURES_ASKED), stop)
+    return len({data[end - 4 : end] for end in range(at + step, last + 1, step)}) > 1
 
 
 def _find(data: bytes, start: int, end: int, *path: bytes) -> tuple[int, int] | None:
@@ -244,5 +280,7 @@ def _chunk_offsets(data: bytes, at: int, stop: int, form: str) -> tuple[int | No
 def _has_offsets(data: bytes, at: int, stop: int) -> bool:
     """Whether composition offsets differ: frames without B-frames all have the same one, or none."""
     count = min(struct.unpack_from(">I", data, at + 4)[0], (stop - at - 8) // 8)
-    offsets = {data[at + 12 + index * 8 : at + 16 + index * 8] for index in range(min(count, 64))}
+    offsets = {
+        data[at + 12 + index * 8 : at + 16 + index * 8] for index in range(min(count, _PICTURES_ASKED))
+    }
     return len(offsets) > 1

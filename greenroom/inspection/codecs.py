@@ -51,6 +51,8 @@ _ENTRIES: Final[dict[bytes, str]] = {
         "uncompressed sound (PCM)",
     ),
     **dict.fromkeys((b"ulaw", b"alaw"), "telephone sound (G.711)"),
+    **dict.fromkeys((b"drms", b"enca"), "copy-protected sound"),
+    **dict.fromkeys((b"drmi", b"encv"), "copy-protected video"),
     **dict.fromkeys((b"sqcp", b"Qclp", b"sevc"), "QCELP sound"),
 }
 

@@ -134,7 +134,7 @@ def _judge(content: Content, *, name: str, kind: Category | None) -> Verdict:
         mime_type=finding.mime_type,
         reason=reason,
         detail=detail,
-        notices=finding.notices + _name_notices(name, finding),
+        notices=finding.notices + _name_notices(name, finding) + _data_notices(name, finding, reason),
     )
 
 
@@ -177,15 +177,16 @@ def _other(content: Content, mime: str) -> Finding:
     known = "video/mp2t" if is_transport_stream(content.head) else mime_by_start(content.head)
     if known is not None:
         return foreign(known)
-    if text.is_all_text(content, mime):
+    if text.is_all_text(content):
         return text.examine(content, mime)
     return _unknown(content, mime) if mime == "application/octet-stream" else foreign(mime)
 
 
 def _unknown(content: Content, mime: str) -> Finding:
     """A file that libmagic does not know either: MP3 behind odd bytes, spoiled text, or binary data."""
-    start = content.read(0, mpeg_audio.WINDOW)
-    whole = content.size <= len(start)
+    zeros = mpeg_audio.after_zeros(content)
+    start = content.read(zeros, mpeg_audio.WINDOW)
+    whole = content.size <= zeros + len(start)
     if mpeg_audio.find_frames(start, at_end=whole, wanted=_PROOF_IN_ODD_BYTES) is not None:
         return mpeg_audio.examine(content)
     if text.is_utf16_without_mark(content.head):
@@ -265,6 +266,21 @@ def _with_article(noun: str) -> str:
     if noun == "plain text":
         return noun
     return ("an " if noun[0] in "aeiouAEIO" or noun.startswith(("MP", "M4A")) else "a ") + noun
+
+
+def _data_notices(name: str, finding: Finding, reason: Reason | None) -> tuple[Notice, ...]:
+    """A notice on a text that by its name is data or markup, where its content alone did not tell."""
+    ending = extension_in(name)
+    if (
+        reason is not None
+        or finding.mime_type != "text/plain"
+        or ending in (".txt", ".text", ".log")
+        or ending not in extensions_of("text/plain")
+        or any(notice.code == "sent_as_plain_text" for notice in finding.notices)
+    ):
+        return ()
+    detail = f"This is a {ending} file; it is sent as a plain text document."
+    return (Notice(code="sent_as_plain_text", detail=detail),)
 
 
 def _name_notices(name: str, finding: Finding) -> tuple[Notice, ...]:

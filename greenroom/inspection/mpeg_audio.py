@@ -20,6 +20,7 @@ from greenroom.reasons import Reason
 WINDOW: Final = 64 * 1024
 _FRAMES_WANTED: Final = 3
 _MOST_TAGS: Final = 8
+_MOST_ZEROS: Final = 16  # windows
 _LONGEST_FREE: Final = 8 * 1024
 
 _MPEG1, _MPEG2, _MPEG25 = 3, 2, 0
@@ -138,8 +139,18 @@ def after_tags(content: Content) -> int:
         offset += 10 + length + (10 if header[5] & 0x10 else 0)
     if offset > content.size:
         raise Damaged("This audio is cut short: it ends within its own title tag.")
-    window = content.read(offset, WINDOW)
-    return offset + len(window) - len(window.lstrip(b"\0"))
+    return after_zeros(content, offset)
+
+
+def after_zeros(content: Content, offset: int = 0) -> int:
+    """Where the zeros end that some writers and recorders put first."""
+    for _ in range(_MOST_ZEROS):
+        window = content.read(offset, WINDOW)
+        sound = window.lstrip(b"\0")
+        offset += len(window) - len(sound)
+        if sound or not window:
+            break
+    return offset
 
 
 def find_frames(window: bytes, *, at_end: bool, wanted: int = _FRAMES_WANTED) -> tuple[int, Frame] | None:

@@ -27,6 +27,7 @@ _LARGEST_PAGE: Final = 65_307
 _FIRST_PAGE_FLAG: Final = 0x02
 _LAST_PAGE_FLAG: Final = 0x04
 _MOST_STREAMS: Final = 16
+_MOST_PAGES: Final = 20_000
 
 #: How a stream's first packet opens, and what it is then. The skeleton describes others and plays nothing.
 _CODECS: Final[dict[bytes, str]] = {
@@ -50,6 +51,7 @@ _SKELETON: Final = b"fishead\x00"
 @dataclass(frozen=True, slots=True)
 class _Page:
     flags: int
+    serial: int  # of its stream
     granule: int
     start: int  # of its data
     end: int
@@ -67,6 +69,9 @@ def examine(content: Content) -> Finding:
     if not codecs:
         raise Damaged("This Ogg file is damaged: it holds no sound that can be told.")
     foreign = [codec for codec in codecs if codec != _OPUS]
+    if not foreign and _is_chained(content):
+        codecs = [_codec(head) for head in _first_packets(content, most=_MOST_PAGES, through=True)]
+        foreign = [codec for codec in codecs if codec != _OPUS]
     if foreign:
         found = listed(foreign)
         return Finding(
@@ -122,21 +127,42 @@ def _page(content: Content, offset: int) -> _Page | None:
     header = content.read(offset, _PAGE_HEADER + 255)
     if len(header) < _PAGE_HEADER or not header.startswith(b"OggS\x00"):
         return None
-    flags, granule, segments = header[5], struct.unpack_from("<q", header, 6)[0], header[26]
+    flags, segments = header[5], header[26]
+    granule, serial = struct.unpack_from("<qI", header, 6)
     start = offset + _PAGE_HEADER + segments
     end = start + sum(header[_PAGE_HEADER : _PAGE_HEADER + segments])
-    return _Page(flags=flags, granule=granule, start=start, end=end, whole=end <= content.size)
+    return _Page(flags=flags, serial=serial, granule=granule, start=start, end=end, whole=end <= content.size)
 
 
-def _first_packets(content: Content) -> Iterator[bytes]:
-    """How the first packet of every stream opens."""
+def _first_packets(content: Content, *, most: int = _MOST_STREAMS, through: bool = False) -> Iterator[bytes]:
+    """How the first packet of every stream opens.
+
+    Args:
+        content: the file.
+        most: pages to look at.
+        through: whether to go on behind the first pages, to the streams that start later.
+    """
     offset = 0
+    for _ in range(most):
+        page = _page(content, offset)
+        if page is None or not (through or page.flags & _FIRST_PAGE_FLAG):
+            return
+        if page.flags & _FIRST_PAGE_FLAG:
+            yield content.read(page.start, min(page.end - page.start, 64))
+        offset = page.end
+
+
+def _is_chained(content: Content) -> bool:
+    """Whether streams follow one another (RFC 3533, section 4): the last page is of none of the first."""
+    offset = 0
+    first: set[int] = set()
     for _ in range(_MOST_STREAMS):
         page = _page(content, offset)
         if page is None or not page.flags & _FIRST_PAGE_FLAG:
-            return
-        yield content.read(page.start, min(page.end - page.start, 64))
+            break
+        first.add(page.serial)
         offset = page.end
+    return _last_page(content).serial not in first
 
 
 def _last_page(content: Content) -> _Page:

@@ -39,6 +39,10 @@ def examine(content: Content) -> Finding:
     tail = _tail(content)
     if b"%%EOF" not in tail:
         raise Damaged("This PDF is cut short: its data stops before its end mark.")
+    if _OBJECT.search(tail, tail.rindex(b"%%EOF")):
+        # Files made for the web and files changed later have end marks inside; what follows this one is no
+        # stray bytes of a mail gateway, but the start of a part whose own end is missing.
+        raise Damaged("This PDF is cut short: its last part has no end mark.")
     index = _index(content, tail, shift)
     notices = []
     if index is None:

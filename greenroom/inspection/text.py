@@ -37,8 +37,11 @@ _CONTROL_CHARACTER: Final = re.compile(f"[{re.escape(_CONTROLS.decode())}]")
 #: Shares of control bytes, and of bytes that are no UTF-8, up to which a file counts as text that went wrong.
 _MOSTLY_TEXT: Final = 0.05
 _MOSTLY_UTF8: Final = 0.2
-#: Images that are written in letters; everything else that is text through and through is a text.
-_DRAWN_IN_LETTERS: Final = ("image/x-portable-", "image/x-xpm")
+#: Share of ASCII letters above which bytes read as UTF-16 are no chance.
+_MOSTLY_LATIN: Final = 0.7
+#: Images that are written in letters (netpbm's formats, XPM), by how they open: "P5 is my seat" is a text.
+#: Everything else that is text through and through is a text.
+_DRAWN_IN_LETTERS: Final = re.compile(rb"P[1-6]\s+(?:#[^\n]*\n\s*)*\d+\s+\d+\s|P7\s+(?:#|WIDTH)|/\* XPM")
 
 #: How a document opens that is markup, and what it is; after white space, in lower case.
 _MARKUP: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
@@ -169,23 +172,23 @@ def mostly_text(head: bytes) -> bool:
     return 0 < controls <= len(head) * _MOSTLY_TEXT and strange <= len(head) * _MOSTLY_UTF8
 
 
-def is_all_text(content: Content, mime: str) -> bool:
+def is_all_text(content: Content) -> bool:
     """Whether a file that libmagic takes for something else is UTF-8 text to its last byte.
 
     No binary format is: "GIF8 is how a GIF starts" is a sentence, and SYLK, DIF and TeX are text by design.
     """
-    return not mime.startswith(_DRAWN_IN_LETTERS) and is_text(content, "utf-8")
+    return not _DRAWN_IN_LETTERS.match(content.head) and is_text(content, "utf-8")
 
 
 def is_utf16_without_mark(head: bytes) -> bool:
-    """Whether a file is Latin letters in UTF-16, without the mark that would say so."""
-    return any(
-        len(head) > 1
-        and head[zeros::2].count(0) * 2 == len(head) & ~1
-        and head[1 - zeros :: 2].isascii()
-        and not len(head[1 - zeros :: 2]) - len(head[1 - zeros :: 2].translate(None, _CONTROLS))
-        for zeros in (0, 1)
-    )
+    """Whether a file is text in UTF-16, mostly of Latin letters, without the mark that would say so."""
+    whole = head[: len(head) & ~1]
+    for encoding in ("utf-16-le", "utf-16-be"):
+        text = whole.decode(encoding, "ignore")
+        latin = sum(character.isascii() for character in text)
+        if latin > len(whole) / 2 * _MOSTLY_LATIN and not _CONTROL_CHARACTER.search(text):
+            return True
+    return False
 
 
 def _kind_of(start: str, mime: str) -> str | None:

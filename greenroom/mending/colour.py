@@ -83,13 +83,14 @@ def _converted(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, 
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """Greyscale of more bits: 16 bits by their range, anything wider by what is in it."""
+    """Greyscale of more bits: 8 or 16 bits by their range, anything wider by what is in it."""
     deep = image if image.mode in ("I", "F") else image.convert("I")
     low, high = deep.getextrema()
     if not isinstance(low, int | float) or not isinstance(high, int | float):
         raise TypeError("a picture of one band has one minimum and one maximum")
     if deep.mode == "I" and low >= 0 and high <= _SIXTEEN_BITS:
-        low, high = 0, _SIXTEEN_BITS
+        # 32 bits that hold no more than 8 come from programs that only widened them.
+        low, high = 0, _OPAQUE if image.mode == "I" and high <= _OPAQUE else _SIXTEEN_BITS
     scale = 255.0 / (high - low) if high > low else 1.0
     offset = -low * scale
     return deep.point(lambda value: value * scale + offset).convert("L")

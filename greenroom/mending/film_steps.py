@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from greenroom.inspection.words import listed
+from greenroom.inspection.words import human_size, listed
 from greenroom.mending.film_plan import Plan
-from greenroom.mending.film_source import Film, Pictures
+from greenroom.mending.film_source import Film, Pictures, Sound
 from greenroom.mending.job import Job
 from greenroom.mending.words import codec_name
 from greenroom.reasons import Reason
@@ -17,8 +17,7 @@ def kept(job: Job, film: Film, *, sound_kept: bool) -> Iterator[str]:
     if not job.verdict.label.startswith("MP4"):
         yield "Put the video into an MP4 file."
     if film.sound is not None and not sound_kept:
-        was = codec_name(film.sound.codec)
-        yield f"Kept the pictures as they are; converted the sound from {was} to AAC."
+        yield f"Kept the pictures as they are; {_sound(film.sound, min(2, film.sound.channels))}."
     else:
         yield "Kept pictures and sound as they are, without any loss."
     if job.verdict.reason is Reason.TOO_LARGE:
@@ -28,15 +27,15 @@ def kept(job: Job, film: Film, *, sound_kept: bool) -> Iterator[str]:
     yield from _common(film)
 
 
-def encoded(film: Film, pictures: Pictures, plan: Plan) -> Iterator[str]:
+def encoded(job: Job, film: Film, pictures: Pictures, plan: Plan) -> Iterator[str]:
     """Of a film whose pictures were encoded anew."""
     if pictures.codec == "h264":
         yield "Encoded the pictures anew, as H.264 Main profile without B-frames, which every phone plays."
     else:
         yield f"Converted the pictures from {codec_name(pictures.codec)} to H.264."
     if film.sound is not None and plan.sound_bits:
-        how = " and mixed it down to one channel" if plan.channels < film.sound.channels == 2 else ""  # noqa: PLR2004 - stereo
-        yield f"Converted the sound from {codec_name(film.sound.codec)} to AAC{how}."
+        said = _sound(film.sound, plan.channels)
+        yield f"{said[0].upper()}{said[1:]}."
     if pictures.turn:
         yield "Turned the pictures upright."
     if pictures.interlaced:
@@ -47,7 +46,18 @@ def encoded(film: Film, pictures: Pictures, plan: Plan) -> Iterator[str]:
         yield f"Scaled from {_size(pictures.size)} to {_size(plan.size)} pixels."
     if plan.rate < pictures.rate:
         yield f"Brought from {pictures.rate:.0f} to {plan.rate:.0f} pictures a second."
+    if job.verdict.reason is Reason.TOO_LARGE:
+        size = job.out.stat().st_size
+        yield f"Packed tighter: {human_size(job.verdict.size)} became {human_size(size)}."
     yield from _common(film)
+
+
+def _sound(sound: Sound, channels: int) -> str:
+    """What was done to sound that was encoded to so many channels."""
+    was = codec_name(sound.codec)
+    done = "encoded the sound anew, as AAC" if was == "AAC" else f"converted the sound from {was} to AAC"
+    mixed = f", mixed down to {'one channel' if channels == 1 else 'two channels'}"
+    return done + (mixed if channels < sound.channels else "")
 
 
 def _common(film: Film) -> Iterator[str]:

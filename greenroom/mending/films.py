@@ -87,7 +87,7 @@ def _encoded(job: Job, film: Film, pictures: Pictures) -> Draft:
         except TooLarge:
             continue
         if job.out.stat().st_size <= LIMIT:
-            return Draft(mime_type="video/mp4", steps=tuple(film_steps.encoded(film, pictures, plan)))
+            return Draft(mime_type="video/mp4", steps=tuple(film_steps.encoded(job, film, pictures, plan)))
     raise CannotMend(f"This video is over {human_size(LIMIT)} whatever is tried. Shorten it.")
 
 
@@ -96,6 +96,8 @@ def _planned(film: Film, pictures: Pictures, rate: float, share: float) -> Plan:
     plan = planned(
         size=pictures.size, rate=rate, seconds=film.seconds, sound=film.sound is not None, share=share
     )
+    if film.sound is not None and film.sound.channels == 1 < plan.channels:
+        plan = replace(plan, sound_bits=plan.sound_bits // 2, channels=1)
     right = film.form.startswith(_TIMED) and _sound_right(film.sound)
     if right and film.sound is not None and 0 < film.sound.bits <= plan.sound_bits:
         return replace(plan, sound_bits=0)

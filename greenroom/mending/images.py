@@ -11,6 +11,7 @@ from greenroom.mending import animation, colour, heif, shrink, stickers, tags
 from greenroom.mending.job import Draft, Job
 from greenroom.mending.pictures import MOVING, opened, readable
 from greenroom.mending.result import CannotMend
+from greenroom.reasons import Reason
 from greenroom.rules import Category
 
 #: Types of pictures that are mostly drawings and screenshots, with their sharp edges.
@@ -93,6 +94,8 @@ def _written(job: Job, coloured: colour.Coloured, name: str, *, png: bool, **fir
     form = _TYPES[draft.mime_type]
     if name != form and not any(step.startswith("Saved as") for step in draft.steps):
         steps.append(f"Saved as {form} instead of {name}.")
+    elif job.verdict.reason is Reason.TYPE_NOT_SUPPORTED:
+        steps.append(f"Saved as a common {form}.")
     steps += draft.steps
     if not steps or len(data) < job.verdict.size:
         steps.append(f"Packed anew: {human_size(job.verdict.size)} became {human_size(len(data))}.")

@@ -52,7 +52,8 @@ _MENDERS: Final[dict[Engine, Callable[[Job], Draft]]] = {
 }
 #: Endings of types that only mending meets; inspection's own are replaced by ``clean_file_name``.
 _ENDINGS: Final = frozenset({
-    ".mka", ".wv", ".tta", ".ape", ".dts", ".ac3", ".eac3", ".w64", ".au", ".snd", ".voc", ".awb", ".spx",
+    ".mka", ".mp1", ".mp2", ".mpa", ".wv", ".tta", ".ape", ".dts", ".ac3", ".eac3", ".w64", ".au", ".snd",
+    ".voc", ".awb", ".spx",
     ".ra", ".rm", ".rmvb", ".divx", ".xvid", ".asf", ".ogm", ".dv", ".mxf", ".ivf", ".mts", ".m2v", ".h264",
     ".264", ".h265", ".265", ".hevc", ".qt", ".aifc", ".dib", ".jpf", ".jpx", ".j2k", ".j2c", ".pcx", ".tga",
     ".ppm", ".pgm", ".pbm", ".pnm", ".qoi",

@@ -216,3 +216,11 @@ def test_progress_is_not_in_the_output(folder: Path) -> None:
         os.close(there)
         os.close(here)
     assert len(_rows(result.stdout.decode())) == 2
+
+
+def test_the_picture_of_the_corpus() -> None:
+    """Made by docs/images/make.py; the table and the summary by reason are in it."""
+    svg = Path(__file__).resolve().parents[2] / "docs" / "images" / "check.svg"
+    text = svg.read_text(encoding="utf-8").replace("&#160;", " ")
+    for words in ("greenroom check corpus", "What it really is", "files accepted", "codec_not_supported"):
+        assert words in text

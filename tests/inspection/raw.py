@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 import tempfile
 import zipfile
@@ -79,6 +80,12 @@ def ogg_page(packet: bytes, *, flags: int = 2, granule: int = 0, serial: int = 1
     header = struct.pack("<4sBBqIII", b"OggS", 0, flags, granule, serial, sequence, 0)
     page = header + bytes([len(lacing)]) + lacing + packet
     return page[:22] + struct.pack("<I", _ogg_checksum(page)) + page[26:]
+
+
+def with_serial(ogg_file: bytes, serial: int) -> bytes:
+    """An Ogg file whose pages belong to a stream of another number."""
+    mark = serial.to_bytes(4, "little")
+    return re.sub(rb"(OggS\0.{9}).{4}", lambda page: page[1] + mark, ogg_file, flags=re.DOTALL)
 
 
 def ogg(*starts: bytes) -> bytes:

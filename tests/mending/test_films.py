@@ -7,6 +7,7 @@ import math
 import random
 from array import array
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -17,8 +18,8 @@ import pytest
 from PIL import Image
 
 from examples import makers
-from greenroom.mending import CannotMend, film_plan, films
-from greenroom.mending.film_source import opened
+from greenroom.mending import CannotMend, film_plan, film_steps, films
+from greenroom.mending.film_source import Sound, opened
 from greenroom.rules import KIB, MIB, Category
 from tests.inspection import raw
 from tests.mending.kit import Bench, far, film, said
@@ -163,6 +164,25 @@ def test_only_the_sound_is_converted_where_only_it_is_wrong(bench: Bench) -> Non
     assert film(mended.path)["channels"] == 2
 
 
+@pytest.mark.parametrize("channels", [1, 2])
+def test_sound_keeps_its_channels(bench: Bench, channels: int) -> None:
+    """A film whose pictures are encoded anew: mono stays mono, stereo stays stereo."""
+    data = makers.media(
+        "matroska", video="mpeg4", audio=("libopus",), rate=48_000, channels=channels, seconds=0.5
+    )
+    mended = bench.mend("clip.mkv", data)
+    assert film(mended.path)["channels"] == channels
+    assert "Converted the sound from Opus to AAC." in said(mended)
+
+
+def test_mixing_down_is_said() -> None:
+    """Surround sound, also of AAC itself, and stereo for which there are too few bits."""
+    surround = Sound(index=1, codec="aac", profile="LC", channels=6, rate=48_000, bits=0)
+    stereo = replace(surround, codec="mp3", channels=2)
+    assert film_steps._sound(surround, 2) == "encoded the sound anew, as AAC, mixed down to two channels"
+    assert film_steps._sound(stereo, 1) == "converted the sound from MP3 to AAC, mixed down to one channel"
+
+
 def test_further_tracks_are_left_out(bench: Bench) -> None:
     """Two languages become one."""
     data = makers.media("mp4", video="libx264", audio=["aac", "aac"], video_options=MAIN, **SMALL)
@@ -252,6 +272,7 @@ def test_a_film_over_the_limit(bench: Bench, tmp_path: Path) -> None:
     assert len(data) > 16 * MIB
     mended = bench.mend("noise.mp4", data)
     assert mended.verdict.size <= 16 * MIB
+    assert "Packed tighter: " in said(mended)
     assert len(film(mended.path)["pictures"]) == 12
 
 

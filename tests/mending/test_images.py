@@ -59,6 +59,12 @@ def test_sixteen_bits_keep_their_brightness(bench: Bench) -> None:
     assert picture(mended.path).getpixel((4, 4)) == (0x55, 0x55, 0x55)
 
 
+def test_wide_greyscale_keeps_its_brightness(bench: Bench) -> None:
+    """32 bits a pixel that hold no more than 8 are no black picture."""
+    mended = bench.mend("wide.tif", makers.saved(SALE.convert("L").convert("I"), "TIFF"))
+    assert far(picture(mended.path), SALE.convert("L")) < 6
+
+
 def test_transparency_stays(bench: Bench) -> None:
     """Grey with transparency becomes RGBA, and a palette with a transparent colour as well."""
     faded = SALE.convert("LA")
