@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -257,6 +258,17 @@ def renew_assets(connection: Connection, claims: Sequence[Claim], *, until: date
     return lost
 
 
+#: What a claim leaves behind when it ends.
+_AT_REST: dict[str, Any] = {
+    "lease_until": None,
+    "not_before": None,
+    "attempts": 0,
+    "priority": Priority.CAMPAIGN,
+    "reason": None,
+    "detail": "",
+}
+
+
 def finish_asset(
     connection: Connection,
     claim: Claim,
@@ -264,23 +276,33 @@ def finish_asset(
     state: AssetState,
     reason: Reason | None = None,
     detail: str = "",
-    not_before: datetime | None = None,
 ) -> bool:
     """End a claim with its outcome; answers False where it was lost and nothing was written."""
     result = connection.execute(
         update(Asset)
         .where(Asset.id == claim.id, Asset.token == claim.token)
-        .values(
-            state=state,
-            lease_until=None,
-            not_before=not_before,
-            attempts=0,
-            priority=Priority.CAMPAIGN,
-            reason=reason,
-            detail=detail,
-        )
+        .values(state=state, **_AT_REST | {"reason": reason, "detail": detail})
     )
     return result.rowcount == 1
+
+
+def lock_held(connection: Connection, claims: Sequence[Claim]) -> set[int]:
+    """Lock assets, in the one order in which everybody locks them; answers those whose claims are still held.
+
+    See :func:`want_asset` for the order.
+    """
+    tokens = {claim.id: claim.token for claim in claims}
+    rows = connection.execute(
+        select(Asset.id, Asset.token).where(Asset.id.in_(tokens)).order_by(Asset.sha256).with_for_update()
+    )
+    return {row.id for row in rows if row.token == tokens[row.id]}
+
+
+def finish_uploads(connection: Connection, asset_ids: Collection[int]) -> None:
+    """End claims, proved to be held by :func:`lock_held`, whose files were uploaded."""
+    connection.execute(
+        update(Asset).where(Asset.id.in_(asset_ids)).values(state=AssetState.READY, **_AT_REST)
+    )
 
 
 def postpone_asset(

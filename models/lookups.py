@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, ForeignKey, Index, delete, func, insert, select, update
+from sqlalchemy import Connection, ForeignKey, Index, bindparam, delete, func, insert, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from greenroom.lifecycle import LifeRules
@@ -161,13 +161,16 @@ def record_alive(
     rules: LifeRules,
 ) -> None:
     """Write down that these IDs were found at the provider."""
-    for lookup in sorted(lookups, key=lambda one: one.id):
+    if lookups:
         connection.execute(
             update(Media)
-            .where(Media.id == lookup.id)
-            .values(seen_alive_at=now, verify_at=rules.verify_at(lookup.uploaded_at, now))
+            .where(Media.id == bindparam("row"))
+            .values(seen_alive_at=now, verify_at=bindparam("next", type_=Moment)),
+            [
+                {"row": lookup.id, "next": rules.verify_at(lookup.uploaded_at, now)}
+                for lookup in sorted(lookups, key=lambda one: one.id)
+            ],
         )
-    if lookups:
         note_life(connection, channel_id, max(now - lookup.uploaded_at for lookup in lookups))
 
 

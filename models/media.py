@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     true,
     update,
 )
+from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from greenroom.lifecycle import LifeRules
@@ -124,61 +126,89 @@ def has_current_media(connection: Connection, asset_id: int) -> bool:
     return connection.execute(statement).first() is not None
 
 
+@dataclass(frozen=True, kw_only=True)
+class GivenId:
+    """A media ID that the provider gave.
+
+    Attributes:
+        asset_id: whose it is.
+        sha256: of the content that was sent.
+        mime_type: that it was sent with.
+        media_id: the provider's ID.
+        at: when it was given.
+        current: False for an upload whose claim was lost meanwhile: nobody will use it, so it is deleted at
+            the next chance instead of being forgotten at the provider.
+    """
+
+    asset_id: int
+    sha256: str
+    mime_type: str
+    media_id: str
+    at: datetime
+    current: bool
+
+
 def record_media(
-    connection: Connection,
-    *,
-    asset_id: int,
-    media_id: str,
-    now: datetime,
-    rules: LifeRules,
-    grace: timedelta,
-    current: bool,
+    connection: Connection, given: Sequence[GivenId], *, channel_id: str, rules: LifeRules, grace: timedelta
 ) -> None:
-    """Write an ID that the provider gave; the one that it replaces stays for a grace period.
+    """Write IDs that the provider gave; those that they replace stay for a grace period.
 
     Args:
-        connection: an open transaction, in which the claim was proved to be held (or lost).
-        asset_id: whose ID it is.
-        media_id: the provider's ID.
-        now: when it was uploaded.
+        connection: an open transaction, in which each claim was proved to be held (or lost), and its asset
+            locked by that.
+        given: the IDs, of one channel and of different assets.
+        channel_id: on which channel.
         rules: of the channel's media IDs.
-        grace: how long the ID that it replaces stays, for messages in flight.
-        current: False for an upload whose claim was lost meanwhile: nobody will use it, so it is deleted
-            at the next chance instead of being forgotten at the provider.
+        grace: how long an ID that is replaced stays, for messages in flight.
     """
-    if current:
+    taken = {one.asset_id: one for one in given if one.current}
+    if taken:
         connection.execute(
             update(Media)
-            .where(Media.asset_id == asset_id, Media.is_current, Media.media_id != media_id)
-            .values(is_current=false(), delete_after=now + grace)
+            .where(
+                Media.asset_id.in_(taken),
+                Media.is_current,
+                Media.media_id.not_in([one.media_id for one in taken.values()]),
+            )
+            .values(is_current=false(), delete_after=max(one.at for one in taken.values()) + grace)
         )
-    life = {
-        "uploaded_at": now,
-        "expires_at": rules.expires_at(now, None),
-        "refresh_at": rules.refresh_at(now, None, lot=asset_id),
+    for current in (True, False):
+        rows = [_row(one, channel_id, rules) for one in given if one.current is current]
+        if rows:
+            connection.execute(_insertion(connection, current=current), rows)
+
+
+def _row(one: GivenId, channel_id: str, rules: LifeRules) -> dict[str, Any]:
+    return {
+        "media_id": one.media_id,
+        "channel_id": channel_id,
+        "asset_id": one.asset_id,
+        "sha256": one.sha256,
+        "mime_type": one.mime_type,
+        "is_current": one.current,
+        "delete_after": None if one.current else one.at,
+        "delete_attempts": 0,
+        "uploaded_at": one.at,
+        "expires_at": rules.expires_at(one.at, None),
+        "refresh_at": rules.refresh_at(one.at, None, lot=one.asset_id),
         # At once: the look itself finds out when the last need ends, in a transaction that can know.
-        "retire_at": now,
-        "verify_at": rules.verify_at(now, None),
+        "retire_at": one.at,
+        "verify_at": rules.verify_at(one.at, None),
     }
-    asset = connection.execute(
-        select(Asset.channel_id, Asset.sha256, Asset.mime_type).where(Asset.id == asset_id)
-    ).one()
-    statement = insert(connection, Media).values(
-        media_id=media_id,
-        channel_id=asset.channel_id,
-        asset_id=asset_id,
-        sha256=asset.sha256,
-        mime_type=asset.mime_type,
-        is_current=current,
-        delete_after=None if current else now,
-        **life,
-    )
-    # A provider that answers the same content with the same ID again has renewed it.
-    renewed: dict[str, object] = {**life, "died_at": None, "seen_alive_at": None, "doubted_at": None}
-    if current:
-        renewed |= {"is_current": true(), "delete_after": None, "deleted_at": None}
-    connection.execute(
-        statement.on_conflict_do_update(index_elements=[Media.channel_id, Media.media_id], set_=renewed)
+
+
+#: What a provider that answers the same content with the same ID again has renewed.
+_RENEWED = ("uploaded_at", "expires_at", "refresh_at", "retire_at", "verify_at")
+_FORGOTTEN = {"died_at": None, "seen_alive_at": None, "doubted_at": None}
+_BACK_IN_SERVICE = {"is_current": true(), "delete_after": None, "deleted_at": None}
+
+
+def _insertion(connection: Connection, *, current: bool) -> Insert:
+    statement = insert(connection, Media)
+    renewed = {name: statement.excluded[name] for name in _RENEWED} | _FORGOTTEN
+    return statement.on_conflict_do_update(
+        index_elements=[Media.channel_id, Media.media_id],
+        set_=renewed | _BACK_IN_SERVICE if current else renewed,
     )
 
 

@@ -38,6 +38,8 @@ from models.asset import (
     AssetState,
     AssetUnderUpload,
     finish_asset,
+    finish_uploads,
+    lock_held,
     postpone_asset,
     renew_assets,
     take_assets,
@@ -46,7 +48,7 @@ from models.channel import ChannelRow, get_channel, pause_channel
 from models.claim import Claim
 from models.database import DatabaseUnavailable
 from models.item import inspect_again
-from models.media import has_current_media, record_media
+from models.media import GivenId, has_current_media, record_media
 from models.need import look_again, needed_now
 from tasks.backoff import backoff
 from tasks.context import Context, Message, announce
@@ -295,12 +297,10 @@ def _record_surely(
 ) -> None:
     """Write outcomes down, trying again while the database is away: an ID once given must not be lost."""
     waited, pause = 0.0, 0.2
-    # Assets are locked in one order everywhere, see `models.asset.want_asset`.
-    ordered = sorted(outcomes, key=lambda outcome: outcome.asset.sha256)
     while True:
         try:
             with context.database.write() as connection:
-                results = [_record(context, connection, batch, outcome) for outcome in ordered]
+                results = _record_all(context, connection, batch, outcomes)
         except DatabaseUnavailable as error:
             if waited >= RECORD_PATIENCE_SECONDS:
                 logger.error("Nothing could be recorded for %.0f s: %s", waited, error)
@@ -314,12 +314,18 @@ def _record_surely(
             return
 
 
+def _record_all(
+    context: Context, connection: Connection, batch: _Batch, outcomes: Sequence[_Outcome]
+) -> list[str]:
+    held = lock_held(connection, [outcome.asset.claim for outcome in outcomes])
+    results = [
+        _record(context, connection, batch, outcome) for outcome in outcomes if outcome.media_id is None
+    ]
+    return results + _record_media_ids(context, connection, batch, outcomes, held)
+
+
 def _record(context: Context, connection: Connection, batch: _Batch, outcome: _Outcome) -> str:
-    if outcome.second is not None:
-        settle(context, connection, batch.channel_id, outcome.second)
-    if outcome.media_id is not None:
-        _record_media_id(context, connection, batch, outcome, outcome.media_id)
-        return "uploaded"
+    _settle(context, connection, batch, outcome)
     error = outcome.error
     if isinstance(error, ChannelError):
         _pause(context, connection, batch.channel_id, error)
@@ -329,19 +335,39 @@ def _record(context: Context, connection: Connection, batch: _Batch, outcome: _O
     return "failed"
 
 
-def _record_media_id(
-    context: Context, connection: Connection, batch: _Batch, outcome: _Outcome, media_id: str
-) -> None:
-    held = finish_asset(connection, outcome.asset.claim, state=AssetState.READY)
+def _record_media_ids(
+    context: Context, connection: Connection, batch: _Batch, outcomes: Sequence[_Outcome], held: set[int]
+) -> list[str]:
+    """All IDs that were given, in a few statements."""
+    given = [(outcome, outcome.media_id) for outcome in outcomes if outcome.media_id is not None]
+    if not given:
+        return []
+    finish_uploads(connection, held & {outcome.asset.claim.id for outcome, _ in given})
+    for outcome, _ in given:
+        _settle(context, connection, batch, outcome)
     record_media(
         connection,
-        asset_id=outcome.asset.claim.id,
-        media_id=media_id,
-        now=outcome.at,
+        [
+            GivenId(
+                asset_id=outcome.asset.claim.id,
+                sha256=outcome.asset.sha256,
+                mime_type=outcome.asset.mime_type,
+                media_id=media_id,
+                at=outcome.at,
+                current=outcome.asset.claim.id in held,
+            )
+            for outcome, media_id in given
+        ],
+        channel_id=batch.channel_id,
         rules=batch.rules,
         grace=context.settings.grace,
-        current=held,
     )
+    return ["uploaded"] * len(given)
+
+
+def _settle(context: Context, connection: Connection, batch: _Batch, outcome: _Outcome) -> None:
+    if outcome.second is not None:
+        settle(context, connection, batch.channel_id, outcome.second)
 
 
 def _pause(context: Context, connection: Connection, channel_id: str, error: ChannelError) -> None:

@@ -14,7 +14,7 @@ from models import Asset, Item, Media
 from models.asset import NewAsset, queue_upload, want_asset
 from models.campaign import save_campaign
 from models.item import NewItem, claim_items, record_verdict, save_items, take_items
-from models.media import record_media
+from models.media import GivenId, record_media
 from tests.conftest import CHANNEL, World
 
 LEASE = timedelta(seconds=60)
@@ -77,14 +77,20 @@ def ready_item(world: World, content: str, *, media_id: str, **where: Any) -> in
     settings = world.context.settings
     with world.database.write() as connection:
         connection.execute(Asset.__table__.update().where(Asset.id == asset_id).values(state="ready"))  # type: ignore[attr-defined] # declarative tables are Table objects
+        given = GivenId(
+            asset_id=asset_id,
+            sha256=sha256(content),
+            mime_type="image/jpeg",
+            media_id=media_id,
+            at=world.clock.now(),
+            current=True,
+        )
         record_media(
             connection,
-            asset_id=asset_id,
-            media_id=media_id,
-            now=world.clock.now(),
+            [given],
+            channel_id=where.get("channel", CHANNEL),
             rules=settings.life_rules(None),
             grace=settings.grace,
-            current=True,
         )
     return asset_id
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.simulation.theatre import DAY, HOUR, Campaign, Theatre
 
-STEP = 6 * HOUR
+STEP = 8 * HOUR
 
 
 @dataclass(frozen=True, kw_only=True)

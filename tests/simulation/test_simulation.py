@@ -27,7 +27,7 @@ AT_LEAST = {
     "verifications": 5_000,
     "uploads": 8_000,
     "rows pruned": 1_000,
-    "invariant checks": 1_000_000,
+    "invariant checks": 500_000,
 }
 
 

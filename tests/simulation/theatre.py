@@ -179,6 +179,7 @@ class Theatre:
         self.trouble_until = START
         self._shas: dict[Path, str] = {}
         self._changed: dict[Path, str] = {}
+        self._uploads: dict[str, datetime] = {}
         self._late_uses: list[list[str]] = []
         #: Contents whose files are gone or hold something else by now.
         self.vanished: set[str] = set()
@@ -314,11 +315,13 @@ class Theatre:
         self.counts["IDs that died early"] += 1
 
     def _uploaded_at(self, channel: str, media_id: str) -> datetime:
-        with self.database.read() as connection:
-            statement = select(Media.uploaded_at).where(
-                Media.channel_id == channel, Media.media_id == media_id
-            )
-            return connection.execute(statement).scalar_one()
+        if media_id not in self._uploads:
+            with self.database.read() as connection:
+                statement = select(Media.uploaded_at).where(
+                    Media.channel_id == channel, Media.media_id == media_id
+                )
+                self._uploads[media_id] = connection.execute(statement).scalar_one()
+        return self._uploads[media_id]
 
     def live(self, channel: str) -> list[str]:
         """What the provider has of a number."""
