@@ -10,6 +10,7 @@ import click
 from rich.table import Table
 
 from cli.embedded import require_files
+from cli.outlook import show_outlook
 from cli.report import rejected_table, write_csv
 from cli.stage import keep_days_option, mend_option, open_database, stage_options, to_be_mended
 from cli.words import console, count, moment, plain
@@ -120,6 +121,7 @@ def status(campaign_id: str | None, *, state: Path, sandbox: bool) -> None:
             if rejected:
                 console.print()
                 console.print(rejected_table(rejected))
+            show_outlook(connection, chosen[0], now=now)
 
 
 @campaign.command("export")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
@@ -10,12 +10,12 @@ from pydantic import SecretStr
 from rich.table import Table
 
 from cli.stage import open_database, read_api_key, stage_options
-from cli.words import console, moment, plain
+from cli.words import console, count, moment, parse_span, plain, span
 from greenroom.manifest import check_channel_name
 from greenroom.settings import load_settings
 from greenroom.vault import Vault, new_secret_key
 from models import Database
-from models.channel import add_channel, get_channel, list_channels, resume_channel
+from models.channel import ChannelRow, add_channel, get_channel, list_channels, resume_channel, set_media_life
 
 
 @click.group()
@@ -60,14 +60,46 @@ def list_(*, state: Path, sandbox: bool) -> None:
         click.echo("No channels yet. Add one with: greenroom channel add CHANNEL_ID")
         return
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for column in ("Channel", "At", "State"):
+    for column in ("Channel", "At", "Media live", "Observed", "State"):
         table.add_column(column, overflow="fold")
     for row in channels:
         health = "[green]running[/green]"
         if row.paused_at is not None:
             health = f"[red]paused since {moment(row.paused_at)}[/red]: {plain(row.paused_reason)}"
-        table.add_row(row.id, row.api_base_url, health)
+        life = span(row.media_life) if row.media_life else "[dim]as set for all[/dim]"
+        table.add_row(row.id, row.api_base_url, life, observed(row), health)
     console.print(table)
+
+
+def observed(row: ChannelRow) -> str:
+    """What look-ups and senders told of how long the channel's media IDs live."""
+    said = []
+    if row.longest_life_seconds is not None:
+        said.append(f"alive after {span(timedelta(seconds=row.longest_life_seconds))}")
+    if row.shortest_life_seconds is not None:
+        first = span(timedelta(seconds=row.shortest_life_seconds))
+        said.append(f"[red]{count(row.early_deaths, 'early death')}, the first after {first}[/red]")
+    return ", ".join(said) or "[dim]nothing yet[/dim]"
+
+
+@channel.command("set")
+@click.argument("channel_id")
+@click.option(
+    "--media-life",
+    required=True,
+    help="How long the provider keeps this number's media, like 30d, 12h or 60min; or `default`.",
+)
+@stage_options
+def set_(channel_id: str, *, media_life: str, state: Path, sandbox: bool) -> None:
+    """Say how long the provider keeps CHANNEL_ID's media, where that is not what is set for all channels.
+
+    Media of numbers without storage live for an hour, others as long as `channel list` shows under Observed.
+    """
+    life = None if media_life == "default" else parse_span(media_life)
+    with open_database(state, sandbox=sandbox) as database, database.write() as connection:
+        get_channel(connection, channel_id)
+        set_media_life(connection, channel_id, life)
+    click.echo(f"Channel {channel_id}: media live {span(life) if life else 'as set for all channels'}.")
 
 
 @channel.command("resume")

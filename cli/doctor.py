@@ -19,6 +19,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError
 
+from cli.outlook import risks_in_a_sentence
 from cli.stage import in_production, open_database, stage_options
 from cli.words import console, count, moment, plain
 from greenroom.errors import GreenroomError, SettingsError
@@ -29,6 +30,7 @@ from greenroom.vault import Vault
 from migrations import configuration
 from models import Database
 from models.channel import list_channels
+from models.outlook import at_risk
 from models.progress import backlog
 from tasks.dispatch import HEARTBEAT
 
@@ -95,6 +97,7 @@ def _examine(state: Path, *, sandbox: bool) -> Iterator[Finding]:
         yield _safely("beat", lambda: _beat(settings))
         yield _safely("channels", lambda: _channels(settings, database))
         yield _safely("backlog", lambda: _backlog(database))
+        yield _safely("media IDs", lambda: _media(database))
         yield _safely("provider", lambda: _provider(settings))
     finally:
         database.close()
@@ -237,6 +240,16 @@ def _backlog(database: Database) -> Finding:
         well=not waiting.failed,
         sentence=f"{count(waiting.inspections, 'file')} to inspect, {waiting.uploads:,} to upload, "
         f"{waiting.failed:,} given up, {count(waiting.lost_answers, 'possible orphan')} at the provider.",
+    )
+
+
+def _media(database: Database) -> Finding:
+    with database.read() as connection:
+        endangered = at_risk(connection, now=datetime.now(UTC), limit=1_000)
+    return Finding(
+        part="media IDs",
+        well=not endangered,
+        sentence=risks_in_a_sentence(endangered) if endangered else "None that is needed is at risk.",
     )
 
 

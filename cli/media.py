@@ -9,8 +9,10 @@ import click
 from rich.table import Table
 
 from cli.stage import open_database, stage_options
-from cli.words import console, moment, plain
+from cli.words import console, count, moment, plain
+from models.channel import get_channel
 from models.media import MediaReport, list_media
+from models.uses import Report, mark_dead
 
 
 @click.group()
@@ -45,6 +47,20 @@ def list_(*, channel: str | None, also_gone: bool, limit: int, state: Path, sand
             _state(row, now),
         )
     console.print(table)
+
+
+@media.command("mark-dead")
+@click.argument("channel_id")
+@click.argument("media_ids", nargs=-1, required=True)
+@stage_options
+def mark_dead_(channel_id: str, *, media_ids: tuple[str, ...], state: Path, sandbox: bool) -> None:
+    """Say that the provider did not know MEDIA_IDS of CHANNEL_ID: what is needed is uploaded anew at once."""
+    now = datetime.now(UTC)
+    with open_database(state, sandbox=sandbox) as database, database.write() as connection:
+        get_channel(connection, channel_id)
+        reports = [Report(channel_id=channel_id, media_id=media_id, at=now) for media_id in media_ids]
+        dead = mark_dead(connection, reports, now=now)
+    click.echo(f"{count(dead, 'media ID')} taken out of service.")
 
 
 def _state(row: MediaReport, now: datetime) -> str:

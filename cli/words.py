@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from rich.console import Console
 from rich.markup import escape
 
+from greenroom.errors import Misuse
 from greenroom.rules import KIB, MIB
 
 console = Console(highlight=False)
@@ -55,3 +57,30 @@ def day(at: datetime | None) -> str:
 def count(number: int, one: str, many: str | None = None) -> str:
     """`1 file`, `2 files`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+_UNITS = {"min": 60, "h": 3_600, "d": 86_400}
+_SHORTEST, _LONGEST = _UNITS["min"], 365 * _UNITS["d"]
+
+
+def span(length: timedelta) -> str:
+    """A length of time as people write it: ``11 days``, ``36 hours``."""
+    seconds = length.total_seconds()
+    if seconds >= 3 * _UNITS["d"]:
+        return count(round(seconds / _UNITS["d"]), "day")
+    if seconds >= 3 * _UNITS["h"]:
+        return count(round(seconds / _UNITS["h"]), "hour")
+    return count(round(seconds / _UNITS["min"]), "minute")
+
+
+def parse_span(text: str) -> timedelta:
+    """A length of time from ``30d``, ``12h`` or ``60min``.
+
+    Raises:
+        Misuse: it is none, or not between a minute and a year.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(min|h|d)", text.strip())
+    seconds = float(found[1]) * _UNITS[found[2]] if found else 0.0
+    if not _SHORTEST <= seconds <= _LONGEST:
+        raise Misuse(f"{text!r} is no length of time between a minute and a year; write 30d, 12h or 60min.")
+    return timedelta(seconds=seconds)

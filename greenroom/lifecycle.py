@@ -86,7 +86,3 @@ class LifeRules:
         first = uploaded_at + self.verify_after
         due = first if seen_alive_at is None else max(first, seen_alive_at + self.verify_every)
         return due if due < uploaded_at + self.life - self.lead or self.trust_last_use else None
-
-    def early(self, died_at: datetime, uploaded_at: datetime, last_used_at: datetime | None) -> bool:
-        """Whether an ID that is dead at this moment should still be alive, by the provider's own page."""
-        return died_at < self.expires_at(uploaded_at, last_used_at)

@@ -80,6 +80,12 @@ class Asset(Base):
             postgresql_where=text("state IN ('claimed', 'uploading')"),
             sqlite_where=text("state IN ('claimed', 'uploading')"),
         ),
+        Index(
+            "ix_assets_failed",
+            "channel_id",
+            postgresql_where=text("state = 'failed'"),
+            sqlite_where=text("state = 'failed'"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)

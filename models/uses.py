@@ -64,13 +64,7 @@ def mark_used(
         )
 
 
-def mark_dead(
-    connection: Connection,
-    reports: Iterable[Report],
-    *,
-    now: datetime,
-    rules_of: Callable[[timedelta | None], LifeRules],
-) -> int:
+def mark_dead(connection: Connection, reports: Iterable[Report], *, now: datetime) -> int:
     """Take IDs that were found dead out of service, and send what is needed round again at once.
 
     Answers how many were in service until now. An ID that is already known to be dead, or that was deleted,
@@ -80,7 +74,6 @@ def mark_dead(
     for report in reports:
         key = (report.channel_id, report.media_id)
         first[key] = min(report.at, first.get(key, report.at))
-    found = lives(connection, {channel_id for channel_id, _ in first})
     # Assets are locked before their media, and in one order, by everybody who waits for them.
     asset_ids = {row.asset_id for row in _rows(connection, first)}
     locked = select(Asset.id).where(Asset.id.in_(asset_ids)).order_by(Asset.channel_id, Asset.sha256)
@@ -90,8 +83,7 @@ def mark_dead(
         if row.died_at is not None or row.deleted_at is not None:
             continue
         died_at = max(first[row.channel_id, row.media_id], row.uploaded_at)
-        rules = rules_of(found[row.channel_id])
-        if rules.early(died_at, row.uploaded_at, row.last_used_at):
+        if died_at < row.expires_at:
             note_early_death(connection, row.channel_id, died_at - row.uploaded_at)
         # It is deleted too: a report may be wrong, and what is gone already counts as deleted.
         connection.execute(
@@ -132,6 +124,7 @@ def _rows(connection: Connection, keys: Collection[tuple[str, str]]) -> list[Row
             Media.asset_id,
             Media.uploaded_at,
             Media.last_used_at,
+            Media.expires_at,
             Media.refresh_at,
             Media.died_at,
             Media.deleted_at,

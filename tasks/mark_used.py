@@ -48,7 +48,7 @@ def mark_dead(context: Context, reports: Sequence[Sequence[str]]) -> int:
     """
     read = _read(context, reports)
     with context.database.write() as connection:
-        dead = uses.mark_dead(connection, read, now=context.clock.now(), rules_of=context.settings.life_rules)
+        dead = uses.mark_dead(connection, read, now=context.clock.now())
     if dead:
         summary = f"{dead} media IDs were found dead"
         announce(context, Message(name=TaskName.DISPATCH, args=[], summary=summary))

@@ -175,4 +175,4 @@ def settle(context: Context, connection: Connection, channel_id: str, second: Se
         no_more_lookups(connection, channel_id, now=now)
     if isinstance(second.failure, MediaGone) and second.media_id is not None:
         report = Report(channel_id=channel_id, media_id=second.media_id, at=now)
-        mark_dead(connection, [report], now=now, rules_of=context.settings.life_rules)
+        mark_dead(connection, [report], now=now)

@@ -50,6 +50,7 @@ from models.database import DatabaseUnavailable
 from models.item import inspect_again
 from models.media import GivenId, has_current_media, record_media
 from models.need import look_again, needed_now
+from models.outlook import campaigns_at_risk
 from tasks.backoff import backoff
 from tasks.context import Context, Message, announce
 from tasks.second_source import SecondSource, find_second_source, second_copy, settle
@@ -419,3 +420,10 @@ def _give_up(
     elif isinstance(error, SourceMissing):
         reason = Reason.MISSING
     finish_asset(connection, claim, state=AssetState.FAILED, reason=reason, detail=detail)
+    if campaigns := campaigns_at_risk(connection, claim.id, now=outcome.at):
+        logger.error(
+            "The media ID of %s could not be renewed, and campaigns need it: %s. %s",
+            outcome.asset.file_name,
+            ", ".join(campaigns),
+            detail,
+        )

@@ -159,7 +159,7 @@ class _Verification:
         context, now = self._context, self._context.clock.now()
         report = Report(channel_id=self._channel_id, media_id=lookup.media_id, at=now)
         with context.database.write() as connection:
-            mark_dead(connection, [report], now=now, rules_of=context.settings.life_rules)
+            mark_dead(connection, [report], now=now)
         self._dead += 1
 
     def _pause(self, error: ChannelError | SettingsError) -> None:

@@ -61,6 +61,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_campaigns_cancelled", "campaigns", ["cancelled_at"], **only_where("cancelled_at IS NOT NULL")
     )
+    op.create_index("ix_assets_failed", "assets", ["channel_id"], **only_where("state = 'failed'"))
     op.create_table(
         "lookup_failures",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -78,6 +79,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.execute("DROP VIEW ready_media")
     op.drop_table("lookup_failures")
+    op.drop_index("ix_assets_failed", "assets")
     op.drop_index("ix_campaigns_cancelled", "campaigns")
     for index in ("ix_media_refresh", "ix_media_retire", "ix_media_verify", "ix_media_deleted"):
         op.drop_index(index, "media")

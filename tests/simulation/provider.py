@@ -47,6 +47,7 @@ class DirectProvider(ProviderClient):
         from_upload: keys whose media live from their upload on, whether used or not (as Meta's page says).
         before_delete: called with the key and the ID of each media that is about to be deleted.
         orphans: IDs whose answers were lost.
+        uploaded_at: of every ID that was ever given.
     """
 
     def __init__(self, clock: ManualClock, state: Path) -> None:
@@ -58,6 +59,8 @@ class DirectProvider(ProviderClient):
         self.from_upload: set[str] = set()
         self.before_delete: Callable[[str, str], None] = lambda _key, _media_id: None
         self.orphans: set[str] = set()
+        self.uploaded_at: dict[str, datetime] = {}
+        self._moving = clock
 
     def close(self) -> None:
         """Let go of the state."""
@@ -87,6 +90,7 @@ class DirectProvider(ProviderClient):
                 media_id = self.rules.store(number, incoming, mime_type)
         except Refusal as refusal:
             raise _as_error(Endpoint.UPLOAD, refusal) from None
+        self.uploaded_at[media_id] = self._moving.now()
         if self.lose_answers:
             self.lose_answers -= 1
             self.orphans.add(media_id)

@@ -126,7 +126,7 @@ class _Season:
             theatre.workers_clock.skew = chance.choice((-10, 0, 10)) * timedelta(minutes=1)
         channel = chance.choice(theatre.channels)
         if (live := theatre.live(channel)) and chance.random() < 0.05:
-            self._kill(channel, chance.choice(live))
+            self._kill(chance.choice(live))
 
     def _move(self, campaign: Campaign) -> None:
         send_in = self.chance.randint(2, 20) * DAY
@@ -140,9 +140,9 @@ class _Season:
             return
         (self.theatre.vanish if self.chance.random() < 0.5 else self.theatre.change)(path)
 
-    def _kill(self, channel: str, media_id: str) -> None:
+    def _kill(self, media_id: str) -> None:
         if media_id not in self.theatre.provider.orphans:
-            self.theatre.kill(channel, media_id)
+            self.theatre.kill(media_id)
 
     def _sends(self) -> None:
         """At its time, and again and again until its end."""

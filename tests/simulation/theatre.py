@@ -179,7 +179,6 @@ class Theatre:
         self.trouble_until = START
         self._shas: dict[Path, str] = {}
         self._changed: dict[Path, str] = {}
-        self._uploads: dict[str, datetime] = {}
         self._late_uses: list[list[str]] = []
         #: Contents whose files are gone or hold something else by now.
         self.vanished: set[str] = set()
@@ -307,21 +306,12 @@ class Theatre:
         self._changed[path] = hashlib.sha256(path.read_bytes()).hexdigest()
         self.counts["sources that changed"] += 1
 
-    def kill(self, channel: str, media_id: str) -> None:
+    def kill(self, media_id: str) -> None:
         """The provider loses an ID before its time."""
-        uploaded_at = self._uploaded_at(channel, media_id)
+        uploaded_at = self.provider.uploaded_at[media_id]
         self.provider.rules.remove(media_id)
         self.deaths[media_id] = Death(at=self.clock.now(), uploaded_at=uploaded_at)
         self.counts["IDs that died early"] += 1
-
-    def _uploaded_at(self, channel: str, media_id: str) -> datetime:
-        if media_id not in self._uploads:
-            with self.database.read() as connection:
-                statement = select(Media.uploaded_at).where(
-                    Media.channel_id == channel, Media.media_id == media_id
-                )
-                self._uploads[media_id] = connection.execute(statement).scalar_one()
-        return self._uploads[media_id]
 
     def live(self, channel: str) -> list[str]:
         """What the provider has of a number."""
@@ -415,7 +405,7 @@ class Theatre:
         found = self.provider.rules._ledger.find(media_id, number, now=self.clock.now().timestamp())
         if found is None:
             return None
-        if number in self.provider.from_upload and self._uploaded_at(channel, media_id) <= (
+        if number in self.provider.from_upload and self.provider.uploaded_at[media_id] <= (
             self.clock.now() - 30 * DAY
         ):
             return None
