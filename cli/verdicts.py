@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,8 @@ def verdict_as_json(path: Path, judged: Verdict, mending: Mending | None = None)
             "sha256": judged.sha256,
             "reason": judged.reason,
             "detail": judged.detail,
-            "notices": [{"code": notice.code, "detail": notice.detail} for notice in judged.notices],
+            # Only where there is something to say: the other lines keep the contract's fields.
+            **({"notices": [asdict(notice) for notice in judged.notices]} if judged.notices else {}),
             **(
                 {
                     "mended_path": str(mending.path) if mending.path else None,

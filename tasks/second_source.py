@@ -144,9 +144,15 @@ def _provider_copy(
         try:
             location = context.provider.media_url(api_key, second.media_id)
             copy = context.provider.download(api_key, location, file)
-        except (TransientError, ChannelError) as error:
+        except ChannelError as error:
             second.failure = error
             raise
+        except TransientError as error:
+            second.failure = error
+            raise type(error)(
+                f"{second.why} {_elsewhere(second)} The provider's own copy cannot be had now: {error}",
+                retry_after=error.retry_after,
+            ) from error
         except RequestRefused as error:
             second.failure = error
             raise SourceMissing(

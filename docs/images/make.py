@@ -1,33 +1,46 @@
 # ruff: noqa: INP001 - a script, not a package
-"""Makes ``demo.svg`` and ``check.svg``: runs the real commands and draws what they wrote on the terminal.
+"""Makes the pictures of terminals: runs the real commands and draws what they wrote.
 
-``python docs/images/make.py [demo | check]``, from the checkout. A picture refers to nothing outside itself.
-``check.svg`` is of the tests' corpus: every line of the provider's table and every refusal.
+``python docs/images/make.py [demo | check | status]``, from the checkout. A picture refers to nothing outside
+itself. ``check.svg`` is of the tests' corpus: every line of the provider's table and every refusal.
+``status.svg`` is of a campaign four weeks after its beginning, played as the simulation plays.
 """
 
 from __future__ import annotations
 
+import os
+import random
 import re
 import sys
 import tempfile
 from contextlib import chdir
+from datetime import UTC, datetime
 from functools import partial
 from io import StringIO
 from pathlib import Path
 
+from pydantic import SecretStr
 from rich.console import Console
 from rich.terminal_theme import MONOKAI
 
 from cli import report, words
+from cli.campaign import campaign
 from cli.check import check
 from cli.demo import demo
+from greenroom.errors import ProviderUnavailable
+from greenroom.vault import new_secret_key
+from migrations import upgrade_database
+from models import Database
 from tests.inspection.corpus import AUDIO, DOCUMENT, IMAGE, STICKER, VIDEO
+from tests.simulation.theatre import DAY, Theatre
 
 HERE = Path(__file__).resolve().parent
 COLUMNS = 110
 #: Lines of each table; the demo itself says how many more there are.
 LINES = 9
 CHECK_LINES = 15
+#: Thirds of days after the beginning.
+SECOND_WAVE, VANISHED = 30, 60
 #: Rich names fonts on a web server; without them the reader's own monospaced font is used.
 WEB_FONTS = re.compile(r"\s*@font-face\s*\{[^}]*\}")
 
@@ -78,6 +91,55 @@ def write_corpus(folder: Path) -> None:
             (folder / name / case.name).write_bytes(case.make())
 
 
+def record_status() -> Console:
+    """Play four weeks of a campaign; answers the console with its status."""
+    console = recorder(LINES)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        url = f"sqlite:///{folder}/greenroom.db"
+        database = Database(SecretStr(url))
+        upgrade_database(database.engine)
+        database.close()
+        play_four_weeks(url, folder)
+        os.environ |= {
+            "GREENROOM_DATABASE_URL": url,
+            "GREENROOM_REDIS_URL": "redis://localhost",
+            "GREENROOM_SECRET_KEY": new_secret_key().get_secret_value(),
+        }
+        console.print("[bold]$ greenroom campaign status spring-sale[/bold]")
+        campaign.main(["status", "spring-sale"], standalone_mode=False)
+    return console
+
+
+def play_four_weeks(url: str, folder: Path) -> None:
+    """Up to now: two waves of files, of which the first has been renewed but for two."""
+    days = 28.5
+    chance = random.Random(5)  # noqa: S311 - guards nothing
+    theatre = Theatre(url, folder, chance, start=datetime.now(UTC) - days * DAY)
+
+    def away(*_: object) -> None:
+        raise ProviderUnavailable("look-up answered HTTP 503: service away")
+
+    try:
+        first = {f"look-{number:02}.jpg": theatre.make_file(f"look-{number:02}") for number in range(1, 61)}
+        theatre.submit("spring-sale", theatre.channels[0], first, send_in=3 * DAY, keep=75 * DAY)
+        for step in range(round(days * 3)):
+            if step == SECOND_WAVE:
+                theatre.campaigns["spring-sale"].files |= {
+                    f"story-{number:02}.jpg": theatre.make_file(f"story-{number:02}")
+                    for number in range(1, 26)
+                }
+                theatre.move("spring-sale", send_in=DAY, keep=70 * DAY)
+            if step == VANISHED:
+                for name in ("look-07.jpg", "look-31.jpg"):
+                    theatre.vanish(first[name])
+                vars(theatre.provider)["media_url"] = away
+            theatre.tick()
+            theatre.clock.advance(DAY / 3)
+    finally:
+        theatre.close()
+
+
 def picture(console: Console) -> str:
     """The console as an SVG, on its own."""
     lines = console.export_svg(title="greenroom", theme=MONOKAI).splitlines()
@@ -85,7 +147,7 @@ def picture(console: Console) -> str:
     return WEB_FONTS.sub("", svg) + "\n"
 
 
-RECORDS = {"demo": record_demo, "check": record_check}
+RECORDS = {"demo": record_demo, "check": record_check, "status": record_status}
 
 if __name__ == "__main__":
     for wanted in sys.argv[1:] or RECORDS:

@@ -129,9 +129,10 @@ class Theatre:
     chance: random.Random
     channels: tuple[str, ...] = ("4910", "4920")
     settings: dict[str, Any] = field(default_factory=dict)
+    start: datetime = START
 
     def __post_init__(self) -> None:
-        self.clock = ManualClock(START)
+        self.clock = ManualClock(self.start)
         self.workers_clock = SkewedClock(self.clock)
         self.provider = DirectProvider(self.clock, self.folder / "provider")
         self.provider.before_delete = self._check_delete
