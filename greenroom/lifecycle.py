@@ -54,7 +54,7 @@ class LifeRules:
     def fingerprint(self) -> str:
         """Changes with every rule that moments in the database were worked out from."""
         seconds = (self.life, self.margin, self.spread, self.verify_after, self.verify_every)
-        return "/".join([*(f"{length.total_seconds():g}" for length in seconds), str(self.trust_last_use)])
+        return "/".join([*(f"{length.total_seconds():.0f}" for length in seconds), str(self.trust_last_use)])
 
     def expires_at(self, uploaded_at: datetime, last_used_at: datetime | None) -> datetime:
         """When the provider drops an ID, by its page: last use (or upload, before any use) and life."""

@@ -1,0 +1,1 @@
+"""The rules of time that media IDs live by."""
