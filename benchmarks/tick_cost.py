@@ -230,7 +230,8 @@ PLANS = {
     "verify": "SELECT id FROM media WHERE channel_id = 'channel-1' AND is_current AND verify_at IS NOT NULL"
     " AND verify_at <= now() ORDER BY verify_at, id LIMIT 100 FOR UPDATE SKIP LOCKED",
     "claim": "SELECT id FROM assets WHERE channel_id = 'channel-1' AND state = 'waiting' AND"
-    " (not_before IS NULL OR not_before <= now()) ORDER BY priority, due_at, id LIMIT 94 FOR UPDATE SKIP LOCKED",
+    " (not_before IS NULL OR not_before <= now()) ORDER BY priority, due_at, id LIMIT 94"
+    " FOR UPDATE SKIP LOCKED",
 }
 
 
