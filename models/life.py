@@ -13,12 +13,11 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, false, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, false, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from greenroom.lifecycle import LifeRules
 from models.asset import Asset, AssetState, Priority
-from models.base import Moment
 from models.channel import Channel, lives
 from models.media import Media
 from models.need import needed_now, needed_until
@@ -141,9 +140,7 @@ def _set_moments(connection: Connection, again: list[dict[str, Any]]) -> None:
         connection.execute(
             update(Media)
             .where(Media.id == bindparam("row"))
-            .values(
-                refresh_at=bindparam("refresh", type_=Moment), retire_at=bindparam("retire", type_=Moment)
-            ),
+            .values(refresh_at=bindparam("refresh"), retire_at=bindparam("retire")),
             again,
         )
 
@@ -197,24 +194,17 @@ def work_out_anew(
             update(Media)
             .where(Media.id == bindparam("row"))
             .values(
-                expires_at=bindparam("expires", type_=Moment),
-                refresh_at=bindparam("refresh", type_=Moment),
-                retire_at=bindparam("retire", type_=Moment),
-                verify_at=bindparam("verify", type_=Moment),
+                expires_at=bindparam("expires"),
+                refresh_at=bindparam("refresh"),
+                retire_at=bindparam("retire"),
+                verify_at=bindparam("verify"),
             ),
             [_moments(row, rules, now=now) for row in rows],
         )
     if len(rows) == CHUNK:
         last: int = rows[-1].id
         return last
-    connection.execute(
-        update(Channel)
-        .where(
-            Channel.id == channel_id,
-            or_(Channel.life_rules.is_(None), Channel.life_rules != rules.fingerprint),
-        )
-        .values(life_rules=rules.fingerprint)
-    )
+    connection.execute(update(Channel).where(Channel.id == channel_id).values(life_rules=rules.fingerprint))
     return None
 
 

@@ -60,8 +60,6 @@ def book_failure(connection: Connection, channel_id: str, *, now: datetime) -> i
         select(func.count()).where(
             LookupFailure.channel_id == channel_id,
             LookupFailure.at > now - WINDOW,
-            # After a clock that ran ahead was set back, a row of the future counts until then at most.
-            LookupFailure.at <= now + WINDOW,
         )
     ).scalar_one()
     if counted >= FAILURES_ALLOWED:
@@ -165,7 +163,7 @@ def record_alive(
         connection.execute(
             update(Media)
             .where(Media.id == bindparam("row"))
-            .values(seen_alive_at=now, verify_at=bindparam("next", type_=Moment)),
+            .values(seen_alive_at=now, verify_at=bindparam("next")),
             [
                 {"row": lookup.id, "next": rules.verify_at(lookup.uploaded_at, now)}
                 for lookup in sorted(lookups, key=lambda one: one.id)

@@ -11,7 +11,6 @@ from sqlalchemy import Connection, Row, bindparam, false, or_, select, tuple_, u
 
 from greenroom.lifecycle import LifeRules
 from models.asset import Asset, AssetState, Priority
-from models.base import Moment
 from models.channel import lives, note_early_death
 from models.media import Media
 from models.need import needed_now
@@ -53,12 +52,12 @@ def mark_used(
             update(Media)
             .where(
                 Media.id == bindparam("row"),
-                or_(Media.last_used_at.is_(None), Media.last_used_at < bindparam("at", type_=Moment)),
+                or_(Media.last_used_at.is_(None), Media.last_used_at < bindparam("at")),
             )
             .values(
-                last_used_at=bindparam("at", type_=Moment),
-                expires_at=bindparam("until", type_=Moment),
-                refresh_at=bindparam("refresh", type_=Moment),
+                last_used_at=bindparam("at"),
+                expires_at=bindparam("until"),
+                refresh_at=bindparam("refresh"),
             ),
             sorted(changes, key=lambda change: int(change["row"])),
         )
