@@ -156,7 +156,7 @@ def test_what_is_with_a_worker_is_left_to_it(world: World, cast: Cast, state: st
     assert (media.is_current, media.retire_at, media.refresh_at) == (True, now + timedelta(minutes=1), now)
     rules_of = world.context.settings.life_rules
     with world.database.write() as connection:
-        connection.execute(update(Campaign).values(cancelled_at=None))
+        connection.execute(update(Campaign).values(cancelled_at=None, keep_until=now + 60 * DAY))
         assert queue_refreshes(connection, now=now + 29 * DAY, rules_of=rules_of, limit=1)["queued"] == 0
     assert rows(world, Asset)[cast.one] == before[cast.one]
 
@@ -175,6 +175,27 @@ def test_a_renewal_that_hurries_takes_no_other_with_it(world: World, cast: Cast)
     assets = rows(world, Asset)
     assert assets[cast.one].priority == Priority.CAMPAIGN
     assert assets[cast.two].priority == Priority.REFRESH
+
+
+def test_a_look_takes_nothing_from_a_campaigns_own_upload(world: World, cast: Cast) -> None:
+    """What waits as a campaign's upload does not become a renewal, which would stand behind all campaigns."""
+    now = world.clock.now()
+    set_asset(world, cast.one, state="waiting", priority=Priority.CAMPAIGN)
+    set_media(world, cast.one, refresh_at=now)
+    before = rows(world, Asset)
+    with world.database.write() as connection:
+        queue_refreshes(connection, now=now, rules_of=world.context.settings.life_rules, limit=9)
+    assert rows(world, Asset) == before
+
+
+def test_a_trusted_use_moves_the_end_of_a_renewal(world: World, cast: Cast) -> None:
+    """Its place in the order is that of the ID's end."""
+    now = world.clock.now()
+    trusting = world.context.settings.model_copy(update={"trust_last_use": True})
+    set_media(world, cast.one, refresh_at=now, last_used_at=now + 5 * DAY)
+    with world.database.write() as connection:
+        queue_refreshes(connection, now=now, rules_of=trusting.life_rules, limit=9)
+    assert rows(world, Asset)[cast.one].due_at == now + 35 * DAY
 
 
 def test_each_channels_own_life_counts(world: World, cast: Cast) -> None:
@@ -341,6 +362,7 @@ def test_waiting_uploads_follow_the_earliest_send_time(world: World, cast: Cast)
     now = world.clock.now()
     ready_item_again(world, cast.one, "autumn", "shared")
     ready_item_again(world, cast.one, "other", "shared")
+    ready_item(world, "unrelated", media_id="6", campaign="soon", hours=0.5)
     for asset_id in (cast.one, cast.two, cast.autumn, cast.other):
         set_asset(world, asset_id, state="waiting", due_at=now - DAY)
     set_asset(world, cast.two, priority=Priority.REFRESH)
@@ -362,6 +384,11 @@ def test_waiting_uploads_follow_the_earliest_send_time(world: World, cast: Cast)
         follow_send_times(connection, "autumn")
     assets = rows(world, Asset)
     assert (assets[cast.one].due_at, assets[cast.autumn].due_at) == (now + 4 * DAY, now + DAY)
+    # Once nothing needs a file, it keeps its place until its turn comes.
+    with world.database.write() as connection:
+        connection.execute(update(Campaign).values(cancelled_at=now))
+        follow_send_times(connection, "autumn")
+    assert rows(world, Asset)[cast.autumn].due_at == now + DAY
 
 
 def ready_item_again(world: World, asset_id: int, campaign_id: str, ref: str) -> None:
@@ -513,6 +540,16 @@ def test_uses_of_several_ids(world: World, cast: Cast) -> None:
     assert unchanged(world, before, cast.one, cast.two, cast.other)
 
 
+def test_a_first_use_from_before_the_upload_says_nothing(world: World, cast: Cast) -> None:
+    """A report of the ID that this one replaced, perhaps."""
+    born = world.clock.now()
+    before = snapshot(world)
+    with world.database.write() as connection:
+        early = [Report(channel_id=CHANNEL, media_id="1", at=born - MOMENT)]
+        mark_used(connection, early, rules_of=world.context.settings.life_rules)
+    assert unchanged(world, before, cast.one)
+
+
 def test_a_trusted_use_moves_the_renewal(world: World, cast: Cast) -> None:
     """By the rules of the channel, and of this ID alone."""
     born = world.clock.now()
@@ -538,8 +575,8 @@ def test_deaths_of_several_ids(world: World, cast: Cast) -> None:
     before = snapshot(world)
     reports = [
         Report(channel_id=CHANNEL, media_id="2", at=now),
-        Report(channel_id=CHANNEL, media_id="1", at=born + 4 * DAY),
         Report(channel_id=CHANNEL, media_id="1", at=born + 3 * DAY),
+        Report(channel_id=CHANNEL, media_id="1", at=born + 4 * DAY),
         Report(channel_id=CHANNEL, media_id="3", at=now),
     ]
     with world.database.write() as connection:

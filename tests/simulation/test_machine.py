@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import tempfile
@@ -16,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from tests.simulation.theatre import DAY, HOUR, Campaign, Theatre
 
 #: Beat ticks this often in here; what takes longer than two ticks is late.
-STEP = 8 * HOUR
+STEP = 12 * HOUR
 
 
 class Lifecycle(RuleBasedStateMachine):
@@ -39,6 +40,9 @@ class Lifecycle(RuleBasedStateMachine):
         )
         self.theatre.provider.from_upload.add(self.theatre.key("4920"))
         self.pool: list[Path] = []
+        self.submit(channel="4910", shared=False, keep=60)
+        self.submit(channel="4920", shared=True, keep=60)
+        self.pass_days(5)
 
     def teardown(self) -> None:
         """Nothing stays behind."""
@@ -75,12 +79,14 @@ class Lifecycle(RuleBasedStateMachine):
         """Another date, sooner or later."""
         if campaign := self.some(place):
             self.theatre.move(campaign.id, send_in=days * DAY, keep=keep * DAY)
+            self.pass_days(2)
 
     @rule(place=st.integers(0, 5))
     def cancel(self, place: int) -> None:
         """Not needed after all."""
         if campaign := self.some(place):
             self.theatre.cancel(campaign.id)
+            self.pass_days(2)
 
     @rule(place=st.integers(0, 5), file=st.integers(0, 2), replaced=st.booleans())
     def lose_a_source(self, place: int, file: int, replaced: bool) -> None:  # noqa: FBT001 - as above
@@ -92,6 +98,7 @@ class Lifecycle(RuleBasedStateMachine):
         holders = [c for c in self.theatre.campaigns.values() if path in c.files.values()]
         if self.theatre.clock.now() - max(c.submitted_at for c in holders) >= 3 * DAY:
             (self.theatre.change if replaced else self.theatre.vanish)(path)
+            self.pass_days(9)
 
     @rule(channel=st.sampled_from(("4910", "4920")), place=st.integers(0, 20))
     def lose_an_id(self, channel: str, place: int) -> None:
@@ -99,9 +106,14 @@ class Lifecycle(RuleBasedStateMachine):
         live = [one for one in self.theatre.live(channel) if one not in self.theatre.provider.orphans]
         if live:
             self.theatre.kill(live[place % len(live)])
+            self.pass_days(5)
 
-    @rule(days=st.integers(1, 9))
+    @rule(days=st.sampled_from((3, 9, 27)))
     def days_pass(self, days: int) -> None:
+        """Nothing else happens."""
+        self.pass_days(days)
+
+    def pass_days(self, days: int) -> None:
         """Beat ticks, and everything is sent that is to be sent."""
         for _ in range(round(days * DAY / STEP)):
             self.theatre.clock.advance(STEP)
@@ -165,9 +177,11 @@ def test_no_order_of_events_breaks_a_promise(migrated_sqlite: Path) -> None:
     Lifecycle.template = migrated_sqlite
     test_case = Lifecycle.TestCase
     test_case.settings = settings(
-        max_examples=25,
-        stateful_step_count=20,
+        max_examples=int(os.environ.get("GREENROOM_TEST_SEARCH", "20")),
+        stateful_step_count=15,
         deadline=None,
+        # The same every time: what lands must not hang on luck. A search is longer, and at random.
+        derandomize="GREENROOM_TEST_SEARCH" not in os.environ,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
     )
     test_case().runTest()
