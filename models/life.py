@@ -22,6 +22,7 @@ from models.channel import Channel, lives
 from models.media import Media
 from models.need import needed_now, needed_until
 
+WITH_WORKERS = (AssetState.CLAIMED, AssetState.UPLOADING)
 #: What is with a worker is looked at again so much later: its end decides.
 WITH_A_WORKER = timedelta(minutes=1)
 #: IDs whose moments are worked out anew in one transaction.
@@ -36,41 +37,51 @@ def queue_refreshes(
 ) -> dict[str, int]:
     """Look at IDs that are due for renewal, those that end first; the old ID serves until the swap.
 
-    Answers how many were looked at, and how many of their assets were ``queued`` for upload.
+    One that nothing needs is taken out of service here, however long media are to be kept: it is deleted
+    before it would expire by itself. Answers how many were looked at, and how many of their assets were
+    ``queued`` for upload.
     """
     due = _lock_due(connection, Media.refresh_at, now=now, limit=limit)
     wanted = needed_now(connection, {row.asset_id for row in due}, now=now)
     rules = _rules(connection, due, rules_of)
     again: list[dict[str, Any]] = []
-    queued = 0
+    over: list[int] = []
+    renewals: list[dict[str, Any]] = []
+    hurrying: list[int] = []
     for row in due:
         its_rules = rules[row.channel_id]
-        if row.asset_id not in wanted:
-            # Whether it may go is decided where all that ends is decided.
-            again.append({"row": row.id, "refresh": now + its_rules.look_every, "retire": now})
+        if row.asset_id not in wanted and row.state not in WITH_WORKERS:
+            over.append(row.asset_id)
             continue
         end = its_rules.end(row.uploaded_at, row.last_used_at)
         priority = Priority.CAMPAIGN if its_rules.hurries(end, now) else Priority.REFRESH
-        queued += _queue(connection, row.asset_id, end=end, priority=priority)
+        if row.state in (AssetState.READY, AssetState.FAILED):
+            renewals.append({"asset": row.asset_id, "end": end, "urgency": priority})
+        elif row.state == AssetState.WAITING and priority == Priority.CAMPAIGN:
+            hurrying.append(row.asset_id)
         again.append({"row": row.id, "refresh": now + its_rules.look_every, "retire": row.retire_at})
     _set_moments(connection, again)
-    return {"looked": len(due), "queued": queued}
+    _queue(connection, renewals)
+    connection.execute(update(Asset).where(Asset.id.in_(hurrying)).values(priority=Priority.CAMPAIGN))
+    _take_out_of_service(connection, over, now=now)
+    return {"looked": len(due), "queued": len(renewals)}
 
 
-def _queue(connection: Connection, asset_id: int, *, end: datetime, priority: int) -> int:
-    """Put an asset into the backlog for renewal; one that is there may have to hurry by now."""
-    result = connection.execute(
-        update(Asset)
-        .where(Asset.id == asset_id, Asset.state.in_((AssetState.READY, AssetState.FAILED)))
-        .values(state=AssetState.WAITING, priority=priority, due_at=end, attempts=0, not_before=None)
-    )
-    if result.rowcount == 0 and priority == Priority.CAMPAIGN:
+def _queue(connection: Connection, renewals: list[dict[str, Any]]) -> None:
+    """Put assets, locked and at rest, into the backlog for renewal."""
+    if renewals:
         connection.execute(
             update(Asset)
-            .where(Asset.id == asset_id, Asset.state == AssetState.WAITING)
-            .values(priority=priority)
+            .where(Asset.id == bindparam("asset"))
+            .values(
+                state=AssetState.WAITING,
+                priority=bindparam("urgency"),
+                due_at=bindparam("end"),
+                attempts=0,
+                not_before=None,
+            ),
+            renewals,
         )
-    return result.rowcount
 
 
 def retire_unneeded(
@@ -88,22 +99,29 @@ def retire_unneeded(
         end = until.get(row.asset_id)
         if end is not None and end + keep_after > now:
             again.append({"row": row.id, "refresh": row.refresh_at, "retire": end + keep_after})
-        elif row.state in (AssetState.CLAIMED, AssetState.UPLOADING):
+        elif row.state in WITH_WORKERS:
             again.append({"row": row.id, "refresh": row.refresh_at, "retire": now + WITH_A_WORKER})
         else:
             over.append(row.asset_id)
     _set_moments(connection, again)
+    _take_out_of_service(connection, over, now=now)
+    return {"looked": len(due), "retired": len(over)}
+
+
+def _take_out_of_service(connection: Connection, asset_ids: Sequence[int], *, now: datetime) -> None:
+    """Say of assets, locked and found to be needed by nothing, that their IDs are to be deleted."""
+    if not asset_ids:
+        return
     connection.execute(
         update(Asset)
-        .where(Asset.id.in_(over))
+        .where(Asset.id.in_(asset_ids))
         .values(state=AssetState.IDLE, not_before=None, reason=None, detail="")
     )
     connection.execute(
         update(Media)
-        .where(Media.asset_id.in_(over), Media.is_current)
+        .where(Media.asset_id.in_(asset_ids), Media.is_current)
         .values(is_current=false(), delete_after=now)
     )
-    return {"looked": len(due), "retired": len(over)}
 
 
 def _lock_due(
@@ -136,12 +154,13 @@ def _rules(connection: Connection, due: Sequence[Row[Any]], rules_of: RulesOf) -
 
 
 def _set_moments(connection: Connection, again: list[dict[str, Any]]) -> None:
+    """Give IDs other moments; by ID, as `work_out_anew` locks them, so that nobody waits crosswise."""
     if again:
         connection.execute(
             update(Media)
             .where(Media.id == bindparam("row"))
             .values(refresh_at=bindparam("refresh"), retire_at=bindparam("retire")),
-            again,
+            sorted(again, key=lambda moments: int(moments["row"])),
         )
 
 

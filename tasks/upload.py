@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -57,7 +57,7 @@ from tasks.second_source import SecondSource, find_second_source, second_copy, s
 
 logger = logging.getLogger(__name__)
 
-#: Seconds after which finished uploads are written, whatever else is under way.
+#: Seconds after which finished uploads are written, while others of the batch are under way.
 WRITE_EVERY_SECONDS = 0.2
 #: Seconds that a file waits for its channel's limiter before it goes back to the backlog. Longer waits are
 #: the dispatcher's: a channel that the provider holds back must not keep the workers from the others.
@@ -177,7 +177,8 @@ def _work(context: Context, batch: _Batch, assets: Sequence[AssetUnderUpload]) -
     outcomes: list[_Outcome] = []
     try:
         while running:
-            done, _ = wait(running, timeout=WRITE_EVERY_SECONDS, return_when=FIRST_COMPLETED)
+            # What comes within a moment is written in one transaction, not in one for each file.
+            done, _ = wait(running, timeout=WRITE_EVERY_SECONDS)
             outcomes = [future.result() for future in done]
             for future in done:
                 del running[future]

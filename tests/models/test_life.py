@@ -92,7 +92,7 @@ def snapshot(world: World) -> tuple[dict[Any, Row[Any]], dict[Any, Row[Any]]]:
 
 
 def test_a_look_for_renewal(world: World, cast: Cast) -> None:
-    """What is needed is queued; of what is not, the need is looked at; each gets another moment."""
+    """What is needed is queued; what is not is deleted before it would expire; the others wait."""
     now = world.clock.now()
     cancelled, due, later = cast.autumn, cast.one, cast.two
     set_media(world, cancelled, refresh_at=now - HOUR)
@@ -108,8 +108,8 @@ def test_a_look_for_renewal(world: World, cast: Cast) -> None:
     assert found == {"looked": 2, "queued": 1}
     again = now + rules_of(None).look_every
     media, assets = snapshot(world)
-    assert (media[cancelled].refresh_at, media[cancelled].retire_at) == (again, now)
-    assert assets[cancelled].state == "ready"
+    assert (media[cancelled].is_current, media[cancelled].delete_after) == (False, now)
+    assert assets[cancelled].state == "idle"
     assert (media[due].refresh_at, media[due].retire_at) == (again, now + 3 * DAY)
     asset = assets[due]
     assert (asset.state, asset.priority, asset.attempts, asset.not_before) == (
@@ -159,6 +159,13 @@ def test_what_is_with_a_worker_is_left_to_it(world: World, cast: Cast, state: st
         connection.execute(update(Campaign).values(cancelled_at=None, keep_until=now + 60 * DAY))
         assert queue_refreshes(connection, now=now + 29 * DAY, rules_of=rules_of, limit=1)["queued"] == 0
     assert rows(world, Asset)[cast.one] == before[cast.one]
+    # Nor is it taken out of service at its renewal, once nothing needs it.
+    set_media(world, cast.one, refresh_at=now)
+    with world.database.write() as connection:
+        connection.execute(update(Campaign).values(cancelled_at=now))
+        queue_refreshes(connection, now=now, rules_of=rules_of, limit=1)
+    assert rows(world, Asset)[cast.one] == before[cast.one]
+    assert rows(world, Media)[cast.one].is_current
 
 
 def test_a_renewal_that_hurries_takes_no_other_with_it(world: World, cast: Cast) -> None:

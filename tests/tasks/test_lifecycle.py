@@ -19,7 +19,7 @@ from tasks.prepare import prepare
 from tasks.refresh import refresh
 from tasks.resolve import resolve
 from tasks.retire import retire
-from tests.conftest import CANARY_KEY, CHANNEL, World
+from tests.conftest import CANARY_KEY, CHANNEL, MakeWorld, World
 from tests.models.rows import asset_row, item_rows, media_rows, ready_item
 from tests.tasks.conftest import MakeImage
 from tests.tasks.test_inspect import hand_over, inspect_all
@@ -348,6 +348,25 @@ def test_what_nothing_needs_is_deleted(world: World, media_id: str) -> None:
     assert resolved(world) is None
     assert asset_row(world, item_rows(world)[0].asset_id).state == "idle"
     assert media_id
+
+
+def test_what_is_kept_for_long_is_deleted_before_it_would_expire(
+    make_world: MakeWorld, make_image: MakeImage
+) -> None:
+    """Whatever the setting says: an ID that nothing needs is not left to end by itself."""
+    world = make_world(keep_after_hours=8760)
+    world.add_channel()
+    hand_over(world, make_image())
+    inspect_all(world)
+    upload_all(world)
+    world.clock.advance(20 * DAY)
+    refresh(world.context)
+    assert retire(world.context) == {"retired": 0, "deleted": 0}
+    come_due(world)
+    assert refresh(world.context) == 0
+    assert retire(world.context)["deleted"] == 1
+    assert world.sandbox.live_media_ids(CANARY_KEY) == []
+    assert media_rows(world)[0].expires_at > world.clock.now()
 
 
 def test_already_gone_counts_as_deleted(world: World, media_id: str) -> None:
