@@ -26,8 +26,9 @@ from greenroom.errors import TransientError
 from greenroom.manifest import CampaignPlan, ManifestItem
 from greenroom.task_names import QUEUES, TaskName
 
-#: Items in one message: small enough for any broker, large enough that enqueueing costs next to nothing.
-ITEMS_A_MESSAGE = 500
+#: Items in one message: small enough for any broker (most often some 200 KB, 9 MB at the very most), large
+#: enough that a message's own cost, its commit above all, is shared by many.
+ITEMS_A_MESSAGE = 2_000
 #: Refs in one `resolve`, whose answer goes through the result backend.
 REFS_A_MESSAGE = 1_000
 REPORTS_A_MESSAGE = 1_000

@@ -7,18 +7,24 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
+    Boolean,
     Connection,
     ForeignKey,
     Index,
+    Select,
     String,
     Text,
     UniqueConstraint,
+    any_,
     case,
     false,
     func,
+    literal,
     or_,
     select,
     text,
@@ -34,6 +40,9 @@ from models.base import Base, BigKey, Moment
 from models.campaign import Campaign
 from models.claim import Claim
 from models.upsert import insert
+
+#: What a manifest says of an item, in the order in which `_as_one_query` gives it.
+NEW_ITEM_COLUMNS = ("campaign_id", "due_at", "ref", "source", "kind", "mend")
 
 
 class ItemState(StrEnum):
@@ -149,27 +158,47 @@ def lock_items(connection: Connection, *, campaign_id: str, refs: Sequence[str] 
     connection.execute(statement.order_by(Item.id).with_for_update()).all()
 
 
+def known_refs(connection: Connection, *, campaign_id: str, refs: Sequence[str]) -> list[str]:
+    """Those of the refs that the campaign has items of already, as far as others have committed them."""
+    # One array on PostgreSQL: hundreds of parameters cost more than the query.
+    on_postgresql = connection.dialect.name == "postgresql"
+    is_asked_for = Item.ref == any_(literal(refs, ARRAY(Text))) if on_postgresql else Item.ref.in_(refs)
+    statement = select(Item.ref).where(Item.campaign_id == campaign_id, is_asked_for)
+    return list(connection.execute(statement).scalars())
+
+
 def save_items(
     connection: Connection, *, campaign_id: str, due_at: datetime, items: Iterable[NewItem]
 ) -> None:
     """Write items in bulk; known ones stay as they are, unless their source changed or they were rejected.
 
     Those are inspected anew: who hands a rejected file over again has mended it, or would like to know.
+
+    Args:
+        connection: an open transaction.
+        campaign_id: whose.
+        due_at: the campaign's send time.
+        items: each ref once; they are written, and so locked, in this order.
     """
-    rows = [
-        {
-            "campaign_id": campaign_id,
-            "ref": item.ref,
-            "source": item.source,
-            "kind": item.kind,
-            "mend": item.mend,
-            "due_at": due_at,
-        }
-        for item in items
-    ]
+    rows = list(items)
     if not rows:
         return
     statement = insert(connection, Item)
+    parameters: list[dict[str, Any]] | None = None
+    if connection.dialect.name == "postgresql":
+        statement = statement.from_select(NEW_ITEM_COLUMNS, _as_one_query(campaign_id, due_at, rows))
+    else:
+        parameters = [
+            {
+                "campaign_id": campaign_id,
+                "due_at": due_at,
+                "ref": item.ref,
+                "source": item.source,
+                "kind": item.kind,
+                "mend": item.mend,
+            }
+            for item in rows
+        ]
     new = statement.excluded
     connection.execute(
         statement.on_conflict_do_update(
@@ -194,7 +223,30 @@ def save_items(
                 Item.state == ItemState.REJECTED,
             ),
         ),
-        rows,
+        parameters,
+    )
+
+
+def _as_one_query(campaign_id: str, due_at: datetime, rows: Sequence[NewItem]) -> Select[Any]:
+    """The rows as PostgreSQL reads them from four arrays: a statement of one length, however many there are.
+
+    Four times as fast as VALUES, whose parameters are the driver's and the parser's work; COPY into a
+    temporary table is no faster at the size of a message, and would leave a table behind in each session.
+    """
+    given = func.unnest(
+        literal([row.ref for row in rows], ARRAY(Text)),
+        literal([row.source for row in rows], ARRAY(Text)),
+        literal([row.kind for row in rows], ARRAY(Text)),
+        literal([row.mend for row in rows], ARRAY(Boolean)),
+    )
+    new = given.table_valued("ref", "source", "kind", "mend", name="given").render_derived()
+    return select(
+        literal(campaign_id, Text),
+        literal(due_at, Moment),
+        new.c.ref,
+        new.c.source,
+        new.c.kind,
+        new.c.mend,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from greenroom.manifest import parse_items, parse_plan
 from greenroom.task_names import TaskName
 from models.campaign import save_campaign
-from models.item import NewItem, lock_items, move_items, save_items
+from models.item import NewItem, known_refs, lock_items, move_items, save_items
 from models.need import follow_send_times, want_again
 from tasks.context import Context, Message, announce
 
@@ -45,7 +45,12 @@ def prepare(context: Context, campaign: Mapping[str, Any], items: Sequence[Mappi
             keep_until=plan.keep_until,
             now=now,
         )
-        refs = None if saved.moved else [row.ref for row in rows]
+        # Most often all are new: then nothing waits for them that would have to be locked or looked at.
+        refs = (
+            None
+            if saved.moved
+            else known_refs(connection, campaign_id=plan.id, refs=[row.ref for row in rows])
+        )
         want_again(connection, plan.id, refs=refs, due_at=plan.send_at, now=now)
         if saved.moved:
             follow_send_times(connection, plan.id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select
@@ -34,6 +35,48 @@ def test_the_same_campaign_twice_changes_nothing(world: World) -> None:
     assert prepare(world.context, world.campaign(), ITEMS) == 3
     assert item_rows(world) == before
     assert count(world, Campaign) == 1
+
+
+def test_every_character_arrives_as_it_was(world: World) -> None:
+    """Whatever way the rows take: what databases quote, what arrays are written with, and no kind at all."""
+    texts = [
+        'a "quoted" \\ name',
+        "{braces, commas}",
+        "NULL",
+        "O'Brien %s %(x)s",
+        "tab\there",
+        "grüße \U0001f600",
+    ]
+    extras: list[dict[str, Any]] = [{}, {"kind": "image"}, {"mend": True}]
+    items = [
+        {"ref": text, "source": f"/media/{text}.jpg", **extra}
+        for text, extra in zip(texts, extras * 2, strict=True)
+    ]
+    prepare(world.context, world.campaign(), items)
+    written = {
+        row.ref: (row.source, row.kind, row.mend, row.state, row.mended, row.notices)
+        for row in item_rows(world)
+    }
+    assert written == {
+        item["ref"]: (item["source"], item.get("kind"), item.get("mend", False), "waiting", "[]", "[]")
+        for item in items
+    }
+
+
+def test_new_and_known_items_in_one_message(world: World) -> None:
+    """The new ones are written, one with another source is looked at anew, the others stay."""
+    prepare(world.context, world.campaign(), ITEMS)
+    before = {row.ref: row for row in item_rows(world)}
+    more = [
+        *ITEMS[:2],
+        {"ref": "file-2", "source": "/media/other.jpg"},
+        {"ref": "x", "source": "/media/x.jpg"},
+    ]
+    prepare(world.context, world.campaign(), more)
+    after = {row.ref: row for row in item_rows(world)}
+    assert [after[ref] for ref in ("file-0", "file-1")] == [before[ref] for ref in ("file-0", "file-1")]
+    assert (after["file-2"].source, after["file-2"].token) == ("/media/other.jpg", before["file-2"].token + 1)
+    assert after["x"].state == "waiting"
 
 
 def test_dispatch_is_asked_for_after_the_commit(world: World) -> None:
