@@ -188,7 +188,10 @@ def test_a_look_takes_nothing_from_a_campaigns_own_upload(world: World, cast: Ca
     """What waits as a campaign's upload does not become a renewal, which would stand behind all campaigns."""
     now = world.clock.now()
     set_asset(world, cast.one, state="waiting", priority=Priority.CAMPAIGN)
-    set_media(world, cast.one, refresh_at=now)
+    # Nor does a renewal that has time yet become a campaign's upload.
+    set_asset(world, cast.two, state="waiting", priority=Priority.REFRESH)
+    for asset_id in (cast.one, cast.two):
+        set_media(world, asset_id, refresh_at=now)
     before = rows(world, Asset)
     with world.database.write() as connection:
         queue_refreshes(connection, now=now, rules_of=world.context.settings.life_rules, limit=9)
