@@ -127,7 +127,10 @@ def _take_out_of_service(connection: Connection, asset_ids: Sequence[int], *, no
 def _lock_due(
     connection: Connection, moment: InstrumentedAttribute[datetime | None], *, now: datetime, limit: int
 ) -> Sequence[Row[Any]]:
-    """The current IDs whose moment has come, their assets locked; what others have locked waits."""
+    """The current IDs whose moment has come, locked with their assets; what others have locked waits.
+
+    Both, for only what is locked is looked at again once another run has let go of it.
+    """
     statement = (
         select(
             Media.id,
@@ -143,7 +146,7 @@ def _lock_due(
         .where(Media.is_current, moment <= now)
         .order_by(moment)
         .limit(limit)
-        .with_for_update(skip_locked=True, of=Asset)
+        .with_for_update(skip_locked=True, of=(Asset, Media))
     )
     return list(connection.execute(statement))
 

@@ -76,6 +76,8 @@ def full(world: World, make_image: MakeImage) -> World:
     inspect_all(world)
     while len(media_rows(world)) < FILES:
         upload_all(world)
+    # The rules are worked out once, under locks that a second run would skip and leave to its next tick.
+    refresh(world.context)
     return world
 
 
