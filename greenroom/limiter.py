@@ -1,42 +1,32 @@
-"""The pace of every channel, kept in Redis so that all processes and machines share it.
+"""Who may upload on a channel, kept in Redis so that all processes and machines agree.
 
 "Media Uploads (POST /media): a limit of 25 requests per second per phone number." (360dialog, Constraints.)
+A channel has one owner at a time. The owner keeps the pace by itself (:mod:`greenroom.sliding_log`) and asks
+Redis once a second, to remain the owner; what it knows of the channel's last second goes on to the next one:
 
-Each channel has one key: the moment, in microseconds of Redis's own clock, of the next slot that nobody has
-taken. Taking slots is one atomic script (GCRA with a burst of one): it moves that moment on and says how long
-to wait, so that callers sleep without asking again and nothing ever polls. Slots are never given out twice:
+* An owner that lets go hands its log on. The next one continues it, as if they were one.
+* An owner that dies is owner until its time is over, :data:`OWNED_SECONDS` after its last sign of life. The
+  second before that is taken to have been full.
+* Where nothing is known of a channel (a new one, or a Redis that was wiped), the last second is taken to have
+  been full, too. Keys do not expire: each channel that ever uploaded has a small one, of about 600 bytes.
+* An owner that cannot reach Redis goes on until its time is over, for nobody else can begin before that. Then
+  it waits.
 
-* The key does not expire. There is one small key (about 100 bytes) for each channel that ever uploaded.
-* A key that is missing (a new channel, or a wiped Redis that cannot know what was sent a moment ago) begins
-  :data:`COLD_START_SECONDS` from now.
-* While Redis is away nothing may be sent at all.
+Moments are Redis's own, in microseconds. Where they are turned into a process's own time or back, an upload
+is taken to have been sent rather later than sooner, by as long as the question to Redis took.
 
 Works on Redis 6 and later and on Valkey, clustered too: each script touches a single key.
-
-Why :data:`DEFAULT_PACE_PER_SECOND` is what it is: slots keep their distance, arrivals do not. A window of one
-second takes a 26th arrival once jitter eats up ``25 / pace - 1`` seconds. Arrivals beyond the 25th within a
-second, of all arrivals, at a loopback server; two processes of 8 threads uploading 50 KB, two cores kept busy
-by 4 to 6 other processes, runs of 12 and 30 s; the jitter is a random delay after the slot:
-
-=====  ==========  ============  =================  ==========================================
-pace   slack       30 ms jitter  50 ms jitter       50 ms, without throwing missed slots away
-=====  ==========  ============  =================  ==========================================
-24.5   20 ms       3 of 866      19 of 897          -
-24.0   42 ms       0 of 828      17 of 1,533        18 of 697
-23.5   64 ms       0 of 889      1 of 1,561         1 of 682
-23.0   87 ms       0 of 895      0 of 1,570         0 of 668
-=====  ==========  ============  =================  ==========================================
-
-Throwing missed slots away costs rate where the machine cannot keep up: at 23.5, 20.6 to 23.5 arrivals a
-second in those runs, and 23.5 on a machine with time to spare. A network known to jitter by 50 ms wants 23.0.
-To reproduce: ``python -m benchmarks.limiter_jitter --burners 4 --jitter-ms 50 --seconds 30``.
 """
 
 from __future__ import annotations
 
+import logging
 import math
+import secrets
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,78 +34,85 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from greenroom.errors import LimiterUnavailable, NoSlotInTime
+from greenroom.sliding_log import PROVIDER_LIMIT_PER_SECOND, SlidingLog
 
-#: "A limit of 25 requests per second (RPS) per phone number."
-PROVIDER_LIMIT_PER_SECOND = 25
-#: Slots given out in a second.
-DEFAULT_PACE_PER_SECOND = 23.5
-#: Where nothing is known of the last second, it is taken to have been full.
-COLD_START_SECONDS = 1.0
+logger = logging.getLogger(__name__)
+
+#: The provider's own number.
+DEFAULT_PACE_PER_SECOND = float(PROVIDER_LIMIT_PER_SECOND)
+#: Seconds that an owner remains one without a word from him.
+OWNED_SECONDS = 4.0
+#: Seconds between two words.
+KEEP_EVERY_SECONDS = 1.0
 #: The longest that one answer of the provider can hold a channel back.
-LONGEST_PUSH_BACK_SECONDS = 600.0
-#: Nobody is given a slot further away than this.
-FURTHEST_SLOT_SECONDS = 900.0
-#: Slots that one call may take, and fewer where they would reach beyond :data:`ABSURD_SECONDS`.
-MOST_SLOTS = 1000
-#: A slot stored further away than this was never given out: the clock of Redis has been set back.
-ABSURD_SECONDS = 1800.0
+LONGEST_HOLD_SECONDS = 600.0
+#: The next upload waits so long after a 429 that does not say how long.
+DEFAULT_HOLD_SECONDS = 1.0
+#: An upload that somebody asked for and that has not begun within this time waits for a worker: all are busy.
+SHORT_OF_WORKERS_SECONDS = 1.0
+#: One that was asked for longer ago than this was lost on the way.
+ASKED_SECONDS = 30.0
 
-_FIRST_RETRY_SECONDS = 0.05
-_LONGEST_RETRY_SECONDS = 2.0
-# On a machine so busy that every wake-up is late, a slot is used all the same in the end.
-_MOST_MISSED_SLOTS = 5
+_FIRST_RETRY_SECONDS = 0.01
+_LONGEST_RETRY_SECONDS = 0.5
 _MICRO = 1_000_000
 
-# Answers {given, slot, now}. Numbers of 16 digits are exact in Lua, but its tostring() would round them.
-_NEXT_FREE = """
+# KEYS: the channel. ARGV: me, the time for which I want it, 1 to begin or 0 to go on; and to go on, what I
+# know: log, pace after the last cut, moment of that, moment until which it is held back, 1 if I am ending.
+# Answers {1 or 0: mine or not, now, whose log this is: 0 nobody's, 1 that of an owner that let go, 2 that of
+# one that died, the moment of its end, log, cut, cut at, held until}.
+_KEEP = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-local cold, absurd = tonumber(ARGV[1]), tonumber(ARGV[2])
-local slot = tonumber(redis.call('GET', KEYS[1]) or '')
-if not slot or slot ~= slot or slot > now + absurd then slot = now + cold end
-if slot < now then slot = now end
+local lasts = tonumber(ARGV[2])
+local row = redis.call('HMGET', KEYS[1], 'owner', 'until', 'log', 'cut', 'cut_at', 'held_until')
+local owner, ends = row[1], tonumber(row[2] or '')
+-- A moment so far away was never written by us: the clock of Redis has been set back.
+if ends and ends > now + 2 * lasts then owner, ends = 'nobody', now end
+if ARGV[3] == '0' then
+    if owner and owner ~= ARGV[1] then return {0, now} end
+    redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'until', string.format('%.0f', now + lasts),
+               'log', ARGV[4], 'cut', ARGV[5], 'cut_at', ARGV[6], 'held_until', ARGV[7],
+               'ending', ARGV[8])
+    return {1, now}
+end
+if owner and owner ~= '' and ends and ends > now then return {0, now} end
+local whose = 0
+if owner == '' then whose = 1 elseif owner then whose = 2 end
+redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'until', string.format('%.0f', now + lasts), 'ending', '0')
+return {1, now, whose, string.format('%.0f', ends or now), row[3] or '', row[4] or '', row[5] or '',
+        row[6] or ''}
 """
-_RESERVE = (
-    _NEXT_FREE
-    + """
-local span, within = tonumber(ARGV[3]), tonumber(ARGV[4])
-if slot > now + within or slot + span > now + absurd then return {0, slot, now} end
-redis.call('SET', KEYS[1], string.format('%.0f', slot + span))
-return {1, slot, now}
+# ARGV: me, log, cut, cut at, held until.
+_LET_GO = """
+if redis.call('HGET', KEYS[1], 'owner') ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], 'owner', '', 'until', '0', 'log', ARGV[2], 'cut', ARGV[3], 'cut_at', ARGV[4],
+           'held_until', ARGV[5])
+return 1
 """
-)
-_LOOK = _NEXT_FREE + "return {1, slot, now}"
-_PUSH_BACK = (
-    _NEXT_FREE
-    + """
-local earliest = now + tonumber(ARGV[3])
-if slot < earliest then slot = earliest end
-redis.call('SET', KEYS[1], string.format('%.0f', slot))
-return {1, slot, now}
-"""
-)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reservation:
-    """One or more consecutive slots, taken.
+class ChannelOutlook:
+    """How things stand with a channel's uploads.
 
     Attributes:
-        slot: the moment of the first, in microseconds of Redis's clock.
-        now: what that clock showed when the slot was given out.
+        owned: whether somebody is uploading on it, and will go on as long as there is something to upload.
+        asked: whether somebody was asked to, a moment ago.
+        held_back: seconds until the provider wants to see the next upload.
     """
 
-    slot: int
-    now: int
+    owned: bool
+    asked: bool
+    held_back: float
 
-    @property
-    def wait(self) -> float:
-        """Seconds from then to the first slot."""
-        return (self.slot - self.now) / _MICRO
+
+class OwnershipLost(NoSlotInTime):
+    """Somebody else uploads on this channel now."""
 
 
 class Limiter:
-    """Hands out the slots of all channels; may be used by many threads at once."""
+    """Hands channels to owners; may be used by many threads at once."""
 
     def __init__(
         self,
@@ -128,118 +125,322 @@ class Limiter:
         """Prepare the scripts; Redis is not asked yet.
 
         Args:
-            redis: a client. Give it time-outs, and few retries of its own: :meth:`wait` retries.
-            pace: slots a second on each channel.
+            redis: a client. Give it time-outs, and few retries of its own: waiting is done here.
+            pace: uploads a second on each channel.
             namespace: what the keys begin with.
             monotonic: seconds on a clock that never jumps.
 
         Raises:
             ValueError: the pace is not a positive number.
         """
-        if not (math.isfinite(pace) and pace > 0):
-            raise ValueError(f"the pace must be a positive number of slots a second, not {pace}")
-        #: Microseconds between two slots, rounded up.
-        self.interval = math.ceil(_MICRO / pace)
-        #: Seconds after which a slot has been missed: a third of what may be lost before a window of one
-        #: second takes one arrival more than the provider allows.
-        self.lateness = max(PROVIDER_LIMIT_PER_SECOND * self.interval / _MICRO - 1, 0.006) / 3
+        SlidingLog(pace)
+        self.pace = pace
+        self.monotonic = monotonic
+        self._redis = redis
         self._namespace = namespace
-        self._monotonic = monotonic
-        self._reserve = redis.register_script(_RESERVE)
-        self._push_back = redis.register_script(_PUSH_BACK)
-        self._look = redis.register_script(_LOOK)
+        self._keep = redis.register_script(_KEEP)
+        self._let_go = redis.register_script(_LET_GO)
 
-    def reserve(self, channel_id: str, slots: int = 1) -> float:
-        """Take consecutive slots, and say how many seconds to wait for the first.
-
-        The others follow at intervals of ``1 / pace``. Slots that are not used are lost, harmlessly.
-
-        Raises:
-            LimiterUnavailable: Redis could not be asked. (It may have given out the slots.)
-            NoSlotInTime: the next free slot is more than :data:`FURTHEST_SLOT_SECONDS` away.
-            ValueError: not between 1 and :data:`MOST_SLOTS` slots.
-        """
-        return self.take(channel_id, slots).wait
-
-    def take(self, channel_id: str, slots: int = 1, *, within: float = FURTHEST_SLOT_SECONDS) -> Reservation:
-        """As :meth:`reserve`, but no slots more than ``within`` seconds away, and with their moment."""
-        if not 1 <= slots <= MOST_SLOTS:
-            raise ValueError(f"between 1 and {MOST_SLOTS} slots can be taken at once, not {slots}")
-        within = min(max(within, 0.0), FURTHEST_SLOT_SECONDS)
-        given, slot, now = self._ask(self._reserve, channel_id, slots * self.interval, round(within * _MICRO))
-        reservation = Reservation(slot=slot, now=now)
-        if not given:
-            raise NoSlotInTime(
-                f"the next free upload slot of {channel_id} is {reservation.wait:.1f} s away",
-                retry_after=reservation.wait,
-            )
-        return reservation
-
-    def delay(self, channel_id: str) -> float:
-        """Seconds to the channel's next free slot, which is not taken.
-
-        Raises:
-            LimiterUnavailable: Redis could not be asked.
-        """
-        _, slot, now = self._ask(self._look, channel_id)
-        return Reservation(slot=slot, now=now).wait
-
-    def push_back(self, channel_id: str, seconds: float) -> None:
-        """Hold the channel back after a 429: no slot sooner than in ``seconds``.
-
-        Never brings a slot nearer. At most :data:`LONGEST_PUSH_BACK_SECONDS` count. Slots that have been
-        taken already are not taken back.
-
-        Raises:
-            LimiterUnavailable: Redis could not be asked.
-        """
-        bounded = min(seconds, LONGEST_PUSH_BACK_SECONDS) if seconds > 0 else 0.0
-        self._ask(self._push_back, channel_id, round(bounded * _MICRO))
-
-    def wait(self, channel_id: str, *, timeout: float, sleep: Callable[[float], None] = time.sleep) -> None:
-        """Take a slot and sleep until it comes; on return, send at once.
-
-        A slot that is slept through (the machine was busy) is thrown away, and another one taken: sending
-        late would press the request against those of the slots that follow.
+    def own(
+        self, channel_id: str, *, timeout: float, sleep: Callable[[float], None] = time.sleep
+    ) -> OwnedChannel:
+        """Become a channel's owner, waiting for the present one to let go.
 
         Args:
-            channel_id: whose slot.
-            timeout: seconds that this may take altogether.
+            channel_id: which.
+            timeout: seconds that this may take.
             sleep: sleeps for a number of seconds.
 
         Raises:
-            NoSlotInTime: there is no free slot within the time-out; none was taken.
-            LimiterUnavailable: Redis was away until the time-out was over. Nothing may be sent.
+            NoSlotInTime: somebody else was its owner for all that time.
+            LimiterUnavailable: Redis was away until the time-out was over.
         """
-        give_up_at = self._monotonic() + timeout
-        for _ in range(_MOST_MISSED_SLOTS):
-            asked_at, reservation = self._take_patiently(channel_id, give_up_at, sleep)
-            sleep(max(0.0, reservation.wait))
-            # Redis looked at its clock no sooner than we asked, so this is the most that we can be late.
-            if self._monotonic() - asked_at - reservation.wait <= self.lateness:
-                return
-
-    def _take_patiently(
-        self, channel_id: str, give_up_at: float, sleep: Callable[[float], None]
-    ) -> tuple[float, Reservation]:
-        """Take a slot, asking again while Redis is away; with the moment of asking."""
+        give_up_at = self.monotonic() + timeout
+        me = secrets.token_hex(8)
         pause = _FIRST_RETRY_SECONDS
+        problem: LimiterUnavailable | None = None
         while True:
-            asked_at = self._monotonic()
+            asked_at = self.monotonic()
             try:
-                return asked_at, self.take(channel_id, within=give_up_at - asked_at)
-            except LimiterUnavailable:
-                left = give_up_at - self._monotonic()
-                if left <= 0:
-                    raise
+                answer = self._ask(self._keep, channel_id, me, round(OWNED_SECONDS * _MICRO), 1)
+            except LimiterUnavailable as error:
+                problem = error
+                pause = min(pause * 2, _LONGEST_RETRY_SECONDS)
+            else:
+                if answer[0]:
+                    return OwnedChannel(self, channel_id, me, asked_at=asked_at, answer=answer)
+                problem, pause = None, _FIRST_RETRY_SECONDS
+            left = give_up_at - self.monotonic()
+            if left <= 0:
+                break
             sleep(min(pause, left))
-            pause = min(pause * 2, _LONGEST_RETRY_SECONDS)
+        raise problem or NoSlotInTime(
+            f"somebody else has been uploading on {channel_id} for {timeout:g} s", retry_after=timeout
+        )
 
-    def _ask(self, script: Callable[..., Any], channel_id: str, *arguments: int) -> tuple[bool, int, int]:
-        bounds = (round(COLD_START_SECONDS * _MICRO), round(ABSURD_SECONDS * _MICRO))
-        key = f"{self._namespace}:next-slot:{channel_id}"
+    def go_on(self, channel_id: str, me: str, state: Sequence[str]) -> list[Any]:
+        """Say that an owner lives, and what he knows; for :class:`OwnedChannel`."""
+        return self._ask(self._keep, channel_id, me, round(OWNED_SECONDS * _MICRO), 0, *state)
+
+    def let_go(self, channel_id: str, me: str, state: Sequence[str]) -> None:
+        """Hand a channel on; for :class:`OwnedChannel`."""
+        self._ask(self._let_go, channel_id, me, *state[:-1])
+
+    def look(self, channel_ids: Sequence[str]) -> dict[str, ChannelOutlook]:
+        """How things stand with these channels; nothing is changed.
+
+        Raises:
+            LimiterUnavailable: Redis could not be asked.
+        """
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.time()
+        pipeline.zrangebyscore(self._asked, "-inf", "+inf", withscores=True)
+        for channel_id in channel_ids:
+            pipeline.hmget(self._key(channel_id), "owner", "until", "held_until", "ending")
+        (seconds, micro), asked, *rows = self._run(pipeline)
+        now = seconds * _MICRO + micro
+        lately = {_text(channel_id) for channel_id, at in asked if at > now - ASKED_SECONDS * _MICRO}
+        return {
+            channel_id: ChannelOutlook(
+                owned=bool(owner) and _number(ends, 0.0) > now and _text(ending or "") != "1",
+                asked=channel_id in lately,
+                held_back=max(0.0, min((_number(held, 0.0) - now) / _MICRO, LONGEST_HOLD_SECONDS)),
+            )
+            for channel_id, (owner, ends, held, ending) in zip(channel_ids, rows, strict=True)
+        }
+
+    def note_asked(self, channel_id: str) -> None:
+        """Remember that a worker was asked to upload on a channel.
+
+        Raises:
+            LimiterUnavailable: Redis could not be asked.
+        """
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.time()
+        (now,) = self._run(pipeline)
+        pipeline.zadd(self._asked, {channel_id: now[0] * _MICRO + now[1]})
+        self._run(pipeline)
+
+    def note_begun(self, channel_id: str) -> None:
+        """Remember that a worker has begun with what it was asked for.
+
+        Raises:
+            LimiterUnavailable: Redis could not be asked.
+        """
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.zrem(self._asked, channel_id)
+        self._run(pipeline)
+
+    def short_of_workers(self) -> bool:
+        """Whether some channel waits for a worker that has time for it.
+
+        Raises:
+            LimiterUnavailable: Redis could not be asked.
+        """
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.time()
+        pipeline.zrangebyscore(self._asked, "-inf", "+inf", withscores=True, start=0, num=1)
+        (seconds, micro), oldest = self._run(pipeline)
+        age = [(seconds * _MICRO + micro - at) / _MICRO for _, at in oldest]
+        return any(SHORT_OF_WORKERS_SECONDS < seconds_ago < ASKED_SECONDS for seconds_ago in age)
+
+    @property
+    def _asked(self) -> str:
+        return f"{self._namespace}:asked"
+
+    def _key(self, channel_id: str) -> str:
+        return f"{self._namespace}:channel:{channel_id}"
+
+    def _ask(self, script: Callable[..., Any], channel_id: str, *arguments: object) -> list[Any]:
         try:
-            given, slot, now = script(keys=[key], args=[*bounds, *arguments])
+            answer = script(keys=[self._key(channel_id)], args=arguments)
         except RedisError as error:
             raise LimiterUnavailable(f"the upload pace cannot be kept: {type(error).__name__}") from error
-        return bool(given), int(slot), int(now)
+        return answer if isinstance(answer, list) else [answer]
+
+    def _run(self, pipeline: Any) -> list[Any]:
+        try:
+            answers: list[Any] = pipeline.execute()
+        except RedisError as error:
+            raise LimiterUnavailable(f"the upload pace cannot be kept: {type(error).__name__}") from error
+        return answers
+
+
+class OwnedChannel:
+    """A channel that this process alone uploads on; its slots are handed out here, to many threads."""
+
+    def __init__(
+        self, limiter: Limiter, channel_id: str, me: str, *, asked_at: float, answer: list[Any]
+    ) -> None:
+        self.channel_id = channel_id
+        self._limiter = limiter
+        self._me = me
+        self._changed = threading.Condition()
+        self._asking = threading.Lock()
+        self._lost = False
+        self._ending = False
+        self._log = SlidingLog(limiter.pace)
+        self._continue(answer)
+        self._kept(asked_at, answer)
+
+    def _continue(self, answer: list[Any]) -> None:
+        """Take over the log of whoever was owner before."""
+        whose, ended, log, cut, cut_at, held_until = answer[2:]
+        now, here = int(answer[1]), self._limiter.monotonic()
+
+        def local(moment: float) -> float:
+            # Redis looked at its clock before this moment, so this is rather later than sooner.
+            return min(here + (moment - now) / _MICRO, here)
+
+        if whose == 1:
+            sent = [local(_number(moment, now)) for moment in _text(log).split(",") if moment]
+        else:
+            sent = [local(_number(ended, now))] * self._log.most
+        most = float(self._log.most)
+        if whose == 0 or not cut_at:
+            self._log.adopt(sent, cut=(most, -math.inf), held_until=-math.inf)
+            return
+        until = here + min((_number(held_until, 0.0) - now) / _MICRO, LONGEST_HOLD_SECONDS)
+        self._log.adopt(
+            sent, cut=(max(1.0, min(_number(cut, most), most)), local(_number(cut_at, 0.0))), held_until=until
+        )
+
+    def wait(self, *, timeout: float, sleep: Callable[[float], None] = time.sleep) -> None:
+        """Wait for the next slot; on return, send at once, and call :meth:`sent` when that is done.
+
+        Raises:
+            NoSlotInTime: there is none within the time-out.
+            OwnershipLost: somebody else uploads on this channel now.
+            LimiterUnavailable: Redis was away until the time-out was over. Nothing may be sent.
+        """
+        give_up_at = self._limiter.monotonic() + timeout
+        while True:
+            self.keep()
+            with self._changed:
+                now = self._limiter.monotonic()
+                earliest, mine = self._log.earliest(now), now < self._until
+                if self._lost:
+                    raise OwnershipLost(f"somebody else uploads on {self.channel_id} now", retry_after=1.0)
+                if mine and earliest <= now:
+                    self._log.begin(now)
+                    return
+                if not mine and now >= give_up_at:
+                    raise LimiterUnavailable("the upload pace cannot be kept: Redis does not answer")
+                if now >= give_up_at or give_up_at < earliest < math.inf:
+                    raise NoSlotInTime(
+                        f"the next upload on {self.channel_id} has to wait {earliest - now:.1f} s",
+                        retry_after=min(max(earliest - now, 1.0), LONGEST_HOLD_SECONDS),
+                    )
+                if earliest == math.inf:
+                    # As many as a window may hold are being sent; whichever is done first wakes us.
+                    self._changed.wait(KEEP_EVERY_SECONDS)
+                    continue
+            # Not for so long that our time ends meanwhile.
+            sleep(min(max(earliest - now, 0.0 if mine else _LONGEST_RETRY_SECONDS), KEEP_EVERY_SECONDS))
+
+    def sent(self) -> None:
+        """What a slot was for has been sent to its end, or broke off."""
+        with self._changed:
+            self._log.finish(self._limiter.monotonic())
+            self._changed.notify()
+
+    def give_back(self) -> None:
+        """Nothing was sent in a slot."""
+        with self._changed:
+            self._log.cancel()
+            self._changed.notify()
+
+    def refused(self, retry_after: float | None) -> float:
+        """The provider answered 429; answers the seconds for which nothing is sent now."""
+        hold = DEFAULT_HOLD_SECONDS if retry_after is None or math.isnan(retry_after) else retry_after
+        hold = min(max(hold, 0.0), LONGEST_HOLD_SECONDS)
+        with self._changed:
+            self._log.refused(self._limiter.monotonic(), hold=hold)
+            # The dispatcher shall know.
+            self._keep_at = -math.inf
+        return hold
+
+    def keep(self) -> None:
+        """Say that the owner lives, where it is time to.
+
+        While Redis is away this does nothing: our time ends when it was to end.
+        """
+        if self._lost or self._limiter.monotonic() < self._keep_at:
+            return
+        with self._asking:
+            asked_at = self._limiter.monotonic()
+            if asked_at < self._keep_at:
+                return  # another thread has just done so
+            # Not at each slot, while Redis is away.
+            self._keep_at = asked_at + KEEP_EVERY_SECONDS / 4
+            try:
+                answer = self._limiter.go_on(self.channel_id, self._me, self._state())
+            except LimiterUnavailable as error:
+                logger.warning("Channel %s: %s", self.channel_id, error)
+                return
+            if answer[0]:
+                self._kept(asked_at, answer)
+            else:
+                with self._changed:
+                    self._lost = True
+                    self._changed.notify_all()
+
+    def end_soon(self) -> None:
+        """Say that somebody else may be asked to go on; whoever comes waits until this owner lets go."""
+        self._ending = True
+        self._keep_at = -math.inf
+        self.keep()
+
+    def let_go(self) -> None:
+        """Hand the channel on. Uploads that are still being sent count as sent by now."""
+        with self._asking:
+            with self._changed:
+                if self._lost:
+                    return
+                self._lost = True
+                self._changed.notify_all()
+            # Where Redis is away, the next owner begins when our time is over.
+            with suppress(LimiterUnavailable):
+                self._limiter.let_go(self.channel_id, self._me, self._state())
+
+    @property
+    def lost(self) -> bool:
+        """Whether it is not ours any more."""
+        return self._lost
+
+    def _kept(self, asked_at: float, answer: list[Any]) -> None:
+        # Redis looked at its clock after we asked, so by our clock our time ends no later than by its own.
+        self._until = asked_at + OWNED_SECONDS
+        self._keep_at = asked_at + KEEP_EVERY_SECONDS
+        self._offset: float = answer[1] - asked_at * _MICRO
+
+    def _state(self) -> tuple[str, str, str, str, str]:
+        """The log, the cut, its moment, until when the channel is held back, and whether this is the end."""
+
+        def moment(local: float) -> str:
+            return f"{self._offset + local * _MICRO:.0f}" if math.isfinite(local) else ""
+
+        with self._changed:
+            now = self._limiter.monotonic()
+            sent = [*self._log.sent, *[now] * self._log.open][-self._log.most :]
+            cut, cut_at = self._log.cut
+            return (
+                ",".join(moment(at) for at in sent),
+                f"{cut:.3f}",
+                moment(cut_at),
+                moment(self._log.held_until),
+                "1" if self._ending else "0",
+            )
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def _number(value: bytes | str | None, default: float) -> float:
+    """What a field of ours holds; rubbish counts as nothing."""
+    try:
+        number = float(_text(value or ""))
+    except ValueError:
+        return default
+    return number if math.isfinite(number) else default

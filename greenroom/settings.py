@@ -125,23 +125,26 @@ class Settings(BaseModel):
         default=DEFAULT_PACE_PER_SECOND,
         gt=0,
         le=25,
-        description="Uploads a second on one channel; the provider allows 25 in any second.",
+        description="Uploads in any second on one channel; the provider allows 25. Fewer, where other "
+        "programs upload on the same number.",
     )
     upload_threads: int = Field(
-        default=8, ge=1, le=64, description="Uploads that one worker process has under way at once."
+        default=512, ge=1, le=4096, description="Uploads that one worker process has under way at most."
     )
-    batch_size: int = Field(default=25, ge=1, le=50, description="Most files in one upload task.")
+    batch_size: int = Field(
+        default=25, ge=1, le=50, description="Files that are claimed for upload at a time."
+    )
     horizon: float = Field(
         default=4.0,
         ge=1,
         le=60,
-        description="Seconds' worth of uploads that a channel may have handed out to workers at once.",
+        description="Seconds for which the provider may hold a channel back without its being left alone.",
     )
     inspect_batch_size: int = Field(
-        default=20, ge=1, le=200, description="Most files in one inspection task."
+        default=25, ge=1, le=200, description="Files that are claimed for inspection at a time."
     )
     inspect_ahead: int = Field(
-        default=200, ge=1, le=10_000, description="Files that may be handed out for inspection at once."
+        default=100, ge=1, le=10_000, description="Files that may be handed out for inspection at once."
     )
     mended_folder: Annotated[
         Path | None,

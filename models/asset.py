@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
+    CTE,
     BigInteger,
     Connection,
     ForeignKey,
@@ -20,7 +21,7 @@ from sqlalchemy import (
     and_,
     case,
     exists,
-    func,
+    literal_column,
     or_,
     select,
     text,
@@ -30,9 +31,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from greenroom.reasons import Reason
 from models.base import Base, BigKey, Moment
+from models.bulk import among, insertion
 from models.channel import Channel
 from models.claim import Claim
-from models.upsert import insert
 
 
 class AssetState(StrEnum):
@@ -109,6 +110,10 @@ class Asset(Base):
     detail: Mapped[str] = mapped_column(Text, default="")
 
 
+#: As the index says it: with a parameter in its place, a prepared statement could not use the index.
+_IS_WAITING = Asset.state == literal_column("'waiting'")
+
+
 @dataclass(frozen=True, kw_only=True)
 class NewAsset:
     """An accepted content, as inspection found it."""
@@ -152,7 +157,7 @@ def channels_with_uploads(
     """The running channels that have something to upload now; of one channel alone, where it is given."""
     waiting = exists().where(
         Asset.channel_id == Channel.id,
-        Asset.state == AssetState.WAITING,
+        _IS_WAITING,
         or_(Asset.not_before.is_(None), Asset.not_before <= now),
     )
     statement = select(Channel.id).where(Channel.paused_at.is_(None), waiting).order_by(Channel.id)
@@ -161,25 +166,13 @@ def channels_with_uploads(
     return list(connection.execute(statement).scalars())
 
 
-def count_handed_out(connection: Connection, channel_id: str, *, now: datetime) -> int:
-    """How many of the channel's assets are with workers, or on their way to one."""
-    statement = select(func.count()).where(
-        Asset.channel_id == channel_id,
-        Asset.state.in_((AssetState.CLAIMED, AssetState.UPLOADING)),
-        Asset.lease_until > now,
-    )
-    return connection.execute(statement).scalar_one()
-
-
-def claim_assets(
-    connection: Connection, channel_id: str, *, limit: int, now: datetime, lease: timedelta
-) -> list[AssetClaim]:
-    """Claim up to `limit` uploads on a channel: campaigns before refreshes, the earliest send time first."""
-    chosen = (
+def _most_urgent(channel_id: str, *, limit: int, now: datetime) -> CTE:
+    """The IDs of waiting assets of a channel: campaigns before refreshes, the earliest send time first."""
+    return (
         select(Asset.id)
         .where(
             Asset.channel_id == channel_id,
-            Asset.state == AssetState.WAITING,
+            _IS_WAITING,
             or_(Asset.not_before.is_(None), Asset.not_before <= now),
         )
         .order_by(Asset.priority, Asset.due_at, Asset.id)
@@ -188,6 +181,13 @@ def claim_assets(
         # A CTE: PostgreSQL may run a subquery with LIMIT more than once, and would then lock too many.
         .cte("chosen")
     )
+
+
+def claim_assets(
+    connection: Connection, channel_id: str, *, limit: int, now: datetime, lease: timedelta
+) -> list[AssetClaim]:
+    """Claim up to `limit` uploads on a channel, to be handed out: the most urgent first."""
+    chosen = _most_urgent(channel_id, limit=limit, now=now)
     result = connection.execute(
         update(Asset)
         .where(Asset.id.in_(select(chosen.c.id)))
@@ -212,31 +212,57 @@ def take_assets(
     tokens = {claim.id: claim.token for claim in claims}
     rows = connection.execute(
         select(Asset.id, Asset.token)
-        .where(Asset.id.in_(tokens), Asset.channel_id == channel_id, Asset.state == AssetState.CLAIMED)
+        .where(
+            among(connection, Asset.id, tokens),
+            Asset.channel_id == channel_id,
+            Asset.state == AssetState.CLAIMED,
+        )
         .order_by(Asset.sha256)
         .with_for_update()
     )
     mine = [row.id for row in rows if row.token == tokens[row.id]]
     connection.execute(
         update(Asset)
-        .where(Asset.id.in_(mine))
+        .where(among(connection, Asset.id, mine))
         .values(state=AssetState.UPLOADING, token=Asset.token + 1, lease_until=now + lease)
     )
-    statement = (
-        select(
-            Asset.id,
-            Asset.token,
-            Asset.sha256,
-            Asset.mime_type,
-            Asset.size,
-            Asset.file_name,
-            Asset.source,
-            Asset.due_at,
-            Asset.attempts,
+    rows_now = connection.execute(select(*_UNDER_UPLOAD).where(among(connection, Asset.id, mine)))
+    return _under_upload(rows_now)
+
+
+def claim_and_take_assets(
+    connection: Connection, channel_id: str, *, limit: int, now: datetime, lease: timedelta
+) -> list[AssetUnderUpload]:
+    """Claim up to `limit` uploads on a channel and begin work on them, the most urgent first.
+
+    For the channel's owner, who goes on by himself: nothing is handed out, so nothing can come twice.
+    """
+    chosen = _most_urgent(channel_id, limit=limit, now=now)
+    return _under_upload(
+        connection.execute(
+            update(Asset)
+            .where(Asset.id.in_(select(chosen.c.id)))
+            .values(state=AssetState.UPLOADING, token=Asset.token + 1, lease_until=now + lease)
+            .returning(*_UNDER_UPLOAD)
         )
-        .where(Asset.id.in_(mine))
-        .order_by(Asset.priority, Asset.due_at, Asset.id)
     )
+
+
+_UNDER_UPLOAD = (
+    Asset.id,
+    Asset.token,
+    Asset.sha256,
+    Asset.mime_type,
+    Asset.size,
+    Asset.file_name,
+    Asset.source,
+    Asset.due_at,
+    Asset.attempts,
+    Asset.priority,
+)
+
+
+def _under_upload(rows: Iterable[Any]) -> list[AssetUnderUpload]:
     return [
         AssetUnderUpload(
             claim=Claim(id=row.id, token=row.token),
@@ -248,20 +274,15 @@ def take_assets(
             due_at=row.due_at,
             attempts=row.attempts,
         )
-        for row in connection.execute(statement)
+        for row in sorted(rows, key=lambda row: (row.priority, row.due_at, row.id))
     ]
 
 
 def renew_assets(connection: Connection, claims: Sequence[Claim], *, until: datetime) -> list[Claim]:
     """Keep the claims of a living worker from lapsing; answers those that it has lost all the same."""
-    lost = []
-    for claim in claims:
-        result = connection.execute(
-            update(Asset).where(Asset.id == claim.id, Asset.token == claim.token).values(lease_until=until)
-        )
-        if result.rowcount == 0:
-            lost.append(claim)
-    return lost
+    held = lock_held(connection, claims)
+    connection.execute(update(Asset).where(among(connection, Asset.id, held)).values(lease_until=until))
+    return [claim for claim in claims if claim.id not in held]
 
 
 #: What a claim leaves behind when it ends.
@@ -299,7 +320,10 @@ def lock_held(connection: Connection, claims: Sequence[Claim]) -> set[int]:
     """
     tokens = {claim.id: claim.token for claim in claims}
     rows = connection.execute(
-        select(Asset.id, Asset.token).where(Asset.id.in_(tokens)).order_by(Asset.sha256).with_for_update()
+        select(Asset.id, Asset.token)
+        .where(Asset.id.in_(tokens))
+        .order_by(Asset.channel_id, Asset.sha256)
+        .with_for_update()
     )
     return {row.id for row in rows if row.token == tokens[row.id]}
 
@@ -307,7 +331,7 @@ def lock_held(connection: Connection, claims: Sequence[Claim]) -> set[int]:
 def finish_uploads(connection: Connection, asset_ids: Collection[int]) -> None:
     """End claims, proved to be held by :func:`lock_held`, whose files were uploaded."""
     connection.execute(
-        update(Asset).where(Asset.id.in_(asset_ids)).values(state=AssetState.READY, **_AT_REST)
+        update(Asset).where(among(connection, Asset.id, asset_ids)).values(state=AssetState.READY, **_AT_REST)
     )
 
 
@@ -382,49 +406,69 @@ def sweep_assets(connection: Connection, *, now: datetime, max_attempts: int, li
     return len(ids)
 
 
-def want_asset(connection: Connection, new: NewAsset) -> int:
-    """The ID of the asset for this content, made if need be, its row locked until the transaction ends.
+def want_assets(connection: Connection, new: Sequence[NewAsset]) -> dict[tuple[str, str, str], int]:
+    """The IDs of the assets for these contents, made if need be, their rows locked by this transaction.
 
-    The lock is what makes linking an item and retiring an unneeded asset exclude each other. Whoever locks
-    several assets and waits for them does so in the order of their channels and hashes, and before items:
-    two transactions that wait for each other would both be a minute late.
+    A new one goes into the backlog. The locks are what makes linking an item and retiring an unneeded asset
+    exclude each other. Whoever locks several assets and waits for them does so in the order of their channels
+    and hashes, and before items: two transactions that wait for each other would both be a minute late.
+
+    Returns:
+        By channel, SHA-256 and MIME type.
     """
-    statement = insert(connection, Asset).values(
-        channel_id=new.channel_id,
-        sha256=new.sha256,
-        mime_type=new.mime_type,
-        category=new.category,
-        size=new.size,
-        file_name=new.file_name,
-        source=new.source,
-        due_at=new.due_at,
-        state=AssetState.IDLE,
-    )
-    row_id: int = connection.execute(
+    latest: dict[tuple[str, str, str], NewAsset] = {}
+    for one in new:
+        known = latest.setdefault((one.channel_id, one.sha256, one.mime_type), one)
+        if one.due_at < known.due_at:
+            latest[one.channel_id, one.sha256, one.mime_type] = one
+    if not latest:
+        return {}
+    rows = [
+        {
+            "channel_id": one.channel_id,
+            "sha256": one.sha256,
+            "mime_type": one.mime_type,
+            "category": one.category,
+            "size": one.size,
+            "file_name": one.file_name,
+            "source": one.source,
+            "due_at": one.due_at,
+        }
+        for _, one in sorted(latest.items())
+    ]
+    statement, parameters = insertion(connection, Asset, rows, same={"state": AssetState.WAITING})
+    given = statement.excluded
+    locked = connection.execute(
         statement.on_conflict_do_update(
             index_elements=[Asset.channel_id, Asset.sha256, Asset.mime_type],
             set_={
                 # The newest source is the likeliest to be there still when a refresh needs it.
-                "source": statement.excluded.source,
+                "source": given.source,
                 "due_at": case(
-                    (Asset.state.not_in((AssetState.WAITING, AssetState.CLAIMED)), new.due_at),
-                    (Asset.due_at > new.due_at, new.due_at),
+                    (Asset.state.not_in((AssetState.WAITING, AssetState.CLAIMED)), given.due_at),
+                    (Asset.due_at > given.due_at, given.due_at),
                     else_=Asset.due_at,
                 ),
             },
-        ).returning(Asset.id)
-    ).scalar_one()
-    return row_id
+        ).returning(Asset.id, Asset.channel_id, Asset.sha256, Asset.mime_type),
+        parameters,
+    )
+    return {(row.channel_id, row.sha256, row.mime_type): row.id for row in locked}
 
 
-def queue_upload(connection: Connection, asset_id: int) -> None:
-    """Put an asset that has no media ID into the backlog, unless it is there or with a worker already.
+def queue_uploads(connection: Connection, asset_ids: Collection[int]) -> None:
+    """Put assets that have no media ID into the backlog, unless they are there or with a worker already.
 
     A refresh under way becomes the campaign's own upload.
     """
+    at_rest = (AssetState.IDLE, AssetState.FAILED, AssetState.READY)
     connection.execute(
         update(Asset)
-        .where(Asset.id == asset_id, Asset.state.in_((AssetState.IDLE, AssetState.FAILED, AssetState.READY)))
+        .where(among(connection, Asset.id, asset_ids), Asset.state.in_(at_rest))
         .values(state=AssetState.WAITING, attempts=0, not_before=None, reason=None, detail="")
     )
-    connection.execute(update(Asset).where(Asset.id == asset_id).values(priority=Priority.CAMPAIGN))
+    connection.execute(
+        update(Asset)
+        .where(among(connection, Asset.id, asset_ids), Asset.priority != Priority.CAMPAIGN)
+        .values(priority=Priority.CAMPAIGN)
+    )

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from greenroom.errors import SettingsError, TransientError
 
@@ -82,6 +83,8 @@ def _failures_as_ours() -> Iterator[None]:
     except OperationalError as error:
         # The driver's own words; SQLAlchemy's would add the statement and its parameters.
         raise DatabaseUnavailable(f"The database is not available: {error.orig}") from error
+    except PoolTimeout as error:
+        raise DatabaseUnavailable("All connections to the database are in use.") from error
     except DBAPIError as error:
         if error.connection_invalidated:
             raise DatabaseUnavailable(f"The connection to the database was lost: {error.orig}") from error

@@ -10,21 +10,17 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
-    ARRAY,
     BigInteger,
-    Boolean,
     Connection,
     ForeignKey,
     Index,
-    Select,
     String,
     Text,
     UniqueConstraint,
-    any_,
     case,
     false,
     func,
-    literal,
+    literal_column,
     or_,
     select,
     text,
@@ -37,12 +33,9 @@ from greenroom.reasons import Reason
 from greenroom.rules import Category
 from greenroom.verdict import Verdict
 from models.base import Base, BigKey, Moment
+from models.bulk import among, insertion, update_rows
 from models.campaign import Campaign
 from models.claim import Claim
-from models.upsert import insert
-
-#: What a manifest says of an item, in the order in which `_as_one_query` gives it.
-NEW_ITEM_COLUMNS = ("campaign_id", "due_at", "ref", "source", "kind", "mend")
 
 
 class ItemState(StrEnum):
@@ -63,7 +56,7 @@ class Item(Base):
         UniqueConstraint("campaign_id", "ref"),
         Index(
             "ix_items_waiting",
-            "due_at",
+            "campaign_id",
             "id",
             postgresql_where=text("state = 'waiting'"),
             sqlite_where=text("state = 'waiting'"),
@@ -104,6 +97,12 @@ class Item(Base):
     mended: Mapped[str] = mapped_column(Text, default="[]", server_default="[]")
     #: JSON: a list of {"code", "detail"}.
     notices: Mapped[str] = mapped_column(Text, default="[]")
+
+
+#: As the index says it: with a parameter in its place, a prepared statement could not use the index.
+_IS_WAITING = Item.state == literal_column("'waiting'")
+#: Items of one channel that are handed out at a time, however many channels wait.
+SMALLEST_SHARE = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,10 +159,7 @@ def lock_items(connection: Connection, *, campaign_id: str, refs: Sequence[str] 
 
 def known_refs(connection: Connection, *, campaign_id: str, refs: Sequence[str]) -> list[str]:
     """Those of the refs that the campaign has items of already, as far as others have committed them."""
-    # One array on PostgreSQL: hundreds of parameters cost more than the query.
-    on_postgresql = connection.dialect.name == "postgresql"
-    is_asked_for = Item.ref == any_(literal(refs, ARRAY(Text))) if on_postgresql else Item.ref.in_(refs)
-    statement = select(Item.ref).where(Item.campaign_id == campaign_id, is_asked_for)
+    statement = select(Item.ref).where(Item.campaign_id == campaign_id, among(connection, Item.ref, refs))
     return list(connection.execute(statement).scalars())
 
 
@@ -183,22 +179,12 @@ def save_items(
     rows = list(items)
     if not rows:
         return
-    statement = insert(connection, Item)
-    parameters: list[dict[str, Any]] | None = None
-    if connection.dialect.name == "postgresql":
-        statement = statement.from_select(NEW_ITEM_COLUMNS, _as_one_query(campaign_id, due_at, rows))
-    else:
-        parameters = [
-            {
-                "campaign_id": campaign_id,
-                "due_at": due_at,
-                "ref": item.ref,
-                "source": item.source,
-                "kind": item.kind,
-                "mend": item.mend,
-            }
-            for item in rows
-        ]
+    statement, parameters = insertion(
+        connection,
+        Item,
+        [{"ref": item.ref, "source": item.source, "kind": item.kind, "mend": item.mend} for item in rows],
+        same={"campaign_id": campaign_id, "due_at": due_at},
+    )
     new = statement.excluded
     connection.execute(
         statement.on_conflict_do_update(
@@ -227,29 +213,6 @@ def save_items(
     )
 
 
-def _as_one_query(campaign_id: str, due_at: datetime, rows: Sequence[NewItem]) -> Select[Any]:
-    """The rows as PostgreSQL reads them from four arrays: a statement of one length, however many there are.
-
-    Four times as fast as VALUES, whose parameters are the driver's and the parser's work; COPY into a
-    temporary table is no faster at the size of a message, and would leave a table behind in each session.
-    """
-    given = func.unnest(
-        literal([row.ref for row in rows], ARRAY(Text)),
-        literal([row.source for row in rows], ARRAY(Text)),
-        literal([row.kind for row in rows], ARRAY(Text)),
-        literal([row.mend for row in rows], ARRAY(Boolean)),
-    )
-    new = given.table_valued("ref", "source", "kind", "mend", name="given").render_derived()
-    return select(
-        literal(campaign_id, Text),
-        literal(due_at, Moment),
-        new.c.ref,
-        new.c.source,
-        new.c.kind,
-        new.c.mend,
-    )
-
-
 def move_items(connection: Connection, *, campaign_id: str, due_at: datetime) -> None:
     """Give a campaign's items its new send time."""
     connection.execute(
@@ -258,31 +221,95 @@ def move_items(connection: Connection, *, campaign_id: str, due_at: datetime) ->
 
 
 def claim_items(connection: Connection, *, limit: int, now: datetime, lease: timedelta) -> list[ItemClaim]:
-    """Claim up to `limit` items for inspection, those of the earliest send time first."""
-    chosen = (
-        select(Item.id)
-        .join(Campaign, Campaign.id == Item.campaign_id)
-        .where(
-            Item.state == ItemState.WAITING,
-            or_(Item.not_before.is_(None), Item.not_before <= now),
-            Campaign.cancelled_at.is_(None),
-        )
-        .order_by(Item.due_at, Item.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True, of=Item)
-        # A CTE: PostgreSQL may run a subquery with LIMIT more than once, and would then lock too many.
-        .cte("chosen")
-    )
+    """Claim up to `limit` items, to be handed out for inspection: fair shares of all channels' items."""
+    chosen = _fair_shares(connection, limit=limit, now=now, also_suspect=True)
     result = connection.execute(
         update(Item)
-        .where(Item.id.in_(select(chosen.c.id)))
+        .where(among(connection, Item.id, chosen))
         .values(state=ItemState.CLAIMED, token=Item.token + 1, lease_until=now + lease)
         .returning(Item.id, Item.token, Item.attempts)
     )
-    return [
-        ItemClaim(claim=Claim(id=row.id, token=row.token), suspect=row.attempts > 0)
-        for row in sorted(result, key=lambda row: row.id)
-    ]
+    claims = {
+        row.id: ItemClaim(claim=Claim(id=row.id, token=row.token), suspect=row.attempts > 0) for row in result
+    }
+    return [claims[item_id] for item_id in chosen]
+
+
+def _fair_shares(connection: Connection, *, limit: int, now: datetime, also_suspect: bool) -> list[int]:
+    """Lock and answer up to `limit` items that may be inspected now.
+
+    Each channel that has such items gets the same share, so that a campaign of 100,000 files on one number
+    keeps nobody else's waiting; what some do not need, the others get. Within a channel, the earliest send
+    time comes first.
+    """
+    queues = _campaigns_with_waiting_items(connection)
+    # Where there are more channels than room, others come first each time.
+    order = sorted(queues)
+    first = int(now.timestamp() * 1000) % max(1, len(order))
+    queues = {channel_id: queues[channel_id] for channel_id in order[first:] + order[:first]}
+    chosen: list[int] = []
+    after: dict[str, int] = {}
+    while queues and len(chosen) < limit:
+        share = max(SMALLEST_SHARE, (limit - len(chosen)) // len(queues))
+        for channel_id, campaign_ids in list(queues.items()):
+            wanted = min(share, limit - len(chosen))
+            campaign_id = campaign_ids[0]
+            found = _lock_waiting(
+                connection,
+                campaign_id,
+                after=after.get(campaign_id, 0),
+                limit=wanted,
+                now=now,
+                also_suspect=also_suspect,
+            )
+            chosen += found
+            after[campaign_id] = found[-1] if found else 0
+            if len(found) < wanted:
+                del campaign_ids[0]
+            if not campaign_ids:
+                del queues[channel_id]
+            if len(chosen) == limit:
+                break
+    return chosen
+
+
+def _campaigns_with_waiting_items(connection: Connection) -> dict[str, list[str]]:
+    """By channel, those of the earliest send time first; one step through the index for each campaign."""
+    walk = select(func.min(Item.campaign_id).label("id")).where(_IS_WAITING).cte("walk", recursive=True)
+    following = (
+        select(func.min(Item.campaign_id)).where(_IS_WAITING, Item.campaign_id > walk.c.id).scalar_subquery()
+    )
+    walk = walk.union_all(select(following).where(walk.c.id.is_not(None)))
+    statement = (
+        select(Campaign.channel_id, Campaign.id)
+        .join(walk, walk.c.id == Campaign.id)
+        .where(Campaign.cancelled_at.is_(None))
+        .order_by(Campaign.send_at, Campaign.id)
+    )
+    queues: dict[str, list[str]] = {}
+    for row in connection.execute(statement):
+        queues.setdefault(row.channel_id, []).append(row.id)
+    return queues
+
+
+def _lock_waiting(
+    connection: Connection, campaign_id: str, *, after: int, limit: int, now: datetime, also_suspect: bool
+) -> list[int]:
+    statement = (
+        select(Item.id)
+        .where(
+            Item.campaign_id == campaign_id,
+            _IS_WAITING,
+            Item.id > after,
+            or_(Item.not_before.is_(None), Item.not_before <= now),
+        )
+        .order_by(Item.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    if not also_suspect:
+        statement = statement.where(Item.attempts == 0)
+    return list(connection.execute(statement).scalars())
 
 
 def count_items_handed_out(connection: Connection, *, now: datetime) -> int:
@@ -303,16 +330,36 @@ def take_items(
     tokens = {claim.id: claim.token for claim in claims}
     rows = connection.execute(
         select(Item.id, Item.token)
-        .where(Item.id.in_(tokens), Item.state == ItemState.CLAIMED)
+        .where(among(connection, Item.id, tokens), Item.state == ItemState.CLAIMED)
         .order_by(Item.id)
         .with_for_update()
     )
     mine = [row.id for row in rows if row.token == tokens[row.id]]
     connection.execute(
         update(Item)
-        .where(Item.id.in_(mine))
+        .where(among(connection, Item.id, mine))
         .values(state=ItemState.INSPECTING, token=Item.token + 1, lease_until=now + lease)
     )
+    return _under_inspection(connection, mine)
+
+
+def claim_and_take_items(
+    connection: Connection, *, limit: int, now: datetime, lease: timedelta
+) -> list[ItemUnderInspection]:
+    """Claim up to `limit` items and begin work on them, in fair shares; none whose inspection failed before.
+
+    For a worker that goes on by itself: nothing is handed out, so nothing can come twice.
+    """
+    chosen = _fair_shares(connection, limit=limit, now=now, also_suspect=False)
+    connection.execute(
+        update(Item)
+        .where(among(connection, Item.id, chosen))
+        .values(state=ItemState.INSPECTING, token=Item.token + 1, lease_until=now + lease)
+    )
+    return _under_inspection(connection, chosen)
+
+
+def _under_inspection(connection: Connection, ids: Sequence[int]) -> list[ItemUnderInspection]:
     statement = (
         select(
             Item.id,
@@ -327,7 +374,7 @@ def take_items(
             Item.attempts,
         )
         .join(Campaign, Campaign.id == Item.campaign_id)
-        .where(Item.id.in_(mine))
+        .where(among(connection, Item.id, ids))
         .order_by(Item.due_at, Item.id)
     )
     return [
@@ -364,47 +411,57 @@ def renew_items(connection: Connection, claims: Sequence[Claim], *, until: datet
     connection.execute(update(Item).where(Item.id.in_(ids)).values(lease_until=until))
 
 
-def record_verdict(
-    connection: Connection,
-    claim: Claim,
-    verdict: Verdict,
-    *,
-    asset_id: int | None,
-    original_sha256: str | None = None,
-    mended: Sequence[str] = (),
-) -> bool:
-    """Write what inspection said; answers False where the claim was lost and nothing was written.
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """A verdict on an item.
 
-    Args:
-        connection: an open transaction.
+    Attributes:
         claim: under which the item was inspected.
-        verdict: of what will be sent: of the mended file, where there is one.
+        verdict: on what will be sent: on the mended file, where there is one.
         asset_id: what it will be sent as; None where it is rejected.
         original_sha256: of the source, where it was mended.
         mended: what mending did.
     """
-    result = connection.execute(
-        update(Item)
-        .where(Item.id == claim.id, Item.token == claim.token)
-        .values(
-            state=ItemState.REJECTED if verdict.reason else ItemState.ACCEPTED,
-            lease_until=None,
-            asset_id=asset_id,
-            label=verdict.label,
-            category=verdict.category,
-            mime_type=verdict.mime_type,
-            size=verdict.size,
-            sha256=verdict.sha256,
-            reason=verdict.reason,
-            detail=verdict.detail,
-            original_sha256=original_sha256,
-            mended=json.dumps(list(mended)),
-            notices=json.dumps(
-                [{"code": notice.code, "detail": notice.detail} for notice in verdict.notices]
-            ),
-        )
+
+    claim: Claim
+    verdict: Verdict
+    asset_id: int | None
+    original_sha256: str | None = None
+    mended: Sequence[str] = ()
+
+
+def record_verdicts(connection: Connection, judged: Sequence[Judged]) -> set[int]:
+    """Write what inspection said; answers the items whose claims were held: of no others it was written."""
+    tokens = {one.claim.id: one.claim.token for one in judged}
+    rows = connection.execute(
+        select(Item.id, Item.token)
+        .where(among(connection, Item.id, tokens))
+        .order_by(Item.id)
+        .with_for_update()
     )
-    return result.rowcount == 1
+    held = {row.id for row in rows if row.token == tokens[row.id]}
+    update_rows(connection, Item, [_as_row(one) for one in judged if one.claim.id in held])
+    return held
+
+
+def _as_row(one: Judged) -> dict[str, Any]:
+    verdict = one.verdict
+    return {
+        "id": one.claim.id,
+        "state": ItemState.REJECTED if verdict.reason else ItemState.ACCEPTED,
+        "lease_until": None,
+        "asset_id": one.asset_id,
+        "label": verdict.label,
+        "category": verdict.category,
+        "mime_type": verdict.mime_type,
+        "size": verdict.size,
+        "sha256": verdict.sha256,
+        "reason": verdict.reason,
+        "detail": verdict.detail,
+        "original_sha256": one.original_sha256,
+        "mended": json.dumps(list(one.mended)),
+        "notices": json.dumps([{"code": notice.code, "detail": notice.detail} for notice in verdict.notices]),
+    }
 
 
 def postpone_item(connection: Connection, claim: Claim, *, until: datetime, detail: str) -> None:

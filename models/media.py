@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,14 +21,13 @@ from sqlalchemy import (
     true,
     update,
 )
-from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from greenroom.lifecycle import LifeRules
 from models.asset import Asset
 from models.base import Base, BigKey, Moment
+from models.bulk import among, insertion
 from models.item import Item
-from models.upsert import insert
 
 
 class Media(Base):
@@ -114,10 +113,10 @@ def alive(at: datetime) -> ColumnElement[bool]:
     return Media.is_current & Media.deleted_at.is_(None) & (Media.expires_at > at)
 
 
-def has_live_media(connection: Connection, asset_id: int, *, now: datetime) -> bool:
-    """Whether the asset can be sent now."""
-    statement = select(true()).where(Media.asset_id == asset_id, alive(now))
-    return connection.execute(statement).first() is not None
+def live_assets(connection: Connection, asset_ids: Collection[int], *, now: datetime) -> set[int]:
+    """Those of the assets that can be sent now."""
+    statement = select(Media.asset_id).where(among(connection, Media.asset_id, asset_ids), alive(now))
+    return set(connection.execute(statement).scalars())
 
 
 def has_current_media(connection: Connection, asset_id: int) -> bool:
@@ -132,33 +131,35 @@ class GivenId:
 
     Attributes:
         asset_id: whose it is.
+        channel_id: on which channel.
+        rules: of the channel's media IDs.
         sha256: of the content that was sent.
         mime_type: that it was sent with.
         media_id: the provider's ID.
         at: when it was given.
+        look_at: when it is looked at whether anything needs it still.
         current: False for an upload whose claim was lost meanwhile: nobody will use it, so it is deleted at
             the next chance instead of being forgotten at the provider.
     """
 
     asset_id: int
+    channel_id: str
+    rules: LifeRules
     sha256: str
     mime_type: str
     media_id: str
     at: datetime
+    look_at: datetime
     current: bool
 
 
-def record_media(
-    connection: Connection, given: Sequence[GivenId], *, channel_id: str, rules: LifeRules, grace: timedelta
-) -> None:
+def record_media(connection: Connection, given: Sequence[GivenId], *, grace: timedelta) -> None:
     """Write IDs that the provider gave; those that they replace stay for a grace period.
 
     Args:
         connection: an open transaction, in which each claim was proved to be held (or lost), and its asset
             locked by that.
-        given: the IDs, of one channel and of different assets.
-        channel_id: on which channel.
-        rules: of the channel's media IDs.
+        given: the IDs, of different assets.
         grace: how long an ID that is replaced stays, for messages in flight.
     """
     taken = {one.asset_id: one for one in given if one.current}
@@ -166,22 +167,29 @@ def record_media(
         connection.execute(
             update(Media)
             .where(
-                Media.asset_id.in_(taken),
+                among(connection, Media.asset_id, taken),
                 Media.is_current,
-                Media.media_id.not_in([one.media_id for one in taken.values()]),
+                ~among(connection, Media.media_id, [one.media_id for one in taken.values()]),
             )
             .values(is_current=false(), delete_after=max(one.at for one in taken.values()) + grace)
         )
     for current in (True, False):
-        rows = [_row(one, channel_id, rules) for one in given if one.current is current]
-        if rows:
-            connection.execute(_insertion(connection, current=current), rows)
+        for rows in _each_id_once([_row(one) for one in given if one.current is current]):
+            _insert(connection, rows, current=current)
 
 
-def _row(one: GivenId, channel_id: str, rules: LifeRules) -> dict[str, Any]:
+def _each_id_once(rows: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """The rows in parts such that one statement has each ID once: a provider may answer one ID twice."""
+    while rows:
+        part = {(row["channel_id"], row["media_id"]): row for row in reversed(rows)}
+        yield [row for row in rows if part[row["channel_id"], row["media_id"]] is row]
+        rows = [row for row in rows if part[row["channel_id"], row["media_id"]] is not row]
+
+
+def _row(one: GivenId) -> dict[str, Any]:
     return {
         "media_id": one.media_id,
-        "channel_id": channel_id,
+        "channel_id": one.channel_id,
         "asset_id": one.asset_id,
         "sha256": one.sha256,
         "mime_type": one.mime_type,
@@ -189,11 +197,10 @@ def _row(one: GivenId, channel_id: str, rules: LifeRules) -> dict[str, Any]:
         "delete_after": None if one.current else one.at,
         "delete_attempts": 0,
         "uploaded_at": one.at,
-        "expires_at": rules.expires_at(one.at, None),
-        "refresh_at": rules.refresh_at(one.at, None, lot=one.asset_id),
-        # At once: the look itself finds out when the last need ends, in a transaction that can know.
-        "retire_at": one.at,
-        "verify_at": rules.verify_at(one.at, None),
+        "expires_at": one.rules.expires_at(one.at, None),
+        "refresh_at": one.rules.refresh_at(one.at, None, lot=one.asset_id),
+        "retire_at": one.look_at,
+        "verify_at": one.rules.verify_at(one.at, None),
     }
 
 
@@ -203,12 +210,15 @@ _FORGOTTEN = {"died_at": None, "seen_alive_at": None, "doubted_at": None}
 _BACK_IN_SERVICE = {"is_current": true(), "delete_after": None, "deleted_at": None}
 
 
-def _insertion(connection: Connection, *, current: bool) -> Insert:
-    statement = insert(connection, Media)
+def _insert(connection: Connection, rows: list[dict[str, Any]], *, current: bool) -> None:
+    statement, parameters = insertion(connection, Media, rows)
     renewed = {name: statement.excluded[name] for name in _RENEWED} | _FORGOTTEN
-    return statement.on_conflict_do_update(
-        index_elements=[Media.channel_id, Media.media_id],
-        set_=renewed | _BACK_IN_SERVICE if current else renewed,
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=[Media.channel_id, Media.media_id],
+            set_=renewed | _BACK_IN_SERVICE if current else renewed,
+        ),
+        parameters,
     )
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, exists, func, select, update
 
 from models.asset import Asset, AssetState, Priority
+from models.bulk import among
 from models.campaign import Campaign, get_campaign
 from models.item import Item
 from models.media import Media
@@ -30,7 +31,7 @@ def needed(at: datetime) -> ColumnElement[bool]:
 
 def needed_now(connection: Connection, asset_ids: Collection[int], *, now: datetime) -> set[int]:
     """Those of the assets that some campaign needs."""
-    statement = select(Asset.id).where(Asset.id.in_(asset_ids), needed(now))
+    statement = select(Asset.id).where(among(connection, Asset.id, asset_ids), needed(now))
     return set(connection.execute(statement).scalars())
 
 
@@ -42,7 +43,7 @@ def needed_until(connection: Connection, asset_ids: Collection[int]) -> dict[int
     statement = (
         select(Item.asset_id, func.max(Campaign.keep_until))
         .join(Campaign, Campaign.id == Item.campaign_id)
-        .where(Item.asset_id.in_(asset_ids), Campaign.cancelled_at.is_(None))
+        .where(among(connection, Item.asset_id, asset_ids), Campaign.cancelled_at.is_(None))
         .group_by(Item.asset_id)
     )
     return {asset_id: until for asset_id, until in connection.execute(statement) if asset_id is not None}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -25,8 +27,12 @@ from greenroom.settings import Settings
 from greenroom.task_names import QUEUES, TaskName
 from greenroom.vault import Vault
 from models import Database
+from tasks.together import Together
 
 logger = logging.getLogger(__name__)
+
+#: Deletions that are under way at once.
+OTHER_THREADS = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,10 +64,21 @@ class Context:
     publish: Callable[[Message], None]
     sleep: Callable[[float], None] = time.sleep
 
+    #: Set when the process is to end: whoever works on begins nothing more.
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+    #: Lets all channels of the process write down together what came of their uploads.
+    recording: Together[Any, Any] = field(default_factory=Together)
+
     @cached_property
     def upload_threads(self) -> ThreadPoolExecutor:
         """Kept from batch to batch, so that each thread's connection to the provider stays open."""
         return ThreadPoolExecutor(self.settings.upload_threads, thread_name_prefix="upload")
+
+    @cached_property
+    def other_threads(self) -> ThreadPoolExecutor:
+        """For requests that nobody waits for."""
+        return ThreadPoolExecutor(OTHER_THREADS, thread_name_prefix="other")
 
 
 def publish_to_broker(message: Message) -> None:
@@ -77,6 +94,28 @@ def announce(context: Context, message: Message) -> None:
         context.publish(message)
     except (KombuError, RedisError, OSError) as error:
         logger.warning("%s waits for beat's next tick: %s", message.name, error)
+
+
+#: Set while a dispatch that was asked for has not begun.
+DISPATCH_ASKED = "greenroom:dispatch-asked"
+#: Seconds after which one that was asked for is taken to be lost.
+DISPATCH_LOST_SECONDS = 5
+
+
+def announce_dispatch(context: Context, *, why: str) -> None:
+    """Ask for a dispatch of everything, unless one is on its way that has not begun: it will see all."""
+    try:
+        first = context.redis.set(DISPATCH_ASKED, "1", nx=True, ex=DISPATCH_LOST_SECONDS)
+    except RedisError:
+        first = True
+    if first:
+        announce(context, Message(name=TaskName.DISPATCH, args=[], summary=why))
+
+
+def dispatch_begins(context: Context) -> None:
+    """From now on, whoever asks for a dispatch gets another one."""
+    with suppress(RedisError):
+        context.redis.delete(DISPATCH_ASKED)
 
 
 def make_context(settings: Settings) -> Context:
@@ -115,6 +154,7 @@ def make_context(settings: Settings) -> Context:
 
 _settings: Settings | None = None
 _contexts: dict[int, Context] = {}
+_making = threading.Lock()
 
 
 def configure(settings: Settings) -> None:
@@ -126,19 +166,31 @@ def configure(settings: Settings) -> None:
 def current_context() -> Context:
     """This process's context, made at first use: connections must not be shared across a fork."""
     pid = os.getpid()
-    if pid not in _contexts:
-        if _settings is None:
-            raise RuntimeError("tasks.context.configure has not been called; import `worker` first")
-        _contexts.clear()
-        _contexts[pid] = make_context(_settings)
-    return _contexts[pid]
+    # A pool of threads may ask for it many times at once.
+    with _making:
+        if pid not in _contexts:
+            if _settings is None:
+                raise RuntimeError("tasks.context.configure has not been called; import `worker` first")
+            _contexts.clear()
+            context = make_context(_settings)
+            # Made here, for without the lock two threads would make them twice.
+            logger.debug("Threads are ready: %s, %s", context.upload_threads, context.other_threads)
+            _contexts[pid] = context
+        return _contexts[pid]
+
+
+def stop_soon() -> None:
+    """Begin nothing more in this process: it is to end."""
+    if context := _contexts.get(os.getpid()):
+        context.stopping.set()
 
 
 def close_context() -> None:
     """Close what this process's context holds open, if there is one."""
     context = _contexts.pop(os.getpid(), None)
     if context is not None:
-        context.upload_threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (context.upload_threads, context.other_threads):
+            threads.shutdown(wait=False, cancel_futures=True)
         context.provider.close()
         context.database.close()
         context.redis.close()

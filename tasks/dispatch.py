@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from itertools import zip_longest
 from typing import TypeVar
 
 from redis.exceptions import RedisError
@@ -14,20 +12,12 @@ from redis.exceptions import RedisError
 from greenroom.errors import LimiterUnavailable
 from greenroom.rules import KIB, MIB
 from greenroom.task_names import TaskName
-from models.asset import AssetClaim, channels_with_uploads, claim_assets, count_handed_out
+from models.asset import AssetClaim, channels_with_uploads, claim_assets
 from models.claim import Claim
 from models.item import claim_items, count_items_handed_out
-from tasks.context import Context, Message
+from tasks.context import Context, Message, dispatch_begins
 
 logger = logging.getLogger(__name__)
-
-#: The backlogs are cut into at least so many batches a tick, for several worker processes to share.
-BATCHES_A_TICK = 4
-#: Up to so many files are sent out one by one: while little waiting, the first ID comes soonest that way.
-SINGLES = 4
-
-#: Bytes in one upload task, unless one file has more.
-BYTES_A_BATCH = 64 * MIB
 
 Thing = TypeVar("Thing")
 
@@ -46,6 +36,7 @@ def dispatch(context: Context, channel_id: str | None = None, *, tick: bool = Fa
     """
     if channel_id is not None:
         return {"inspections": 0, "uploads": _hand_out_uploads(context, channel_id)}
+    dispatch_begins(context)
     if tick:
         # Redis may be away: files can be looked at all the same.
         with suppress(RedisError):
@@ -72,67 +63,44 @@ def _hand_out_inspections(context: Context) -> int:
 def _hand_out_uploads(context: Context, channel_id: str | None) -> int:
     with context.database.read() as connection:
         channels = channels_with_uploads(connection, now=context.clock.now(), channel_id=channel_id)
-    channels = [channel for channel in channels if _has_slots(context, channel)]
-    # Channels that have work at the same time share the workers: more batches of one would only make more
-    # workers wait for the same slots.
-    batches = max(1, BATCHES_A_TICK // max(1, len(channels)))
-    handed_out = [_claim_for(context, channel, batches) for channel in channels]
-    # One batch of each channel, then the next of each, so that none stands behind all of another's.
-    for row in zip_longest(*handed_out):
-        for message in filter(None, row):
-            context.publish(message)
-    return sum(len(message.args[1]) for messages in handed_out for message in messages)
+    return sum(_hand_out(context, channel) for channel in _without_an_owner(context, channels))
 
 
-def _has_slots(context: Context, channel_id: str) -> bool:
-    """Whether uploads on the channel may go out soon; one that is held back shall keep no worker waiting."""
+def _without_an_owner(context: Context, channels: Sequence[str]) -> list[str]:
+    """The channels that nobody uploads on, or was asked to, and that the provider does not hold back.
+
+    Whoever uploads on a channel goes on while there is something to upload.
+    """
     try:
-        return context.limiter.delay(channel_id) <= context.settings.horizon
+        outlook = context.limiter.look(channels)
     except LimiterUnavailable as error:
-        logger.warning("Nothing is handed out on channel %s: %s", channel_id, error)
-        return False
-
-
-def _claim_for(context: Context, channel_id: str, batches: int) -> list[Message]:
-    settings = context.settings
-    now = context.clock.now()
-    with context.database.write() as connection:
-        handed_out = count_handed_out(connection, channel_id, now=now)
-        most = math.ceil(settings.pace * settings.horizon)
-        # A little room is left to grow, so that a backlog goes out in full batches and not file by file.
-        room = most - handed_out if handed_out <= most - most // BATCHES_A_TICK else 0
-        claims = (
-            claim_assets(connection, channel_id, limit=room, now=now, lease=settings.lease)
-            if room > 0
-            else []
-        )
+        logger.warning("Nothing is handed out for upload: %s", error)
+        return []
     return [
-        Message(
-            name=TaskName.UPLOAD,
-            args=[channel_id, as_json([asset.claim for asset in part])],
-            summary=summary_of(channel_id, part),
-        )
-        for part in _batches(claims, batch_size(len(claims), most=settings.batch_size, batches=batches))
+        channel
+        for channel in channels
+        if not outlook[channel].owned
+        and not outlook[channel].asked
+        and outlook[channel].held_back <= context.settings.horizon
     ]
 
 
-def _batches(claims: Sequence[AssetClaim], size: int) -> Iterator[list[AssetClaim]]:
-    """Batches of so many files at most, and of so many bytes: a worker that is to end must get to its end."""
-    batch: list[AssetClaim] = []
-    for claim in claims:
-        if batch and (len(batch) == size or sum(one.size for one in [*batch, claim]) > BYTES_A_BATCH):
-            yield batch
-            batch = []
-        batch.append(claim)
-    if batch:
-        yield batch
-
-
-def batch_size(waiting: int, *, most: int, batches: int = BATCHES_A_TICK) -> int:
-    """How many files go into one upload task: single files while few wait, fuller ones under load."""
-    if waiting <= SINGLES:
-        return 1
-    return min(most, math.ceil(waiting / batches))
+def _hand_out(context: Context, channel_id: str) -> int:
+    settings = context.settings
+    with context.database.write() as connection:
+        claims = claim_assets(
+            connection,
+            channel_id,
+            limit=settings.batch_size,
+            now=context.clock.now(),
+            lease=settings.lease,
+        )
+    if claims:
+        with suppress(LimiterUnavailable):
+            context.limiter.note_asked(channel_id)
+        args = [channel_id, as_json([asset.claim for asset in claims])]
+        context.publish(Message(name=TaskName.UPLOAD, args=args, summary=summary_of(channel_id, claims)))
+    return len(claims)
 
 
 def summary_of(channel_id: str, assets: Sequence[AssetClaim]) -> str:

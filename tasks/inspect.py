@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-
-from sqlalchemy import Connection
 
 from greenroom.errors import FileRejected, SourceChanged, SourceMissing, SourceUnavailable
 from greenroom.inspection import clean_file_name, inspect_file
@@ -16,22 +16,30 @@ from greenroom.mended_files import Kept, mend_and_keep
 from greenroom.mending import CannotMend
 from greenroom.reasons import Reason
 from greenroom.sources import local_copy, source_name
-from greenroom.task_names import TaskName
 from greenroom.verdict import Verdict
-from models.asset import NewAsset, queue_upload, want_asset
+from models.asset import NewAsset, queue_uploads, want_assets
 from models.claim import Claim
 from models.database import DatabaseUnavailable
-from models.item import ItemUnderInspection, postpone_item, record_verdict, renew_items, take_items
-from models.media import has_live_media
+from models.item import (
+    ItemUnderInspection,
+    Judged,
+    claim_and_take_items,
+    postpone_item,
+    record_verdicts,
+    renew_items,
+    take_items,
+)
+from models.media import live_assets
 from tasks.backoff import backoff
-from tasks.context import Context, Message, announce
+from tasks.context import Context, announce_dispatch
 from tasks.keep_alive import kept_alive
 
 logger = logging.getLogger(__name__)
 
-#: Verdicts are written when so many have come together, or so much time has passed.
-WRITE_EVERY_ITEMS = 10
+#: Verdicts are written at the end of a batch, or when so much time has passed.
 WRITE_EVERY = timedelta(seconds=0.5)
+#: Seconds for which one task goes on with what waits; short, for other tasks wait for its process.
+TURN_SECONDS = 0.5
 #: Pauses, in seconds, after which verdicts that could not be written are written again.
 WRITE_AGAIN_AFTER = (0.2, 1.0, 5.0, 20.0)
 
@@ -47,32 +55,46 @@ class _Judged:
 
 
 def inspect(context: Context, claims: Sequence[Claim]) -> dict[str, int]:
-    """Judge the items of these claims; answers how many were accepted and rejected.
+    """Judge the items of these claims, and what else waits, until the task's turn is over.
+
+    Answers how many were ``accepted``, ``rejected`` and ``postponed``.
 
     Raises:
         TransientError: the database is away; what was not written is taken up again after its lease.
     """
     settings, clock = context.settings, context.clock
+    began_at = time.monotonic()
     with context.database.write() as connection:
         items = take_items(connection, claims, now=clock.now(), lease=settings.lease)
-    counts = {"accepted": 0, "rejected": 0, "postponed": 0}
+    counts = Counter({"accepted": 0, "rejected": 0, "postponed": 0})
+    while items:
+        _inspect(context, items, counts)
+        if context.stopping.is_set() or time.monotonic() - began_at >= TURN_SECONDS:
+            break
+        with context.database.write() as connection:
+            items = claim_and_take_items(
+                connection, limit=settings.inspect_batch_size, now=clock.now(), lease=settings.lease
+            )
+        if items and counts["accepted"]:
+            # What was accepted so far need not wait for the rest.
+            announce_dispatch(context, why=f"{counts['accepted']} files were accepted")
+    if any(counts.values()):
+        announce_dispatch(context, why=f"{counts['accepted']} files were accepted")
+    return dict(counts)
+
+
+def _inspect(context: Context, items: Sequence[ItemUnderInspection], counts: Counter[str]) -> None:
     judged: list[_Judged] = []
     unwritten = [item.claim for item in items]
-    written_at = clock.now()
+    written_at = context.clock.now()
     with kept_alive(context, lambda: unwritten, renew_items):
         for item in items:
-            judged.append(_judge(item, settings.mended_folder))
+            judged.append(_judge(item, context.settings.mended_folder))
             last = len(judged) == len(unwritten)
-            if last or len(judged) >= WRITE_EVERY_ITEMS or clock.now() - written_at >= WRITE_EVERY:
+            if last or context.clock.now() - written_at >= WRITE_EVERY:
                 _write_surely(context, judged, counts)
                 unwritten = unwritten[len(judged) :]
-                judged, written_at = [], clock.now()
-    if counts["accepted"]:
-        announce(
-            context,
-            Message(name=TaskName.DISPATCH, args=[], summary=f"{counts['accepted']} files were accepted"),
-        )
-    return counts
+                judged, written_at = [], context.clock.now()
 
 
 def _judge(item: ItemUnderInspection, mended_folder: Path | None) -> _Judged:
@@ -117,7 +139,7 @@ def _unread(reason: Reason, detail: str) -> Verdict:
     return Verdict(label="", size=0, sha256=None, category=None, mime_type=None, reason=reason, detail=detail)
 
 
-def _write_surely(context: Context, judged: Sequence[_Judged], counts: dict[str, int]) -> None:
+def _write_surely(context: Context, judged: Sequence[_Judged], counts: Counter[str]) -> None:
     """Write verdicts down, trying again for a while: else the whole batch would be judged anew."""
     for pause in WRITE_AGAIN_AFTER:
         try:
@@ -130,54 +152,48 @@ def _write_surely(context: Context, judged: Sequence[_Judged], counts: dict[str,
     _write(context, judged, counts)
 
 
-def _write(context: Context, judged: Sequence[_Judged], counts: dict[str, int]) -> None:
+def _write(context: Context, judged: Sequence[_Judged], counts: Counter[str]) -> None:
+    """All assets before any item, each in one order for all: see `models.asset.want_assets`."""
+    now = context.clock.now()
     with context.database.write() as connection:
-        # All assets before any item, each in one order for all: see `models.asset.want_asset`.
-        assets = {
-            (new.channel_id, new.sha256): want_asset(connection, new)
-            for new in sorted(_assets_of(judged), key=lambda new: (new.channel_id, new.sha256))
-        }
-        outcomes = [
-            _write_one(context, connection, one, assets)
-            for one in sorted(judged, key=lambda one: one.item.claim.id)
+        away = [one for one in judged if one.verdict is None]
+        again = [one for one in away if one.item.attempts + 1 < context.settings.max_attempts]
+        final = [
+            replace(one, verdict=_unread(Reason.UNREADABLE, one.away)) if one.verdict is None else one
+            for one in judged
+            if one not in again
         ]
-    for outcome in outcomes:
-        counts[outcome] += 1
+        new = {one.item.claim: _asset_of(one) for one in final if one.verdict and one.verdict.accepted}
+        assets = want_assets(connection, list(new.values()))
+        verdicts = [
+            Judged(
+                claim=one.item.claim,
+                verdict=one.verdict,
+                asset_id=_id_of(assets, new.get(one.item.claim)),
+                original_sha256=one.mended.original_sha256 if one.mended else None,
+                mended=one.mended.steps if one.mended else (),
+            )
+            for one in final
+            if one.verdict
+        ]
+        held = record_verdicts(connection, verdicts)
+        wanted = {one.asset_id for one in verdicts if one.asset_id is not None and one.claim.id in held}
+        queue_uploads(connection, wanted - live_assets(connection, wanted, now=now))
+        for one in sorted(again, key=lambda one: one.item.claim.id):
+            until = now + backoff(one.item.attempts)
+            postpone_item(connection, one.item.claim, until=until, detail=one.away)
+    counts["postponed"] += len(again)
+    counts["accepted"] += len(new)
+    counts["rejected"] += len(final) - len(new)
 
 
-def _assets_of(judged: Sequence[_Judged]) -> list[NewAsset]:
-    return [_asset_of(one, one.verdict) for one in judged if one.verdict and one.verdict.accepted]
+def _id_of(assets: Mapping[tuple[str, str, str], int], new: NewAsset | None) -> int | None:
+    return None if new is None else assets[new.channel_id, new.sha256, new.mime_type]
 
 
-def _write_one(
-    context: Context, connection: Connection, one: _Judged, assets: dict[tuple[str, str], int]
-) -> str:
-    now, item, verdict = context.clock.now(), one.item, one.verdict
-    if verdict is None:
-        if item.attempts + 1 < context.settings.max_attempts:
-            until = now + backoff(item.attempts)
-            postpone_item(connection, item.claim, until=until, detail=one.away)
-            return "postponed"
-        verdict = _unread(Reason.UNREADABLE, one.away)
-    if not verdict.accepted:
-        record_verdict(connection, item.claim, verdict, asset_id=None)
-        return "rejected"
-    asset_id = assets[item.channel_id, verdict.sha256 or ""]
-    recorded = record_verdict(
-        connection,
-        item.claim,
-        verdict,
-        asset_id=asset_id,
-        original_sha256=one.mended.original_sha256 if one.mended else None,
-        mended=one.mended.steps if one.mended else (),
-    )
-    if recorded and not has_live_media(connection, asset_id, now=now):
-        queue_upload(connection, asset_id)
-    return "accepted"
-
-
-def _asset_of(one: _Judged, verdict: Verdict) -> NewAsset:
-    if verdict.sha256 is None or verdict.mime_type is None or verdict.category is None:
+def _asset_of(one: _Judged) -> NewAsset:
+    verdict = one.verdict
+    if verdict is None or verdict.sha256 is None or verdict.mime_type is None or verdict.category is None:
         raise AssertionError("an accepted file has a hash, a MIME type and a category")
     # A mended file stays where it is kept, to be uploaded again at a refresh.
     source = str(one.mended.path.absolute()) if one.mended else one.item.source

@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from greenroom.manifest import parse_items, parse_plan
-from greenroom.task_names import TaskName
 from models.campaign import save_campaign
 from models.item import NewItem, known_refs, lock_items, move_items, save_items
 from models.need import follow_send_times, want_again
-from tasks.context import Context, Message, announce
+from tasks.context import Context, announce_dispatch
 
 
 def prepare(context: Context, campaign: Mapping[str, Any], items: Sequence[Mapping[str, Any]]) -> int:
@@ -58,5 +57,5 @@ def prepare(context: Context, campaign: Mapping[str, Any], items: Sequence[Mappi
         save_items(connection, campaign_id=plan.id, due_at=plan.send_at, items=rows)
         if saved.moved:
             move_items(connection, campaign_id=plan.id, due_at=plan.send_at)
-    announce(context, Message(name=TaskName.DISPATCH, args=[], summary=f"campaign {plan.id} has come in"))
+    announce_dispatch(context, why=f"campaign {plan.id} has come in")
     return len(rows)

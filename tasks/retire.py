@@ -74,7 +74,7 @@ class _Deleting:
 def _delete(context: Context, going: Sequence[MediaToDelete], held_back: set[str]) -> int:
     chunk = _Deleting(held_back=held_back)
     try:
-        list(context.upload_threads.map(lambda media: _delete_one(context, media, chunk), going))
+        list(context.other_threads.map(lambda media: _delete_one(context, media, chunk), going))
     finally:
         with context.database.write() as connection:
             record_deletes(connection, chunk.gone, now=context.clock.now())

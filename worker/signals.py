@@ -5,9 +5,14 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from celery.signals import after_setup_logger, worker_process_shutdown
+from celery.signals import (
+    after_setup_logger,
+    worker_process_shutdown,
+    worker_shutdown,
+    worker_shutting_down,
+)
 
-from tasks.context import close_context
+from tasks.context import close_context, stop_soon
 
 
 @after_setup_logger.connect
@@ -20,4 +25,16 @@ def quiet_libraries(**_: Any) -> None:
 @worker_process_shutdown.connect
 def leave_nothing_open(**_: Any) -> None:
     """Close a pool process's connections."""
+    close_context()
+
+
+@worker_shutting_down.connect
+def begin_nothing_more(**_: Any) -> None:
+    """Let what is under way end soon, where it runs in threads of this process."""
+    stop_soon()
+
+
+@worker_shutdown.connect
+def leave_nothing_open_here(**_: Any) -> None:
+    """Close the connections of a pool of threads, which has no processes of its own."""
     close_context()

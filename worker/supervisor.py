@@ -42,6 +42,8 @@ START_PATIENCE = 60.0
 #: A child that dies so soon after its start has a fault that starting it again will not mend.
 TOO_SOON = 2.0
 TOO_OFTEN = 5
+#: Channels that one uploading process serves at the same time.
+CHANNELS_AT_ONCE = 64
 PR_SET_PDEATHSIG = 1
 #: What the names of workers begin with.
 WORKER = "worker-"
@@ -55,8 +57,8 @@ class Plan:
 
     Attributes:
         home: the stack's folder.
-        workers: Celery worker processes.
-        concurrency: pool processes in each.
+        workers: processes that upload.
+        concurrency: processes that look at files.
         sandbox: whether to run our own stand-in for 360dialog.
         latency: the sandbox's answer time, for example ``"80ms"``.
         flower: whether to run Flower.
@@ -141,7 +143,8 @@ class Supervisor:
             self._start_sandbox()
         _migrate(self.home, self._environment())
         for number in range(1, self.plan.workers + 1):
-            self._start_child(f"{WORKER}{number}", self._worker_command(number))
+            self._start_child(f"{WORKER}{number}", self._uploader(number))
+        self._start_child(f"{WORKER}inspection", self._inspector())
         self._start_child("beat", self._celery("beat", "--schedule", str(self.home.folder / "beat")))
         if self.plan.flower:
             port = free_port()
@@ -199,11 +202,23 @@ class Supervisor:
     def _celery(self, *words: str) -> list[str]:
         return [sys.executable, "-m", "celery", "--quiet", "-A", "worker", *words]
 
-    def _worker_command(self, number: int) -> list[str]:
+    def _uploader(self, number: int) -> list[str]:
+        """Uploading waits for the network: threads, of which each serves one channel at a time."""
+        return self._worker(
+            *("--hostname", f"upload-{number}@localhost", "--queues", "upload,control"),
+            *("--pool", "threads", "--concurrency", str(CHANNELS_AT_ONCE)),
+        )
+
+    def _inspector(self) -> list[str]:
+        """Looking at files takes the processor, and may end a process: a pool of processes."""
+        return self._worker(
+            *("--hostname", "inspect@localhost", "--queues", "inspection,control"),
+            *("--concurrency", str(self.plan.concurrency)),
+        )
+
+    def _worker(self, *words: str) -> list[str]:
         return self._celery(
-            *("worker", "--hostname", f"greenroom-{number}@localhost"),
-            *("--concurrency", str(self.plan.concurrency), "--queues", "control,inspection,upload"),
-            *("--loglevel", "INFO"),
+            *("worker", *words, "--loglevel", "INFO"),
             # They keep workers from running one task twice, which our claims do; they cost start-up time.
             *("--without-gossip", "--without-mingle"),
         )

@@ -16,6 +16,7 @@ from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import IO
+from urllib.parse import urlsplit
 
 import requests
 from pydantic import SecretStr
@@ -35,16 +36,19 @@ from greenroom.errors import (
 )
 from greenroom.provider.answers import Endpoint, error_of, read_answer
 from greenroom.provider.failures import BROKEN_EXCHANGE, why
+from greenroom.provider.lines import REFUSED_MIDWAY, Answered, Broken, Line, Lines
 from greenroom.provider.location import read_location
-from greenroom.provider.multipart import MultipartBody
+from greenroom.provider.multipart import CHUNK_BYTES, MultipartBody
 from greenroom.provider.origin import Origin
-from greenroom.provider.reply import Reply, Unreadable
+from greenroom.provider.reply import Reply, Unreadable, is_success, read_object
 from greenroom.provider.secrecy import guard_logs
-from greenroom.provider.transport import MeteredBody, SessionPool
+from greenroom.provider.transport import MeteredBody, SessionPool, tls_context
 from greenroom.provider.values import Downloaded, MediaLocation, UploadContent
 from greenroom.rules import LARGEST_FILE
 
 KEY_HEADER = "D360-API-KEY"
+#: Bytes of a file that is sent in one go: they fit into what the operating system keeps for a connection.
+LARGEST_AT_ONCE = CHUNK_BYTES
 #: Redirects that are followed for one request.
 MOST_REDIRECTS = 3
 
@@ -68,6 +72,7 @@ class _Call:
     key: str = field(repr=False)
     body: MultipartBody | None = None
     before_sending: Callable[[], None] = _at_once
+    after_sending: Callable[[], None] = _at_once
 
 
 class ProviderClient:
@@ -102,7 +107,10 @@ class ProviderClient:
         self._timeout = (connect_timeout, read_timeout)
         self._proxies = {self._origin.scheme: proxy} if proxy else {}
         self._clock = clock or SystemClock()
-        self._sessions = SessionPool(self._origin, proxy=proxy, ca_bundle=ca_bundle)
+        tls = tls_context(ca_bundle) if self._origin.scheme == "https" else None
+        self._sessions = SessionPool(self._origin, proxy=proxy, tls=tls)
+        self._lines = Lines(self._origin, tls=tls, timeout=self._timeout)
+        self._redirects = False
         self._headers = {
             "User-Agent": f"greenroom/{__version__}",
             "Accept": "*/*",
@@ -118,6 +126,7 @@ class ProviderClient:
         mime_type: str,
         file_name: str,
         before_sending: Callable[[], None] = _at_once,
+        after_sending: Callable[[], None] = _at_once,
     ) -> str:
         """Upload one file; its content is streamed, and checked against what was inspected.
 
@@ -129,6 +138,8 @@ class ProviderClient:
             before_sending: called when the connection stands and just before a request is sent (so again
                 for a redirected one): the place to wait for a slot of the rate limit. What it raises is
                 passed on, and nothing is sent.
+            after_sending: called once for each time that ``before_sending`` returned: when the request's last
+                byte was sent, or sending it broke off.
 
         Returns:
             The media ID.
@@ -151,20 +162,118 @@ class ProviderClient:
             key=_usable(api_key),
             body=body,
             before_sending=before_sending,
+            after_sending=after_sending,
         )
         with self._ask(call) as reply:
-            try:
-                media_id = reply.json_object().get("id")
-            except Unreadable as error:
-                problem = str(error)
-            else:
-                if not body.sent_whole:
-                    problem = "before it had the whole file"
-                elif isinstance(media_id, str) and _MEDIA_ID.fullmatch(media_id):
-                    return media_id
-                else:
-                    problem = "its media ID is missing or malformed"
-        raise AnswerLost(f"upload answered HTTP {reply.status}, but {problem}; the file may have been stored")
+            return _media_id(reply.status, reply.short_body(), sent_whole=body.sent_whole)
+
+    def sends_at_once(self, size: int) -> bool:
+        """Whether a file of so many bytes may be uploaded by :meth:`upload_later`."""
+        return size <= LARGEST_AT_ONCE and not self._proxies and not self._redirects
+
+    def idle_line(self) -> Line | None:
+        """A connection for :meth:`upload_later` that stands already, if there is one."""
+        return self._lines.idle()
+
+    def upload_later(
+        self,
+        api_key: SecretStr,
+        *,
+        content: UploadContent,
+        mime_type: str,
+        file_name: str,
+        line: Line | None,
+        before_sending: Callable[[], None],
+        after_sending: Callable[[], None],
+        done: Callable[[str | GreenroomError], None],
+    ) -> None:
+        """As :meth:`upload`, but this returns when the file is sent, and the answer comes later.
+
+        Args:
+            api_key: the channel's.
+            content: what to send, of a size that :meth:`sends_at_once`.
+            mime_type: as there.
+            file_name: as there.
+            line: a connection, to be used or given back; None to make one.
+            before_sending: as there.
+            after_sending: as there.
+            done: called once, in another thread, with the media ID or the error that :meth:`upload` would
+                raise; not called where this raises.
+
+        Raises:
+            GreenroomError: as :meth:`upload`; nothing was stored.
+        """
+        used = False
+        try:
+            key = _usable(api_key)
+            body = MultipartBody(content, mime_type=mime_type, file_name=file_name)
+            request = b"".join((self._head(key, body), *body))
+            line = line or self._line()
+            before_sending()
+            used = True
+        finally:
+            if line is not None and not used:
+                self._lines.give_back(line)
+        problem = ""
+        try:
+            self._lines.send(line, request)
+        except Broken as error:
+            problem = str(error)
+        finally:
+            after_sending()
+        if problem and problem != REFUSED_MIDWAY:
+            line.close()
+            raise ProviderUnavailable(f"{Endpoint.UPLOAD} failed at {self._origin.host}: {problem}")
+        # One that hangs up while it is sent to has perhaps said why.
+        self._lines.wait_for_answer(
+            line, lambda answered: done(self._result(key, answered, sent_whole=not problem))
+        )
+
+    def _head(self, key: str, body: MultipartBody) -> bytes:
+        lines = [
+            f"POST {urlsplit(self._origin.base).path}/media HTTP/1.1",
+            f"Host: {urlsplit(self._origin.base).netloc}",
+            *(f"{name}: {value}" for name, value in self._headers.items()),
+            f"{KEY_HEADER}: {key}",
+            f"Content-Type: {body.content_type}",
+            f"Content-Length: {len(body)}",
+        ]
+        return "\r\n".join([*lines, "", ""]).encode()
+
+    def _line(self) -> Line:
+        try:
+            return self._lines.idle() or self._lines.connect()
+        except Broken as error:
+            problem = str(error)
+        raise ProviderUnavailable(f"{Endpoint.UPLOAD} failed at {self._origin.host}: {problem}")
+
+    def _result(self, key: str, answered: Answered, *, sent_whole: bool) -> str | GreenroomError:
+        answer = answered.answer
+        if answer is None:
+            if sent_whole:
+                return AnswerLost(
+                    f"{Endpoint.UPLOAD} was sent whole, but {answered.problem}; it may have been stored"
+                )
+            return ProviderUnavailable(f"{Endpoint.UPLOAD} failed at {self._origin.host}: {answered.problem}")
+        if answer.status in _REDIRECTS:
+            # Followed from now on, by the other way of sending.
+            self._redirects = True
+            return ProviderUnavailable(f"{Endpoint.UPLOAD} was redirected; it is sent anew", retry_after=0)
+        if not is_success(answer.status):
+            return error_of(
+                read_answer(
+                    Endpoint.UPLOAD,
+                    answer.status,
+                    answer.body(),
+                    retry_after=answer.header("Retry-After"),
+                    now=self._clock.now(),
+                    secrets=(key,),
+                )
+            )
+        try:
+            return _media_id(answer.status, answer.body(), sent_whole=sent_whole)
+        except AnswerLost as error:
+            return error
 
     def media_url(self, api_key: SecretStr, media_id: str) -> MediaLocation:
         """Ask where a file is kept. Failures are counted by the provider, so ask sparingly.
@@ -249,6 +358,7 @@ class ProviderClient:
     def close(self) -> None:
         """Close all connections."""
         self._sessions.close()
+        self._lines.close()
 
     def _media_path(self, media_id: str) -> str:
         if not _MEDIA_ID.fullmatch(media_id):
@@ -311,7 +421,10 @@ class ProviderClient:
             request.headers["Content-Type"] = call.body.content_type
             request.headers["Content-Length"] = str(len(call.body))
             request.body = MeteredBody(  # type: ignore[assignment]  # typed as bytes; any iterable is sent
-                body=call.body, before_sending=call.before_sending, send_timeout=self._timeout[1]
+                call.body,
+                before_sending=call.before_sending,
+                after_sending=call.after_sending,
+                send_timeout=self._timeout[1],
             )
         return request
 
@@ -354,6 +467,26 @@ class ProviderClient:
                 secrets=(call.key, call.url.partition("?")[2]),
             )
         )
+
+
+def _media_id(status: int, body: bytes, *, sent_whole: bool) -> str:
+    """The ID in a successful answer to an upload.
+
+    Raises:
+        AnswerLost: there is none.
+    """
+    try:
+        media_id = read_object(body).get("id")
+    except Unreadable as error:
+        problem = str(error)
+    else:
+        if not sent_whole:
+            problem = "before it had the whole file"
+        elif isinstance(media_id, str) and _MEDIA_ID.fullmatch(media_id):
+            return media_id
+        else:
+            problem = "its media ID is missing or malformed"
+    raise AnswerLost(f"upload answered HTTP {status}, but {problem}; the file may have been stored")
 
 
 def _usable(api_key: SecretStr) -> str:

@@ -55,7 +55,7 @@ class Reply:
     @property
     def succeeded(self) -> bool:
         """Whether the status says that it was done: the page has 200, and 201 is met."""
-        return 200 <= self.status < 300  # noqa: PLR2004  # the class of success statuses
+        return is_success(self.status)
 
     def pieces(self) -> Iterator[bytes]:
         """The body as it comes in, undone of any compression.
@@ -85,14 +85,7 @@ class Reply:
         Raises:
             Unreadable: it is something else, or longer than any right answer.
         """
-        body = self.short_body()
-        try:
-            found = json.loads(body)
-        except (ValueError, RecursionError):
-            found = None
-        if not isinstance(found, dict):
-            raise Unreadable("the answer is not a JSON object")
-        return found
+        return read_object(self.short_body())
 
     def _read(self, amount: int) -> bytes:
         try:
@@ -102,3 +95,23 @@ class Reply:
         else:
             return piece or b""
         raise Unreadable(problem)
+
+
+def is_success(status: int) -> bool:
+    """Whether an HTTP status is one of success."""
+    return 200 <= status < 300  # noqa: PLR2004  # the class of success statuses
+
+
+def read_object(body: bytes) -> dict[str, Any]:
+    """The whole body of an answer as a JSON object.
+
+    Raises:
+        Unreadable: it is something else.
+    """
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise Unreadable("the answer is not a JSON object")
+    return found

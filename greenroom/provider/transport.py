@@ -6,8 +6,9 @@ What differs from a session as it comes:
 * Redirects and cookies are not followed and not kept; see :mod:`greenroom.provider.client`.
 * All sessions of a client share one TLS context: loading the CA bundle costs more than a handshake.
 * The pool of the one origin is looked up once, not for each request.
-* A slot of the rate limit is waited for when the connection stands. A handshake takes several round trips;
-  made after the wait, it would deliver the request late, into the slots of others.
+* A slot of the rate limit is waited for when the connection stands and the first piece of the body is read. A
+  handshake takes several round trips; made after the wait, it would deliver the request late, into the slots
+  of others.
 * A body is sent under the read time-out; urllib3 would allow it the connect time-out only.
 """
 
@@ -18,7 +19,6 @@ import ssl
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from typing import Any
@@ -35,29 +35,46 @@ from greenroom.provider.multipart import MultipartBody
 from greenroom.provider.origin import Origin
 
 
-@dataclass(frozen=True, kw_only=True)
 class MeteredBody:
-    """A body with what is to happen before it.
+    """A body with what is to happen around it; it is sent once.
 
     Attributes:
-        body: gives the bytes, and knows their number.
         before_sending: called when the connection stands, before the request's first byte.
+        after_sending: called when the last byte is sent, or sending broke off.
         send_timeout: seconds that sending one piece may take.
     """
 
-    body: MultipartBody
-    before_sending: Callable[[], None]
-    send_timeout: float
+    def __init__(
+        self,
+        body: MultipartBody,
+        *,
+        before_sending: Callable[[], None],
+        after_sending: Callable[[], None],
+        send_timeout: float,
+    ) -> None:
+        self.before_sending = before_sending
+        self.after_sending = after_sending
+        self.send_timeout = send_timeout
+        self._length = len(body)
+        self._pieces = iter(body)
+        self._first: bytes | None = None
+
+    def make_ready(self) -> None:
+        """Read and check as much as is sent at first: all of a small file."""
+        self._first = next(self._pieces)
 
     def __len__(self) -> int:
-        return len(self.body)
+        return self._length
 
     def __iter__(self) -> Iterator[bytes]:
-        return iter(self.body)
+        if self._first is not None:
+            first, self._first = self._first, None
+            yield first
+        yield from self._pieces
 
 
 class _MeteredConnection(HTTPConnection):
-    """Connects first, then waits for its slot, then sends."""
+    """Connects and reads first, then waits for its slot, then sends."""
 
     def request(  # type: ignore[override]  # as urllib3's own, which differs from http.client's
         self,
@@ -71,9 +88,15 @@ class _MeteredConnection(HTTPConnection):
         if isinstance(body, MeteredBody):
             if self.sock is None:  # over TLS and through a tunnel the pool has connected already
                 self.connect()
+            body.make_ready()
             body.before_sending()
             self.timeout = body.send_timeout
-        super().request(method, url, body=body, headers=headers, **options)
+            try:
+                super().request(method, url, body=body, headers=headers, **options)
+            finally:
+                body.after_sending()
+        else:
+            super().request(method, url, body=body, headers=headers, **options)
 
 
 class _MeteredTLSConnection(_MeteredConnection, HTTPSConnection):
@@ -124,15 +147,15 @@ class SessionPool:
     A thread-local session would be lost, and its connection with it, whenever a short-lived thread ends.
     """
 
-    def __init__(self, origin: Origin, *, proxy: str | None, ca_bundle: str | Path | None) -> None:
-        """Prepare the TLS context; nothing is connected yet.
+    def __init__(self, origin: Origin, *, proxy: str | None, tls: ssl.SSLContext | None) -> None:
+        """Prepare; nothing is connected yet.
 
         Raises:
-            SettingsError: the CA bundle cannot be read, or the proxy's URL is none.
+            SettingsError: the proxy's URL is none.
         """
         self._origin = origin
         self._proxy = proxy
-        self._tls = tls_context(ca_bundle) if origin.scheme == "https" else None
+        self._tls = tls
         self._idle: deque[requests.Session] = deque()
         self._process = os.getpid()
         self._closed = False

@@ -1,0 +1,244 @@
+"""Connections on which small uploads are sent whole, while one thread waits for all of their answers.
+
+Threads that send and then wait for their answers cost more than the uploads themselves: at 25 uploads a second
+on each of 20 numbers there are a hundred of them, which hand the interpreter to each other thirty times an
+upload. Here, whoever sends goes on as soon as the last byte is out, and answers are read as they come. See
+docs/decisions/0014.
+
+urllib3 connects (names, TLS, certificates); what is sent and read on a connection that stands is done here.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import selectors
+import socket
+import ssl
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.util import wait_for_read
+
+from greenroom.provider.answer_parser import AnswerParser, BadAnswer
+from greenroom.provider.failures import BROKEN_EXCHANGE, why
+from greenroom.provider.origin import Origin
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between two looks at answers that are overdue.
+LOOK_EVERY = 1.0
+#: Idle connections that have not been used for so long, in seconds, are closed.
+IDLE_SECONDS = 60.0
+_PIECE = 64 * 1024
+#: Why sending broke off, where the other side stopped listening: it may have said something before.
+REFUSED_MIDWAY = "it hung up before it had the whole file"
+
+
+class Broken(Exception):
+    """A connection could not be made, or broke; its text says why, free of secrets."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answered:
+    """What came of a request.
+
+    Attributes:
+        answer: the whole answer, or None.
+        problem: why there is none, a clause for a sentence; empty where there is one.
+    """
+
+    answer: AnswerParser | None
+    problem: str = ""
+
+
+@dataclass(kw_only=True)
+class _Waiting:
+    """A request that was sent, and whose answer has not come."""
+
+    line: Line
+    parser: AnswerParser
+    deadline: float
+    done: Callable[[Answered], None]
+
+
+@dataclass(kw_only=True, eq=False)
+class Line:
+    """One connection that stands.
+
+    Attributes:
+        sock: to write to and read from.
+        idle_since: moment of `time.monotonic`.
+    """
+
+    connection: HTTPConnection
+    sock: socket.socket
+    idle_since: float = 0.0
+
+    def close(self) -> None:
+        """Hang up."""
+        self.connection.close()
+
+
+class Lines:
+    """The connections to one origin; may be used by many threads at once."""
+
+    def __init__(self, origin: Origin, *, tls: ssl.SSLContext | None, timeout: tuple[float, float]) -> None:
+        """Prepare; nothing is connected yet.
+
+        Args:
+            origin: where to.
+            tls: how to verify; None for plain HTTP.
+            timeout: seconds for connecting, and seconds without progress.
+        """
+        self._origin = origin
+        self._tls = tls
+        self._connect_timeout, self._timeout = timeout
+        self._lock = threading.Lock()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._process = os.getpid()
+        self._idle: deque[Line] = deque()
+        self._waiting: dict[int, _Waiting] = {}
+        self._selector: selectors.BaseSelector | None = None
+        self._closed = False
+
+    def idle(self) -> Line | None:
+        """A connection that stands and that nobody uses, if there is one."""
+        if self._process != os.getpid():  # forked: the parent's sockets are the parent's
+            self._begin()
+        while True:
+            try:
+                line = self._idle.pop()
+            except IndexError:
+                return None
+            # What can be read from an idle connection is its end.
+            if not wait_for_read(line.sock, timeout=0):
+                return line
+            line.close()
+
+    def connect(self) -> Line:
+        """A new connection.
+
+        Raises:
+            Broken: it could not be made.
+        """
+        host, port = self._origin.host, self._origin.port
+        connection: HTTPConnection
+        if self._tls is None:
+            connection = HTTPConnection(host, port, timeout=self._connect_timeout)
+        else:
+            connection = HTTPSConnection(host, port, timeout=self._connect_timeout, ssl_context=self._tls)
+        try:
+            connection.connect()
+        except BROKEN_EXCHANGE as error:
+            problem = why(error)
+        else:
+            if connection.sock is not None:
+                return Line(connection=connection, sock=connection.sock)
+            problem = "the connection was closed"
+        connection.close()
+        raise Broken(problem)
+
+    def send(self, line: Line, request: bytes) -> None:
+        """Send all of a request.
+
+        Raises:
+            Broken: the connection broke; the other side does not have the whole request.
+        """
+        line.sock.settimeout(self._timeout)
+        try:
+            line.sock.sendall(request)
+        except BrokenPipeError:
+            problem = REFUSED_MIDWAY
+        except OSError as error:
+            problem = why(error)
+        else:
+            return
+        raise Broken(problem)
+
+    def wait_for_answer(self, line: Line, done: Callable[[Answered], None]) -> None:
+        """Have `done` called, in a thread of ours, with what comes; the connection is ours from now on."""
+        line.sock.settimeout(0)
+        waiting = _Waiting(
+            line=line, parser=AnswerParser(), deadline=time.monotonic() + self._timeout, done=done
+        )
+        with self._lock:
+            if self._selector is None:
+                self._selector = selectors.DefaultSelector()
+                threading.Thread(
+                    target=self._read, args=(self._selector,), name="answers", daemon=True
+                ).start()
+            self._waiting[line.sock.fileno()] = waiting
+            self._selector.register(line.sock, selectors.EVENT_READ, waiting)
+
+    def give_back(self, line: Line) -> None:
+        """Keep a connection, on which nothing is under way, for the next request."""
+        now = line.idle_since = time.monotonic()
+        self._idle.append(line)
+        if self._closed:
+            self.close()
+        # The one that was used last is taken first, so the others grow old at the other end.
+        with suppress(IndexError):
+            if now - self._idle[0].idle_since > IDLE_SECONDS:
+                self._idle.popleft().close()
+
+    def close(self) -> None:
+        """Close all idle connections now, and the others when their answers have come."""
+        self._closed = True
+        while self._idle:
+            with suppress(IndexError):
+                self._idle.pop().close()
+
+    def _read(self, selector: selectors.BaseSelector) -> None:
+        look_at = 0.0
+        while not self._closed or self._waiting:
+            for key, _ in selector.select(LOOK_EVERY):
+                self._take_in(selector, key.data)
+            now = time.monotonic()
+            if now >= look_at:
+                look_at = now + LOOK_EVERY
+                for waiting in [one for one in list(self._waiting.values()) if one.deadline < now]:
+                    self._end(selector, waiting, problem="it did not answer in time")
+        with self._lock:
+            self._selector = None
+        selector.close()
+
+    def _take_in(self, selector: selectors.BaseSelector, waiting: _Waiting) -> None:
+        parser = waiting.parser
+        problem = ""
+        try:
+            data = waiting.line.sock.recv(_PIECE)
+            if data:
+                parser.feed(data)
+                waiting.deadline = time.monotonic() + self._timeout
+            else:
+                parser.end()
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return  # TLS had something to say to itself
+        except BadAnswer as error:
+            problem = str(error)
+        except OSError as error:
+            problem = why(error)
+        if problem or parser.whole:
+            self._end(selector, waiting, problem=problem)
+
+    def _end(self, selector: selectors.BaseSelector, waiting: _Waiting, *, problem: str) -> None:
+        line, parser = waiting.line, waiting.parser
+        selector.unregister(line.sock)
+        self._waiting.pop(line.sock.fileno(), None)
+        if not problem and parser.keeps_connection:
+            self.give_back(line)
+        else:
+            line.close()
+        try:
+            waiting.done(Answered(answer=None if problem else parser, problem=problem))
+        except Exception:
+            # Whatever its owner makes of it: the others' answers are read all the same.
+            logger.exception("An answer could not be dealt with, by a fault of Greenroom's own.")

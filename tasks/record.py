@@ -1,0 +1,196 @@
+"""Write down what came of uploads: IDs of many channels at once, each failure by whose fault it is."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from greenroom.errors import (
+    AccountRestricted,
+    AnswerLost,
+    ChannelError,
+    ClaimLost,
+    FileRejected,
+    GreenroomError,
+    LimiterUnavailable,
+    LookupBlocked,
+    NoSlotInTime,
+    RequestRefused,
+    SourceChanged,
+    SourceMissing,
+    Throttled,
+    TransientError,
+)
+from greenroom.lifecycle import LifeRules
+from greenroom.reasons import Reason
+from models.asset import AssetState, finish_asset, finish_uploads, lock_held, postpone_asset
+from models.channel import pause_channel
+from models.claim import Claim
+from models.database import DatabaseUnavailable
+from models.item import inspect_again
+from models.media import GivenId, has_current_media, record_media
+from models.need import look_again, needed_until
+from models.outlook import campaigns_at_risk
+from tasks.backoff import backoff
+from tasks.context import Context
+from tasks.second_source import settle
+from tasks.sender import Outcome, Released
+
+logger = logging.getLogger(__name__)
+
+#: Seconds for which a worker that cannot write down its media IDs goes on trying.
+RECORD_PATIENCE_SECONDS = 600.0
+#: Failures of the moment that say nothing about the file: they burn none of its attempts.
+NOT_ITS_FAULT = (Throttled, LimiterUnavailable, NoSlotInTime, LookupBlocked)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcomes:
+    """What came of files of one channel, and the rules of its media IDs."""
+
+    channel_id: str
+    rules: LifeRules
+    outcomes: Sequence[Outcome]
+
+
+def record(context: Context, outcomes: Outcomes) -> Counter[str]:
+    """Write outcomes down; answers how many were ``uploaded``, ``postponed`` and ``failed``.
+
+    All channels of a process that ask for this at the same time share a transaction. While the database is
+    away it is tried again: an ID once given must not be lost.
+
+    Raises:
+        DatabaseUnavailable: it was away for :data:`RECORD_PATIENCE_SECONDS`.
+    """
+    counts: Counter[str] = context.recording.do(outcomes, lambda entries: _record_surely(context, entries))
+    return counts
+
+
+def _record_surely(context: Context, entries: Sequence[Outcomes]) -> list[Counter[str]]:
+    waited, pause = 0.0, 0.2
+    while True:
+        try:
+            with context.database.write() as connection:
+                return _record_all(context, connection, entries)
+        except DatabaseUnavailable as error:
+            if waited >= RECORD_PATIENCE_SECONDS:
+                logger.error("Nothing could be recorded for %.0f s: %s", waited, error)
+                raise
+            context.sleep(pause)
+            waited += pause
+            pause = min(pause * 2, 10.0)
+
+
+def _record_all(context: Context, connection: Connection, entries: Sequence[Outcomes]) -> list[Counter[str]]:
+    held = lock_held(connection, [outcome.asset.claim for entry in entries for outcome in entry.outcomes])
+    ids = [outcome.asset.claim.id for entry in entries for outcome in entry.outcomes if outcome.media_id]
+    # Asked for with the assets locked: whatever ends a need after this finds the ID.
+    needed = needed_until(connection, ids) if ids else {}
+    given = [
+        GivenId(
+            asset_id=outcome.asset.claim.id,
+            channel_id=entry.channel_id,
+            sha256=outcome.asset.sha256,
+            mime_type=outcome.asset.mime_type,
+            media_id=outcome.media_id,
+            at=outcome.at,
+            look_at=max(
+                needed.get(outcome.asset.claim.id, outcome.at) + context.settings.keep_after, outcome.at
+            )
+            if outcome.asset.claim.id in needed
+            else outcome.at,
+            current=outcome.asset.claim.id in held,
+            rules=entry.rules,
+        )
+        for entry in entries
+        for outcome in entry.outcomes
+        if outcome.media_id is not None
+    ]
+    if given:
+        finish_uploads(connection, [one.asset_id for one in given if one.current])
+        record_media(connection, given, grace=context.settings.grace)
+    return [
+        Counter(_record(context, connection, entry.channel_id, outcome) for outcome in entry.outcomes)
+        for entry in entries
+    ]
+
+
+def _record(context: Context, connection: Connection, channel_id: str, outcome: Outcome) -> str:
+    if outcome.job.second is not None:
+        settle(context, connection, channel_id, outcome.job.second)
+    error = outcome.error
+    if outcome.media_id is not None:
+        return "uploaded"
+    if isinstance(error, ChannelError):
+        _pause(context, connection, channel_id, error)
+    if isinstance(error, TransientError | ChannelError | ClaimLost | Released):
+        return _postpone(context, connection, outcome, error)
+    _give_up(context, connection, outcome, error)
+    return "failed"
+
+
+def _pause(context: Context, connection: Connection, channel_id: str, error: ChannelError) -> None:
+    if pause_channel(connection, channel_id, reason=str(error), now=context.clock.now()):
+        level = logging.CRITICAL if isinstance(error, AccountRestricted) else logging.ERROR
+        logger.log(level, "Channel %s is paused: %s", channel_id, error)
+
+
+def _postpone(context: Context, connection: Connection, outcome: Outcome, error: GreenroomError) -> str:
+    """Back to the backlog, unless the file has failed so often that it is given up."""
+    counts = isinstance(error, TransientError) and not isinstance(error, NOT_ITS_FAULT)
+    asset = outcome.asset
+    if counts and asset.attempts + 1 >= context.settings.max_attempts and asset.due_at <= outcome.at:
+        finish_asset(
+            connection, asset.claim, state=AssetState.FAILED, reason=Reason.UPLOAD_FAILED, detail=str(error)
+        )
+        return "failed"
+    until = None
+    if isinstance(error, TransientError):
+        until = outcome.at + backoff(asset.attempts if counts else 0, asked=error.retry_after)
+    postpone_asset(
+        connection,
+        asset.claim,
+        until=until,
+        detail=str(error),
+        counts=counts,
+        answer_lost=isinstance(error, AnswerLost),
+    )
+    return "postponed"
+
+
+def _give_up(
+    context: Context, connection: Connection, outcome: Outcome, error: GreenroomError | None
+) -> None:
+    claim = outcome.asset.claim
+    if isinstance(error, SourceChanged):
+        if finish_asset(connection, claim, state=at_rest(connection, claim)):
+            until = outcome.at + backoff(0)
+            inspect_again(
+                connection, asset_id=claim.id, until=until, max_attempts=context.settings.max_attempts
+            )
+            look_again(connection, [claim.id], now=outcome.at)
+        return
+    reason, detail = Reason.UPLOAD_FAILED, str(error)
+    if isinstance(error, FileRejected):
+        reason, detail = Reason(error.reason), error.detail
+    elif isinstance(error, RequestRefused):
+        reason = Reason.REFUSED_BY_PROVIDER
+    elif isinstance(error, SourceMissing):
+        reason = Reason.MISSING
+    finish_asset(connection, claim, state=AssetState.FAILED, reason=reason, detail=detail)
+    if campaigns := campaigns_at_risk(connection, claim.id, now=outcome.at):
+        logger.error(
+            "The media ID of %s could not be renewed, and campaigns need it: %s. %s",
+            outcome.asset.file_name,
+            ", ".join(campaigns),
+            detail,
+        )
+
+
+def at_rest(connection: Connection, claim: Claim) -> AssetState:
+    """The state of an asset that is not to be uploaded now: with an ID it is READY, where retire finds it."""
+    return AssetState.READY if has_current_media(connection, claim.id) else AssetState.IDLE

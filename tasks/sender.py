@@ -1,0 +1,333 @@
+"""Send the files of one channel, as fast as its owner may.
+
+While one file waits for its slot, all that can be done before is done: it is opened and hashed, and its
+connection stands. So no slot is lost to a slow disk, and what follows a slot is sending and nothing else. One
+thread sends a channel's small files, one after the other, and does not wait for their answers; only what takes
+its time (large files, files from the network, new connections) has threads of its own.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from greenroom.errors import (
+    ChannelError,
+    ClaimLost,
+    GreenroomError,
+    SourceChanged,
+    SourceMissing,
+    Throttled,
+)
+from greenroom.limiter import OwnedChannel
+from greenroom.provider import Line, UploadContent
+from greenroom.sources import is_url, local_copy
+from models.asset import AssetUnderUpload
+from models.claim import Claim
+from tasks.context import Context
+from tasks.second_source import SecondSource, second_copy
+
+logger = logging.getLogger(__name__)
+
+#: Seconds that a file waits for its channel's slot before it goes back to the backlog.
+SLOT_PATIENCE_SECONDS = 10.0
+#: Uploads of one channel that may be under way at once: enough for answers that take two seconds.
+MOST_UNDER_WAY = 50
+#: Outcomes after which there is something to do at once.
+WAITED_FOR = (ChannelError, SourceMissing, SourceChanged)
+
+
+class Way(Enum):
+    """How a file is sent."""
+
+    #: Its content comes over the network.
+    FETCHED = "fetched"
+    #: It is sent in pieces, and its answer waited for.
+    STREAMED = "streamed"
+    #: It is sent in one go, on a connection that stands or is made for it.
+    AT_ONCE = "at once"
+
+
+#: How many of a channel's files may be made ready at the same time.
+MOST_IN_PREPARATION = {Way.FETCHED: 10, Way.STREAMED: 2, Way.AT_ONCE: 4}
+
+
+class Released(GreenroomError):
+    """The file was not sent because its worker stopped before its turn."""
+
+
+class OurFault(GreenroomError):
+    """Greenroom failed at this file in a way that nobody foresaw; the log has the traceback."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A file to be sent.
+
+    Attributes:
+        asset: what.
+        second: where to look for it, after its own source has failed it.
+    """
+
+    asset: AssetUnderUpload
+    second: SecondSource | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What came of one file: a media ID, or an error that says by its type what to do."""
+
+    job: Job
+    media_id: str | None = None
+    error: GreenroomError | None = None
+    at: datetime
+
+    @property
+    def asset(self) -> AssetUnderUpload:
+        """Which file."""
+        return self.job.asset
+
+
+class Sender:
+    """The files of one channel that wait to be sent, and those that are under way."""
+
+    def __init__(self, context: Context, api_key: SecretStr, channel: OwnedChannel) -> None:
+        self._context = context
+        self._api_key = api_key
+        self._channel = channel
+        self._lock = threading.Lock()
+        self._turn = threading.Lock()
+        self._waiting: dict[Way, deque[Job]] = {way: deque() for way in Way}
+        self._under_way: set[AssetUnderUpload] = set()
+        self._preparing: Counter[Way] = Counter()
+        self._driven = False
+        self._stopped = threading.Event()
+        self._lost: set[Claim] = set()
+        self._outcomes: list[Outcome] = []
+        self._something_to_do = threading.Event()
+
+    def add(self, jobs: Iterable[Job], *, first: bool = False) -> None:
+        """Send these, too; before all others where they come first."""
+        with self._lock:
+            for job in jobs:
+                queue = self._waiting[self._way(job)]
+                queue.appendleft(job) if first else queue.append(job)
+        self._begin_more()
+
+    def _way(self, job: Job) -> Way:
+        if job.second is not None or is_url(job.asset.source):
+            return Way.FETCHED
+        return Way.AT_ONCE if self._context.provider.sends_at_once(job.asset.size) else Way.STREAMED
+
+    @property
+    def waiting(self) -> int:
+        """Files that have not been begun."""
+        return sum(map(len, self._waiting.values()))
+
+    @property
+    def unsent(self) -> bool:
+        """Whether there are files that are still to have their slot."""
+        with self._lock:
+            return bool(self.waiting or self._preparing.total())
+
+    @property
+    def busy(self) -> bool:
+        """Whether there are files whose outcome has not been collected."""
+        with self._lock:
+            return bool(self.waiting or self._under_way or self._outcomes)
+
+    @property
+    def claims(self) -> list[Claim]:
+        """Of all files that have no outcome yet."""
+        with self._lock:
+            waiting = [job.asset for queue in self._waiting.values() for job in queue]
+            return [asset.claim for asset in (*waiting, *self._under_way)]
+
+    def forget(self, claims: Iterable[Claim]) -> None:
+        """Do not send these any more: somebody else has their claims."""
+        self._lost.update(claims)
+
+    def stop(self) -> list[Job]:
+        """Begin nothing more; answers the files that were not begun. Those that wait for a slot end soon."""
+        self._stopped.set()
+        return self.take_back()
+
+    def take_back(self) -> list[Job]:
+        """The files that were not begun, which are not to be sent from here."""
+        with self._lock:
+            jobs = [job for queue in self._waiting.values() for job in queue]
+            for queue in self._waiting.values():
+                queue.clear()
+        return jobs
+
+    def collect(self, *, until: float) -> list[Outcome]:
+        """What has come of files since the last time.
+
+        Args:
+            until: moment of `time.monotonic` up to which outcomes are waited for, so that many are written at
+                a time; less where nothing is under way any more, or something failed that wants an answer.
+        """
+        self._something_to_do.wait(max(0.0, until - time.monotonic()))
+        with self._lock:
+            self._something_to_do.clear()
+            outcomes, self._outcomes = self._outcomes, []
+        return outcomes
+
+    def _begin_more(self) -> None:
+        """Start whatever may be made ready now."""
+        for way in (Way.FETCHED, Way.STREAMED):
+            while job := self._next(way):
+                self._context.upload_threads.submit(self._stream, job, way)
+        with self._lock:
+            drives = not self._driven and self._may_begin(Way.AT_ONCE)
+            self._driven = self._driven or drives
+        if drives:
+            self._context.upload_threads.submit(self._drive)
+
+    def _next(self, way: Way) -> Job | None:
+        """Take the first file that goes this way, if one may be made ready now."""
+        if not self._waiting[way]:
+            return None
+        with self._lock:
+            if not self._may_begin(way):
+                return None
+            job = self._waiting[way].popleft()
+            self._under_way.add(job.asset)
+            self._preparing[way] += 1
+            return job
+
+    def _may_begin(self, way: Way) -> bool:
+        return (
+            bool(self._waiting[way])
+            and self._preparing[way] < MOST_IN_PREPARATION[way]
+            and len(self._under_way) < MOST_UNDER_WAY
+            and not self._stopped.is_set()
+        )
+
+    def _drive(self) -> None:
+        """Send small files, one after the other, for as long as there are some and connections for them."""
+        while True:
+            job = self._next(Way.AT_ONCE)
+            if job is None:
+                with self._lock:
+                    self._driven = self._may_begin(Way.AT_ONCE)
+                    if not self._driven:
+                        return
+                continue
+            line = self._context.provider.idle_line()
+            if line is None:
+                # Connecting takes its time, and files that follow may find a connection by then.
+                self._context.upload_threads.submit(self._send, job, None)
+            else:
+                self._send(job, line)
+
+    def _stream(self, job: Job, way: Way) -> None:
+        """Send one file, and wait for its answer."""
+        with self._dealing_with(job, way) as take_turn:
+            copy = (
+                second_copy(self._context, self._api_key, job.asset, job.second)
+                if job.second
+                else local_copy(job.asset.source)
+            )
+            with copy as path:
+                media_id = self._context.provider.upload(
+                    self._api_key,
+                    content=_content(job.asset, path),
+                    mime_type=job.asset.mime_type,
+                    file_name=job.asset.file_name,
+                    before_sending=take_turn,
+                    after_sending=self._channel.sent,
+                )
+            self._end(job, media_id)
+
+    def _send(self, job: Job, line: Line | None) -> None:
+        """Send one file; its answer comes by itself."""
+        with self._dealing_with(job, Way.AT_ONCE) as take_turn, local_copy(job.asset.source) as path:
+            self._context.provider.upload_later(
+                self._api_key,
+                content=_content(job.asset, path),
+                mime_type=job.asset.mime_type,
+                file_name=job.asset.file_name,
+                line=line,
+                before_sending=take_turn,
+                after_sending=self._channel.sent,
+                done=lambda result: self._end(job, result),
+            )
+
+    @contextmanager
+    def _dealing_with(self, job: Job, way: Way) -> Iterator[Callable[[], None]]:
+        """Gives what waits for a file's slot; whatever fails in the block becomes the file's outcome.
+
+        The block touches no database.
+        """
+        is_ready = False
+
+        def take_turn() -> None:
+            # The connection stands and the file is read: sending follows at once.
+            with self._turn:
+                self._check(job.asset)
+                self._channel.wait(timeout=SLOT_PATIENCE_SECONDS, sleep=self._context.sleep)
+            try:
+                self._check(job.asset)
+            except GreenroomError:
+                self._channel.give_back()
+                raise
+            has_its_slot()
+
+        def has_its_slot() -> None:
+            nonlocal is_ready
+            if not is_ready:
+                is_ready = True
+                with self._lock:
+                    self._preparing[way] -= 1
+                self._begin_more()
+
+        failure: GreenroomError | None = None
+        try:
+            self._check(job.asset)
+            yield take_turn
+        except GreenroomError as error:
+            failure = error
+        except Exception as error:
+            # One file's trouble must not cost the other files their media IDs.
+            name = job.asset.file_name
+            logger.exception("%s could not be uploaded, by a fault of Greenroom's own.", name)
+            failure = OurFault(f"Greenroom failed at this file ({type(error).__name__}); its log says more.")
+        if failure is not None:
+            has_its_slot()
+            self._end(job, failure)
+
+    def _end(self, job: Job, result: str | GreenroomError) -> None:
+        """Note what has come of a file."""
+        media_id, error = (result, None) if isinstance(result, str) else (None, result)
+        if isinstance(error, Throttled):
+            hold = self._channel.refused(error.retry_after)
+            logger.warning("Channel %s was throttled; it waits %.1f s.", self._channel.channel_id, hold)
+        outcome = Outcome(job=job, media_id=media_id, error=error, at=self._context.clock.now())
+        with self._lock:
+            self._outcomes.append(outcome)
+            self._under_way.discard(job.asset)
+            if isinstance(error, WAITED_FOR) or not (self.waiting or self._under_way):
+                self._something_to_do.set()
+        self._begin_more()
+
+    def _check(self, asset: AssetUnderUpload) -> None:
+        """End a file's turn before it is sent, if it should not be sent any more."""
+        if self._stopped.is_set():
+            raise Released("The worker stopped before this file's turn.")
+        if asset.claim in self._lost:
+            raise ClaimLost(f"The claim on {asset.file_name} was lost.")
+
+
+def _content(asset: AssetUnderUpload, path: Path) -> UploadContent:
+    return UploadContent(open=lambda: path.open("rb"), size=asset.size, sha256=asset.sha256)

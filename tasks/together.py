@@ -1,0 +1,54 @@
+"""Do what many threads ask for in one go: while one works, the next collects all that has come meanwhile."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Generic, TypeVar
+
+Entry = TypeVar("Entry")
+Answer = TypeVar("Answer")
+
+
+class Together(Generic[Entry, Answer]):
+    """Hands entries to a function, as many at a time as have come, and each answer to whoever asked."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._working = threading.Lock()
+        self._entries: list[tuple[Entry, Future[Answer]]] = []
+
+    def do(self, entry: Entry, work: Callable[[Sequence[Entry]], Sequence[Answer]]) -> Answer:
+        """Answers what came of this entry.
+
+        Args:
+            entry: what is to be done.
+            work: does many at once, and answers one thing for each. Where it raises, each entry is tried by
+                itself, so that none fails for another's sake.
+        """
+        mine: Future[Answer] = Future()
+        with self._lock:
+            self._entries.append((entry, mine))
+        with self._working:
+            with self._lock:
+                entries, self._entries = self._entries, []
+            if entries:
+                _do(entries, work)
+        return mine.result()
+
+
+def _do(
+    entries: Sequence[tuple[Entry, Future[Answer]]], work: Callable[[Sequence[Entry]], Sequence[Answer]]
+) -> None:
+    try:
+        answers = work([entry for entry, _ in entries])
+    except Exception as error:  # noqa: BLE001 - whoever asked gets it
+        if len(entries) == 1:
+            entries[0][1].set_exception(error)
+            return
+        for one in entries:
+            _do([one], work)
+    else:
+        for (_, future), answer in zip(entries, answers, strict=True):
+            future.set_result(answer)
