@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import logging
 import math
+import random
 import secrets
 import threading
 import time
@@ -34,7 +35,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from greenroom.errors import LimiterUnavailable, NoSlotInTime
-from greenroom.sliding_log import PROVIDER_LIMIT_PER_SECOND, SlidingLog
+from greenroom.sliding_log import MOST_SLACK, PROVIDER_LIMIT_PER_SECOND, Learned, SlidingLog
 
 logger = logging.getLogger(__name__)
 
@@ -46,8 +47,6 @@ OWNED_SECONDS = 4.0
 KEEP_EVERY_SECONDS = 1.0
 #: The longest that one answer of the provider can hold a channel back.
 LONGEST_HOLD_SECONDS = 600.0
-#: The next upload waits so long after a 429 that does not say how long.
-DEFAULT_HOLD_SECONDS = 1.0
 #: An upload that somebody asked for and that has not begun within this time waits for a worker: all are busy.
 SHORT_OF_WORKERS_SECONDS = 1.0
 #: One that was asked for longer ago than this was lost on the way.
@@ -56,38 +55,38 @@ ASKED_SECONDS = 30.0
 _FIRST_RETRY_SECONDS = 0.01
 _LONGEST_RETRY_SECONDS = 0.5
 _MICRO = 1_000_000
+_LET_GO_BEFORE = 1
+_FIELDS_LEARNED = 5
 
 # KEYS: the channel. ARGV: me, the time for which I want it, 1 to begin or 0 to go on; and to go on, what I
-# know: log, pace after the last cut, moment of that, moment until which it is held back, 1 if I am ending.
+# know: log, what its 429s have taught, moment until which it is held back, 1 if I am ending.
 # Answers {1 or 0: mine or not, now, whose log this is: 0 nobody's, 1 that of an owner that let go, 2 that of
-# one that died, the moment of its end, log, cut, cut at, held until}.
+# one that died, the moment of its end, log, learned}.
 _KEEP = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local lasts = tonumber(ARGV[2])
-local row = redis.call('HMGET', KEYS[1], 'owner', 'until', 'log', 'cut', 'cut_at', 'held_until')
+local row = redis.call('HMGET', KEYS[1], 'owner', 'until', 'log', 'learned')
 local owner, ends = row[1], tonumber(row[2] or '')
 -- A moment so far away was never written by us: the clock of Redis has been set back.
 if ends and ends > now + 2 * lasts then owner, ends = 'nobody', now end
 if ARGV[3] == '0' then
     if owner and owner ~= ARGV[1] then return {0, now} end
     redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'until', string.format('%.0f', now + lasts),
-               'log', ARGV[4], 'cut', ARGV[5], 'cut_at', ARGV[6], 'held_until', ARGV[7],
-               'ending', ARGV[8])
+               'log', ARGV[4], 'learned', ARGV[5], 'held_until', ARGV[6], 'ending', ARGV[7])
     return {1, now}
 end
 if owner and owner ~= '' and ends and ends > now then return {0, now} end
 local whose = 0
 if owner == '' then whose = 1 elseif owner then whose = 2 end
 redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'until', string.format('%.0f', now + lasts), 'ending', '0')
-return {1, now, whose, string.format('%.0f', ends or now), row[3] or '', row[4] or '', row[5] or '',
-        row[6] or ''}
+return {1, now, whose, string.format('%.0f', ends or now), row[3] or '', row[4] or ''}
 """
-# ARGV: me, log, cut, cut at, held until.
+# ARGV: me, log, learned, held until.
 _LET_GO = """
 if redis.call('HGET', KEYS[1], 'owner') ~= ARGV[1] then return 0 end
-redis.call('HSET', KEYS[1], 'owner', '', 'until', '0', 'log', ARGV[2], 'cut', ARGV[3], 'cut_at', ARGV[4],
-           'held_until', ARGV[5])
+redis.call('HSET', KEYS[1], 'owner', '', 'until', '0', 'log', ARGV[2], 'learned', ARGV[3],
+           'held_until', ARGV[4])
 return 1
 """
 
@@ -98,12 +97,10 @@ class ChannelOutlook:
 
     Attributes:
         owned: whether somebody is uploading on it, and will go on as long as there is something to upload.
-        asked: whether somebody was asked to, a moment ago.
         held_back: seconds until the provider wants to see the next upload.
     """
 
     owned: bool
-    asked: bool
     held_back: float
 
 
@@ -194,16 +191,13 @@ class Limiter:
         """
         pipeline = self._redis.pipeline(transaction=False)
         pipeline.time()
-        pipeline.zrangebyscore(self._asked, "-inf", "+inf", withscores=True)
         for channel_id in channel_ids:
             pipeline.hmget(self._key(channel_id), "owner", "until", "held_until", "ending")
-        (seconds, micro), asked, *rows = self._run(pipeline)
+        (seconds, micro), *rows = self._run(pipeline)
         now = seconds * _MICRO + micro
-        lately = {_text(channel_id) for channel_id, at in asked if at > now - ASKED_SECONDS * _MICRO}
         return {
             channel_id: ChannelOutlook(
                 owned=bool(owner) and _number(ends, 0.0) > now and _text(ending or "") != "1",
-                asked=channel_id in lately,
                 held_back=max(0.0, min((_number(held, 0.0) - now) / _MICRO, LONGEST_HOLD_SECONDS)),
             )
             for channel_id, (owner, ends, held, ending) in zip(channel_ids, rows, strict=True)
@@ -285,24 +279,33 @@ class OwnedChannel:
 
     def _continue(self, answer: list[Any]) -> None:
         """Take over the log of whoever was owner before."""
-        whose, ended, log, cut, cut_at, held_until = answer[2:]
+        whose, ended, log, learned = answer[2:]
         now, here = int(answer[1]), self._limiter.monotonic()
 
-        def local(moment: float) -> float:
+        def local(moment: bytes | str) -> float:
             # Redis looked at its clock before this moment, so this is rather later than sooner.
-            return min(here + (moment - now) / _MICRO, here)
+            return here + (_number(moment, -math.inf) - now) / _MICRO
 
-        if whose == 1:
-            sent = [local(_number(moment, now)) for moment in _text(log).split(",") if moment]
-        else:
-            sent = [local(_number(ended, now))] * self._log.most
-        most = float(self._log.most)
-        if whose == 0 or not cut_at:
-            self._log.adopt(sent, cut=(most, -math.inf), held_until=-math.inf)
+        sent = [min(local(moment), here) for moment in _text(log).split(",")]
+        after = 0.0
+        if whose != _LET_GO_BEFORE or not log:
+            sent = [min(local(ended), here)] * self._log.most
+            after = random.random() / self._limiter.pace  # noqa: S311 - no secret
+        fields = _text(learned).split(",")
+        if len(fields) != _FIELDS_LEARNED:
+            self._log.adopt(sent, Learned(), after=after)
             return
-        until = here + min((_number(held_until, 0.0) - now) / _MICRO, LONGEST_HOLD_SECONDS)
+        cut, cut_at, slack, refused_at, held_until = fields
         self._log.adopt(
-            sent, cut=(max(1.0, min(_number(cut, most), most)), local(_number(cut_at, 0.0))), held_until=until
+            sent,
+            Learned(
+                cut=max(1.0, _number(cut, math.inf)),
+                cut_at=min(local(cut_at), here),
+                slack=min(max(0.0, _number(slack, 0.0)), MOST_SLACK),
+                refused_at=min(local(refused_at), here),
+                held_until=min(local(held_until), here + LONGEST_HOLD_SECONDS),
+            ),
+            after=after,
         )
 
     def wait(self, *, timeout: float, sleep: Callable[[float], None] = time.sleep) -> None:
@@ -352,13 +355,13 @@ class OwnedChannel:
 
     def refused(self, retry_after: float | None) -> float:
         """The provider answered 429; answers the seconds for which nothing is sent now."""
-        hold = DEFAULT_HOLD_SECONDS if retry_after is None or math.isnan(retry_after) else retry_after
-        hold = min(max(hold, 0.0), LONGEST_HOLD_SECONDS)
+        if retry_after is not None:
+            retry_after = min(max(retry_after, 0.0), LONGEST_HOLD_SECONDS)
         with self._changed:
-            self._log.refused(self._limiter.monotonic(), hold=hold)
+            held = self._log.refused(self._limiter.monotonic(), hold=retry_after)
             # The dispatcher shall know.
             self._keep_at = -math.inf
-        return hold
+        return held
 
     def keep(self) -> None:
         """Say that the owner lives, where it is time to.
@@ -414,8 +417,8 @@ class OwnedChannel:
         self._keep_at = asked_at + KEEP_EVERY_SECONDS
         self._offset: float = answer[1] - asked_at * _MICRO
 
-    def _state(self) -> tuple[str, str, str, str, str]:
-        """The log, the cut, its moment, until when the channel is held back, and whether this is the end."""
+    def _state(self) -> tuple[str, str, str, str]:
+        """The log, what 429s have taught, until when nothing is sent, and whether this is the end."""
 
         def moment(local: float) -> str:
             return f"{self._offset + local * _MICRO:.0f}" if math.isfinite(local) else ""
@@ -423,14 +426,17 @@ class OwnedChannel:
         with self._changed:
             now = self._limiter.monotonic()
             sent = [*self._log.sent, *[now] * self._log.open][-self._log.most :]
-            cut, cut_at = self._log.cut
-            return (
-                ",".join(moment(at) for at in sent),
-                f"{cut:.3f}",
-                moment(cut_at),
-                moment(self._log.held_until),
-                "1" if self._ending else "0",
+            learned = self._log.learned
+            held_until = moment(learned.held_until)
+            fields = (
+                f"{learned.cut:.3f}",
+                moment(learned.cut_at),
+                f"{learned.slack:.4f}",
+                moment(learned.refused_at),
+                held_until,
             )
+            ending = "1" if self._ending else "0"
+            return ",".join(map(moment, sent)), ",".join(fields), held_until, ending
 
 
 def _text(value: bytes | str) -> str:

@@ -10,8 +10,12 @@ right now. Stamped before sending instead, and slowed down by a busy machine, 26
 Besides, uploads keep a distance, a little less than an even pace would: there are no bursts, and what a busy
 moment has delayed is made up for.
 
-After a 429 the pace falls to three quarters at once, and grows again by :data:`GROWTH` a second: whoever else
-uploads on the number is made room for, and the whole allowance is found again when he stops.
+A 429 has one of two reasons, and they are told apart by whether more of them follow:
+
+* The network delivered some uploads late, close upon the next ones. Windows become :data:`SLACK_STEP` longer,
+  and lose half of what they gained in :data:`SLACK_HALVES` seconds: a channel learns what its network needs.
+* Somebody else uploads on the number. The pace falls to three quarters, and grows again by :data:`GROWTH` a
+  second: there is room for the other, and the whole allowance is found again when he stops.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 #: "A limit of 25 requests per second (RPS) per phone number."
 PROVIDER_LIMIT_PER_SECOND = 25
@@ -27,12 +32,40 @@ PROVIDER_LIMIT_PER_SECOND = 25
 MARGIN_SECONDS = 0.002
 #: The distance of two uploads, as a part of the one that an even pace would have.
 DISTANCE = 0.8
-#: What a 429 leaves of the pace.
+#: Seconds that a 429 adds to a window, up to the most; and in which half of what was added is gone.
+SLACK_STEP = 0.010
+MOST_SLACK = 0.100
+SLACK_HALVES = 300.0
+#: Seconds within which a second 429 means that somebody else uploads on the number; and those within which it
+#: still belongs to the first.
+REPEATED_WITHIN = 5.0
+SAME_AS_FIRST = 0.5
+#: What remains of the pace then.
 CUT = 0.75
-#: Uploads a second that the pace grows by in each second after a 429.
+#: Uploads a second that the pace grows by in each second after that.
 GROWTH = 0.5
-#: 429s that come so soon after the first belong to the same overshoot.
-SAME_CUT_SECONDS = 1.0
+#: Seconds that nothing is sent after a 429 that does not say how long: the first one, and others.
+HOLD_AFTER_FIRST = 0.2
+HOLD_AFTER_OTHERS = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learned:
+    """What a channel's 429s have taught; moments are those of the log.
+
+    Attributes:
+        cut: uploads a window, as the last cut left them.
+        cut_at: when that was.
+        slack: seconds by which windows were longer, after the last 429.
+        refused_at: when that was.
+        held_until: nothing begins before this.
+    """
+
+    cut: float = math.inf
+    cut_at: float = -math.inf
+    slack: float = 0.0
+    refused_at: float = -math.inf
+    held_until: float = -math.inf
 
 
 class SlidingLog:
@@ -57,26 +90,28 @@ class SlidingLog:
         self.sent: deque[float] = deque(maxlen=self.most)
         #: Begun, and not sent yet.
         self.open = 0
-        #: Nothing may begin before this, after a 429.
-        self.held_until = -math.inf
-        #: The pace after the last cut, in uploads a window, and the moment of that.
-        self.cut: tuple[float, float] = (float(self.most), -math.inf)
+        self.learned = Learned()
         self._begun_at = -math.inf
 
     def allowed(self, now: float) -> int:
         """Uploads that one window may hold at present."""
-        after_cut, at = self.cut
-        return int(min(self.most, max(1.0, after_cut + GROWTH * (now - at))))
+        grown = self.learned.cut + GROWTH * (now - self.learned.cut_at)
+        return int(min(self.most, max(1.0, grown)))
+
+    def slack(self, now: float) -> float:
+        """Seconds by which windows are longer at present, for a network that delivers unevenly."""
+        return self.learned.slack * math.exp2((self.learned.refused_at - now) / SLACK_HALVES)
 
     def earliest(self, now: float) -> float:
         """When the next upload may begin; infinite while that depends on one that is still being sent."""
         allowed = self.allowed(now)
+        window = self.window + self.slack(now)
         free = allowed - self.open
         if free <= 0:
             return math.inf
-        earliest = max(self.held_until, self._begun_at + DISTANCE * self.window / allowed)
+        earliest = max(self.learned.held_until, self._begun_at + DISTANCE * window / allowed)
         if len(self.sent) >= free:
-            earliest = max(earliest, self.sent[-free] + self.window)
+            earliest = max(earliest, self.sent[-free] + window)
         return earliest
 
     def begin(self, now: float) -> None:
@@ -93,16 +128,43 @@ class SlidingLog:
         """One that was begun was not sent at all."""
         self.open -= 1
 
-    def refused(self, now: float, *, hold: float) -> None:
-        """The provider answered 429: nothing begins for `hold` seconds, and the pace falls."""
-        self.held_until = max(self.held_until, now + hold)
-        if now - self.cut[1] >= SAME_CUT_SECONDS:
-            self.cut = (max(1.0, self.allowed(now) * CUT), now)
+    def refused(self, now: float, *, hold: float | None) -> float:
+        """The provider answered 429.
 
-    def adopt(self, sent: Iterable[float], *, cut: tuple[float, float], held_until: float) -> None:
-        """Go on from what somebody else's log knew last."""
+        Args:
+            now: the present.
+            hold: seconds for which it wants to see nothing; None where it did not say.
+
+        Returns:
+            Seconds for which nothing begins.
+        """
+        learned = self.learned
+        since = now - learned.refused_at
+        repeated = SAME_AS_FIRST <= since < REPEATED_WITHIN
+        if hold is None:
+            hold = HOLD_AFTER_OTHERS if repeated else HOLD_AFTER_FIRST
+        learned = replace(learned, held_until=max(learned.held_until, now + hold))
+        if repeated:
+            learned = replace(learned, cut=max(1.0, self.allowed(now) * CUT), cut_at=now, refused_at=now)
+        elif since >= REPEATED_WITHIN:
+            slack = min(self.slack(now) + SLACK_STEP, MOST_SLACK)
+            learned = replace(learned, slack=slack, refused_at=now)
+        self.learned = learned
+        return hold
+
+    def adopt(self, sent: Iterable[float], learned: Learned, *, after: float = 0.0) -> None:
+        """Go on from what somebody else's log knew last.
+
+        Args:
+            sent: moments.
+            learned: from 429s.
+            after: seconds to wait besides, so that channels that begin together do not go on in step.
+        """
         self.sent.extend(sorted(sent))
-        self.cut = cut
-        self.held_until = held_until
+        self.learned = learned
         if self.sent:
             self._begun_at = self.sent[-1]
+        if after:
+            self.learned = replace(
+                learned, held_until=max(learned.held_until, self._begun_at + self.window + after)
+            )

@@ -154,13 +154,24 @@ class AssetUnderUpload:
 def channels_with_uploads(
     connection: Connection, *, now: datetime, channel_id: str | None = None
 ) -> list[str]:
-    """The running channels that have something to upload now; of one channel alone, where it is given."""
+    """The running channels that have something to upload now, and nothing on its way to a worker.
+
+    Args:
+        connection: an open transaction.
+        now: the present.
+        channel_id: of this one alone.
+    """
     waiting = exists().where(
         Asset.channel_id == Channel.id,
         _IS_WAITING,
         or_(Asset.not_before.is_(None), Asset.not_before <= now),
     )
-    statement = select(Channel.id).where(Channel.paused_at.is_(None), waiting).order_by(Channel.id)
+    handed_out = exists().where(
+        Asset.channel_id == Channel.id, Asset.state == AssetState.CLAIMED, Asset.lease_until > now
+    )
+    statement = (
+        select(Channel.id).where(Channel.paused_at.is_(None), waiting, ~handed_out).order_by(Channel.id)
+    )
     if channel_id is not None:
         statement = statement.where(Channel.id == channel_id)
     return list(connection.execute(statement).scalars())
@@ -280,9 +291,10 @@ def _under_upload(rows: Iterable[Any]) -> list[AssetUnderUpload]:
 
 def renew_assets(connection: Connection, claims: Sequence[Claim], *, until: datetime) -> list[Claim]:
     """Keep the claims of a living worker from lapsing; answers those that it has lost all the same."""
-    held = lock_held(connection, claims)
+    tokens = _lock(connection, {claim.id for claim in claims})
+    held = [claim.id for claim in claims if tokens.get(claim.id) == claim.token]
     connection.execute(update(Asset).where(among(connection, Asset.id, held)).values(lease_until=until))
-    return [claim for claim in claims if claim.id not in held]
+    return [claim for claim in claims if tokens.get(claim.id) != claim.token]
 
 
 #: What a claim leaves behind when it ends.
@@ -314,18 +326,20 @@ def finish_asset(
 
 
 def lock_held(connection: Connection, claims: Sequence[Claim]) -> set[int]:
-    """Lock assets, in the one order in which everybody locks them; answers those whose claims are still held.
+    """Lock assets, and answer those whose claims are still held; one claim each."""
+    tokens = _lock(connection, [claim.id for claim in claims])
+    return {claim.id for claim in claims if tokens.get(claim.id) == claim.token}
 
-    See :func:`want_asset` for the order.
-    """
-    tokens = {claim.id: claim.token for claim in claims}
-    rows = connection.execute(
+
+def _lock(connection: Connection, asset_ids: Collection[int]) -> dict[int, int]:
+    """Lock assets, in the order in which everybody does (see :func:`want_assets`); answers their tokens."""
+    statement = (
         select(Asset.id, Asset.token)
-        .where(Asset.id.in_(tokens))
+        .where(among(connection, Asset.id, asset_ids))
         .order_by(Asset.channel_id, Asset.sha256)
         .with_for_update()
     )
-    return {row.id for row in rows if row.token == tokens[row.id]}
+    return {row.id: row.token for row in connection.execute(statement)}
 
 
 def finish_uploads(connection: Connection, asset_ids: Collection[int]) -> None:
@@ -445,7 +459,11 @@ def want_assets(connection: Connection, new: Sequence[NewAsset]) -> dict[tuple[s
                 # The newest source is the likeliest to be there still when a refresh needs it.
                 "source": given.source,
                 "due_at": case(
-                    (Asset.state.not_in((AssetState.WAITING, AssetState.CLAIMED)), given.due_at),
+                    # Not NOT IN: its list could not be given once for many rows.
+                    (
+                        and_(Asset.state != AssetState.WAITING, Asset.state != AssetState.CLAIMED),
+                        given.due_at,
+                    ),
                     (Asset.due_at > given.due_at, given.due_at),
                     else_=Asset.due_at,
                 ),

@@ -99,7 +99,15 @@ def _engine(url: URL) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
-    return create_engine(url, pool_pre_ping=True, pool_size=5, max_overflow=10, hide_parameters=True)
+    return create_engine(
+        url,
+        pool_pre_ping=True,
+        pool_size=5,
+        max_overflow=10,
+        # The connection that was used last has its statements prepared.
+        pool_use_lifo=True,
+        hide_parameters=True,
+    )
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, exists, func, select, update
+from sqlalchemy import Connection, func, select, update
 
 from models.asset import Asset, AssetState, Priority
 from models.bulk import among
@@ -15,24 +15,19 @@ from models.media import Media
 from models.parts import parts
 
 
-def needed(at: datetime) -> ColumnElement[bool]:
-    """A condition on :class:`Asset`: some campaign needs it at this moment."""
-    return (
-        exists()
-        .where(
-            Item.asset_id == Asset.id,
-            Campaign.id == Item.campaign_id,
-            Campaign.cancelled_at.is_(None),
-            Campaign.keep_until > at,
-        )
-        .correlate(Asset)
-    )
-
-
 def needed_now(connection: Connection, asset_ids: Collection[int], *, now: datetime) -> set[int]:
-    """Those of the assets that some campaign needs."""
-    statement = select(Asset.id).where(among(connection, Asset.id, asset_ids), needed(now))
-    return set(connection.execute(statement).scalars())
+    """Those of the assets that some campaign needs: it is not cancelled, and is still to be kept."""
+    statement = (
+        select(Item.asset_id)
+        .join(Campaign, Campaign.id == Item.campaign_id)
+        .where(
+            among(connection, Item.asset_id, asset_ids),
+            Campaign.cancelled_at.is_(None),
+            Campaign.keep_until > now,
+        )
+        .distinct()
+    )
+    return {asset_id for asset_id in connection.execute(statement).scalars() if asset_id is not None}
 
 
 def needed_until(connection: Connection, asset_ids: Collection[int]) -> dict[int, datetime]:

@@ -67,7 +67,7 @@ def _hand_out_uploads(context: Context, channel_id: str | None) -> int:
 
 
 def _without_an_owner(context: Context, channels: Sequence[str]) -> list[str]:
-    """The channels that nobody uploads on, or was asked to, and that the provider does not hold back.
+    """The channels that nobody uploads on, and that the provider does not hold back.
 
     Whoever uploads on a channel goes on while there is something to upload.
     """
@@ -79,9 +79,7 @@ def _without_an_owner(context: Context, channels: Sequence[str]) -> list[str]:
     return [
         channel
         for channel in channels
-        if not outlook[channel].owned
-        and not outlook[channel].asked
-        and outlook[channel].held_back <= context.settings.horizon
+        if not outlook[channel].owned and outlook[channel].held_back <= context.settings.horizon
     ]
 
 

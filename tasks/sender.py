@@ -1,9 +1,9 @@
 """Send the files of one channel, as fast as its owner may.
 
 While one file waits for its slot, all that can be done before is done: it is opened and hashed, and its
-connection stands. So no slot is lost to a slow disk, and what follows a slot is sending and nothing else. One
-thread sends a channel's small files, one after the other, and does not wait for their answers; only what takes
-its time (large files, files from the network, new connections) has threads of its own.
+connection stands. So no slot is lost to a slow disk, and what follows a slot is sending and nothing else.
+One thread sends a channel's small files, one after the other, and does not wait for their answers; only what
+takes its time (large files, files from the network, new connections) has threads of its own.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from greenroom.errors import (
     Throttled,
 )
 from greenroom.limiter import OwnedChannel
-from greenroom.provider import Line, UploadContent
+from greenroom.provider import UploadContent
 from greenroom.sources import is_url, local_copy
 from models.asset import AssetUnderUpload
 from models.claim import Claim
@@ -224,12 +224,11 @@ class Sender:
                     if not self._driven:
                         return
                 continue
-            line = self._context.provider.idle_line()
-            if line is None:
-                # Connecting takes its time, and files that follow may find a connection by then.
-                self._context.upload_threads.submit(self._send, job, None)
+            if self._context.provider.has_line():
+                self._send(job)
             else:
-                self._send(job, line)
+                # Connecting takes its time, and files that follow may find a connection by then.
+                self._context.upload_threads.submit(self._send, job)
 
     def _stream(self, job: Job, way: Way) -> None:
         """Send one file, and wait for its answer."""
@@ -250,7 +249,7 @@ class Sender:
                 )
             self._end(job, media_id)
 
-    def _send(self, job: Job, line: Line | None) -> None:
+    def _send(self, job: Job) -> None:
         """Send one file; its answer comes by itself."""
         with self._dealing_with(job, Way.AT_ONCE) as take_turn, local_copy(job.asset.source) as path:
             self._context.provider.upload_later(
@@ -258,7 +257,6 @@ class Sender:
                 content=_content(job.asset, path),
                 mime_type=job.asset.mime_type,
                 file_name=job.asset.file_name,
-                line=line,
                 before_sending=take_turn,
                 after_sending=self._channel.sent,
                 done=lambda result: self._end(job, result),

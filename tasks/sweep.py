@@ -5,6 +5,7 @@ from __future__ import annotations
 from greenroom.task_names import TaskName
 from models.asset import sweep_assets
 from models.item import sweep_items
+from models.statistics import refresh_statistics
 from tasks.context import Context, Message, announce
 
 #: Rows put back in one transaction.
@@ -13,6 +14,7 @@ CHUNK = 500
 
 def sweep(context: Context) -> dict[str, int]:
     """Put back lapsed claims; answers how many inspections and uploads."""
+    _refresh_statistics(context)
     most = context.settings.max_attempts
     inspections = uploads = 0
     while True:
@@ -26,3 +28,9 @@ def sweep(context: Context) -> dict[str, int]:
                 summary = f"{inspections + uploads} files of silent workers are back"
                 announce(context, Message(name=TaskName.DISPATCH, args=[], summary=summary))
             return {"inspections": inspections, "uploads": uploads}
+
+
+def _refresh_statistics(context: Context) -> None:
+    """What follows finds its rows by index then; see `models.statistics`."""
+    with context.database.write() as connection:
+        refresh_statistics(connection)

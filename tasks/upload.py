@@ -168,16 +168,9 @@ class _Turn:
             self._owned.end_soon()
             summary = f"channel {self._channel.id} goes on elsewhere"
             announce(self._context, Message(name=TaskName.DISPATCH, args=[self._channel.id], summary=summary))
-        elif (
-            self._sender.waiting <= self._context.settings.batch_size
-            and not self._take_more()
-            and not self._sender.unsent
-        ):
-            # Whoever has the next file need not wait for the answers to these.
-            self._ending = True
-            self._owned.let_go()
-        if not self._ending:
-            self._owned.keep()
+        elif self._sender.waiting <= self._context.settings.batch_size:
+            self._take_more()
+        self._owned.keep()
 
     def _end(self, *, why: str, stop: bool = False) -> None:
         self._ending = True
@@ -199,14 +192,15 @@ class _Turn:
         except LimiterUnavailable:
             return False
 
-    def _take_more(self) -> bool:
-        """Claim the next files of the channel, the most urgent first; answers whether there were any."""
+    def _take_more(self) -> None:
+        """Claim the next files of the channel, the most urgent first."""
         context = self._context
         try:
             with context.database.write() as connection:
                 if get_channel(connection, self._channel.id) != self._channel:
                     # Paused, or given another key or life: whoever begins anew reads it all.
-                    return False
+                    self._ending = True
+                    return
                 taken = claim_and_take_assets(
                     connection,
                     self._channel.id,
@@ -217,9 +211,8 @@ class _Turn:
                 wanted = _still_wanted(context, connection, taken)
         except DatabaseUnavailable as error:
             logger.warning("No more files of channel %s could be claimed: %s", self._channel.id, error)
-            return False
+            return
         self._sender.add(Job(asset=asset) for asset in wanted)
-        return bool(taken)
 
     def _try_second_sources(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
         """Begin again with files whose source failed them and that may be had elsewhere; answers the rest."""

@@ -6,6 +6,8 @@ import os
 import shutil
 import socket
 import subprocess
+import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -137,6 +139,26 @@ def sandbox() -> Iterator[RunningSandbox]:
         yield running
 
 
+class PassingTime:
+    """Time that passes by itself, and at once where somebody sleeps: for the workers and for the sandbox."""
+
+    def __init__(self, sandbox: RunningSandbox) -> None:
+        self.slept: list[float] = []
+        self._sandbox = sandbox
+        self._lock = threading.Lock()
+
+    def monotonic(self) -> float:
+        """Seconds, as by time.monotonic."""
+        return time.monotonic() + sum(self.slept)
+
+    def sleep(self, seconds: float) -> None:
+        """Be somewhat later."""
+        with self._lock:
+            # The sandbox first: it must never see what workers send after a pause without the pause.
+            self._sandbox.advance(seconds)
+            self.slept.append(seconds)
+
+
 @dataclass(kw_only=True)
 class World:
     """A task's context, and what a test wants to do with it."""
@@ -145,7 +167,7 @@ class World:
     clock: ManualClock
     sandbox: RunningSandbox
     published: list[Message] = field(default_factory=list)
-    slept: list[float] = field(default_factory=list)
+    passing: PassingTime
 
     @property
     def database(self) -> Database:
@@ -195,30 +217,33 @@ def make_world(
                 "redis_url": redis_url,
                 "secret_key": secret_key,
                 "api_base_url": sandbox.url,
+                # Passing time jumps while requests are on their way: less than what the sandbox takes.
+                "pace": 10,
                 **settings,
             }
         )
         published: list[Message] = []
-        slept: list[float] = []
+        passing = PassingTime(sandbox)
         clock = ManualClock(NOON)
         context = Context(
             settings=values,
             database=database,
             redis=redis,
-            limiter=Limiter(redis, pace=values.pace),
+            limiter=Limiter(redis, pace=values.pace, monotonic=passing.monotonic),
             provider=ProviderClient(base_url=values.api_base_url, read_timeout=10),
             vault=Vault(secret_key),
             clock=clock,
             publish=published.append,
-            sleep=slept.append,
+            sleep=passing.sleep,
         )
-        world = World(context=context, clock=clock, sandbox=sandbox, published=published, slept=slept)
+        world = World(context=context, clock=clock, sandbox=sandbox, published=published, passing=passing)
         made.append(world)
         return world
 
     yield make
     for world in made:
         world.context.upload_threads.shutdown()
+        world.context.other_threads.shutdown()
         world.context.provider.close()
 
 

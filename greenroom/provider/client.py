@@ -171,9 +171,9 @@ class ProviderClient:
         """Whether a file of so many bytes may be uploaded by :meth:`upload_later`."""
         return size <= LARGEST_AT_ONCE and not self._proxies and not self._redirects
 
-    def idle_line(self) -> Line | None:
-        """A connection for :meth:`upload_later` that stands already, if there is one."""
-        return self._lines.idle()
+    def has_line(self) -> bool:
+        """Whether a connection stands for :meth:`upload_later` that nobody uses."""
+        return self._lines.has_idle()
 
     def upload_later(
         self,
@@ -182,7 +182,6 @@ class ProviderClient:
         content: UploadContent,
         mime_type: str,
         file_name: str,
-        line: Line | None,
         before_sending: Callable[[], None],
         after_sending: Callable[[], None],
         done: Callable[[str | GreenroomError], None],
@@ -194,7 +193,6 @@ class ProviderClient:
             content: what to send, of a size that :meth:`sends_at_once`.
             mime_type: as there.
             file_name: as there.
-            line: a connection, to be used or given back; None to make one.
             before_sending: as there.
             after_sending: as there.
             done: called once, in another thread, with the media ID or the error that :meth:`upload` would
@@ -203,17 +201,15 @@ class ProviderClient:
         Raises:
             GreenroomError: as :meth:`upload`; nothing was stored.
         """
-        used = False
+        key = _usable(api_key)
+        body = MultipartBody(content, mime_type=mime_type, file_name=file_name)
+        request = b"".join((self._head(key, body), *body))
+        line = self._line()
         try:
-            key = _usable(api_key)
-            body = MultipartBody(content, mime_type=mime_type, file_name=file_name)
-            request = b"".join((self._head(key, body), *body))
-            line = line or self._line()
             before_sending()
-            used = True
-        finally:
-            if line is not None and not used:
-                self._lines.give_back(line)
+        except BaseException:
+            self._lines.give_back(line)
+            raise
         problem = ""
         try:
             self._lines.send(line, request)

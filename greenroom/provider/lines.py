@@ -1,9 +1,9 @@
 """Connections on which small uploads are sent whole, while one thread waits for all of their answers.
 
-Threads that send and then wait for their answers cost more than the uploads themselves: at 25 uploads a second
-on each of 20 numbers there are a hundred of them, which hand the interpreter to each other thirty times an
-upload. Here, whoever sends goes on as soon as the last byte is out, and answers are read as they come. See
-docs/decisions/0014.
+Threads that send and then wait for their answers cost more than the uploads themselves: at 25 uploads a
+second on each of 20 numbers there are a hundred of them, and they hand the interpreter to each other thirty
+times an upload. Here, whoever sends goes on as soon as the last byte is out, and answers are read as they
+come. See docs/decisions/0014.
 
 urllib3 connects (names, TLS, certificates); what is sent and read on a connection that stands is done here.
 """
@@ -108,6 +108,10 @@ class Lines:
         self._waiting: dict[int, _Waiting] = {}
         self._selector: selectors.BaseSelector | None = None
         self._closed = False
+
+    def has_idle(self) -> bool:
+        """Whether there is a connection that nobody uses; it may have been closed by the other side."""
+        return bool(self._idle) and self._process == os.getpid()
 
     def idle(self) -> Line | None:
         """A connection that stands and that nobody uses, if there is one."""

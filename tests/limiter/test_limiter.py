@@ -1,184 +1,395 @@
-"""The pace of channels, against a real Valkey; time is read from it and never slept through."""
+"""One owner a channel, against a real Valkey; time is read from it and never slept through."""
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from itertools import pairwise
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from redis import Redis
 
 from greenroom.errors import LimiterUnavailable, NoSlotInTime, TransientError
 from greenroom.limiter import (
-    ABSURD_SECONDS,
-    COLD_START_SECONDS,
-    DEFAULT_PACE_PER_SECOND,
-    LONGEST_PUSH_BACK_SECONDS,
-    MOST_SLOTS,
-    PROVIDER_LIMIT_PER_SECOND,
+    ASKED_SECONDS,
+    KEEP_EVERY_SECONDS,
+    LONGEST_HOLD_SECONDS,
+    OWNED_SECONDS,
+    SHORT_OF_WORKERS_SECONDS,
     Limiter,
+    OwnedChannel,
+    OwnershipLost,
 )
+from greenroom.sliding_log import MARGIN_SECONDS
 
 CHANNEL = "4915112345678"
-KEY = f"greenroom:next-slot:{CHANNEL}"
+KEY = f"greenroom:channel:{CHANNEL}"
+ASKED = "greenroom:asked"
+#: How much later than at its earliest an upload may begin on a channel that nothing is known of.
+FULL_SECOND = 1 + MARGIN_SECONDS
+A_PHASE = 1 / 25
 
 
 class FakeTime:
-    """A monotonic clock that moves only when somebody sleeps, by what was asked for plus ``oversleep``."""
+    """A monotonic clock that moves when somebody sleeps, and does something on the way if it is told to."""
 
-    def __init__(self, *oversleep: float) -> None:
+    def __init__(self) -> None:
         self.now = 1000.0
         self.slept: list[float] = []
-        self._oversleep = list(oversleep)
+        self.meanwhile: Callable[[], None] = lambda: None
 
     def monotonic(self) -> float:
         """Seconds, as by time.monotonic."""
         return self.now
 
     def sleep(self, seconds: float) -> None:
-        """Sleep, as by time.sleep, and wake up late."""
+        """Sleep, as by time.sleep."""
         self.slept.append(seconds)
-        self.now += seconds + (self._oversleep.pop(0) if self._oversleep else 0.0)
+        self.now += seconds
+        self.meanwhile()
 
 
-def redis_now(redis: Redis) -> int:
-    """Redis's clock in microseconds."""
-    seconds, micro = redis.time()
-    return seconds * 1_000_000 + micro
+@pytest.fixture
+def passing() -> FakeTime:
+    """Time that only sleeping moves."""
+    return FakeTime()
 
 
-def set_next_slot(redis: Redis, seconds_from_now: float) -> int:
-    """Store a channel's next free slot, relative to now."""
-    slot = redis_now(redis) + round(seconds_from_now * 1_000_000)
-    redis.set(KEY, slot)
-    return slot
+@pytest.fixture
+def limiter(limiter_redis: Redis, passing: FakeTime) -> Limiter:
+    """A limiter in that time."""
+    return Limiter(limiter_redis, monotonic=passing.monotonic)
 
 
-def test_the_default_pace_leaves_room_for_jitter() -> None:
-    """26 slots at the default pace span more than the provider's one second, by at least 20 ms."""
-    assert PROVIDER_LIMIT_PER_SECOND / DEFAULT_PACE_PER_SECOND > 1.02
+def own(limiter: Limiter, passing: FakeTime, channel_id: str = CHANNEL) -> OwnedChannel:
+    """Become the owner of a channel that is free."""
+    return limiter.own(channel_id, timeout=0, sleep=passing.sleep)
 
 
-def test_slots_follow_each_other_at_the_interval(limiter_redis: Redis) -> None:
-    """Consecutive reservations on a busy channel are exactly one interval apart."""
-    limiter = Limiter(limiter_redis, pace=20)
-    slots = [limiter.take(CHANNEL).slot for _ in range(30)]
-    assert {after - before for before, after in pairwise(slots)} == {50_000}
+def send(owned: OwnedChannel, passing: FakeTime, uploads: int = 1) -> list[float]:
+    """Upload in no time; answers when each began."""
+    began = []
+    for _ in range(uploads):
+        owned.wait(timeout=30, sleep=passing.sleep)
+        began.append(passing.now)
+        owned.sent()
+    return began
 
 
-def test_an_interval_is_rounded_up(limiter_redis: Redis) -> None:
-    """Rounding never makes the pace faster than asked."""
-    assert Limiter(limiter_redis, pace=24).interval == 41_667
+def let_time_pass(redis: Redis, seconds: float) -> None:
+    """As if all that Redis knows of had happened so much earlier."""
+    micro = round(seconds * 1_000_000)
+    stored = redis.hgetall(KEY)
+    row = {bytes(name).decode(): bytes(value).decode() for name, value in stored.items()}  # type: ignore[arg-type] # this client does not decode
+    for name in ("until", "held_until"):
+        if row.get(name) not in (None, "", "0"):
+            row[name] = str(int(row[name]) - micro)
+    if "log" in row:
+        row["log"] = ",".join(str(int(moment) - micro) for moment in row["log"].split(",") if moment)
+    redis.hset(KEY, mapping=row)
 
 
-def test_several_slots_in_one_call(limiter_redis: Redis) -> None:
-    """A reservation of n slots keeps the next caller off for n intervals."""
-    limiter = Limiter(limiter_redis, pace=10)
-    first = limiter.take(CHANNEL, 50)
-    assert limiter.take(CHANNEL).slot - first.slot == 50 * 100_000
+def test_a_new_channel_begins_after_a_full_second(limiter: Limiter, passing: FakeTime) -> None:
+    """Nothing is known of the last second, so it is taken to have been full."""
+    (began,) = send(own(limiter, passing), passing)
+    assert FULL_SECOND <= began - 1000.0 <= FULL_SECOND + A_PHASE
 
 
-def test_an_idle_channel_goes_at_once_and_saves_nothing_up(limiter_redis: Redis) -> None:
-    """After a pause the first slot is now, the second an interval later: the burst is one."""
-    limiter = Limiter(limiter_redis, pace=10)
-    set_next_slot(limiter_redis, -3600)
-    first = limiter.take(CHANNEL)
-    assert first.wait == 0
-    assert limiter.take(CHANNEL).slot == first.slot + 100_000
+def test_there_is_one_owner(limiter: Limiter, passing: FakeTime) -> None:
+    """Whoever comes second is told so when his patience ends."""
+    own(limiter, passing)
+    with pytest.raises(NoSlotInTime, match=CHANNEL):
+        limiter.own(CHANNEL, timeout=2, sleep=passing.sleep)
+    assert sum(passing.slept) == pytest.approx(2)
 
 
-def test_an_unknown_channel_starts_a_second_from_now(limiter_redis: Redis) -> None:
-    """A wiped Redis cannot know what was sent in the last second, so it counts as full."""
-    limiter = Limiter(limiter_redis)
-    assert limiter.reserve(CHANNEL) == COLD_START_SECONDS
-    limiter_redis.flushall()
-    assert limiter.reserve(CHANNEL) == COLD_START_SECONDS
+def test_many_who_want_a_channel_never_have_it_together(limiter_redis: Redis) -> None:
+    """Eight threads with a limiter each."""
+    owners = threading.Semaphore(1)
+
+    def work(_: int) -> bool:
+        owned = Limiter(limiter_redis).own(CHANNEL, timeout=60)
+        alone = owners.acquire(blocking=False)
+        owners.release()
+        owned.let_go()
+        return alone
+
+    with ThreadPoolExecutor(8) as threads:
+        assert all(threads.map(work, range(40)))
 
 
-def test_channels_do_not_share_a_pace(limiter_redis: Redis) -> None:
+def test_channels_do_not_share_an_owner(limiter: Limiter, passing: FakeTime) -> None:
     """One channel's backlog delays no other."""
-    limiter = Limiter(limiter_redis, pace=10)
-    limiter.reserve("one", 500)
-    assert limiter.reserve("another") == COLD_START_SECONDS
+    own(limiter, passing, "one")
+    own(limiter, passing, "another")
 
 
-def test_namespaces_do_not_share_a_pace(limiter_redis: Redis) -> None:
-    """Two installations on one Redis do not meet."""
-    Limiter(limiter_redis, namespace="a").reserve(CHANNEL, 500)
-    assert Limiter(limiter_redis, namespace="b").reserve(CHANNEL) == COLD_START_SECONDS
+def test_namespaces_do_not_meet(limiter_redis: Redis, passing: FakeTime) -> None:
+    """Two installations on one Redis."""
+    for namespace in ("a", "b"):
+        own(Limiter(limiter_redis, namespace=namespace, monotonic=passing.monotonic), passing)
 
 
-def test_the_key_never_expires(limiter_redis: Redis) -> None:
-    """A key that expired could give a slot out twice."""
-    limiter = Limiter(limiter_redis)
-    limiter.reserve(CHANNEL)
-    limiter.push_back(CHANNEL, 5)
-    assert limiter_redis.ttl(KEY) == -1
+def test_the_next_owner_goes_on_where_the_last_one_stopped(
+    limiter: Limiter, limiter_redis: Redis, passing: FakeTime
+) -> None:
+    """The log is handed on: not a second is lost, and none is too full."""
+    first = own(limiter, passing)
+    began = send(first, passing, 30)
+    # Redis's own clock stands still here: what is sent from now on is sent a while after that.
+    first.let_go()
+    second = own(limiter, passing)
+    (goes_on,) = send(second, passing)
+    assert began[-25] + FULL_SECOND - 0.05 <= goes_on <= began[-1] + FULL_SECOND + 0.05
+    second.let_go()
+    let_time_pass(limiter_redis, 10)
+    third = own(limiter, passing)
+    before = passing.now
+    assert send(third, passing) == [before]
 
 
-def test_a_429_holds_the_channel_back(limiter_redis: Redis) -> None:
-    """The next slot is at least as far away as the provider asked."""
-    limiter = Limiter(limiter_redis)
-    set_next_slot(limiter_redis, -10)
-    limiter.push_back(CHANNEL, 7)
-    assert 6 < limiter.reserve(CHANNEL) <= 7
+def test_an_owner_that_dies_is_owner_until_its_time_is_over(
+    limiter: Limiter, limiter_redis: Redis, passing: FakeTime
+) -> None:
+    """And the second before that is taken to have been full."""
+    own(limiter, passing)
+    let_time_pass(limiter_redis, OWNED_SECONDS - 0.5)
+    with pytest.raises(NoSlotInTime):
+        own(limiter, passing)
+    let_time_pass(limiter_redis, 0.5)
+    before = passing.now
+    (began,) = send(own(limiter, passing), passing)
+    assert FULL_SECOND - 0.2 <= began - before <= FULL_SECOND + A_PHASE
 
 
-def test_looking_at_the_next_slot_takes_none(limiter_redis: Redis) -> None:
-    """The dispatcher looks at each tick whether a channel is held back."""
-    limiter = Limiter(limiter_redis)
-    limiter.push_back(CHANNEL, 30)
-    before = limiter_redis.get(KEY)
-    assert 29 < limiter.delay(CHANNEL) <= 30
-    assert limiter_redis.get(KEY) == before
-    set_next_slot(limiter_redis, -5)
-    assert limiter.delay(CHANNEL) == 0
+def test_an_owner_says_that_it_lives_once_a_second(
+    limiter: Limiter, limiter_redis: Redis, passing: FakeTime
+) -> None:
+    """Whatever it sends, Redis is asked no more often than that."""
+    owned = own(limiter, passing)
+    limiter_redis.config_resetstat()
+    began = send(owned, passing, 200)
+    calls = limiter_redis.info("commandstats")["cmdstat_evalsha"]["calls"]
+    assert calls <= (began[-1] - 1000.0) / KEEP_EVERY_SECONDS + 1
 
 
-def test_a_429_never_brings_a_slot_nearer(limiter_redis: Redis) -> None:
-    """Pushing back by less than what is taken already changes nothing."""
-    limiter = Limiter(limiter_redis)
-    slot = set_next_slot(limiter_redis, 60)
-    for seconds in (0, -5, 1, 59, float("nan"), float("-inf")):
-        limiter.push_back(CHANNEL, seconds)
-    assert limiter.take(CHANNEL).slot == slot
+def test_what_an_owner_knew_outlives_it(limiter: Limiter, limiter_redis: Redis, passing: FakeTime) -> None:
+    """Each sign of life carries the log, and what 429s have taught."""
+    owned = own(limiter, passing)
+    send(owned, passing, 3)
+    assert owned.refused(5.0) == 5.0
+    owned.keep()
+    # By Redis's clock, which has stood still while the owner's went on.
+    assert 4 < limiter.look([CHANNEL])[CHANNEL].held_back < 7
+    let_time_pass(limiter_redis, OWNED_SECONDS)
+    with pytest.raises(NoSlotInTime) as caught:
+        own(limiter, passing).wait(timeout=0.1, sleep=passing.sleep)
+    assert caught.value.retry_after is not None
 
 
-@pytest.mark.parametrize("seconds", [86_400, 1e12, float("inf")])
-def test_an_absurd_retry_after_is_bounded(limiter_redis: Redis, seconds: float) -> None:
+def test_a_hold_goes_on_to_the_next_owner(limiter: Limiter, passing: FakeTime) -> None:
+    """A 429 is the channel's, not the worker's."""
+    first = own(limiter, passing)
+    first.refused(7.0)
+    first.let_go()
+    before = passing.now
+    (began,) = send(own(limiter, passing), passing)
+    assert 6.5 < began - before <= 7.1
+
+
+@pytest.mark.parametrize("seconds", [86_400.0, 1e12, float("inf")])
+def test_an_absurd_retry_after_is_bounded(limiter: Limiter, passing: FakeTime, seconds: float) -> None:
     """No single answer can stop a channel for more than ten minutes."""
-    limiter = Limiter(limiter_redis)
-    limiter.push_back(CHANNEL, seconds)
-    assert limiter.reserve(CHANNEL) <= LONGEST_PUSH_BACK_SECONDS
+    assert own(limiter, passing).refused(seconds) == LONGEST_HOLD_SECONDS
 
 
-@pytest.mark.parametrize("stored", [str(10**18), "1e300", "inf", "nan", "rubbish", ""])
-def test_a_slot_that_cannot_be_is_forgotten(limiter_redis: Redis, stored: str) -> None:
-    """After a clock set back, or a broken value, the channel starts as an unknown one does."""
-    limiter_redis.set(KEY, stored)
-    assert Limiter(limiter_redis).reserve(CHANNEL) == COLD_START_SECONDS
+def test_an_owner_that_ends_is_followed(limiter: Limiter, passing: FakeTime) -> None:
+    """The dispatcher may ask somebody else, who waits until the channel is let go."""
+    owned = own(limiter, passing)
+    assert limiter.look([CHANNEL])[CHANNEL].owned
+    owned.end_soon()
+    assert not limiter.look([CHANNEL])[CHANNEL].owned
+    passing.meanwhile = owned.let_go
+    limiter.own(CHANNEL, timeout=5, sleep=passing.sleep)
+    assert len(passing.slept) == 1
+    assert limiter.look([CHANNEL])[CHANNEL].owned
 
 
-@pytest.mark.parametrize("pace", [25, 1.2, 1, 0.1])
-def test_no_reservation_can_become_absurd(limiter_redis: Redis, pace: float) -> None:
-    """However much is reserved, what is stored stays below the bound at which it would be forgotten."""
-    limiter = Limiter(limiter_redis, pace=pace)
-    for slots in (1, MOST_SLOTS, MOST_SLOTS, MOST_SLOTS, 10, 1):
-        with suppress(NoSlotInTime):
-            limiter.reserve(CHANNEL, slots)
-    stored = limiter_redis.get(KEY)
-    assert isinstance(stored, bytes)
-    assert int(stored) - redis_now(limiter_redis) < ABSURD_SECONDS * 1_000_000
+def test_a_channel_that_is_let_go_is_not_sent_on(limiter: Limiter, passing: FakeTime) -> None:
+    """Files that still wait for a slot go back to the backlog."""
+    owned = own(limiter, passing)
+    owned.let_go()
+    assert owned.lost
+    with pytest.raises(OwnershipLost):
+        owned.wait(timeout=5, sleep=passing.sleep)
 
 
-@pytest.mark.parametrize("slots", [0, -1, MOST_SLOTS + 1])
-def test_an_impossible_number_of_slots(limiter_redis: Redis, slots: int) -> None:
-    """Nobody takes no slots, or so many that the channel is blocked for all others."""
-    with pytest.raises(ValueError, match="slots"):
-        Limiter(limiter_redis).reserve(CHANNEL, slots)
+def test_an_owner_that_was_asleep_finds_its_channel_gone(
+    limiter: Limiter, limiter_redis: Redis, passing: FakeTime
+) -> None:
+    """Whoever comes after it may have begun; it sends nothing more, and disturbs nobody by letting go."""
+    sleeper = own(limiter, passing)
+    let_time_pass(limiter_redis, OWNED_SECONDS)
+    other = own(limiter, passing)
+    passing.now += OWNED_SECONDS
+    with pytest.raises(OwnershipLost):
+        sleeper.wait(timeout=5, sleep=passing.sleep)
+    sleeper.let_go()
+    other.end_soon()
+    assert not other.lost
+
+
+def test_a_redis_that_was_wiped_learns_from_the_owner(
+    limiter: Limiter, limiter_redis: Redis, passing: FakeTime
+) -> None:
+    """It says again that it lives, and all that it knows, before anybody else may begin."""
+    owned = own(limiter, passing)
+    send(owned, passing, 5)
+    limiter_redis.flushall()
+    send(owned, passing, 40)
+    assert limiter.look([CHANNEL])[CHANNEL].owned
+    assert limiter_redis.hget(KEY, "log")
+
+
+def test_without_redis_an_owner_goes_on_until_its_time_is_over(
+    limiter: Limiter, limiter_redis: Redis, passing: FakeTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody else can begin before that. Then it waits, and says so in the end."""
+    owned = own(limiter, passing)
+    send(owned, passing)
+    last_word = passing.now
+
+    def away(*_: object) -> list[object]:
+        raise LimiterUnavailable("away")
+
+    monkeypatch.setattr(limiter, "go_on", away)
+    with pytest.raises(LimiterUnavailable):
+        send(owned, passing, 1000)
+    assert passing.now > last_word + OWNED_SECONDS
+    monkeypatch.undo()
+    assert send(owned, passing)
+    assert limiter_redis.hget(KEY, "owner")
+
+
+def test_a_redis_that_is_away(limiter_nowhere: Redis, passing: FakeTime) -> None:
+    """Nobody becomes an owner, and nothing is known."""
+    limiter = Limiter(limiter_nowhere, monotonic=passing.monotonic)
+    with pytest.raises(LimiterUnavailable) as caught:
+        limiter.own(CHANNEL, timeout=3, sleep=passing.sleep)
+    assert isinstance(caught.value, TransientError)
+    assert sum(passing.slept) == pytest.approx(3)
+    for ask in (
+        lambda: limiter.look([CHANNEL]),
+        limiter.short_of_workers,
+        lambda: limiter.note_asked(CHANNEL),
+    ):
+        with pytest.raises(LimiterUnavailable):
+            ask()
+
+
+def test_a_redis_that_comes_back_is_found(
+    limiter: Limiter, passing: FakeTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever waits for a channel goes on waiting."""
+    monkeypatch.setattr(limiter, "_keep", Limiter(Redis(port=1), monotonic=passing.monotonic)._keep)
+    passing.meanwhile = monkeypatch.undo
+    assert not limiter.own(CHANNEL, timeout=5, sleep=passing.sleep).lost
+
+
+def test_a_slot_too_far_away_is_not_waited_for(limiter: Limiter, passing: FakeTime) -> None:
+    """The file goes back to the backlog at once, with the time that it has."""
+    owned = own(limiter, passing)
+    owned.refused(60.0)
+    with pytest.raises(NoSlotInTime) as caught:
+        owned.wait(timeout=10, sleep=passing.sleep)
+    assert caught.value.retry_after == pytest.approx(60, abs=2)
+    assert passing.slept == []
+
+
+def test_as_many_as_a_window_holds_are_sent_at_once(limiter: Limiter, passing: FakeTime) -> None:
+    """The next one waits until one of them is sent, in another thread."""
+    owned = own(limiter, passing)
+    for _ in range(25):
+        owned.wait(timeout=30, sleep=passing.sleep)
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(owned.wait, timeout=30, sleep=passing.sleep)
+        assert not waiting.done()
+        owned.sent()
+        waiting.result(timeout=30)
+
+
+def test_a_slot_that_is_given_back_is_free(limiter_redis: Redis, passing: FakeTime) -> None:
+    """A file may turn out not to be wanted when its slot has come."""
+    owned = own(Limiter(limiter_redis, pace=1, monotonic=passing.monotonic), passing)
+    owned.wait(timeout=30, sleep=passing.sleep)
+    owned.give_back()
+    before = passing.now
+    (began,) = send(owned, passing)
+    assert began - before < 0.9
+
+
+def test_keys_do_not_expire(limiter: Limiter, limiter_redis: Redis, passing: FakeTime) -> None:
+    """One that did could forget the last second; there is a small one for each channel."""
+    owned = own(limiter, passing)
+    send(owned, passing, 40)
+    owned.let_go()
+    assert limiter_redis.ttl(KEY) == -1
+    assert (limiter_redis.memory_usage(KEY) or 0) < 1200
+
+
+@pytest.mark.parametrize(
+    "rubbish",
+    [
+        {"log": "rubbish", "learned": "rubbish", "owner": "", "until": "0"},
+        {"log": "nan,inf", "learned": ",,,,", "owner": "", "until": "nan"},
+        {"log": "1" * 30, "learned": "x,y,z,1,2", "owner": "", "until": ""},
+        {"owner": "somebody", "until": "9" * 17},
+        {"owner": "somebody"},
+    ],
+)
+def test_rubbish_is_not_believed(
+    limiter: Limiter, limiter_redis: Redis, passing: FakeTime, rubbish: dict[str, str]
+) -> None:
+    """A clock that was set back, or somebody else's hand: the channel goes on, no sooner than it should."""
+    limiter_redis.hset(KEY, items=[part for pair in rubbish.items() for part in pair])
+    limiter.look([CHANNEL])
+    assert send(own(limiter, passing), passing, 30)
+    assert passing.now < 1000.0 + 5
+
+
+def test_a_server_that_forgot_its_scripts(limiter: Limiter, limiter_redis: Redis, passing: FakeTime) -> None:
+    """A restarted Redis has no scripts; they are sent again."""
+    owned = own(limiter, passing)
+    limiter_redis.script_flush()
+    send(owned, passing, 40)
+    limiter_redis.script_flush()
+    owned.let_go()
+    own(limiter, passing)
+
+
+def test_a_client_that_decodes_its_answers(limiter_redis: Redis, passing: FakeTime) -> None:
+    """Redis clients with ``decode_responses`` serve as well."""
+    port = limiter_redis.connection_pool.connection_kwargs["port"]
+    with Redis(port=port, decode_responses=True) as decoding:
+        limiter = Limiter(decoding, monotonic=passing.monotonic)
+        owned = own(limiter, passing)
+        send(owned, passing, 30)
+        owned.let_go()
+        send(own(limiter, passing), passing)
+        assert limiter.look([CHANNEL])[CHANNEL].owned
+
+
+def test_workers_are_short_when_somebody_waits_for_one(limiter: Limiter, limiter_redis: Redis) -> None:
+    """Then those who have one pass it on sooner; a message that was lost does not count for ever."""
+    assert not limiter.short_of_workers()
+    limiter.note_asked(CHANNEL)
+    assert not limiter.short_of_workers()
+    for seconds, short in ((SHORT_OF_WORKERS_SECONDS + 0.1, True), (ASKED_SECONDS + 1, False)):
+        now, micro = limiter_redis.time()
+        limiter_redis.zadd(ASKED, {CHANNEL: (now - seconds) * 1_000_000 + micro})
+        assert limiter.short_of_workers() is short
+    limiter.note_begun(CHANNEL)
+    assert limiter_redis.zcard(ASKED) == 0
 
 
 @pytest.mark.parametrize("pace", [0, -1, float("nan"), float("inf")])
@@ -186,151 +397,3 @@ def test_an_impossible_pace(limiter_redis: Redis, pace: float) -> None:
     """A pace that is no positive number is refused at the door."""
     with pytest.raises(ValueError, match="pace"):
         Limiter(limiter_redis, pace=pace)
-
-
-def test_a_server_that_forgot_its_scripts(limiter_redis: Redis) -> None:
-    """A restarted Redis has no scripts; they are sent again."""
-    limiter = Limiter(limiter_redis, pace=10)
-    first = limiter.take(CHANNEL)
-    limiter_redis.script_flush()
-    assert limiter.take(CHANNEL).slot == first.slot + 100_000
-    limiter_redis.script_flush()
-    limiter.push_back(CHANNEL, 1)
-
-
-def test_a_client_that_decodes_its_answers(limiter_redis: Redis) -> None:
-    """Redis clients with ``decode_responses`` serve as well."""
-    port = limiter_redis.connection_pool.connection_kwargs["port"]
-    with Redis(port=port, decode_responses=True) as decoding:
-        assert Limiter(decoding).reserve(CHANNEL) == COLD_START_SECONDS
-
-
-def test_threads_never_get_the_same_slot(limiter_redis: Redis) -> None:
-    """8 threads with a limiter each take 400 slots: all distinct, all at least an interval apart."""
-    limiters = [Limiter(limiter_redis, pace=100) for _ in range(8)]
-
-    def work(limiter: Limiter) -> list[int]:
-        return [limiter.take(CHANNEL).slot for _ in range(50)]
-
-    with ThreadPoolExecutor(8) as threads:
-        slots = sorted(slot for taken in threads.map(work, limiters) for slot in taken)
-    assert len(set(slots)) == 400
-    assert min(after - before for before, after in pairwise(slots)) >= 10_000
-
-
-_STEPS = st.one_of(
-    st.tuples(st.just("take"), st.integers(1, 60)),
-    st.tuples(st.just("push"), st.floats(0, 30)),
-    st.tuples(st.just("idle"), st.floats(0, 5)),
-)
-
-
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(steps=st.lists(_STEPS, max_size=20), pace=st.floats(1, 25))
-def test_any_sequence_keeps_the_distance(
-    limiter_redis: Redis, steps: list[tuple[str, float]], pace: float
-) -> None:
-    """Whatever is reserved, pushed back or left idle: slots grow by an interval each and lie ahead."""
-    limiter_redis.flushall()
-    limiter = Limiter(limiter_redis, pace=pace)
-    taken: list[int] = []
-    earliest = 0
-    for step, amount in steps:
-        if step == "take":
-            try:
-                reservation = limiter.take(CHANNEL, int(amount))
-            except NoSlotInTime:
-                continue
-            assert reservation.slot >= max(reservation.now, earliest)
-            taken += [reservation.slot + n * limiter.interval for n in range(int(amount))]
-        elif step == "push":
-            earliest = redis_now(limiter_redis) + int(amount * 1_000_000)
-            limiter.push_back(CHANNEL, amount)
-        elif taken:  # idle: as if that much time had gone by, though never so that a slot comes back
-            stored = limiter_redis.get(KEY)
-            assert isinstance(stored, bytes)
-            limiter_redis.set(KEY, max(int(stored), taken[-1] + limiter.interval))
-    assert all(after - before >= limiter.interval for before, after in pairwise(taken))
-
-
-def test_waiting_sleeps_until_the_slot(limiter_redis: Redis) -> None:
-    """One reservation, one sleep of the length that it says."""
-    time = FakeTime()
-    set_next_slot(limiter_redis, 3)
-    Limiter(limiter_redis, monotonic=time.monotonic).wait(CHANNEL, timeout=10, sleep=time.sleep)
-    assert len(time.slept) == 1
-    assert 2.5 < time.slept[0] <= 3
-
-
-def test_a_slot_slept_through_is_thrown_away(limiter_redis: Redis) -> None:
-    """Woken too late, the limiter takes a later slot instead of sending into the next one."""
-    time = FakeTime(0.6)
-    limiter = Limiter(limiter_redis, pace=10, monotonic=time.monotonic)
-    slot = set_next_slot(limiter_redis, 3)
-    limiter.wait(CHANNEL, timeout=10, sleep=time.sleep)
-    assert len(time.slept) == 2
-    assert limiter.take(CHANNEL).slot == slot + 2 * limiter.interval
-
-
-def test_a_slightly_late_wake_up_is_used(limiter_redis: Redis) -> None:
-    """Being late by less than a third of the slack costs no slot."""
-    time = FakeTime()
-    limiter = Limiter(limiter_redis, monotonic=time.monotonic)
-    time = FakeTime(limiter.lateness * 0.9)
-    limiter = Limiter(limiter_redis, monotonic=time.monotonic)
-    limiter.wait(CHANNEL, timeout=10, sleep=time.sleep)
-    assert len(time.slept) == 1
-
-
-def test_a_machine_always_late_still_sends(limiter_redis: Redis) -> None:
-    """Where every wake-up is late, slots are not thrown away for ever."""
-    time = FakeTime(*[0.4] * 100)
-    limiter = Limiter(limiter_redis, monotonic=time.monotonic)
-    limiter.wait(CHANNEL, timeout=1000, sleep=time.sleep)
-    assert len(time.slept) == 5
-
-
-def test_no_slot_is_taken_that_comes_too_late(limiter_redis: Redis) -> None:
-    """A caller who cannot wait so long is told at once how long it would be, and takes nothing."""
-    time = FakeTime()
-    limiter = Limiter(limiter_redis, monotonic=time.monotonic)
-    slot = set_next_slot(limiter_redis, 60)
-    with pytest.raises(NoSlotInTime) as caught:
-        limiter.wait(CHANNEL, timeout=5, sleep=time.sleep)
-    assert caught.value.retry_after is not None
-    assert 55 < caught.value.retry_after <= 60
-    assert time.slept == []
-    assert limiter.take(CHANNEL).slot == slot
-
-
-def test_redis_away_waits_and_then_gives_up(limiter_nowhere: Redis) -> None:
-    """While Redis is away the wait goes on with growing pauses, to the deadline and no further."""
-    time = FakeTime()
-    with pytest.raises(LimiterUnavailable) as caught:
-        Limiter(limiter_nowhere, monotonic=time.monotonic).wait(CHANNEL, timeout=20, sleep=time.sleep)
-    assert isinstance(caught.value, TransientError)
-    assert sum(time.slept) == pytest.approx(20)
-    assert time.slept[:3] == [0.05, 0.1, 0.2]
-    assert max(time.slept) == 2.0
-
-
-def test_redis_back_in_time(limiter_redis: Redis) -> None:
-    """An outage shorter than the time-out only delays: here the server refuses commands for a while."""
-    time = FakeTime()
-    limiter_redis.config_set("maxmemory", 1)  # every write is refused
-
-    def sleep(seconds: float) -> None:
-        time.sleep(seconds)
-        if len(time.slept) == 3:
-            limiter_redis.config_set("maxmemory", 0)
-
-    Limiter(limiter_redis, monotonic=time.monotonic).wait(CHANNEL, timeout=20, sleep=sleep)
-    assert time.slept[-1] == COLD_START_SECONDS
-
-
-@pytest.mark.parametrize("ask", [lambda one: one.reserve(CHANNEL), lambda one: one.push_back(CHANNEL, 1)])
-def test_redis_away_is_a_typed_error(limiter_nowhere: Redis, ask: object) -> None:
-    """Reserving and pushing back say by their error that nothing may be sent."""
-    assert callable(ask)
-    with pytest.raises(LimiterUnavailable):
-        ask(Limiter(limiter_nowhere))

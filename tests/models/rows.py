@@ -11,9 +11,9 @@ from sqlalchemy import Row, select
 from greenroom.rules import Category
 from greenroom.verdict import Verdict
 from models import Asset, Item, Media
-from models.asset import NewAsset, queue_upload, want_asset
+from models.asset import NewAsset, queue_uploads, want_assets
 from models.campaign import save_campaign
-from models.item import NewItem, claim_items, record_verdict, save_items, take_items
+from models.item import Judged, NewItem, claim_items, record_verdicts, save_items, take_items
 from models.media import GivenId, record_media
 from tests.conftest import CHANNEL, World
 
@@ -51,9 +51,11 @@ def accepted_item(
         save_items(connection, campaign_id=campaign, due_at=send_at, items=[new])
         claims = claim_items(connection, limit=1, now=now, lease=LEASE)
         (item,) = take_items(connection, [one.claim for one in claims], now=now, lease=LEASE)
-        asset_id = want_asset(connection, new_asset(world, content, hours=hours, channel=channel))
-        record_verdict(connection, item.claim, verdict, asset_id=asset_id)
-        queue_upload(connection, asset_id)
+        (asset_id,) = want_assets(
+            connection, [new_asset(world, content, hours=hours, channel=channel)]
+        ).values()
+        record_verdicts(connection, [Judged(claim=item.claim, verdict=verdict, asset_id=asset_id)])
+        queue_uploads(connection, [asset_id])
     return asset_id
 
 
@@ -79,19 +81,16 @@ def ready_item(world: World, content: str, *, media_id: str, **where: Any) -> in
         connection.execute(Asset.__table__.update().where(Asset.id == asset_id).values(state="ready"))  # type: ignore[attr-defined] # declarative tables are Table objects
         given = GivenId(
             asset_id=asset_id,
+            channel_id=where.get("channel", CHANNEL),
+            rules=settings.life_rules(None),
             sha256=sha256(content),
             mime_type="image/jpeg",
             media_id=media_id,
             at=world.clock.now(),
+            look_at=world.clock.now(),
             current=True,
         )
-        record_media(
-            connection,
-            [given],
-            channel_id=where.get("channel", CHANNEL),
-            rules=settings.life_rules(None),
-            grace=settings.grace,
-        )
+        record_media(connection, [given], grace=settings.grace)
     return asset_id
 
 

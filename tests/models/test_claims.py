@@ -14,12 +14,11 @@ from models import AssetState
 from models.asset import (
     AssetClaim,
     claim_assets,
-    count_handed_out,
     finish_asset,
     renew_assets,
     sweep_assets,
     take_assets,
-    want_asset,
+    want_assets,
 )
 from models.claim import Claim
 from models.item import claim_items, postpone_item, renew_items, take_items
@@ -138,15 +137,6 @@ def test_the_earliest_send_time_goes_first_and_refreshes_last(world: World) -> N
     assert [asset.claim.id for asset in claim(world)] == [soon, late]
 
 
-def test_claims_count_as_handed_out_until_they_lapse(world: World) -> None:
-    """So a dead worker's share of the channel's pace is given to others."""
-    accepted_item(world, "a")
-    claim(world)
-    with world.database.read() as connection:
-        assert count_handed_out(connection, CHANNEL, now=world.clock.now()) == 1
-        assert count_handed_out(connection, CHANNEL, now=world.clock.now() + LEASE) == 0
-
-
 @pytest.mark.parametrize("threads", [4])
 def test_two_dispatchers_never_claim_one_asset_twice(world: World, threads: int) -> None:
     """Many at once: each asset is handed out exactly once."""
@@ -195,7 +185,7 @@ def test_an_upload_and_an_inspection_never_wait_for_each_other(world: World) -> 
     upload = threading.Thread(target=lambda: taken.extend(take(world, *claims)))
     with world.database.write() as connection:
         for content in reversed(contents):
-            want_asset(connection, new_asset(world, content))
+            want_assets(connection, [new_asset(world, content)])
             if not upload.ident:
                 upload.start()
                 wait_until_blocked(world)

@@ -67,6 +67,10 @@ class DirectProvider(ProviderClient):
         self.rules.close()
         super().close()
 
+    def sends_at_once(self, size: int) -> bool:  # noqa: ARG002 - the client's own signature
+        """Nothing: there is one thread, which waits for every answer."""
+        return False
+
     def upload(
         self,
         api_key: SecretStr,
@@ -75,9 +79,11 @@ class DirectProvider(ProviderClient):
         mime_type: str,
         file_name: str,
         before_sending: Callable[[], None] = lambda: None,
+        after_sending: Callable[[], None] = lambda: None,
     ) -> str:
         """As the client's; the content is read and compared as it is there."""
         before_sending()
+        after_sending()
         number = self._number(Endpoint.UPLOAD, api_key)
         with content.open() as file:
             data = file.read()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections import Counter
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from redis import Redis
 from sqlalchemy import Row, select
 
 from greenroom.clock import ManualClock
-from greenroom.limiter import Limiter
+from greenroom.limiter import ChannelOutlook, Limiter
 from greenroom.settings import Settings
+from greenroom.sliding_log import PROVIDER_LIMIT_PER_SECOND
 from greenroom.task_names import TaskName
 from greenroom.vault import Vault, new_secret_key
 from models import Database, Media
@@ -50,37 +52,76 @@ class Violation(AssertionError):
     """A promise was broken; the text says which and for whom."""
 
 
-class MovingLimiter(Limiter):
+class MovingChannel:
     """A pace that is kept by moving the clock on, instead of by waiting."""
 
-    def __init__(self, clock: ManualClock, pace: float) -> None:
-        super().__init__(Redis(), pace=pace)
+    lost = False
+
+    def __init__(self, clock: ManualClock, channel_id: str) -> None:
+        self.channel_id = channel_id
         self._clock = clock
 
-    def wait(self, channel_id: str, *, timeout: float, sleep: object = None) -> None:  # noqa: ARG002 - the limiter's
+    def wait(self, **_: object) -> None:
         """The slot comes at once, a twenty-fifth of a second later."""
-        self._clock.advance(timedelta(microseconds=self.interval))
+        self._clock.advance(timedelta(seconds=1 / PROVIDER_LIMIT_PER_SECOND))
 
-    def delay(self, channel_id: str) -> float:  # noqa: ARG002 - the limiter's
-        """There is always a slot."""
-        return 0.0
-
-    def push_back(self, channel_id: str, seconds: float) -> None:  # noqa: ARG002 - the limiter's
-        """Time passes instead."""
+    def refused(self, retry_after: float | None) -> float:
+        """Time passes instead of the channel's being held back."""
+        seconds = 1.0 if retry_after is None else retry_after
         self._clock.advance(timedelta(seconds=seconds))
+        return seconds
+
+    def sent(self) -> None:
+        """Nobody else sends."""
+
+    give_back = keep = end_soon = let_go = sent
+
+
+class MovingLimiter(Limiter):
+    """Gives a channel to whoever wants it: the simulation has one thread."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        super().__init__(Redis())
+        self._clock = clock
+
+    def own(self, channel_id: str, **_: object) -> MovingChannel:  # type: ignore[override] # see there
+        """The channel."""
+        return MovingChannel(self._clock, channel_id)
+
+    def look(self, channel_ids: Sequence[str]) -> dict[str, ChannelOutlook]:
+        """All are free."""
+        return dict.fromkeys(channel_ids, ChannelOutlook(owned=False, held_back=0.0))
+
+    def note_asked(self, channel_id: str) -> None:
+        """Nobody is short of workers."""
+
+    note_begun = note_asked
 
 
 class AtOnce(Executor):
-    """Work is done where it is asked for: the simulation has one thread, and one order of things."""
+    """Work is done where it is asked for: the simulation has one thread, and one order of things.
+
+    What is asked for by work that is being done is done after it.
+    """
+
+    def __init__(self) -> None:
+        self._asked: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
+        self._working = False
 
     def submit(self, work: Callable[..., Any], /, *args: Any, **named: Any) -> Future[Any]:
-        """Do it now."""
-        future: Future[Any] = Future()
-        try:
-            future.set_result(work(*args, **named))
-        except Exception as error:  # noqa: BLE001 - as every executor does
-            future.set_exception(error)
-        return future
+        """Do it now, or when what is being done is done."""
+        mine: Future[Any] = Future()
+        self._asked.append((partial(work, *args, **named), mine))
+        if not self._working:
+            self._working = True
+            while self._asked:
+                asked, future = self._asked.popleft()
+                try:
+                    future.set_result(asked())
+                except Exception as error:  # noqa: BLE001 - as every executor does
+                    future.set_exception(error)
+            self._working = False
+        return mine
 
 
 class SkewedClock:
@@ -153,15 +194,15 @@ class Theatre:
             settings=values,
             database=self.database,
             redis=Redis(),
-            limiter=MovingLimiter(self.clock, values.pace),
+            limiter=MovingLimiter(self.clock),
             provider=self.provider,
             vault=Vault(key),
             clock=self.workers_clock,
             publish=self.published.append,
             sleep=lambda seconds: self.clock.advance(timedelta(seconds=seconds)),
         )
-        # In the place of the cached property of that name.
-        vars(self.context)["upload_threads"] = AtOnce()
+        # In the place of the cached properties of those names.
+        vars(self.context)["upload_threads"] = vars(self.context)["other_threads"] = AtOnce()
         with self.database.write() as connection:
             for channel in self.channels:
                 add_channel(

@@ -13,7 +13,7 @@ from greenroom.reasons import Reason
 from greenroom.task_names import TaskName
 from greenroom.verdict import Verdict
 from models import DatabaseUnavailable
-from models.item import record_verdict
+from models.item import record_verdicts
 from tasks.dispatch import dispatch, from_json
 from tasks.inspect import inspect
 from tasks.prepare import prepare
@@ -129,14 +129,14 @@ def test_verdicts_are_written_again_after_a_failure_of_the_moment(
 ) -> None:
     """PostgreSQL may undo one of two transactions that wait for each other, or be started anew."""
     hand_over(world, make_image("a.jpg", 1), make_image("b.jpg", 2))
-    record, failures = record_verdict, [DatabaseUnavailable("away"), DatabaseUnavailable("away")]
+    record, failures = record_verdicts, [DatabaseUnavailable("away"), DatabaseUnavailable("away")]
 
-    def record_in_the_end(*args: Any, **more: Any) -> bool:
+    def record_in_the_end(*args: Any, **more: Any) -> set[int]:
         if failures:
             raise failures.pop()
         return record(*args, **more)
 
-    monkeypatch.setattr("tasks.inspect.record_verdict", record_in_the_end)
+    monkeypatch.setattr("tasks.inspect.record_verdicts", record_in_the_end)
     assert inspect_all(world) == {"accepted": 2, "rejected": 0, "postponed": 0}
-    assert len(world.slept) == 2
+    assert len(world.passing.slept) == 2
     assert [(row.state, row.attempts) for row in item_rows(world)] == [("accepted", 0)] * 2

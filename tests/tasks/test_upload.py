@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
 
 from greenroom import sources
+from greenroom.limiter import Limiter
 from greenroom.reasons import Reason
 from models.channel import get_channel
 from models.need import cancel_campaign
@@ -144,7 +146,7 @@ def test_a_broker_that_is_away_undoes_nothing(world: World, one_file: Path) -> N
         raise ConnectionRefusedError(msg)
 
     (claims,) = claims_handed_out(world)
-    context = dataclasses.replace(world.context, publish=away)
+    context = replace(world.context, publish=away)
     assert upload(context, CHANNEL, from_json(claims))["uploaded"] == 1
     assert len(media_rows(world)) == 1
     assert one_file.exists()
@@ -164,7 +166,7 @@ def test_a_fault_of_ours_costs_one_file_and_no_other_its_id(
             raise KeyError("nobody foresaw this")
         return sources.local_copy(source)
 
-    monkeypatch.setattr("tasks.upload.local_copy", local_copy)
+    monkeypatch.setattr("tasks.sender.local_copy", local_copy)
     claims = [claim for batch in claims_handed_out(world) for claim in batch]
     assert upload(world.context, CHANNEL, from_json(claims)) == {"uploaded": 5, "postponed": 0, "failed": 1}
     assert {row.media_id for row in media_rows(world)} == set(world.sandbox.live_media_ids(CANARY_KEY))
@@ -256,24 +258,27 @@ def test_a_campaign_cancelled_meanwhile_uploads_nothing(world: World, one_file: 
     assert one_file.exists()
 
 
-def test_an_id_whose_claim_was_lost_is_deleted_instead_of_forgotten(world: World, one_file: Path) -> None:
+def test_an_id_whose_claim_was_lost_is_deleted_instead_of_forgotten(
+    world: World, one_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A worker thought dead comes back with an ID: somebody else has uploaded the file meanwhile."""
     (claims,) = claims_handed_out(world)
-    taken_by_another = False
+    upload_of = world.context.provider.upload_later
 
-    def take_over(_: float) -> None:
-        # While this upload waits for its slot, its lease ends and another worker does the work.
-        nonlocal taken_by_another
-        if not taken_by_another:
-            taken_by_another = True
-            world.clock.advance(timedelta(minutes=2))
-            sweep(world.context)
-            (again,) = claims_handed_out(world)
-            world.slept.clear()
-            other = upload_in_another_world(world, again)
-            assert other["uploaded"] == 1
+    def take_over(*args: Any, **more: Any) -> None:
+        # While this upload is on its way, its lease ends and another worker does the work.
+        monkeypatch.undo()
+        world.clock.advance(timedelta(minutes=2))
+        sweep(world.context)
+        world.published.clear()
+        other = replace(world.context, limiter=Limiter(world.context.redis, namespace="another"))
+        dispatch(other)
+        (message,) = (message for message in world.published if message.name == "media.upload")
+        assert upload(other, CHANNEL, from_json(message.args[1]))["uploaded"] == 1
+        other.upload_threads.shutdown()
+        upload_of(*args, **more)
 
-    object.__setattr__(world.context, "sleep", take_over)
+    monkeypatch.setattr(world.context.provider, "upload_later", take_over)
     assert upload(world.context, CHANNEL, from_json(claims))["uploaded"] == 1
     first, second = media_rows(world)
     assert (first.is_current, second.is_current) == (True, False)
@@ -281,14 +286,3 @@ def test_an_id_whose_claim_was_lost_is_deleted_instead_of_forgotten(world: World
     retire(world.context)
     assert world.sandbox.live_media_ids(CANARY_KEY) == [first.media_id]
     assert one_file.exists()
-
-
-def upload_in_another_world(world: World, claims: list[list[int]]) -> dict[str, int]:
-    """Upload as a second worker process would, with threads of its own."""
-    from dataclasses import replace  # noqa: PLC0415 - used here alone
-
-    other = replace(world.context, sleep=lambda _: None)
-    try:
-        return upload(other, CHANNEL, from_json(claims))
-    finally:
-        other.upload_threads.shutdown()
