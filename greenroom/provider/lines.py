@@ -49,8 +49,8 @@ class Answered:
     """What came of a request.
 
     Attributes:
-        answer: the whole answer, or None.
-        problem: why there is none, a clause for a sentence; empty where there is one.
+        answer: as much as came, if its status did; else None.
+        problem: why that is not all, a clause for a sentence; empty for a whole answer.
     """
 
     answer: AnswerParser | None
@@ -221,7 +221,6 @@ class Lines:
             data = waiting.line.sock.recv(_PIECE)
             if data:
                 parser.feed(data)
-                waiting.deadline = time.monotonic() + self._timeout
             else:
                 parser.end()
         except (BlockingIOError, ssl.SSLWantReadError):
@@ -242,7 +241,8 @@ class Lines:
         else:
             line.close()
         try:
-            waiting.done(Answered(answer=None if problem else parser, problem=problem))
+            # A status is an answer, even where the rest of it did not come.
+            waiting.done(Answered(answer=parser if parser.status else None, problem=problem))
         except Exception:
             # Whatever its owner makes of it: the others' answers are read all the same.
             logger.exception("An answer could not be dealt with, by a fault of Greenroom's own.")

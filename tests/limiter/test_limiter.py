@@ -86,7 +86,7 @@ def let_time_pass(redis: Redis, seconds: float) -> None:
             row[name] = str(int(row[name]) - micro)
     if "log" in row:
         row["log"] = ",".join(str(int(moment) - micro) for moment in row["log"].split(",") if moment)
-    redis.hset(KEY, mapping=row)
+    redis.hset(KEY, items=[part for pair in row.items() for part in pair])
 
 
 def test_a_new_channel_begins_after_a_full_second(limiter: Limiter, passing: FakeTime) -> None:

@@ -7,6 +7,7 @@ import io
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 from pydantic import SecretStr
 
 from greenroom.clock import ManualClock
+from greenroom.errors import GreenroomError, ProviderUnavailable
 from greenroom.provider import ProviderClient, UploadContent
 
 KEY = SecretStr("canary-key-7f3a9")
@@ -197,8 +199,40 @@ def content_of(data: bytes) -> UploadContent:
     )
 
 
-def upload(client: ProviderClient, content: UploadContent | bytes = b"some bytes", **options: object) -> str:
+class Way:
+    """How :func:`upload` uploads."""
+
+    later = False
+
+
+@pytest.fixture(params=["streamed", "at once"])
+def each_way(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Run a test with both ways of uploading: they must not differ but in what they cost."""
+    Way.later = request.param == "at once"
+    yield
+    Way.later = False
+
+
+def upload(client: ProviderClient, content: UploadContent | bytes = b"some bytes", **options: Any) -> str:
     """Upload with this key."""
     content = content_of(content) if isinstance(content, bytes) else content
-    given: dict[str, object] = {"mime_type": "image/jpeg", "file_name": "a.jpg", **options}
-    return client.upload(KEY, content=content, **given)  # type: ignore[arg-type]  # passed on as given
+    given: dict[str, Any] = {"mime_type": "image/jpeg", "file_name": "a.jpg", **options}
+    if not (Way.later and client.sends_at_once(content.size)):
+        return stream(client, content, **options)
+    given = {"before_sending": lambda: None, "after_sending": lambda: None, **given}
+    result: Future[str | GreenroomError] = Future()
+    client.upload_later(KEY, content=content, done=result.set_result, **given)
+    answer = result.result(timeout=30)
+    if not client.sends_at_once(content.size):
+        # It was redirected, and is sent the other way from now on, as a worker would.
+        assert isinstance(answer, ProviderUnavailable)
+        return stream(client, content, **options)
+    if isinstance(answer, GreenroomError):
+        raise answer
+    return answer
+
+
+def stream(client: ProviderClient, content: UploadContent | bytes = b"some bytes", **options: Any) -> str:
+    """Upload with this key, and wait for the answer."""
+    content = content_of(content) if isinstance(content, bytes) else content
+    return client.upload(KEY, content=content, **{"mime_type": "image/jpeg", "file_name": "a.jpg", **options})

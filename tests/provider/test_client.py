@@ -39,12 +39,16 @@ from tests.provider.conftest import (
     Request,
     StartClient,
     StartStandIn,
+    Way,
     content_of,
     read_body,
     reply,
+    stream,
     upload,
     write,
 )
+
+pytestmark = pytest.mark.usefixtures("each_way")
 
 LARGE = b"\x07" * 30_000_000
 STORED = reply(200, '{"id": "1094408688491179"}')
@@ -141,7 +145,7 @@ def test_another_process_gets_its_own_connections(
     server = stand_in(STORED)
     client = client_of(server)
     upload(client)
-    kept = client._sessions._idle
+    kept = [*client._sessions._idle, *client._lines._idle]
     monkeypatch.setattr("os.getpid", lambda: -1)
     upload(client)
     assert server.connections == 2
@@ -383,7 +387,7 @@ def test_a_permanent_redirect_keeps_method_and_body(stand_in: StartStandIn, clie
     """The page mentions 308; within the API the same upload is sent again, and takes a slot again."""
     server = stand_in(reply(308, "", "Location: /v2/media"), STORED)
     slots: list[int] = []
-    assert upload(client_of(server), b"the bytes", before_sending=lambda: slots.append(1))
+    assert stream(client_of(server), b"the bytes", before_sending=lambda: slots.append(1))
     first, second = server.requests
     assert (second.method, second.target) == ("POST", "/v2/media")
     assert second.body == first.body
@@ -408,7 +412,7 @@ def test_a_redirect_that_changes_the_method(
     """An upload or a deletion must not turn into something else."""
     server = stand_in(reply(status, "", "Location: /v2"))
     with pytest.raises(RedirectRefused):
-        upload(client_of(server))
+        stream(client_of(server))
     with pytest.raises(RedirectRefused):
         client_of(server).delete(KEY, "12")
     assert [request.target for request in server.requests] == ["/media", "/12"]
@@ -446,18 +450,30 @@ def test_the_key_never_goes_elsewhere(
     client = client_of(home)
     if status == 308:
         with pytest.raises(RedirectRefused):
-            upload(client)
+            stream(client)
     with pytest.raises(RedirectRefused):
         client.media_url(KEY, "12")
     assert other.connections == 0
     assert len(home.requests) <= 2
 
 
+def test_a_file_sent_at_once_is_sent_the_other_way_when_it_is_redirected(
+    stand_in: StartStandIn, client_of: StartClient
+) -> None:
+    """The other way follows redirects, which wait for a slot of their own; all further files take it."""
+    server = stand_in(reply(308, "", "Location: /v2/media"), STORED)
+    client = client_of(server)
+    assert client.sends_at_once(10)
+    assert upload(client) == "1094408688491179"
+    upload(client)
+    assert client.sends_at_once(10) is (not Way.later)
+
+
 def test_redirects_end(stand_in: StartStandIn, client_of: StartClient) -> None:
     """Three are followed, no more."""
     server = stand_in(reply(308, "", "Location: /media"))
     with pytest.raises(RedirectRefused, match="more than 3"):
-        upload(client_of(server))
+        stream(client_of(server))
     assert len(server.requests) == 4
 
 

@@ -28,6 +28,8 @@ from tests.provider.conftest import (
     write,
 )
 
+pytestmark = pytest.mark.usefixtures("each_way")
+
 ECHO = (
     f"bad key {KEY.get_secret_value()} at https://lookaside.fbsbx.com/whatsapp_business/attachments/?{QUERY}"
 )
