@@ -3,8 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# What is compared with is not installed beside what is developed.
+BENCH := .venv-bench
+BENCH_READY := $(BENCH)/.ready
 
-.PHONY: help setup demo demo-stay test lint mutants bench-limiter lock clean
+.PHONY: help setup demo demo-stay test lint mutants bench bench-quick lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +45,18 @@ mutants: $(READY) ## Change the lifecycle's rules in a thousand ways, and see th
 	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/mutants.txt
 	@$(BIN)/mutmut run && $(BIN)/mutmut results
 
+bench: $(BENCH_READY) ## Compare with what people use instead, and with the limits (some minutes)
+	@$(BENCH)/bin/python -m benchmarks.suite
+
+bench-quick: $(BENCH_READY) ## The same in under 90 s, with fewer rounds
+	@$(BENCH)/bin/python -m benchmarks.suite --quick
+
+$(BENCH_READY): requirements/bench.txt Makefile
+	@echo "Setting up $(BENCH) (once; about a minute)"
+	@$(PYTHON) -m venv $(BENCH)
+	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(BENCH)/bin/python -m pip install --quiet --require-hashes --requirement requirements/bench.txt
+	@touch $(BENCH_READY)
+
 lock: $(READY) ## Pin the newest versions that pyproject.toml allows
 	@$(BIN)/uv pip compile pyproject.toml --extra app --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header --upgrade --quiet --output-file requirements/runtime.txt
@@ -51,6 +66,9 @@ lock: $(READY) ## Pin the newest versions that pyproject.toml allows
 	@$(BIN)/uv pip compile --group mutants --constraint requirements/development.txt --universal \
 		--python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --quiet \
 		--output-file requirements/mutants.txt
+	@$(BIN)/uv pip compile pyproject.toml --extra app --group bench --constraint requirements/development.txt --universal \
+		--python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --quiet \
+		--output-file requirements/bench.txt
 
 clean: ## Remove what the embedded stack and the tools have left; .venv stays
 	@rm -rf .greenroom .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache mutants

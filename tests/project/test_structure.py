@@ -53,7 +53,7 @@ def test_only_greenroom_lands_in_the_wheel(tmp_path: Path) -> None:
     assert {top for top in tops if not top.endswith(".dist-info")} == {"greenroom"}
 
 
-@pytest.mark.parametrize("name", ["runtime", "development"])
+@pytest.mark.parametrize("name", ["runtime", "development", "bench"])
 def test_locks_have_hashes_and_no_addresses(name: str) -> None:
     """Every line is pinned, every pin has hashes, and nothing says where to fetch from."""
     text = (CHECKOUT / "requirements" / f"{name}.txt").read_text(encoding="utf-8")

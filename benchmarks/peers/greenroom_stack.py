@@ -1,0 +1,212 @@
+"""Greenroom itself: broker, PostgreSQL, workers, beat; campaigns come by the schedulers' client."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from psycopg import Connection as Psycopg
+from pydantic import SecretStr
+from redis import Redis
+from sqlalchemy import func, select
+
+from benchmarks.peers.contender import Contender, Stage, Work
+from benchmarks.peers.services import PATIENCE, postgres
+from cli.embedded import stack_plan
+from greenroom.client import ITEMS_A_MESSAGE, Greenroom
+from greenroom.clock import SystemClock
+from greenroom.errors import UnknownName
+from greenroom.limiter import Limiter
+from greenroom.manifest import CampaignPlan, ManifestItem, parse_plan
+from greenroom.provider import ProviderClient
+from greenroom.vault import Vault
+from models import Database, Item
+from models.channel import add_channel
+from models.need import cancel_campaign
+from tasks.context import Context, Message
+from tasks.prepare import prepare
+from worker.embedded import Stack, embedded_stack
+from worker.home import Home
+
+#: Worker processes, and pool processes in each: as many as make two cores busy.
+WORKERS, CONCURRENCY = 2, 2
+CHANNEL_OF_MANIFESTS = "manifests"
+TUNING = f"PostgreSQL, {WORKERS} workers of {CONCURRENCY} processes, beat; all else as it comes"
+
+
+class GreenroomStack:
+    """A stack that runs."""
+
+    def __init__(self, stage: Stage, stack: Stack, home: Home, postgres_pid: int) -> None:
+        self._stage = stage
+        self._stack = stack
+        self._pids = [postgres_pid, home.noted_pid("broker")]
+        self.database = Database(stack.settings.database_url)
+        self.client = Greenroom(stack.settings.celery_broker, timeout=120)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.client.close()
+        self.database.close()
+
+    def processes(self) -> Sequence[int]:
+        """The database is nobody's child."""
+        return self._pids
+
+    def add_numbers(self, keys: Sequence[str]) -> None:
+        """As ``greenroom channel add`` does."""
+        vault = Vault(self._stack.settings.secret_key)
+        with self.database.write() as connection:
+            for key in keys:
+                add_channel(
+                    connection,
+                    channel_id=key,
+                    api_base_url=self._stack.settings.api_base_url,
+                    api_key=vault.encrypt(SecretStr(key)),
+                    now=datetime.now(UTC),
+                )
+
+    def upload(self, work: Work) -> None:
+        """Hand over a campaign for each number."""
+        for plan, items in self._campaigns(work):
+            self.client.prepare(plan, items)
+
+    def _campaigns(self, work: Work) -> Iterator[tuple[CampaignPlan, list[ManifestItem]]]:
+        by_key: dict[str, list[ManifestItem]] = {key: [] for key in work.keys}
+        for path, key in work.uploads(self._stage):
+            by_key[key].append(ManifestItem(ref=path, source=path))
+        for key, items in by_key.items():
+            if items:
+                yield _plan(f"{work.name}-{key}", key), items
+
+    def more(self, what: str, **options: Any) -> dict[str, float]:
+        """Measure what only Greenroom can do: reuse, and manifests."""
+        if what == "again":
+            return self._again(Work(**{**options, "keys": tuple(options["keys"])}))
+        files = int(options["files"])
+        self.add_numbers([CHANNEL_OF_MANIFESTS])
+        name = f"{what}-{time.monotonic_ns()}"
+        measure = {"enqueue": self._enqueue, "save": self._save, "copy": self._copy}[what]
+        seconds = measure(name, self._items(files))
+        if what != "copy":
+            # Or they would be inspected while the next thing is measured.
+            with self.database.write() as connection:
+                cancel_campaign(connection, name, now=datetime.now(UTC))
+        return {"files": files, "seconds": seconds}
+
+    def _again(self, work: Work) -> dict[str, float]:
+        """The same campaigns handed over again, until every media ID is known."""
+        deadline = time.monotonic() + PATIENCE
+        while self._known(work) < work.files and time.monotonic() < deadline:
+            # The last answers have come, and are being written down.
+            time.sleep(0.1)
+        started = time.monotonic()
+        found = 0
+        for plan, items in self._campaigns(work):
+            self.client.prepare(plan, items)
+            found += len(self.client.resolve(plan.id, [item.ref for item in items]))
+        return {"files": work.files, "found": found, "seconds": time.monotonic() - started}
+
+    def _known(self, work: Work) -> int:
+        return sum(
+            len(self.client.resolve(plan.id, [item.ref for item in items]))
+            for plan, items in self._campaigns(work)
+        )
+
+    def _items(self, files: int) -> list[ManifestItem]:
+        return [
+            ManifestItem(ref=f"customer-{n:08}.jpg", source=f"/srv/campaigns/spring/customer-{n:08}.jpg")
+            for n in range(files)
+        ]
+
+    def _enqueue(self, name: str, items: list[ManifestItem]) -> float:
+        """By client, broker and workers, until every row is acknowledged; then they are counted."""
+        started = time.monotonic()
+        self.client.prepare(_plan(name, CHANNEL_OF_MANIFESTS), items)
+        seconds = time.monotonic() - started
+        self._must_be_there(name, len(items))
+        return seconds
+
+    def _save(self, name: str, items: list[ManifestItem]) -> float:
+        """What one worker process does of it, by itself: checks, rows, commits."""
+        published: list[Message] = []
+        settings = self._stack.settings
+        redis = Redis.from_url(settings.redis_url.get_secret_value())
+        context = Context(
+            settings=settings,
+            database=self.database,
+            redis=redis,
+            limiter=Limiter(redis, pace=settings.pace),
+            provider=ProviderClient(base_url=settings.api_base_url),
+            vault=Vault(settings.secret_key),
+            clock=SystemClock(),
+            publish=published.append,
+        )
+        plan = _plan(name, CHANNEL_OF_MANIFESTS).model_dump(mode="json")
+        rows = [item.model_dump(mode="json", exclude_none=True) for item in items]
+        started = time.monotonic()
+        for first in range(0, len(rows), ITEMS_A_MESSAGE):
+            prepare(context, plan, rows[first : first + ITEMS_A_MESSAGE])
+        seconds = time.monotonic() - started
+        redis.close()
+        self._must_be_there(name, len(items))
+        return seconds
+
+    def _copy(self, name: str, items: list[ManifestItem]) -> float:
+        """The limit: one COPY of the same rows into a table with the same columns, indexes and checks."""
+        columns = "campaign_id, due_at, ref, source, mend, state, token, attempts, label, detail, notices"
+        address = self._stack.settings.database_url.get_secret_value()
+        now = datetime.now(UTC)
+        with Psycopg.connect(address.replace("+psycopg", "")) as connection:
+            connection.execute("DROP TABLE IF EXISTS copied")
+            connection.execute("CREATE TABLE copied (LIKE items INCLUDING ALL)")
+            connection.commit()
+            started = time.monotonic()
+            with connection.cursor().copy(f"COPY copied ({columns}) FROM STDIN") as copy:
+                for item in items:
+                    copy.write_row(
+                        (name, now, item.ref, item.source, item.mend, "waiting", 0, 0, "", "", "[]")
+                    )
+            connection.commit()
+            return time.monotonic() - started
+
+    def _must_be_there(self, campaign_id: str, files: int) -> None:
+        with self.database.read() as connection:
+            rows = connection.execute(
+                select(func.count()).select_from(Item).where(Item.campaign_id == campaign_id)
+            ).scalar_one()
+        if rows != files:
+            raise RuntimeError(f"{rows} rows were written of {files}")
+
+
+def _plan(campaign_id: str, channel: str) -> CampaignPlan:
+    now = datetime.now(UTC).replace(microsecond=0, second=0, minute=0)
+    return parse_plan(
+        {
+            "id": campaign_id,
+            "channel": channel,
+            "send_at": now + timedelta(hours=6),
+            "keep_until": now + timedelta(days=3),
+        }
+    )
+
+
+@contextmanager
+def greenroom_stack(stage: Stage) -> Iterator[Contender]:
+    """The stack that ``greenroom run`` starts, on PostgreSQL, sending to the endpoint."""
+    home = Home(folder=stage.folder / "home")
+    plan = stack_plan(home.folder, workers=WORKERS, concurrency=CONCURRENCY, sandbox=False, latency="0")
+    with postgres(stage.folder / "postgres") as (address, pid):
+        plan.environment.update(GREENROOM_DATABASE_URL=address, GREENROOM_API_BASE_URL=stage.endpoint)
+        with embedded_stack(plan) as stack:
+            greenroom = GreenroomStack(stage, stack, home, pid)
+            try:
+                # Answered by a worker: from now on all of it is up.
+                with suppress(UnknownName):
+                    greenroom.client.resolve("none", ["none"])
+                yield greenroom
+            finally:
+                greenroom.close()

@@ -1,0 +1,197 @@
+"""The suite's figures as Markdown tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from statistics import median
+
+from benchmarks.figures import Results
+from benchmarks.peers.contender import LIMIT_PER_SECOND
+from benchmarks.peers.entries import CELERY, ENTRIES, GREENROOM
+
+Row = Sequence[str]
+MS_A_SECOND = 1000
+HOW_TO_READ = (
+    "[what is measured, and how to read it](../../docs/explanation/speed.md). "
+    "Each figure is a median, with the smallest and the largest of all rounds behind it."
+)
+
+
+def report(results: Results, *, picture: str, quick: bool) -> str:
+    """The whole page."""
+    return "\n".join(
+        [
+            "# Greenroom beside what people use instead",
+            "",
+            f"Written by `make {'bench-quick' if quick else 'bench'}`; {HOW_TO_READ}",
+            "",
+            f"![The figures of each contender side by side]({picture})",
+            "",
+            *_section("The machine", _machine(results)),
+            *_section("Without a pace: what an upload costs", _flat_out(results)),
+            *_section(f"One number, {LIMIT_PER_SECOND} uploads a second", _paced(results)),
+            *_section("The limits", _limits(results)),
+            *_section("Handing a manifest over", _manifests(results)),
+            *_section("The same campaign again", _again(results)),
+            *_section("How each is set up", _tunings(results)),
+        ]
+    )
+
+
+def _section(title: str, lines: Iterator[str]) -> list[str]:
+    return [f"## {title}", "", *lines, ""]
+
+
+def _table(head: Row, rows: Sequence[Row]) -> Iterator[str]:
+    yield "| " + " | ".join(head) + " |"
+    yield "| --- |" + " ---: |" * (len(head) - 1)
+    for row in rows:
+        yield "| " + " | ".join(row) + " |"
+
+
+def _cell(values: Sequence[float], form: Callable[[float], str]) -> str:
+    """A median and its spread, as far as there is one."""
+    if not values:
+        return ""
+    middle, least, most = (form(value) for value in (median(values), min(values), max(values)))
+    return middle if least == most else f"{middle} ({least} to {most})"
+
+
+def _whole(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def _tenth(value: float) -> str:
+    return f"{value:,.1f}"
+
+
+def _hundredth(value: float) -> str:
+    return f"{value:.2f}"
+
+
+def _milliseconds(value: float) -> str:
+    return f"{value * MS_A_SECOND:,.0f} ms"
+
+
+def _machine(results: Results) -> Iterator[str]:
+    for name, value in results.machine.items():
+        yield f"- {name}: {value}"
+    sizes = results.sizes
+    yield (
+        f"- rounds without a pace: {sizes.passes * sizes.rounds} of {sizes.files:,} files of 50 KB; "
+        f"one number's pace: {sizes.passes} times {sizes.paced_seconds:g} s"
+    )
+
+
+def _flat_out(results: Results) -> Iterator[str]:
+    yield (
+        f"All files as fast as it goes, over {results.sizes.numbers} numbers, at an endpoint that answers at "
+        "once. Greenroom keeps each number's pace all the same; nobody else keeps any. CPU is that of all "
+        "processes of a contender, its broker and database among them; the endpoint's has its own column."
+    )
+    yield ""
+    head = (
+        *("", "CPU ms an upload", "times `requests.post`", "times a kept session", "uploads/s"),
+        *("cores busy", "endpoint's cores", "first upload after", "memory, all", "largest process"),
+    )
+    rows = []
+    for name, entry in ENTRIES.items():
+        if not results.of(name, "cpu"):
+            continue
+        rows.append(
+            (
+                f"**{entry.title}**" if name == GREENROOM else entry.title,
+                _cell(results.of(name, "cpu"), _hundredth),
+                _cell(results.of(name, "ratio"), _hundredth),
+                _cell(results.of(name, "ratio_kept"), _hundredth),
+                _cell(results.of(name, "rate"), _whole),
+                _cell(results.of(name, "cores"), _hundredth),
+                _cell(results.of(name, "endpoint_cores"), _hundredth),
+                _cell(results.of(name, "first"), _milliseconds),
+                _cell(results.of(name, "memory"), lambda value: f"{value:.0f} MB"),
+                _cell(results.of(name, "largest"), lambda value: f"{value:.0f} MB"),
+            )
+        )
+    yield from _table(head, rows)
+
+
+def _paced(results: Results) -> Iterator[str]:
+    yield (
+        "A backlog on one number, answers after 100 to 150 ms, and an endpoint that refuses the 26th request "
+        "within any second, not counting those that it refused (the gentler reading). The first second "
+        "is not judged, except for the most in a second, which counts all arrivals."
+    )
+    yield ""
+    head = ("", "uploads/s", "of the allowance", "refused a second", "refused in all", "most in a second")
+    rows = [
+        (
+            f"**{entry.title}**" if name == GREENROOM else entry.title,
+            _cell(results.of(name, "paced"), _tenth),
+            _cell(results.of(name, "use"), lambda value: f"{value:.0f} %"),
+            _cell(results.of(name, "refused"), _tenth),
+            _cell(results.of(name, "refused_in_all"), _whole),
+            _cell(results.of(name, "peak"), _whole),
+        )
+        for name, entry in ENTRIES.items()
+        if results.of(name, "paced")
+    ]
+    yield from _table(head, rows)
+
+
+def _limits(results: Results) -> Iterator[str]:
+    names = {
+        "wrk": "`wrk`, 8 connections: the endpoint's own ceiling",
+        "socket": "a loop over one bare socket in Python",
+        "hash": "SHA-256 and libmagic alone, nothing sent",
+    }
+    rows = [
+        (
+            title,
+            _cell(results.of(name, "rate"), _whole),
+            _cell(results.of(name, "cpu"), _hundredth),
+            _cell(results.of(name, "endpoint_cpu"), _hundredth),
+        )
+        for name, title in names.items()
+        if results.of(name, "rate")
+    ]
+    yield from _table(("", "files/s", "CPU ms a file", "endpoint's CPU ms"), rows)
+    if not results.of("wrk", "rate"):
+        yield ""
+        yield "`wrk` is not installed: the bare socket stands for the endpoint's ceiling, which lies higher."
+
+
+def _manifests(results: Results) -> Iterator[str]:
+    rows = [
+        (
+            "one raw `COPY` into a table like `items`, without its foreign keys",
+            _cell(results.of(GREENROOM, "copy"), _whole),
+        ),
+        ("Greenroom: one process checks and writes", _cell(results.of(GREENROOM, "save"), _whole)),
+        (
+            "**Greenroom: client, broker and workers, until every row is acknowledged**",
+            _cell(results.of(GREENROOM, "enqueue"), _whole),
+        ),
+        ("Celery: a task a file, `delay` in a loop", _cell(results.of(CELERY, "enqueue"), _whole)),
+    ]
+    yield (
+        f"{results.sizes.manifest:,} files into PostgreSQL; {results.sizes.celery_manifest:,} Celery tasks. "
+        "Inspection begins meanwhile, as it always does."
+    )
+    yield ""
+    yield from _table(("", "files/s"), rows)
+
+
+def _again(results: Results) -> Iterator[str]:
+    uploads = _cell(results.of(GREENROOM, "again_uploads"), _whole)
+    seconds = _cell(results.of(GREENROOM, "again"), _hundredth)
+    sizes = results.sizes
+    yield (
+        f"{sizes.files:,} files in {sizes.numbers} campaigns, handed over once more, until every media ID is "
+        f"answered: {seconds} s, {uploads} uploads. Every other contender uploads them all again."
+    )
+
+
+def _tunings(results: Results) -> Iterator[str]:
+    for name, entry in ENTRIES.items():
+        if name in results.figures:
+            yield f"- {entry.title}: {entry.tuning()}"
