@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 BENCH := .venv-bench
 BENCH_READY := $(BENCH)/.ready
 
-.PHONY: help setup demo demo-stay test lint mutants bench bench-quick lock clean
+.PHONY: help setup demo demo-stay test lint mutants bench bench-quick bench-allowance bench-numbers lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,12 @@ bench: $(BENCH_READY) ## Compare with what people use instead, and with the limi
 
 bench-quick: $(BENCH_READY) ## The same in under 90 s, with fewer rounds
 	@$(BENCH)/bin/python -m benchmarks.suite --quick
+
+bench-allowance: $(BENCH_READY) ## How much of a number's 25 uploads a second is used (some minutes)
+	@$(BENCH)/bin/python -m benchmarks.allowance
+
+bench-numbers: $(BENCH_READY) ## Forty numbers at once, and a campaign that overtakes (some minutes)
+	@$(BENCH)/bin/python -m benchmarks.many_numbers
 
 $(BENCH_READY): requirements/bench.txt Makefile
 	@echo "Setting up $(BENCH) (once; about a minute)"

@@ -66,13 +66,25 @@ class Endpoint:
         """Forget all arrivals."""
         self._session.post(f"{self.address}/reset", params=settings, timeout=10).raise_for_status()
 
+    def set_number(self, key: str, **settings: float) -> None:
+        """Let one number differ from the others."""
+        asked = {name: str(value) for name, value in settings.items()} | {"key": key}
+        self._session.post(f"{self.address}/number", params=asked, timeout=10).raise_for_status()
+
+    def arrivals_of(self) -> dict[str, list[tuple[float, bool]]]:
+        """When requests came in and whether each was refused, by number."""
+        found: dict[str, list[tuple[float, bool]]] = self._session.get(
+            f"{self.address}/arrivals", timeout=60
+        ).json()
+        return found
+
     def uploads(self) -> int:
         """How many files were taken."""
         return int(self._session.get(f"{self.address}/stats", timeout=10).json()["uploads"])
 
     def arrivals(self) -> list[tuple[float, bool]]:
         """When requests came in, and whether each was refused."""
-        by_key = self._session.get(f"{self.address}/arrivals", timeout=30).json()
+        by_key = self.arrivals_of()
         return sorted((stamp, refused) for stamps in by_key.values() for stamp, refused in stamps)
 
     def await_uploads(self, count: int, seconds: float = PATIENCE) -> None:

@@ -6,7 +6,8 @@
   latency that was asked for, or 429 where the number has had its uploads for this second;
 - ``GET /stats`` answers ``{"uploads", "refused"}``; ``GET /arrivals`` answers all stamps by number, each
   ``[monotonic seconds, refused]``, taken when the head of a request is there;
-- ``POST /reset?latency=0.1&jitter=0.05&allowed=25`` forgets everything and sets these (seconds; 0: no limit).
+- ``POST /reset?latency=0.1&jitter=0.05&allowed=25`` forgets everything and sets these (seconds; 0: no limit);
+- ``POST /number?key=a&latency=3&answer=401`` sets them for one number; ``answer`` is what it always answers.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ class Ledger:
     refused: int = 0
     arrivals: dict[str, list[tuple[float, bool]]] = field(default_factory=dict)
     windows: dict[str, deque[float]] = field(default_factory=dict)
+    latencies: dict[str, float] = field(default_factory=dict)
+    answers: dict[str, int] = field(default_factory=dict)
 
     def arrive(self, key: str) -> bool:
         """Stamp an upload; answers whether it is within the limit."""
@@ -59,9 +62,10 @@ class Ledger:
         self.arrivals.setdefault(key, []).append((now, not fits))
         return fits
 
-    def delay(self) -> float:
+    def delay(self, key: str) -> float:
         """How long the next answer takes."""
-        return self.latency + (random.uniform(0, self.jitter) if self.jitter else 0.0)  # noqa: S311 - no secret
+        jitter = random.uniform(0, self.jitter) if self.jitter else 0.0  # noqa: S311 - no secret
+        return self.latencies.get(key, self.latency) + jitter
 
 
 class Connection(asyncio.Protocol):
@@ -138,13 +142,15 @@ class Connection(asyncio.Protocol):
 
     def _upload(self, key: str) -> None:
         ledger = self._ledgers[0]
-        if ledger.arrive(key):
+        if always := ledger.answers.get(key):
+            self._answer = _response(always, b'{"error":{"code":%d,"message":"no"}}' % always)
+        elif ledger.arrive(key):
             ledger.uploads += 1
             self._answer = _response(200, b'{"id":"%d"}' % next(MEDIA_IDS))
         else:
             ledger.refused += 1
             self._answer = _response(429, b'{"error":{"code":130429,"message":"Rate limit hit"}}')
-        self._delay = ledger.delay()
+        self._delay = ledger.delay(key)
 
     def _end_of_body(self) -> None:
         self._in_body = False
@@ -163,6 +169,13 @@ class Connection(asyncio.Protocol):
                 jitter=float(asked.get("jitter", 0)),
                 allowed=int(asked.get("allowed", 0)),
             )
+            return _response(200, b"{}")
+        if (method, parts.path) == ("POST", "/number"):
+            asked = dict(parse_qsl(parts.query))
+            if "latency" in asked:
+                ledger.latencies[asked["key"]] = float(asked["latency"])
+            if "answer" in asked:
+                ledger.answers[asked["key"]] = int(asked["answer"])
             return _response(200, b"{}")
         if parts.path == "/stats":
             return _response(200, json.dumps({"uploads": ledger.uploads, "refused": ledger.refused}).encode())

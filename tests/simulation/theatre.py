@@ -16,6 +16,8 @@ from typing import Any
 from PIL import Image
 from pydantic import SecretStr
 from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from sqlalchemy import Row, select
 
 from greenroom.clock import ManualClock
@@ -193,7 +195,8 @@ class Theatre:
         self.context = Context(
             settings=values,
             database=self.database,
-            redis=Redis(),
+            # Nowhere, and told so at once.
+            redis=Redis(port=1, retry=Retry(NoBackoff(), 0)),
             limiter=MovingLimiter(self.clock),
             provider=self.provider,
             vault=Vault(key),
