@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Generic, TypeVar
 
+from greenroom.errors import TransientError
+
 Entry = TypeVar("Entry")
 Answer = TypeVar("Answer")
 
@@ -24,8 +26,9 @@ class Together(Generic[Entry, Answer]):
 
         Args:
             entry: what is to be done.
-            work: does many at once, and answers one thing for each. Where it raises, each entry is tried by
-                itself, so that none fails for another's sake.
+            work: does many at once, and answers one thing for each. Where it raises anything but a failure
+                of the moment, which is everybody's, each entry is tried by itself: none fails for another's
+                sake.
         """
         mine: Future[Answer] = Future()
         with self._lock:
@@ -44,8 +47,9 @@ def _do(
     try:
         answers = work([entry for entry, _ in entries])
     except Exception as error:  # noqa: BLE001 - whoever asked gets it
-        if len(entries) == 1:
-            entries[0][1].set_exception(error)
+        if len(entries) == 1 or isinstance(error, TransientError):
+            for _, future in entries:
+                future.set_exception(error)
             return
         for one in entries:
             _do([one], work)

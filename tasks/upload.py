@@ -138,8 +138,10 @@ class _Turn:
         outcomes: list[Outcome] = []
         self._sender.add(Job(asset=asset) for asset in assets)
         try:
-            while self._sender.busy:
+            while True:
                 self._go_on_or_end()
+                if not self._sender.busy:
+                    break
                 outcomes = self._sender.collect(until=_next_look())
                 if any(isinstance(outcome.error, ChannelError) for outcome in outcomes):
                     self._end(why="The channel is paused.", stop=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from datetime import timedelta
 
 import pytest
@@ -21,7 +22,7 @@ from models.asset import (
     want_assets,
 )
 from models.claim import Claim
-from models.item import claim_items, postpone_item, renew_items, take_items
+from models.item import claim_and_take_items, claim_items, postpone_item, renew_items, take_items
 from tasks.prepare import prepare
 from tests.conftest import CHANNEL, World
 from tests.models.rows import accepted_item, asset_row, item_rows, new_asset, sha256
@@ -212,3 +213,62 @@ def test_a_renewal_waits_for_nobody(world: World) -> None:
             renew_items(other, [first, second], until=now + 2 * LEASE)
     rows = {row.id: row for row in item_rows(world)}
     assert (rows[first.id].lease_until, rows[second.id].lease_until) == (None, now + 2 * LEASE)
+
+
+def many_items(world: World, campaign: str, channel: str, count: int, *, hours: float = 1) -> None:
+    """A campaign whose items wait for inspection."""
+    plan = {**world.campaign(campaign, channel)}
+    plan["send_at"] = (world.clock.now() + timedelta(hours=hours)).isoformat()
+    prepare(world.context, plan, [{"ref": f"{n:04}", "source": f"/media/{n}.jpg"} for n in range(count)])
+
+
+def shares(world: World, limit: int) -> Counter[str]:
+    """How many items of each campaign are claimed."""
+    with world.database.write() as connection:
+        claims = claim_items(connection, limit=limit, now=world.clock.now(), lease=LEASE)
+        taken = take_items(connection, [one.claim for one in claims], now=world.clock.now(), lease=LEASE)
+    return Counter(item.campaign_id for item in taken)
+
+
+def test_each_number_gets_its_share_of_inspection(world: World) -> None:
+    """A campaign of any size on one number keeps nobody else's files waiting."""
+    for channel in ("4920", "4930"):
+        world.add_channel(channel, f"key-{channel}")
+    many_items(world, "huge", CHANNEL, 500)
+    many_items(world, "middling", "4920", 60)
+    many_items(world, "small", "4930", 7)
+    assert shares(world, 90) == {"huge": 42, "middling": 41, "small": 7}
+    assert shares(world, 90) == {"huge": 71, "middling": 19}
+
+
+def test_within_a_number_the_earliest_send_time_comes_first(world: World) -> None:
+    """However many wait that are due later."""
+    many_items(world, "later", CHANNEL, 100, hours=5)
+    many_items(world, "sooner", CHANNEL, 30, hours=1)
+    assert shares(world, 40) == {"sooner": 30, "later": 10}
+
+
+def test_with_more_numbers_than_room_all_get_their_turn(world: World) -> None:
+    """Not the same ones each time."""
+    channels = [world.add_channel(f"49{number:02}", f"key-{number}") for number in range(20)]
+    for channel in channels:
+        many_items(world, f"of-{channel}", channel, 20)
+    served: Counter[str] = Counter()
+    for _ in range(40):
+        served += shares(world, 10)
+        world.clock.advance(timedelta(milliseconds=3))
+    assert len(served) == 20
+    assert sum(served.values()) == 400
+
+
+def test_a_worker_that_goes_on_leaves_what_failed_before(world: World) -> None:
+    """That is handed out alone, so that it takes no other file with it."""
+    many_items(world, "spring", CHANNEL, 4)
+    now = world.clock.now()
+    with world.database.write() as connection:
+        claims = claim_items(connection, limit=2, now=now, lease=LEASE)
+        for one in claims:
+            postpone_item(connection, one.claim, until=now, detail="away")
+        taken = claim_and_take_items(connection, limit=10, now=now, lease=LEASE)
+    assert len(taken) == 2
+    assert not {item.claim.id for item in taken} & {one.claim.id for one in claims}

@@ -145,12 +145,14 @@ def test_another_process_gets_its_own_connections(
     server = stand_in(STORED)
     client = client_of(server)
     upload(client)
-    kept = [*client._sessions._idle, *client._lines._idle]
+    sessions, lines = client._sessions._idle, client._lines._idle
     monkeypatch.setattr("os.getpid", lambda: -1)
     upload(client)
     assert server.connections == 2
-    for session in kept:
+    for session in sessions:
         session.close()
+    for line in lines:
+        line.close()
 
 
 def test_closing_closes_connections(stand_in: StartStandIn, client_of: StartClient) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import timedelta
@@ -18,6 +19,7 @@ from models.channel import get_channel
 from models.need import cancel_campaign
 from tasks.context import Message
 from tasks.dispatch import dispatch, from_json
+from tasks.prepare import prepare
 from tasks.retire import retire
 from tasks.sweep import sweep
 from tasks.upload import upload
@@ -268,10 +270,13 @@ def test_an_id_whose_claim_was_lost_is_deleted_instead_of_forgotten(
     def take_over(*args: Any, **more: Any) -> None:
         # While this upload is on its way, its lease ends and another worker does the work.
         monkeypatch.undo()
+        # The first one shall not take up again by itself what it has lost.
+        world.context.stopping.set()
         world.clock.advance(timedelta(minutes=2))
         sweep(world.context)
         world.published.clear()
-        other = replace(world.context, limiter=Limiter(world.context.redis, namespace="another"))
+        limiter = Limiter(world.context.redis, namespace="another")
+        other = replace(world.context, limiter=limiter, stopping=threading.Event())
         dispatch(other)
         (message,) = (message for message in world.published if message.name == "media.upload")
         assert upload(other, CHANNEL, from_json(message.args[1]))["uploaded"] == 1
@@ -286,3 +291,89 @@ def test_an_id_whose_claim_was_lost_is_deleted_instead_of_forgotten(
     retire(world.context)
     assert world.sandbox.live_media_ids(CANARY_KEY) == [first.media_id]
     assert one_file.exists()
+
+
+def test_a_turn_goes_on_with_what_waits(world: World, make_image: MakeImage) -> None:
+    """One message is enough for a campaign of any size: its worker claims what follows by itself."""
+    hand_over(world, *(make_image(f"{number}.jpg", number) for number in range(60)))
+    inspect_all(world)
+    first, *others = claims_handed_out(world)
+    assert (len(first), others) == (world.context.settings.batch_size, [])
+    assert upload(world.context, CHANNEL, from_json(first)) == {"uploaded": 60, "postponed": 0, "failed": 0}
+    assert world.sandbox.stats()[CANARY_KEY]["duplicates"] == 0
+
+
+def test_a_worker_that_is_to_end_gives_back_what_it_has_not_begun(
+    make_world: MakeWorld, make_image: MakeImage
+) -> None:
+    """Somebody else uploads it at once; none of its attempts are burned."""
+    world = make_world(batch_size=50)
+    world.add_channel()
+    hand_over(world, *(make_image(f"{number}.jpg", number) for number in range(40)))
+    inspect_all(world)
+    (claims,) = claims_handed_out(world)
+    world.context.stopping.set()
+    counts = upload(world.context, CHANNEL, from_json(claims))
+    assert counts["postponed"] > 20
+    assert sum(counts.values()) == 40
+    assert all(asset_row(world, row.asset_id).attempts == 0 for row in item_rows(world))
+    world.context.stopping.clear()
+    assert upload_all(world)["uploaded"] == counts["postponed"]
+    assert world.sandbox.stats()[CANARY_KEY]["duplicates"] == 0
+
+
+def test_a_campaign_that_is_due_sooner_overtakes(
+    make_world: MakeWorld, make_image: MakeImage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a turn has claimed ahead is a second's worth, and no more."""
+    world = make_world(batch_size=5)
+    world.add_channel()
+    hand_over(world, *(make_image(f"{number}.jpg", number) for number in range(40)))
+    inspect_all(world)
+    (claims,) = claims_handed_out(world)
+    send = world.context.provider.upload_later
+    sent: list[str] = []
+
+    def noting(*args: Any, **more: Any) -> None:
+        sent.append(more["file_name"])
+        if len(sent) == 10:
+            world.clock.advance(timedelta(seconds=1))
+            plan = {
+                **world.campaign("soon"),
+                "send_at": (world.clock.now() + timedelta(minutes=1)).isoformat(),
+            }
+            items = [
+                {"ref": f"soon-{n}", "source": str(make_image(f"soon-{n}.jpg", 500 + n))} for n in range(5)
+            ]
+            prepare(world.context, plan, items)
+            inspect_all(world)
+        send(*args, **more)
+
+    monkeypatch.setattr(world.context.provider, "upload_later", noting)
+    assert upload(world.context, CHANNEL, from_json(claims))["uploaded"] == 45
+    places = [place for place, name in enumerate(sent) if name.startswith("soon")]
+    assert len(places) == 5
+    assert max(places) < 30
+
+
+def test_a_channel_that_another_worker_uploads_on_is_left_to_it(world: World, one_file: Path) -> None:
+    """A message that comes too late gives its files back, and burns no attempts."""
+    (claims,) = claims_handed_out(world)
+    owned = world.context.limiter.own(CHANNEL, timeout=1)
+    assert upload(world.context, CHANNEL, from_json(claims)) == {"uploaded": 0, "postponed": 1, "failed": 0}
+    owned.let_go()
+    assert upload_all(world)["uploaded"] == 1
+    assert one_file.exists()
+
+
+def test_large_files_go_the_other_way(world: World, tmp_path: Path) -> None:
+    """They are streamed, beside small ones that are sent at once."""
+    paths = []
+    for number, size in enumerate((1_000, 300_000, 2_000, 900_000)):
+        path = tmp_path / f"notes-{number}.txt"
+        path.write_text(f"{number} notes. " * (size // 9))
+        paths.append(path)
+    hand_over(world, *paths)
+    assert inspect_all(world)["accepted"] == 4
+    assert upload_all(world)["uploaded"] == 4
+    assert world.sandbox.stats()[CANARY_KEY]["uploads"] == 4
