@@ -42,9 +42,15 @@ from worker.embedded import embedded_stack
 @mend_option
 @click.option("--sandbox", is_flag=True, help="Send nothing to 360dialog: use our stand-in for it.")
 @latency_option
-@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 16), help="Processes that upload.")
 @click.option(
-    "--concurrency", default=2, show_default=True, type=click.IntRange(1, 16), help="Processes that look at files."
+    "--workers", default=1, show_default=True, type=click.IntRange(1, 16), help="Processes that upload."
+)
+@click.option(
+    "--concurrency",
+    default=2,
+    show_default=True,
+    type=click.IntRange(1, 16),
+    help="Processes that look at files.",
 )
 @click.option("--json", "as_lines", is_flag=True, help="One JSON object a file, instead of tables.")
 @click.option(

@@ -46,10 +46,10 @@ def most_in_a_second(moments: list[float]) -> int:
 
 
 def test_the_whole_allowance_is_used() -> None:
-    """25 in any second, and a hundredth less than 25 a second in the long run."""
+    """25 in any second, and a hundredth less than that in the long run."""
     began = run(SlidingLog(25), 2500)
     assert most_in_a_second(began) == PROVIDER_LIMIT_PER_SECOND
-    assert 2500 / (began[-1] - began[0]) > 24.9
+    assert 2500 / (began[-1] - began[0]) > 24.75
 
 
 def test_uploads_keep_a_distance() -> None:
