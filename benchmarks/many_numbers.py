@@ -69,7 +69,7 @@ def make_tiny_files(folder: Path, count: int) -> list[str]:
 
 def forty_numbers(folder: Path, endpoint: Endpoint, sizes: Sizes) -> dict[str, float]:
     """Uploads/s of each number, over the time that is judged; and what was refused in all."""
-    others = [f"number {place:02}" for place in range(4, NUMBERS + 1)]
+    others = [f"number-{place:02}" for place in range(4, NUMBERS + 1)]
     files = make_files(folder, int((sizes.seconds + BEGINNING + 10) * LIMIT_PER_SECOND))
     endpoint.reset(latency=LATENCY, allowed=LIMIT_PER_SECOND)
     endpoint.set_number(SLOW, latency=SLOW_LATENCY)

@@ -1,4 +1,4 @@
-"""Items that wait are found by campaign, so that each channel's share can be had without reading the others'."""
+"""Items that wait are found by campaign: each channel's share is had without reading the others'."""
 
 from __future__ import annotations
 
