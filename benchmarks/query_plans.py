@@ -13,7 +13,6 @@ parameters (as PostgreSQL may choose for prepared statements), and once more to 
 from __future__ import annotations
 
 import argparse
-import io
 import statistics
 import sys
 import tempfile
@@ -25,7 +24,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
 from pydantic import SecretStr
 from redis import Redis
 from sqlalchemy import event, text
@@ -40,6 +38,7 @@ from benchmarks.full_tables import (
     FullTables,
 )
 from benchmarks.host import host
+from benchmarks.pictures import picture, with_comment
 from benchmarks.statements import Statement, Statements
 from benchmarks.tick_cost import make_context, postgres
 from greenroom.provider import ProviderClient
@@ -220,9 +219,6 @@ def _last(published: Sequence[Message], name: TaskName) -> Message:
 
 def give_real_files(context: Context, folder: Path) -> None:
     """Let the most urgent files of a channel be there, as small pictures with a comment each."""
-    picture = io.BytesIO()
-    Image.new("RGB", (64, 64), "teal").save(picture, "JPEG")
-    body = picture.getvalue()
     with context.database.write() as connection:
         ids = connection.execute(
             text(
@@ -231,7 +227,7 @@ def give_real_files(context: Context, folder: Path) -> None:
             {"channel": USUAL_CHANNEL, "files": REAL_FILES},
         ).scalars()
         for asset_id in list(ids):
-            content = with_comment(body, str(asset_id))
+            content = with_comment(picture(), str(asset_id))
             path = folder / f"{asset_id}.jpg"
             path.write_bytes(content)
             connection.execute(
@@ -243,12 +239,6 @@ def give_real_files(context: Context, folder: Path) -> None:
                     "id": asset_id,
                 },
             )
-
-
-def with_comment(jpeg: bytes, comment: str) -> bytes:
-    """The picture with a comment segment behind its first marker: other bytes, the same picture."""
-    said = comment.encode()
-    return jpeg[:2] + b"\xff\xfe" + (len(said) + 2).to_bytes(2, "big") + said + jpeg[2:]
 
 
 class Bench:
