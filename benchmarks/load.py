@@ -29,6 +29,7 @@ from greenroom.manifest import ManifestItem, parse_plan
 from greenroom.vault import Vault
 from models import Database
 from models.channel import add_channel
+from models.progress import backlog
 from worker.embedded import Stack, embedded_stack
 from worker.home import Home
 from worker.supervisor import CHECKOUT, free_port
@@ -36,6 +37,8 @@ from worker.supervisor import CHECKOUT, free_port
 PATIENCE = 60.0
 #: The endpoint keeps a stamp of each upload; it is emptied after so many.
 EMPTIED_AFTER = 100_000
+#: Seconds between two looks at how much was uploaded.
+LOOK_EVERY_SECONDS = 0.25
 #: Campaigns that are handed over in one go, between two looks.
 AT_A_TIME = 5
 
@@ -131,6 +134,11 @@ class Load:
     def uses(self) -> dict[str, Use]:
         """What the stack's processes use."""
         return uses(self.home, postgres=self._postgres)
+
+    def waiting_for_inspection(self) -> int:
+        """Files that nobody has looked at yet."""
+        with self.database.read() as connection:
+            return backlog(connection).inspections
 
     def restarted(self) -> list[str]:
         """Parts that died and were started again since the last call."""

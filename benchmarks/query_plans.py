@@ -270,6 +270,7 @@ class Bench:
         # What is read to be explained is counted as well.
         self._once(job, self._context, self._statements, explaining=True)
         result.statements = list(self._statements.seen.values())
+        self._statements.forget()
         for statement in result.statements:
             result.bad |= statement.seq_scans & self._large
         return result
@@ -411,7 +412,7 @@ def verdict(bad: set[str]) -> str:
 def _of_statement(statement: Statement) -> Iterator[str]:
     several = f"; {len(statement.texts)} different texts" if len(statement.texts) > 1 else ""
     yield (
-        f"{statement.times:,} times, {statement.milliseconds:,.1f} ms in all; the one below: "
+        f"{statement.times:,} times, {statement.milliseconds:,.1f} ms in all; the slowest that was explained: "
         f"{statement.plan_milliseconds:.2f} ms, {statement.pages:,} pages{several}."
     )
     yield from ("", "```sql", statement.text, "```", "", "```text", statement.plan, "```", "")

@@ -21,13 +21,13 @@ from itertools import pairwise
 from pathlib import Path
 
 from benchmarks.host import host
-from benchmarks.load import Load, running_load
+from benchmarks.load import LOOK_EVERY_SECONDS, Load, running_load
 from benchmarks.processes import MB
 
 RESULTS = Path(__file__).parent / "results"
 UPLOADS, NUMBERS, FILES, MINUTES = 1_000_000, 60, 500, 120.0
 WORKERS, CONCURRENCY = 2, 2
-EVERY_SECONDS, QUICK_EVERY_SECONDS, LOOK_EVERY_SECONDS = 10.0, 2.0, 0.25
+EVERY_SECONDS, QUICK_EVERY_SECONDS = 10.0, 2.0
 QUICK_MINUTES = 1.0
 SHARES = (10, 25, 50, 75, 100)
 PER = 100_000
@@ -113,8 +113,8 @@ def report(samples: Sequence[Sample], restarted: Sequence[str], asked: Asked, pi
     what = (
         f"{last.uploads:,} uploads in {last.seconds / 60:.1f} minutes "
         f"({last.uploads / last.seconds:,.0f} a second), {asked.numbers} numbers, campaigns of {asked.files} "
-        f"files; the endpoint answers at once. {WORKERS} processes upload, {CONCURRENCY} inspect, beside those "
-        f"that start them. Restarted meanwhile: {', '.join(restarted) or 'nothing'}."
+        f"files; the endpoint answers at once. {WORKERS} processes upload, {CONCURRENCY} inspect, beside "
+        f"those that start them. Restarted meanwhile: {', '.join(restarted) or 'nothing'}."
     )
     lines = [
         "# Memory over many uploads",
@@ -123,8 +123,8 @@ def report(samples: Sequence[Sample], restarted: Sequence[str], asked: Asked, pi
         "",
         what,
         "",
-        "MB of all processes of a kind, what they share counted once; growth by least squares over the second",
-        "half of the uploads.",
+        "MB of all processes of a kind, what they share counted once; growth by least squares over the",
+        "second half of the uploads.",
         "",
         f"| processes | {' | '.join(f'{share} %' for share in SHARES)} | growth in 100,000 uploads |",
         "|---" + "|---:" * (len(SHARES) + 1) + "|",

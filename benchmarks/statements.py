@@ -30,34 +30,44 @@ class Statement:
 
     Attributes:
         text: with its lists and parameters shortened.
-        times: how often it ran.
+        times: how often it ran, each member of a list of parameters counted.
+        runs: the same, each list counted as one.
         milliseconds: of all its runs, on the client's side.
-        texts: how many different texts it had: more than one where a list is written out.
-        plan: as PostgreSQL gave it; empty if it was not asked for.
+        texts: the different texts it had: more than one where a list is written out.
+        seq_scans: the tables that any of its plans reads from end to end.
+        plan: of the slowest run of those that were explained, as PostgreSQL gave it.
     """
 
     text: str
     times: int = 0
+    runs: int = 0
     milliseconds: float = 0.0
     texts: set[str] = field(default_factory=set)
+    seq_scans: set[str] = field(default_factory=set)
     plan: str = ""
 
-    @property
-    def seq_scans(self) -> set[str]:
-        """The tables that its plan reads from end to end."""
-        return set(_SEQ_SCAN.findall(self.plan))
+    def note_plan(self, plan: str) -> None:
+        """Keep the plan of a run, if it is the slowest so far."""
+        self.seq_scans |= set(_SEQ_SCAN.findall(plan))
+        if not self.plan or execution_milliseconds(plan) > execution_milliseconds(self.plan):
+            self.plan = plan
 
     @property
     def plan_milliseconds(self) -> float:
-        """PostgreSQL's own time for one run."""
-        found = _EXECUTION.search(self.plan)
-        return float(found[1]) if found else 0.0
+        """PostgreSQL's own time for the run whose plan was kept."""
+        return execution_milliseconds(self.plan)
 
     @property
     def pages(self) -> int:
         """Pages of 8 KB that one run looked at."""
         found = _BUFFERS.search(self.plan)
         return int(found[1] or 0) + int(found[2] or 0) if found else 0
+
+
+def execution_milliseconds(plan: str) -> float:
+    """PostgreSQL's own time for the run that a plan was made of."""
+    found = _EXECUTION.search(plan)
+    return float(found[1]) if found else 0.0
 
 
 class Statements:
@@ -92,9 +102,11 @@ class Statements:
         statement = self.seen.setdefault(short, Statement(text=short))
         statement.times += len(parameters) if many else 1
         statement.texts.add(text)
-        if self.explaining and not statement.plan and _EXPLAINABLE.match(text):
+        statement.runs += 1
+        # The first run, the second, the fourth: where later runs are slower, that is seen, too.
+        if self.explaining and statement.runs.bit_count() == 1 and _EXPLAINABLE.match(text):
             one = parameters[0] if many else parameters
-            statement.plan = _plan(connection.connection.dbapi_connection, text, one)
+            statement.note_plan(_plan(connection.connection.dbapi_connection, text, one))
         self._began[id(cursor)] = time.perf_counter()
 
     def _after(
