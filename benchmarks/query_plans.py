@@ -412,7 +412,7 @@ def verdict(bad: set[str]) -> str:
 def _of_statement(statement: Statement) -> Iterator[str]:
     several = f"; {len(statement.texts)} different texts" if len(statement.texts) > 1 else ""
     yield (
-        f"{statement.times:,} times, {statement.milliseconds:,.1f} ms in all; the slowest that was explained: "
+        f"{statement.times:,} times, {statement.milliseconds:,.1f} ms in all; the slowest explained: "
         f"{statement.plan_milliseconds:.2f} ms, {statement.pages:,} pages{several}."
     )
     yield from ("", "```sql", statement.text, "```", "", "```text", statement.plan, "```", "")
