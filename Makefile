@@ -62,6 +62,7 @@ $(BENCH_READY): requirements/bench.txt Makefile
 	@$(PYTHON) -m venv $(BENCH)
 	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(BENCH)/bin/python -m pip install --quiet --require-hashes --requirement requirements/bench.txt
 	@touch $(BENCH_READY)
+
 bench-plans: $(READY) ## Explain all that the tasks ask of PostgreSQL, on tables of a million rows (a quarter of an hour)
 	@$(BIN)/python -m benchmarks.query_plans
 
