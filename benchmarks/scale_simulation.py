@@ -116,8 +116,7 @@ class Simulation:
         self._events: list[tuple[float, int, int, int, float]] = []
         self._order = 0
         self._late = self._batches = 0
-        idle_seconds = CAMPAIGN_SECONDS * (1 - fleet.duty) / fleet.duty
-        self._idle_seconds = idle_seconds
+        self._idle_seconds = CAMPAIGN_SECONDS * (1 - fleet.duty) / fleet.duty
         self._begins = [0.0] * fleet.numbers
         self._ends = [0.0] * fleet.numbers
         self._active = _Fleet(active=0)
@@ -127,7 +126,7 @@ class Simulation:
         for number in range(self._fleet.numbers):
             # As it would be met at any moment: exponential times have no memory.
             if self._random.random() < self._fleet.duty:
-                self._begin(number, 0.0, self._random.random() * BATCH_SECONDS)
+                self._begin(number, 0.0)
             else:
                 self._add(self._after(self._idle_seconds), _BEGIN, number, 0.0)
         self._add(self._random.random() * TICK_SECONDS, _TICK, 0, 0.0)
@@ -139,7 +138,7 @@ class Simulation:
 
     def _happens(self, now: float, what: int, number: int, came_at: float) -> None:
         if what == _BEGIN:
-            self._begin(number, now, 0.0)
+            self._begin(number, now)
         elif what == _END:
             self._active.change(now, -1)
             self._add(now + self._after(self._idle_seconds), _BEGIN, number, 0.0)
@@ -151,13 +150,13 @@ class Simulation:
         else:
             self._passes(now, what, number, came_at)
 
-    def _begin(self, number: int, now: float, first: float) -> None:
+    def _begin(self, number: int, now: float) -> None:
         end = now + self._after(CAMPAIGN_SECONDS)
         self._begins[number], self._ends[number] = now, end
         self._active.change(now, 1)
         self._add(end, _END, number, 0.0)
         # Batches fall anywhere into the campaign, so that on average there is one for each second of it.
-        self._add(now + (first or self._random.random() * BATCH_SECONDS), _BATCH, number, now)
+        self._add(now + self._random.random() * BATCH_SECONDS, _BATCH, number, now)
 
     def _tick(self, now: float) -> None:
         costs, active = self._costs, self._active.active
