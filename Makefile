@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 BENCH := .venv-bench
 BENCH_READY := $(BENCH)/.ready
 
-.PHONY: help setup demo demo-stay test lint mutants bench bench-quick bench-allowance bench-numbers lock clean
+.PHONY: help setup demo demo-stay test lint mutants bench bench-quick bench-allowance bench-numbers bench-plans bench-scale lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,12 @@ $(BENCH_READY): requirements/bench.txt Makefile
 	@$(PYTHON) -m venv $(BENCH)
 	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(BENCH)/bin/python -m pip install --quiet --require-hashes --requirement requirements/bench.txt
 	@touch $(BENCH_READY)
+
+bench-plans: $(READY) ## Explain all that the tasks ask of PostgreSQL, on tables of a million rows (a quarter of an hour)
+	@$(BIN)/python -m benchmarks.query_plans
+
+bench-scale: $(READY) ## Work out, and simulate, what 40, 1,000 and 10,000 numbers need (a minute)
+	@$(BIN)/python -m benchmarks.scale
 
 lock: $(READY) ## Pin the newest versions that pyproject.toml allows
 	@$(BIN)/uv pip compile pyproject.toml --extra app --universal --python-version 3.11 --generate-hashes \
