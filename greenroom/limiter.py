@@ -203,16 +203,18 @@ class Limiter:
             for channel_id, (owner, ends, held, ending) in zip(channel_ids, rows, strict=True)
         }
 
-    def note_asked(self, channel_id: str) -> None:
-        """Remember that a worker was asked to upload on a channel.
+    def note_asked(self, channel_ids: Sequence[str]) -> None:
+        """Remember that workers were asked to upload on these channels.
 
         Raises:
             LimiterUnavailable: Redis could not be asked.
         """
+        if not channel_ids:
+            return
         pipeline = self._redis.pipeline(transaction=False)
         pipeline.time()
-        (now,) = self._run(pipeline)
-        pipeline.zadd(self._asked, {channel_id: now[0] * _MICRO + now[1]})
+        ((seconds, micro),) = self._run(pipeline)
+        pipeline.zadd(self._asked, dict.fromkeys(channel_ids, seconds * _MICRO + micro))
         self._run(pipeline)
 
     def note_begun(self, channel_id: str) -> None:

@@ -13,11 +13,12 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, false, select, update
+from sqlalchemy import Connection, Row, false, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from greenroom.lifecycle import LifeRules
 from models.asset import Asset, AssetState, Priority
+from models.bulk import update_rows
 from models.channel import Channel, lives
 from models.media import Media
 from models.need import needed_now, needed_until
@@ -69,19 +70,21 @@ def queue_refreshes(
 
 def _queue(connection: Connection, renewals: list[dict[str, Any]]) -> None:
     """Put assets, locked and at rest, into the backlog for renewal."""
-    if renewals:
-        connection.execute(
-            update(Asset)
-            .where(Asset.id == bindparam("asset"))
-            .values(
-                state=AssetState.WAITING,
-                priority=bindparam("urgency"),
-                due_at=bindparam("end"),
-                attempts=0,
-                not_before=None,
-            ),
-            renewals,
-        )
+    update_rows(
+        connection,
+        Asset,
+        [
+            {
+                "id": one["asset"],
+                "state": AssetState.WAITING,
+                "priority": one["urgency"],
+                "due_at": one["end"],
+                "attempts": 0,
+                "not_before": None,
+            }
+            for one in renewals
+        ],
+    )
 
 
 def retire_unneeded(
@@ -158,13 +161,8 @@ def _rules(connection: Connection, due: Sequence[Row[Any]], rules_of: RulesOf) -
 
 def _set_moments(connection: Connection, again: list[dict[str, Any]]) -> None:
     """Give IDs other moments; by ID, as `work_out_anew` locks them, so that nobody waits crosswise."""
-    if again:
-        connection.execute(
-            update(Media)
-            .where(Media.id == bindparam("row"))
-            .values(refresh_at=bindparam("refresh"), retire_at=bindparam("retire")),
-            sorted(again, key=lambda moments: int(moments["row"])),
-        )
+    rows = [{"id": one["row"], "refresh_at": one["refresh"], "retire_at": one["retire"]} for one in again]
+    update_rows(connection, Media, sorted(rows, key=lambda row: int(row["id"])))
 
 
 def channels_with_other_rules(connection: Connection, *, rules_of: RulesOf) -> dict[str, LifeRules]:
@@ -211,18 +209,7 @@ def work_out_anew(
             .with_for_update()
         )
     )
-    if rows:
-        connection.execute(
-            update(Media)
-            .where(Media.id == bindparam("row"))
-            .values(
-                expires_at=bindparam("expires"),
-                refresh_at=bindparam("refresh"),
-                retire_at=bindparam("retire"),
-                verify_at=bindparam("verify"),
-            ),
-            [_moments(row, rules, now=now) for row in rows],
-        )
+    update_rows(connection, Media, [_moments(row, rules, now=now) for row in rows])
     if len(rows) == CHUNK:
         last: int = rows[-1].id
         return last
@@ -234,9 +221,9 @@ def _moments(row: Row[Any], rules: LifeRules, *, now: datetime) -> dict[str, Any
     refresh = rules.refresh_at(row.uploaded_at, row.last_used_at, lot=row.asset_id)
     doubted = row.doubted_at is not None
     return {
-        "row": row.id,
-        "expires": rules.expires_at(row.uploaded_at, row.last_used_at),
-        "refresh": min(refresh, row.refresh_at or refresh) if doubted else refresh,
-        "retire": row.retire_at or now,
-        "verify": None if doubted else rules.verify_at(row.uploaded_at, row.seen_alive_at),
+        "id": row.id,
+        "expires_at": rules.expires_at(row.uploaded_at, row.last_used_at),
+        "refresh_at": min(refresh, row.refresh_at or refresh) if doubted else refresh,
+        "retire_at": row.retire_at or now,
+        "verify_at": None if doubted else rules.verify_at(row.uploaded_at, row.seen_alive_at),
     }

@@ -19,6 +19,9 @@ from tasks.context import Context, Message, dispatch_begins
 
 logger = logging.getLogger(__name__)
 
+#: Channels whose batches are claimed in one transaction.
+CHANNELS_AT_ONCE = 50
+
 Thing = TypeVar("Thing")
 
 
@@ -63,7 +66,11 @@ def _hand_out_inspections(context: Context) -> int:
 def _hand_out_uploads(context: Context, channel_id: str | None) -> int:
     with context.database.read() as connection:
         channels = channels_with_uploads(connection, now=context.clock.now(), channel_id=channel_id)
-    return sum(_hand_out(context, channel) for channel in _without_an_owner(context, channels))
+    free = _without_an_owner(context, channels)
+    return sum(
+        _hand_out(context, free[first : first + CHANNELS_AT_ONCE])
+        for first in range(0, len(free), CHANNELS_AT_ONCE)
+    )
 
 
 def _without_an_owner(context: Context, channels: Sequence[str]) -> list[str]:
@@ -83,22 +90,27 @@ def _without_an_owner(context: Context, channels: Sequence[str]) -> list[str]:
     ]
 
 
-def _hand_out(context: Context, channel_id: str) -> int:
+def _hand_out(context: Context, channel_ids: Sequence[str]) -> int:
+    """Claim the first batch of each channel, commit, then publish them; answers how many files."""
     settings = context.settings
     with context.database.write() as connection:
-        claims = claim_assets(
-            connection,
-            channel_id,
-            limit=settings.batch_size,
-            now=context.clock.now(),
-            lease=settings.lease,
-        )
-    if claims:
-        with suppress(LimiterUnavailable):
-            context.limiter.note_asked(channel_id)
-        args = [channel_id, as_json([asset.claim for asset in claims])]
-        context.publish(Message(name=TaskName.UPLOAD, args=args, summary=summary_of(channel_id, claims)))
-    return len(claims)
+        claims = {
+            channel_id: claim_assets(
+                connection,
+                channel_id,
+                limit=settings.batch_size,
+                now=context.clock.now(),
+                lease=settings.lease,
+            )
+            for channel_id in channel_ids
+        }
+    with suppress(LimiterUnavailable):
+        context.limiter.note_asked([channel_id for channel_id, batch in claims.items() if batch])
+    for channel_id, batch in claims.items():
+        if batch:
+            args = [channel_id, as_json([asset.claim for asset in batch])]
+            context.publish(Message(name=TaskName.UPLOAD, args=args, summary=summary_of(channel_id, batch)))
+    return sum(map(len, claims.values()))
 
 
 def summary_of(channel_id: str, assets: Sequence[AssetClaim]) -> str:

@@ -281,7 +281,7 @@ def test_a_redis_that_is_away(limiter_nowhere: Redis, passing: FakeTime) -> None
     for ask in (
         lambda: limiter.look([CHANNEL]),
         limiter.short_of_workers,
-        lambda: limiter.note_asked(CHANNEL),
+        lambda: limiter.note_asked([CHANNEL]),
     ):
         with pytest.raises(LimiterUnavailable):
             ask()
@@ -382,7 +382,8 @@ def test_a_client_that_decodes_its_answers(limiter_redis: Redis, passing: FakeTi
 def test_workers_are_short_when_somebody_waits_for_one(limiter: Limiter, limiter_redis: Redis) -> None:
     """Then those who have one pass it on sooner; a message that was lost does not count for ever."""
     assert not limiter.short_of_workers()
-    limiter.note_asked(CHANNEL)
+    limiter.note_asked([])
+    limiter.note_asked([CHANNEL])
     assert not limiter.short_of_workers()
     for seconds, short in ((SHORT_OF_WORKERS_SECONDS + 0.1, True), (ASKED_SECONDS + 1, False)):
         now, micro = limiter_redis.time()

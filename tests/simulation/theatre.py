@@ -94,10 +94,11 @@ class MovingLimiter(Limiter):
         """All are free."""
         return dict.fromkeys(channel_ids, ChannelOutlook(owned=False, held_back=0.0))
 
-    def note_asked(self, channel_id: str) -> None:
+    def note_asked(self, channel_ids: Sequence[str]) -> None:
         """Nobody is short of workers."""
 
-    note_begun = note_asked
+    def note_begun(self, channel_id: str) -> None:
+        """Nor was."""
 
 
 class AtOnce(Executor):

@@ -120,7 +120,8 @@ def production(
             },
         )
         try:
-            running.start("worker", "-Q", "upload,control", "-c", "2", "--hostname", "upload@test")
+            uploading = ("-Q", "upload,control", "--pool", "threads", "-c", "8")
+            running.start("worker", *uploading, "--hostname", "upload@test")
             running.start("worker", "-Q", "inspection", "-c", "1", "--hostname", "inspect@test")
             running.start("beat", "--schedule", str(tmp_path / "beat"))
             yield running, sandbox
