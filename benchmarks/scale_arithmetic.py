@@ -17,6 +17,8 @@ TICK_SECONDS = float(Settings.model_fields["dispatch_every"].default)
 TARGET = 0.7
 #: More numbers than are planned for upload at once in this share of all moments.
 RARELY = 0.001
+#: The same, for what is compared with a simulation, which sees few rare moments.
+SOMETIMES = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,11 +42,15 @@ class Fleet:
 
     @property
     def most_active(self) -> int:
-        """Numbers that upload at a moment, of which there are rarely more: a quantile of the binomial."""
+        """Numbers that upload at a moment, of which there are rarely more."""
+        return self.at_most(RARELY)
+
+    def at_most(self, share: float) -> int:
+        """Numbers that upload at a moment, of which there are more in this share of all moments alone."""
         below = 0.0
         for count in range(self.numbers + 1):
             below += _binomial(count, self.numbers, self.duty)
-            if below >= 1 - RARELY:
+            if below >= 1 - share:
                 return count
         return self.numbers
 

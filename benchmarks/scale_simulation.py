@@ -15,7 +15,7 @@ import math
 from dataclasses import dataclass, field
 from random import Random
 
-from benchmarks.scale_arithmetic import PACE, RARELY, TICK_SECONDS, Fleet, Needs
+from benchmarks.scale_arithmetic import PACE, SOMETIMES, TICK_SECONDS, Fleet, Needs
 from benchmarks.scale_costs import UnitCosts
 
 #: Seconds for which a campaign uploads on average: some 2,000 files.
@@ -63,7 +63,7 @@ class Simulated:
     Attributes:
         seconds: simulated.
         active: numbers that uploaded, on average.
-        most_active: rarely more.
+        at_most: numbers that uploaded, of which there were more in a hundredth of the time alone.
         uploads: a second.
         upload: cores used in upload processes.
         inspection: in inspection, ticks included.
@@ -75,7 +75,7 @@ class Simulated:
 
     seconds: float
     active: float
-    most_active: int
+    at_most: int
     uploads: float
     upload: float
     inspection: float
@@ -200,7 +200,7 @@ class Simulation:
         return Simulated(
             seconds=seconds,
             active=sum(count * length for count, length in seconds_at.items()) / seconds,
-            most_active=_rarely_more(seconds_at),
+            at_most=_at_most(seconds_at),
             uploads=self._batches * PACE * BATCH_SECONDS / seconds,
             upload=self._upload.busy / seconds,
             inspection=self._inspection.busy / seconds,
@@ -219,10 +219,10 @@ def _station(servers: int) -> Station:
     return Station(free_at=[0.0] * servers)
 
 
-def _rarely_more(seconds_at: dict[int, float]) -> int:
+def _at_most(seconds_at: dict[int, float]) -> int:
     total, below = math.fsum(seconds_at.values()), 0.0
     for count in sorted(seconds_at):
         below += seconds_at[count]
-        if below >= total * (1 - RARELY):
+        if below >= total * (1 - SOMETIMES):
             return count
     return max(seconds_at)
