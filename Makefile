@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 BENCH := .venv-bench
 BENCH_READY := $(BENCH)/.ready
 
-.PHONY: help setup demo demo-stay test lint mutants bench bench-quick bench-allowance bench-numbers bench-plans bench-scale lock clean
+.PHONY: help setup demo demo-stay test lint mutants bench bench-quick bench-allowance bench-backlog bench-numbers bench-plans bench-scale lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ bench-quick: $(BENCH_READY) ## The same in under 90 s, with fewer rounds
 
 bench-allowance: $(BENCH_READY) ## How much of a number's 25 uploads a second is used (some minutes)
 	@$(BENCH)/bin/python -m benchmarks.allowance
+
+bench-backlog: $(BENCH_READY) ## What an upload costs the whole system, beside requests.post (two minutes)
+	@$(BENCH)/bin/python -m benchmarks.backlog_cost
 
 bench-numbers: $(BENCH_READY) ## Forty numbers at once, and a campaign that overtakes (some minutes)
 	@$(BENCH)/bin/python -m benchmarks.many_numbers

@@ -20,7 +20,8 @@ from greenroom.vault import Vault
 from models import Channel, Database, Item, Media
 from models.channel import add_channel
 from models.item import ItemState
-from worker.embedded import embedded_stack
+from worker.embedded import Stack, embedded_stack
+from worker.home import Home
 
 #: Seconds that looking at all files may take.
 PATIENCE = 900.0
@@ -29,11 +30,19 @@ PATIENCE = 900.0
 class Backlog:
     """What a benchmark does with the stack."""
 
-    def __init__(self, client: Greenroom, database: Database, vault: Vault, address: str) -> None:
+    def __init__(
+        self, client: Greenroom, database: Database, stack: Stack, home: Home, postgres: int
+    ) -> None:
         self._client = client
         self._database = database
-        self._vault = vault
-        self._address = address
+        self._vault = Vault(stack.settings.secret_key)
+        self._address = stack.settings.api_base_url
+        self._home = home
+        self._postgres = postgres
+
+    def processes(self) -> dict[str, int]:
+        """The first process of each part of the stack."""
+        return {**self._home.noted(), "postgres": self._postgres}
 
     def add_numbers(self, keys: Sequence[str]) -> None:
         """Make numbers known, on which nothing is uploaded yet."""
@@ -96,13 +105,13 @@ class Backlog:
 def backlog(folder: Path, endpoint: Endpoint, *, workers: int) -> Iterator[Backlog]:
     """A stack on PostgreSQL with so many uploading processes, for as long as the block runs."""
     plan = stack_plan(folder / "home", workers=workers, concurrency=2, sandbox=False, latency="0")
-    with postgres(folder / "postgres") as (address, _):
+    with postgres(folder / "postgres") as (address, pid):
         plan.environment.update(GREENROOM_DATABASE_URL=address, GREENROOM_API_BASE_URL=endpoint.address)
         with embedded_stack(plan) as stack:
             database = Database(stack.settings.database_url)
             client = Greenroom(stack.settings.celery_broker, timeout=300)
             try:
-                yield Backlog(client, database, Vault(stack.settings.secret_key), stack.settings.api_base_url)
+                yield Backlog(client, database, stack, Home(folder=folder / "home"), pid)
             finally:
                 client.close()
                 database.close()

@@ -71,6 +71,10 @@ class Endpoint:
         asked = {name: str(value) for name, value in settings.items()} | {"key": key}
         self._session.post(f"{self.address}/number", params=asked, timeout=10).raise_for_status()
 
+    def refused(self) -> int:
+        """How many were refused because they came too fast."""
+        return int(self._session.get(f"{self.address}/stats", timeout=10).json()["refused"])
+
     def arrivals_of(self) -> dict[str, list[tuple[float, bool]]]:
         """When requests came in and whether each was refused, by number."""
         found: dict[str, list[tuple[float, bool]]] = self._session.get(

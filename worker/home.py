@@ -105,13 +105,18 @@ class Home:
         draft.write_text(json.dumps(rows), encoding="utf-8")
         draft.replace(self.processes)
 
+    def noted(self) -> dict[str, int]:
+        """The processes that were noted: name and ID."""
+        rows = json.loads(self.processes.read_text(encoding="utf-8"))
+        return {name: int(row["pid"]) for name, row in rows.items()}
+
     def noted_pid(self, name: str) -> int:
         """The ID of a process that was noted.
 
         Raises:
             KeyError: none of that name was.
         """
-        return int(json.loads(self.processes.read_text(encoding="utf-8"))[name]["pid"])
+        return self.noted()[name]
 
     def stop_stale(self) -> list[str]:
         """End what an earlier, killed stack has left running; answers their names.
