@@ -120,7 +120,8 @@ class _Season:
             self.down_until = now + DAY
             theatre.counts["days without beat"] += 1
         theatre.beat_is_down = now < self.down_until
-        theatre.lose_messages = 0.3 if chance.random() < 0.02 else 0.0
+        theatre.lose_next = chance.random() < 0.02
+        theatre.lose_messages = 0.3 if theatre.lose_next else 0.0
         theatre.provider.lose_answers = 1 if chance.random() < 0.02 else 0
         if chance.random() < 0.05:
             theatre.workers_clock.skew = chance.choice((-10, 0, 10)) * timedelta(minutes=1)

@@ -221,6 +221,8 @@ class Theatre:
         self.counts: Counter[str] = Counter()
         self.beat_is_down = False
         self.lose_messages = 0.0
+        #: Whether the next message is lost in any case.
+        self.lose_next = False
         #: The last moment at which the provider or beat was away.
         self.trouble_until = START
         self._shas: dict[Path, str] = {}
@@ -418,7 +420,8 @@ class Theatre:
             dispatch(self.context)
             todo = [one for one in self.published if one.name in (TaskName.INSPECT, TaskName.UPLOAD)]
             for message in todo:
-                if self.chance.random() < self.lose_messages:
+                if self.chance.random() < self.lose_messages or self.lose_next:
+                    self.lose_next = False
                     self.counts["messages lost with a worker"] += 1
                 elif message.name is TaskName.INSPECT:
                     inspect(self.context, from_json(message.args[0]))
