@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
     CTE,
     BigInteger,
     Connection,
     ForeignKey,
     Index,
+    Select,
     SmallInteger,
     String,
     Text,
@@ -21,17 +23,20 @@ from sqlalchemy import (
     and_,
     case,
     exists,
+    func,
+    literal,
     literal_column,
     or_,
     select,
     text,
+    true,
     update,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
 from greenroom.reasons import Reason
 from models.base import Base, BigKey, Moment
-from models.bulk import among, insertion
+from models.bulk import among, insertion, on_postgresql
 from models.channel import Channel
 from models.claim import Claim
 
@@ -177,39 +182,80 @@ def channels_with_uploads(
     return list(connection.execute(statement).scalars())
 
 
-def _most_urgent(channel_id: str, *, limit: int, now: datetime) -> CTE:
-    """The IDs of waiting assets of a channel: campaigns before refreshes, the earliest send time first."""
-    return (
-        select(Asset.id)
-        .where(
-            Asset.channel_id == channel_id,
-            _IS_WAITING,
-            or_(Asset.not_before.is_(None), Asset.not_before <= now),
+def _most_urgent(connection: Connection, channel_ids: Sequence[str], *, limit: int, now: datetime) -> CTE:
+    """The IDs of waiting assets of channels, up to `limit` of each.
+
+    Campaigns come before refreshes, and the earliest send time first. On SQLite there is one channel.
+    """
+
+    def first_of(channel_id: Any) -> Select[int]:
+        return (
+            select(Asset.id)
+            .where(
+                Asset.channel_id == channel_id,
+                _IS_WAITING,
+                or_(Asset.not_before.is_(None), Asset.not_before <= now),
+            )
+            .order_by(Asset.priority, Asset.due_at, Asset.id)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
         )
-        .order_by(Asset.priority, Asset.due_at, Asset.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-        # A CTE: PostgreSQL may run a subquery with LIMIT more than once, and would then lock too many.
-        .cte("chosen")
+
+    if not on_postgresql(connection):
+        (channel_id,) = channel_ids
+        return first_of(channel_id).cte("chosen")
+    asked = (
+        func.unnest(literal(list(channel_ids), ARRAY(Text())))
+        .table_valued("id", name="asked")
+        .render_derived()
     )
+    of_each = first_of(asked.c.id).correlate(asked).lateral("of_each")
+    # A CTE: PostgreSQL may run a subquery with LIMIT more than once, and would then lock too many.
+    return select(of_each.c.id).select_from(asked).join(of_each, true()).cte("chosen")
+
+
+def _claim(
+    connection: Connection,
+    channel_ids: Sequence[str],
+    state: AssetState,
+    *,
+    limit: int,
+    now: datetime,
+    lease: timedelta,
+) -> dict[str, list[Any]]:
+    """Claim the most urgent assets of channels, up to `limit` of each; answers their rows by channel."""
+    rows: list[Any] = []
+    # One statement for all, where the database can look at each channel's beginning in one.
+    for part in [channel_ids] if on_postgresql(connection) else [[channel_id] for channel_id in channel_ids]:
+        chosen = _most_urgent(connection, part, limit=limit, now=now)
+        rows += connection.execute(
+            update(Asset)
+            .where(Asset.id.in_(select(chosen.c.id)))
+            .values(state=state, token=Asset.token + 1, lease_until=now + lease)
+            .returning(*_UNDER_UPLOAD)
+        )
+    by_channel: dict[str, list[Any]] = {channel_id: [] for channel_id in channel_ids}
+    for row in sorted(rows, key=_urgency):
+        by_channel[row.channel_id].append(row)
+    return by_channel
+
+
+def _urgency(row: Any) -> tuple[int, datetime, int]:
+    return row.priority, row.due_at, row.id
 
 
 def claim_assets(
-    connection: Connection, channel_id: str, *, limit: int, now: datetime, lease: timedelta
-) -> list[AssetClaim]:
-    """Claim up to `limit` uploads on a channel, to be handed out: the most urgent first."""
-    chosen = _most_urgent(channel_id, limit=limit, now=now)
-    result = connection.execute(
-        update(Asset)
-        .where(Asset.id.in_(select(chosen.c.id)))
-        .values(state=AssetState.CLAIMED, token=Asset.token + 1, lease_until=now + lease)
-        .returning(Asset.id, Asset.token, Asset.file_name, Asset.size, Asset.priority, Asset.due_at)
-    )
-    rows = sorted(result, key=lambda row: (row.priority, row.due_at, row.id))
-    return [
-        AssetClaim(claim=Claim(id=row.id, token=row.token), file_name=row.file_name, size=row.size)
-        for row in rows
-    ]
+    connection: Connection, channel_ids: Sequence[str], *, limit: int, now: datetime, lease: timedelta
+) -> dict[str, list[AssetClaim]]:
+    """Claim up to `limit` uploads on each channel, to be handed out: the most urgent first."""
+    claimed = _claim(connection, channel_ids, AssetState.CLAIMED, limit=limit, now=now, lease=lease)
+    return {
+        channel_id: [
+            AssetClaim(claim=Claim(id=row.id, token=row.token), file_name=row.file_name, size=row.size)
+            for row in rows
+        ]
+        for channel_id, rows in claimed.items()
+    }
 
 
 def take_assets(
@@ -238,30 +284,24 @@ def take_assets(
         .values(state=AssetState.UPLOADING, token=Asset.token + 1, lease_until=now + lease)
     )
     rows_now = connection.execute(select(*_UNDER_UPLOAD).where(among(connection, Asset.id, mine)))
-    return _under_upload(rows_now)
+    return [_under_upload(row) for row in sorted(rows_now, key=_urgency)]
 
 
 def claim_and_take_assets(
-    connection: Connection, channel_id: str, *, limit: int, now: datetime, lease: timedelta
-) -> list[AssetUnderUpload]:
-    """Claim up to `limit` uploads on a channel and begin work on them, the most urgent first.
+    connection: Connection, channel_ids: Sequence[str], *, limit: int, now: datetime, lease: timedelta
+) -> dict[str, list[AssetUnderUpload]]:
+    """Claim up to `limit` uploads on each channel and begin work on them, the most urgent first.
 
-    For the channel's owner, who goes on by himself: nothing is handed out, so nothing can come twice.
+    For the channels' owner, who goes on by himself: nothing is handed out, so nothing can come twice.
     """
-    chosen = _most_urgent(channel_id, limit=limit, now=now)
-    return _under_upload(
-        connection.execute(
-            update(Asset)
-            .where(Asset.id.in_(select(chosen.c.id)))
-            .values(state=AssetState.UPLOADING, token=Asset.token + 1, lease_until=now + lease)
-            .returning(*_UNDER_UPLOAD)
-        )
-    )
+    claimed = _claim(connection, channel_ids, AssetState.UPLOADING, limit=limit, now=now, lease=lease)
+    return {channel_id: [_under_upload(row) for row in rows] for channel_id, rows in claimed.items()}
 
 
 _UNDER_UPLOAD = (
     Asset.id,
     Asset.token,
+    Asset.channel_id,
     Asset.sha256,
     Asset.mime_type,
     Asset.size,
@@ -273,20 +313,17 @@ _UNDER_UPLOAD = (
 )
 
 
-def _under_upload(rows: Iterable[Any]) -> list[AssetUnderUpload]:
-    return [
-        AssetUnderUpload(
-            claim=Claim(id=row.id, token=row.token),
-            sha256=row.sha256,
-            mime_type=row.mime_type,
-            size=row.size,
-            file_name=row.file_name,
-            source=row.source,
-            due_at=row.due_at,
-            attempts=row.attempts,
-        )
-        for row in sorted(rows, key=lambda row: (row.priority, row.due_at, row.id))
-    ]
+def _under_upload(row: Any) -> AssetUnderUpload:
+    return AssetUnderUpload(
+        claim=Claim(id=row.id, token=row.token),
+        sha256=row.sha256,
+        mime_type=row.mime_type,
+        size=row.size,
+        file_name=row.file_name,
+        source=row.source,
+        due_at=row.due_at,
+        attempts=row.attempts,
+    )
 
 
 def renew_assets(connection: Connection, claims: Sequence[Claim], *, until: datetime) -> list[Claim]:

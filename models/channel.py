@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from greenroom.errors import Misuse, UnknownName
 from models.base import Base, Moment
+from models.bulk import among
 from models.upsert import insert
 
 
@@ -100,6 +101,12 @@ def get_channel(connection: Connection, channel_id: str) -> ChannelRow:
             f"Channel {channel_id} is not known. Add it with: greenroom channel add {channel_id}"
         )
     return ChannelRow(**row)
+
+
+def get_channels(connection: Connection, channel_ids: Collection[str]) -> dict[str, ChannelRow]:
+    """Those of the channels that are known, by ID."""
+    statement = select(*_COLUMNS).where(among(connection, Channel.id, channel_ids))
+    return {row["id"]: ChannelRow(**row) for row in connection.execute(statement).mappings()}
 
 
 def list_channels(connection: Connection) -> list[ChannelRow]:

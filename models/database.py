@@ -102,8 +102,10 @@ def _engine(url: URL) -> Engine:
     return create_engine(
         url,
         pool_pre_ping=True,
-        pool_size=5,
-        max_overflow=10,
+        # What is beyond the pool is closed after its transaction, and opening one costs as much as fifty
+        # transactions; a process opens no more than it uses at the same time.
+        pool_size=15,
+        max_overflow=0,
         # The connection that was used last has its statements prepared.
         pool_use_lifo=True,
         hide_parameters=True,

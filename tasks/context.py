@@ -69,6 +69,8 @@ class Context:
 
     #: Lets all channels of the process write down together what came of their uploads.
     recording: Together[Any, Any] = field(default_factory=Together)
+    #: And lets them claim together what they send next.
+    taking: Together[Any, Any] = field(default_factory=Together)
 
     @cached_property
     def upload_threads(self) -> ThreadPoolExecutor:

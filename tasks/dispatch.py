@@ -94,16 +94,13 @@ def _hand_out(context: Context, channel_ids: Sequence[str]) -> int:
     """Claim the first batch of each channel, commit, then publish them; answers how many files."""
     settings = context.settings
     with context.database.write() as connection:
-        claims = {
-            channel_id: claim_assets(
-                connection,
-                channel_id,
-                limit=settings.batch_size,
-                now=context.clock.now(),
-                lease=settings.lease,
-            )
-            for channel_id in channel_ids
-        }
+        claims = claim_assets(
+            connection,
+            channel_ids,
+            limit=settings.batch_size,
+            now=context.clock.now(),
+            lease=settings.lease,
+        )
     with suppress(LimiterUnavailable):
         context.limiter.note_asked([channel_id for channel_id, batch in claims.items() if batch])
     for channel_id, batch in claims.items():

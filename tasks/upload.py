@@ -29,7 +29,7 @@ from models.asset import (
     renew_assets,
     take_assets,
 )
-from models.channel import ChannelRow, get_channel, pause_channel
+from models.channel import ChannelRow, get_channel, get_channels, pause_channel
 from models.claim import Claim
 from models.database import DatabaseUnavailable
 from models.need import needed_now
@@ -198,21 +198,13 @@ class _Turn:
         """Claim the next files of the channel, the most urgent first."""
         context = self._context
         try:
-            with context.database.write() as connection:
-                if get_channel(connection, self._channel.id) != self._channel:
-                    # Paused, or given another key or life: whoever begins anew reads it all.
-                    self._ending = True
-                    return
-                taken = claim_and_take_assets(
-                    connection,
-                    self._channel.id,
-                    limit=context.settings.batch_size,
-                    now=context.clock.now(),
-                    lease=context.settings.lease,
-                )
-                wanted = _still_wanted(context, connection, taken)
+            wanted = context.taking.do(self._channel, lambda channels: _take_for_all(context, channels))
         except DatabaseUnavailable as error:
             logger.warning("No more files of channel %s could be claimed: %s", self._channel.id, error)
+            return
+        if wanted is None:
+            # Paused, or given another key or life: whoever begins anew reads it all.
+            self._ending = True
             return
         self._sender.add(Job(asset=asset) for asset in wanted)
 
@@ -254,6 +246,27 @@ class _Turn:
             logger.warning("Claims could not be renewed: %s", error)
             return
         self._sender.forget(lost)
+
+
+def _take_for_all(context: Context, channels: Sequence[ChannelRow]) -> list[list[AssetUnderUpload] | None]:
+    """The next files of each channel; None for one that is not what it was when its turn began."""
+    with context.database.write() as connection:
+        present = get_channels(connection, [channel.id for channel in channels])
+        same = [channel.id for channel in channels if present.get(channel.id) == channel]
+        taken = claim_and_take_assets(
+            connection,
+            same,
+            limit=context.settings.batch_size,
+            now=context.clock.now(),
+            lease=context.settings.lease,
+        )
+        wanted = set(
+            _still_wanted(context, connection, [asset for of_one in taken.values() for asset in of_one])
+        )
+    return [
+        [asset for asset in taken[channel.id] if asset in wanted] if channel.id in taken else None
+        for channel in channels
+    ]
 
 
 def _next_look() -> float:

@@ -33,7 +33,7 @@ LEASE = timedelta(seconds=60)
 def claim(world: World, limit: int = 10) -> list[AssetClaim]:
     """Claim as the dispatcher does."""
     with world.database.write() as connection:
-        return claim_assets(connection, CHANNEL, limit=limit, now=world.clock.now(), lease=LEASE)
+        return claim_assets(connection, [CHANNEL], limit=limit, now=world.clock.now(), lease=LEASE)[CHANNEL]
 
 
 def take(world: World, *claims: Claim) -> list[Claim]:

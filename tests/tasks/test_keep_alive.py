@@ -20,7 +20,7 @@ def test_claims_are_renewed_while_the_work_goes_on(world: World) -> None:
     accepted_item(world, "a")
     lease = world.context.settings.lease
     with world.database.write() as connection:
-        (asset,) = claim_assets(connection, CHANNEL, limit=1, now=world.clock.now(), lease=lease)
+        (asset,) = claim_assets(connection, [CHANNEL], limit=1, now=world.clock.now(), lease=lease)[CHANNEL]
     renewed = threading.Event()
 
     def renew(connection: Connection, claims: Sequence[Claim], *, until: datetime) -> None:
