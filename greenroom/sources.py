@@ -33,7 +33,7 @@ def source_name(source: str) -> str:
     """The file name that a source goes by."""
     if is_url(source):
         return unquote(PurePosixPath(urlsplit(source).path).name) or urlsplit(source).hostname or "file"
-    return Path(source).name
+    return source.rstrip("/").rpartition("/")[2]
 
 
 def shown(source: str) -> str:

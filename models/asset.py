@@ -9,7 +9,6 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
-    ARRAY,
     CTE,
     BigInteger,
     Connection,
@@ -24,7 +23,6 @@ from sqlalchemy import (
     case,
     exists,
     func,
-    literal,
     literal_column,
     or_,
     select,
@@ -36,7 +34,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from greenroom.reasons import Reason
 from models.base import Base, BigKey, Moment
-from models.bulk import among, insertion, on_postgresql
+from models.bulk import among, as_array, insertion, on_postgresql
 from models.channel import Channel
 from models.claim import Claim
 
@@ -205,7 +203,7 @@ def _most_urgent(connection: Connection, channel_ids: Sequence[str], *, limit: i
         (channel_id,) = channel_ids
         return first_of(channel_id).cte("chosen")
     asked = (
-        func.unnest(literal(list(channel_ids), ARRAY(Text())))
+        func.unnest(as_array(list(channel_ids), Asset.channel_id.type))
         .table_valued("id", name="asked")
         .render_derived()
     )

@@ -6,27 +6,32 @@ neither the driver nor the parser deals with thousands of parameters. SQLite has
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
-    ARRAY,
     BigInteger,
     ColumnElement,
     Connection,
+    Dialect,
     FromClause,
     Text,
     any_,
     bindparam,
     func,
     literal,
+    make_url,
     select,
     update,
 )
 from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.types import TypeEngine, UserDefinedType
 
 from models.upsert import insert
+
+_POSTGRESQL: Dialect = make_url("postgresql+psycopg://").get_dialect()()
 
 
 def on_postgresql(connection: Connection) -> bool:
@@ -40,7 +45,51 @@ def among(
     """A condition: the column has one of these values; numbers or texts."""
     if not on_postgresql(connection):
         return column.in_(values)
-    return column == any_(literal(list(values), ARRAY(_array_type(column.type))))
+    return column == any_(as_array(list(values), column.type))
+
+
+def as_array(values: Sequence[Any], kind: TypeEngine[Any]) -> ColumnElement[Any]:
+    """Values as one parameter, an array of PostgreSQL's; `kind` is a value's type."""
+    return literal(values, _Array(kind))
+
+
+class _Array(UserDefinedType[Any]):
+    """An array in PostgreSQL's own notation, written in one go.
+
+    The driver's way is a look-up, a call and a regular expression for each member: eight hundredths of what
+    a worker computed.
+    """
+
+    cache_ok = True
+    #: The database is told the type; the driver gives it a text.
+    render_bind_cast = True
+
+    def __init__(self, member: TypeEngine[Any]) -> None:
+        self.member = _without_length(member)
+
+    def get_col_spec(self, **_options: Any) -> str:
+        return f"{self.member.compile(dialect=_POSTGRESQL)}[]"
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[Sequence[Any] | None], str | None]:
+        to_driver = self.member.dialect_impl(dialect).bind_processor(dialect)
+
+        def as_text(values: Sequence[Any] | None) -> str | None:
+            if values is None:
+                return None
+            if to_driver is not None:
+                values = [to_driver(value) for value in values]
+            return "{" + ",".join([_member(value) for value in values]) + "}"
+
+        return as_text
+
+
+def _member(value: object) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, int):
+        return str(value)
+    text = value.isoformat() if isinstance(value, datetime) else str(value)
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def insertion(
@@ -61,7 +110,7 @@ def insertion(
     statement, same = insert(connection, table), same or {}
     if not on_postgresql(connection):
         return statement, [{**same, **row} for row in rows]
-    given, columns = _as_table(table, rows), table.__table__.c
+    given, columns = given_rows(table, rows), table.__table__.c
     values: list[ColumnElement[Any]] = [literal(value, columns[name].type) for name, value in same.items()]
     values += [given.c[name] for name in rows[0]]
     return statement.from_select([*same, *rows[0]], select(*values)), None
@@ -89,27 +138,25 @@ def update_rows(connection: Connection, table: Any, rows: Sequence[Mapping[str, 
             [{"row_id": row["id"], **{f"new_{name}": row[name] for name in names}} for row in rows],
         )
         return
-    given = _as_table(table, rows)
+    given = given_rows(table, rows)
     connection.execute(
         update(table).where(table.id == given.c.id).values({name: given.c[name] for name in names})
     )
 
 
-def _as_table(table: Any, rows: Sequence[Mapping[str, Any]]) -> FromClause:
+def given_rows(table: Any, rows: Sequence[Mapping[str, Any]]) -> FromClause:
     """The rows as PostgreSQL reads them from one array for each column.
 
     Four times as fast as VALUES, whose parameters are the driver's and the parser's work; COPY into a
     temporary table is no faster at the size of a message, and would leave a table behind in each session.
     """
     columns = table.__table__.c
-    arrays = [
-        literal([row[name] for row in rows], ARRAY(_array_type(columns[name].type))) for name in rows[0]
-    ]
+    arrays = [as_array([row[name] for row in rows], columns[name].type) for name in rows[0]]
     return func.unnest(*arrays).table_valued(*rows[0], name="given").render_derived()
 
 
-def _array_type(kind: Any) -> Any:
-    """The type of an array's members: without a length, which would make statements differ for nothing."""
+def _without_length(kind: TypeEngine[Any]) -> TypeEngine[Any]:
+    """A length would make statements differ for nothing."""
     if kind.python_type is str:
         return Text()
     if kind.python_type is int:

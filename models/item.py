@@ -14,6 +14,7 @@ from sqlalchemy import (
     Connection,
     ForeignKey,
     Index,
+    Select,
     String,
     Text,
     UniqueConstraint,
@@ -24,6 +25,7 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    true,
     tuple_,
     update,
 )
@@ -33,7 +35,7 @@ from greenroom.reasons import Reason
 from greenroom.rules import Category
 from greenroom.verdict import Verdict
 from models.base import Base, BigKey, Moment
-from models.bulk import among, insertion, update_rows
+from models.bulk import among, given_rows, insertion, on_postgresql, update_rows
 from models.campaign import Campaign
 from models.claim import Claim
 
@@ -251,26 +253,20 @@ def _fair_shares(connection: Connection, *, limit: int, now: datetime, also_susp
     after: dict[str, int] = {}
     while queues and len(chosen) < limit:
         share = max(SMALLEST_SHARE, (limit - len(chosen)) // len(queues))
-        for channel_id, campaign_ids in list(queues.items()):
-            wanted = min(share, limit - len(chosen))
-            campaign_id = campaign_ids[0]
-            found = _lock_waiting(
-                connection,
-                campaign_id,
-                after=after.get(campaign_id, 0),
-                limit=wanted,
-                now=now,
-                also_suspect=also_suspect,
-            )
-            chosen += found
-            after[campaign_id] = found[-1] if found else 0
-            if len(found) < wanted:
+        turn = list(queues.items())[: -(-(limit - len(chosen)) // share)]
+        first_of = [(campaign_ids[0], after.get(campaign_ids[0], 0)) for _, campaign_ids in turn]
+        found = _lock_waiting(connection, first_of, limit=share, now=now, also_suspect=also_suspect)
+        for channel_id, campaign_ids in turn:
+            of_this = found[campaign_ids[0]]
+            chosen += of_this
+            if len(of_this) < share:
                 del campaign_ids[0]
+            else:
+                after[campaign_ids[0]] = of_this[-1]
             if not campaign_ids:
                 del queues[channel_id]
-            if len(chosen) == limit:
-                break
-    return chosen
+    # Of the last channels' shares, what is more than was asked for stays where it is.
+    return chosen[:limit]
 
 
 def _campaigns_with_waiting_items(connection: Connection) -> dict[str, list[str]]:
@@ -293,23 +289,47 @@ def _campaigns_with_waiting_items(connection: Connection) -> dict[str, list[str]
 
 
 def _lock_waiting(
-    connection: Connection, campaign_id: str, *, after: int, limit: int, now: datetime, also_suspect: bool
-) -> list[int]:
-    statement = (
-        select(Item.id)
-        .where(
-            Item.campaign_id == campaign_id,
-            _IS_WAITING,
-            Item.id > after,
-            or_(Item.not_before.is_(None), Item.not_before <= now),
+    connection: Connection,
+    campaigns: Sequence[tuple[str, int]],
+    *,
+    limit: int,
+    now: datetime,
+    also_suspect: bool,
+) -> dict[str, list[int]]:
+    """Lock up to `limit` items of each campaign, those after the given ID; answers them by campaign."""
+
+    def first_of(campaign_id: Any, after: Any) -> Select[int]:
+        statement = (
+            select(Item.id)
+            .where(
+                Item.campaign_id == campaign_id,
+                _IS_WAITING,
+                Item.id > after,
+                or_(Item.not_before.is_(None), Item.not_before <= now),
+            )
+            .order_by(Item.id)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
         )
-        .order_by(Item.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
+        return statement if also_suspect else statement.where(Item.attempts == 0)
+
+    if not on_postgresql(connection):
+        return {
+            campaign_id: list(connection.execute(first_of(campaign_id, after)).scalars())
+            for campaign_id, after in campaigns
+        }
+    asked = given_rows(Item, [{"campaign_id": campaign_id, "id": after} for campaign_id, after in campaigns])
+    of_each = first_of(asked.c.campaign_id, asked.c.id).correlate(asked).lateral("of_each")
+    statement = (
+        select(asked.c.campaign_id, of_each.c.id)
+        .select_from(asked)
+        .join(of_each, true())
+        .order_by(of_each.c.id)
     )
-    if not also_suspect:
-        statement = statement.where(Item.attempts == 0)
-    return list(connection.execute(statement).scalars())
+    found: dict[str, list[int]] = {campaign_id: [] for campaign_id, _ in campaigns}
+    for row in connection.execute(statement):
+        found[row.campaign_id].append(row.id)
+    return found
 
 
 def count_items_handed_out(connection: Connection, *, now: datetime) -> int:

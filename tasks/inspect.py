@@ -44,7 +44,7 @@ TURN_SECONDS = 0.5
 #: few; but who comes for what is left while this task's last file is slow shall find something.
 ROUND_SECONDS = 0.1
 #: Files that a task claims by itself at most.
-LARGEST_ROUND = int(__import__("os").environ.get("LR", "200"))
+LARGEST_ROUND = 200
 #: Pauses, in seconds, after which verdicts that could not be written are written again.
 WRITE_AGAIN_AFTER = (0.2, 1.0, 5.0, 20.0)
 
