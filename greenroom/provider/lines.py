@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds between two looks at answers that are overdue.
 LOOK_EVERY = 1.0
+#: Seconds between two looks at answers that have come.
+READ_EVERY = 0.01
 #: Idle connections that have not been used for so long, in seconds, are closed.
 IDLE_SECONDS = 60.0
 _PIECE = 64 * 1024
@@ -203,8 +205,12 @@ class Lines:
     def _read(self, selector: selectors.BaseSelector) -> None:
         look_at = 0.0
         while not self._closed or self._waiting:
-            for key, _ in selector.select(LOOK_EVERY):
+            ready = selector.select(LOOK_EVERY)
+            for key, _ in ready:
                 self._take_in(selector, key.data)
+            if ready:
+                # What comes meanwhile is read in one go: each waking costs as much as reading an answer.
+                time.sleep(READ_EVERY)
             now = time.monotonic()
             if now >= look_at:
                 look_at = now + LOOK_EVERY
