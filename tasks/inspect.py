@@ -83,13 +83,18 @@ def inspect(context: Context, claims: Sequence[Claim]) -> dict[str, int]:
             # What was accepted so far need not wait for the rest.
             announce_dispatch(context, why=f"{counts['accepted']} files were accepted")
             announced = True
-        limit = int(len(items) * ROUND_SECONDS / (now - round_began_at))
-        limit = min(max(settings.inspect_batch_size, limit), LARGEST_ROUND)
+        limit = next_round(len(items), now - round_began_at, smallest=settings.inspect_batch_size)
         with context.database.write() as connection:
             items = claim_and_take_items(connection, limit=limit, now=clock.now(), lease=settings.lease)
     if any(counts.values()):
         announce_dispatch(context, why=f"{counts['accepted']} files were accepted")
     return dict(counts)
+
+
+def next_round(files: int, seconds: float, *, smallest: int) -> int:
+    """How many files to claim next, when so many took so many seconds."""
+    quick_enough = int(files * ROUND_SECONDS / max(seconds, 1e-6))
+    return max(smallest, min(quick_enough, LARGEST_ROUND))
 
 
 def _inspect(context: Context, items: Sequence[ItemUnderInspection], counts: Counter[str]) -> None:
