@@ -88,8 +88,11 @@ def _member(value: object) -> str:
         return "NULL"
     if isinstance(value, int):
         return str(value)
-    text = value.isoformat() if isinstance(value, datetime) else str(value)
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if isinstance(value, datetime):
+        return f'"{value.isoformat()}"'
+    if not isinstance(value, str):
+        raise TypeError(f"no notation for {type(value).__name__} in an array")
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def insertion(

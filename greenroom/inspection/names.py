@@ -79,8 +79,9 @@ def clean_file_name(name: str, mime_type: str) -> str:
         hidden or empty. Letters of any script stay.
     """
     base = unicodedata.normalize("NFC", _PATH.sub("", name))
-    # Line breaks and tabs count as white space before they go as control characters: words stay apart.
-    base = "".join(char for char in base if char.isspace() or not unicodedata.category(char).startswith("C"))
+    if not base.isprintable():
+        # Line breaks and tabs count as white space before they go as control characters: words stay apart.
+        base = "".join(c for c in base if c.isspace() or not unicodedata.category(c).startswith("C"))
     base = _UNWANTED.sub(" ", base).strip(" .")
     wanted = extensions_of(mime_type)
     extension = extension_in(base)

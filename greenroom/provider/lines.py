@@ -23,7 +23,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.util import wait_for_read
+from urllib3.util import wait_for_read, wait_for_write
 
 from greenroom.provider.answer_parser import AnswerParser, BadAnswer
 from greenroom.provider.failures import BROKEN_EXCHANGE, why
@@ -147,6 +147,8 @@ class Lines:
             problem = why(error)
         else:
             if connection.sock is not None:
+                # From here on nothing waits inside a call: a socket with a timeout asks the system twice.
+                connection.sock.settimeout(0)
                 return Line(connection=connection, sock=connection.sock)
             problem = "the connection was closed"
         connection.close()
@@ -158,9 +160,8 @@ class Lines:
         Raises:
             Broken: the connection broke; the other side does not have the whole request.
         """
-        line.sock.settimeout(self._timeout)
         try:
-            line.sock.sendall(request)
+            self._send_all(line.sock, memoryview(request))
         except BrokenPipeError:
             problem = REFUSED_MIDWAY
         except OSError as error:
@@ -169,9 +170,20 @@ class Lines:
             return
         raise Broken(problem)
 
+    def _send_all(self, sock: socket.socket, left: memoryview) -> None:
+        while left:
+            try:
+                left = left[sock.send(left) :]
+                continue
+            except (BlockingIOError, ssl.SSLWantWriteError):
+                goes_on = wait_for_write(sock, timeout=self._timeout)
+            except ssl.SSLWantReadError:
+                goes_on = wait_for_read(sock, timeout=self._timeout)
+            if not goes_on:
+                raise TimeoutError
+
     def wait_for_answer(self, line: Line, done: Callable[[Answered], None]) -> None:
         """Have `done` called, in a thread of ours, with what comes; the connection is ours from now on."""
-        line.sock.settimeout(0)
         waiting = _Waiting(
             line=line, parser=AnswerParser(), deadline=time.monotonic() + self._timeout, done=done
         )
@@ -181,8 +193,12 @@ class Lines:
                 threading.Thread(
                     target=self._read, args=(self._selector,), name="answers", daemon=True
                 ).start()
+            selector = self._selector
             self._waiting[line.sock.fileno()] = waiting
-            self._selector.register(line.sock, selectors.EVENT_READ, waiting)
+        # Not under the lock, for which all other senders would queue up: registering lets go of the
+        # interpreter. Only a request whose time is already up has had its connection closed by now.
+        with suppress(ValueError):
+            selector.register(line.sock, selectors.EVENT_READ, waiting)
 
     def give_back(self, line: Line) -> None:
         """Keep a connection, on which nothing is under way, for the next request."""
@@ -204,7 +220,7 @@ class Lines:
 
     def _read(self, selector: selectors.BaseSelector) -> None:
         look_at = 0.0
-        while not self._closed or self._waiting:
+        while not self._is_over():
             ready = selector.select(LOOK_EVERY)
             for key, _ in ready:
                 self._take_in(selector, key.data)
@@ -216,9 +232,15 @@ class Lines:
                 look_at = now + LOOK_EVERY
                 for waiting in [one for one in list(self._waiting.values()) if one.deadline < now]:
                     self._end(selector, waiting, problem="it did not answer in time")
-        with self._lock:
-            self._selector = None
         selector.close()
+
+    def _is_over(self) -> bool:
+        if not self._closed or self._waiting:
+            return False
+        with self._lock:
+            if not self._waiting:
+                self._selector = None
+            return not self._waiting
 
     def _take_in(self, selector: selectors.BaseSelector, waiting: _Waiting) -> None:
         parser = waiting.parser
@@ -240,7 +262,8 @@ class Lines:
 
     def _end(self, selector: selectors.BaseSelector, waiting: _Waiting, *, problem: str) -> None:
         line, parser = waiting.line, waiting.parser
-        selector.unregister(line.sock)
+        with suppress(KeyError):
+            selector.unregister(line.sock)
         self._waiting.pop(line.sock.fileno(), None)
         if not problem and parser.keeps_connection:
             self.give_back(line)

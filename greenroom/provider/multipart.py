@@ -9,8 +9,8 @@ Layout and escaping of names: RFC 7578, and the HTML standard's "multipart/form-
 
 from __future__ import annotations
 
+import random
 import re
-import secrets
 import unicodedata
 from collections.abc import Iterator
 from hashlib import sha256
@@ -46,7 +46,8 @@ class MultipartBody:
         """
         if not _MIME_TYPE.fullmatch(mime_type):
             raise ValueError(f"{mime_type!r} is not a MIME type")
-        boundary = secrets.token_hex(16)
+        # It need not be a secret, only occur nowhere in the file; so the system is not asked for it.
+        boundary = f"{random.getrandbits(128):032x}"
         self.content_type = f"multipart/form-data; boundary={boundary}"
         self.sent_whole = False
         self._content = content
@@ -111,14 +112,18 @@ def clean_file_name(name: str) -> str:
     surrogates dropped; letters of any script stay as they are (sent in UTF-8).
     """
     last = name.replace("\\", "/").rsplit("/", 1)[-1]
-    seen = "".join(
-        letter for letter in last if letter in "\r\n" or unicodedata.category(letter) not in {"Cc", "Cs"}
-    )
+    seen = last if last.isprintable() else _without_control_characters(last)
     if len(seen) > LONGEST_FILE_NAME:
         stem, dot, ending = seen.rpartition(".")
         ending = dot + ending if stem and len(ending) <= 10 else ""  # noqa: PLR2004  # longer is no ending
         seen = seen[: LONGEST_FILE_NAME - len(ending)] + ending
     return seen.translate(_ESCAPES) or "file"
+
+
+def _without_control_characters(text: str) -> str:
+    return "".join(
+        letter for letter in text if letter in "\r\n" or unicodedata.category(letter) not in {"Cc", "Cs"}
+    )
 
 
 # An OSError of the source must not be taken for one of the network: urllib3 swallows a reset connection

@@ -15,7 +15,7 @@ from greenroom.verdict import Verdict
 from models import DatabaseUnavailable
 from models.item import record_verdicts
 from tasks.dispatch import dispatch, from_json
-from tasks.inspect import inspect
+from tasks.inspect import inspect, next_round
 from tasks.prepare import prepare
 from tests.conftest import CHANNEL, World
 from tests.models.rows import asset_row, item_rows
@@ -140,3 +140,21 @@ def test_verdicts_are_written_again_after_a_failure_of_the_moment(
     assert inspect_all(world) == {"accepted": 2, "rejected": 0, "postponed": 0}
     assert len(world.passing.slept) == 2
     assert [(row.state, row.attempts) for row in item_rows(world)] == [("accepted", 0)] * 2
+
+
+@pytest.mark.parametrize(
+    ("files", "seconds", "following"),
+    [
+        (25, 0.0125, 200),
+        (25, 0.0, 200),
+        (25, 0.05, 50),
+        (50, 0.1, 50),
+        (200, 0.2, 100),
+        (200, 40.0, 25),
+        (3, 0.1, 25),
+    ],
+    ids=["quick", "no time at all", "twice as many", "as before", "slower", "slow disk", "few were left"],
+)
+def test_rounds_are_as_large_as_files_are_quick(files: int, seconds: float, following: int) -> None:
+    """A tenth of a second of them; never so many that a dead worker holds up a whole campaign."""
+    assert next_round(files, seconds, smallest=25) == following
