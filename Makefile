@@ -54,7 +54,7 @@ bench-quick: $(BENCH_READY) ## The same in under 90 s, with fewer rounds
 bench-allowance: $(BENCH_READY) ## How much of a number's 25 uploads a second is used (some minutes)
 	@$(BENCH)/bin/python -m benchmarks.allowance
 
-bench-backlog: $(BENCH_READY) ## What an upload costs the whole system, beside requests.post (two minutes)
+bench-backlog: $(BENCH_READY) ## What an upload costs the whole system, beside requests.post (three minutes)
 	@$(BENCH)/bin/python -m benchmarks.backlog_cost
 
 bench-numbers: $(BENCH_READY) ## Forty numbers at once, and a campaign that overtakes (some minutes)
