@@ -271,7 +271,8 @@ class OwnedChannel:
         self.channel_id = channel_id
         self._limiter = limiter
         self._me = me
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._asking = threading.Lock()
         self._lost = False
         self._ending = False
@@ -321,7 +322,7 @@ class OwnedChannel:
         give_up_at = self._limiter.monotonic() + timeout
         while True:
             self.keep()
-            with self._changed:
+            with self._lock:
                 now = self._limiter.monotonic()
                 earliest, mine = self._log.earliest(now), now < self._until
                 if self._lost:
@@ -345,13 +346,13 @@ class OwnedChannel:
 
     def sent(self) -> None:
         """What a slot was for has been sent to its end, or broke off."""
-        with self._changed:
+        with self._lock:
             self._log.finish(self._limiter.monotonic())
             self._changed.notify()
 
     def give_back(self) -> None:
         """Nothing was sent in a slot."""
-        with self._changed:
+        with self._lock:
             self._log.cancel()
             self._changed.notify()
 
@@ -359,7 +360,7 @@ class OwnedChannel:
         """The provider answered 429; answers the seconds for which nothing is sent now."""
         if retry_after is not None:
             retry_after = min(max(retry_after, 0.0), LONGEST_HOLD_SECONDS)
-        with self._changed:
+        with self._lock:
             held = self._log.refused(self._limiter.monotonic(), hold=retry_after)
             # The dispatcher shall know.
             self._keep_at = -math.inf
@@ -386,7 +387,7 @@ class OwnedChannel:
             if answer[0]:
                 self._kept(asked_at, answer)
             else:
-                with self._changed:
+                with self._lock:
                     self._lost = True
                     self._changed.notify_all()
 
@@ -399,7 +400,7 @@ class OwnedChannel:
     def let_go(self) -> None:
         """Hand the channel on. Uploads that are still being sent count as sent by now."""
         with self._asking:
-            with self._changed:
+            with self._lock:
                 if self._lost:
                     return
                 self._lost = True
@@ -425,7 +426,7 @@ class OwnedChannel:
         def moment(local: float) -> str:
             return f"{self._offset + local * _MICRO:.0f}" if math.isfinite(local) else ""
 
-        with self._changed:
+        with self._lock:
             now = self._limiter.monotonic()
             sent = [*self._log.sent, *[now] * self._log.open][-self._log.most :]
             learned = self._log.learned

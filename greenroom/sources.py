@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path, PurePosixPath
 from typing import IO
 from urllib.parse import unquote, urlsplit
@@ -45,8 +45,7 @@ def shown(source: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
-@contextmanager
-def local_copy(source: str) -> Iterator[Path]:
+def local_copy(source: str) -> AbstractContextManager[Path]:
     """The source as a file on this machine, for as long as the block runs.
 
     Raises:
@@ -55,11 +54,7 @@ def local_copy(source: str) -> Iterator[Path]:
         FileRejected: the server sends more than WhatsApp ever takes.
     """
     if is_url(source):
-        with tempfile.NamedTemporaryFile(prefix="greenroom-") as file:
-            _fetch(source, file)
-            file.flush()
-            yield Path(file.name)
-        return
+        return _fetched(source)
     path = Path(source)
     try:
         regular = path.is_file()
@@ -67,7 +62,15 @@ def local_copy(source: str) -> Iterator[Path]:
         raise SourceUnavailable(f"{source} cannot be read just now: {error.strerror}") from error
     if not regular:
         raise SourceMissing(f"There is no file at {source}.")
-    yield path
+    return nullcontext(path)
+
+
+@contextmanager
+def _fetched(source: str) -> Iterator[Path]:
+    with tempfile.NamedTemporaryFile(prefix="greenroom-") as file:
+        _fetch(source, file)
+        file.flush()
+        yield Path(file.name)
 
 
 def _fetch(source: str, into: IO[bytes]) -> None:

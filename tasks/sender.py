@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from functools import partial
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -108,7 +109,7 @@ class Sender:
         self._lock = threading.Lock()
         self._turn = threading.Lock()
         self._waiting: dict[Way, deque[Job]] = {way: deque() for way in Way}
-        self._under_way: set[AssetUnderUpload] = set()
+        self._under_way: dict[int, AssetUnderUpload] = {}
         self._preparing: Counter[Way] = Counter()
         self._driven = False
         self._stopped = threading.Event()
@@ -151,7 +152,7 @@ class Sender:
         """Of all files that have no outcome yet."""
         with self._lock:
             waiting = [job.asset for queue in self._waiting.values() for job in queue]
-            return [asset.claim for asset in (*waiting, *self._under_way)]
+            return [asset.claim for asset in (*waiting, *self._under_way.values())]
 
     def forget(self, claims: Iterable[Claim]) -> None:
         """Do not send these any more: somebody else has their claims."""
@@ -202,7 +203,7 @@ class Sender:
             if not self._may_begin(way):
                 return None
             job = self._waiting[way].popleft()
-            self._under_way.add(job.asset)
+            self._under_way[job.asset.claim.id] = job.asset
             self._preparing[way] += 1
             return job
 
@@ -314,7 +315,7 @@ class Sender:
         outcome = Outcome(job=job, media_id=media_id, error=error, at=self._context.clock.now())
         with self._lock:
             self._outcomes.append(outcome)
-            self._under_way.discard(job.asset)
+            self._under_way.pop(job.asset.claim.id, None)
             if isinstance(error, WAITED_FOR) or not (self.waiting or self._under_way):
                 self._something_to_do.set()
         self._begin_more()
@@ -323,10 +324,10 @@ class Sender:
         """End a file's turn before it is sent, if it should not be sent any more."""
         if self._stopped.is_set():
             raise Released("The worker stopped before this file's turn.")
-        if asset.claim in self._lost:
+        if self._lost and asset.claim in self._lost:
             raise ClaimLost(f"The claim on {asset.file_name} was lost.")
 
 
 def _content(asset: AssetUnderUpload, path: Path) -> UploadContent:
     # Read in large pieces by whoever sends it: a buffer would only ask the system four questions more.
-    return UploadContent(open=lambda: path.open("rb", buffering=0), size=asset.size, sha256=asset.sha256)
+    return UploadContent(open=partial(open, path, "rb", buffering=0), size=asset.size, sha256=asset.sha256)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Generic, TypeVar
@@ -16,7 +17,15 @@ Answer = TypeVar("Answer")
 class Together(Generic[Entry, Answer]):
     """Hands entries to a function, as many at a time as have come, and each answer to whoever asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, gather: float = 0.0, sleep: Callable[[float], None] = time.sleep) -> None:
+        """Prepare; nothing is done yet.
+
+        Args:
+            gather: seconds that whoever comes first waits for others to come, too.
+            sleep: sleeps for a number of seconds.
+        """
+        self._gather = gather
+        self._sleep = sleep
         self._lock = threading.Lock()
         self._working = threading.Lock()
         self._entries: list[tuple[Entry, Future[Answer]]] = []
@@ -34,9 +43,12 @@ class Together(Generic[Entry, Answer]):
         with self._lock:
             self._entries.append((entry, mine))
         with self._working:
-            with self._lock:
-                entries, self._entries = self._entries, []
-            if entries:
+            # Unless whoever worked before has done it.
+            if not mine.done():
+                if self._gather:
+                    self._sleep(self._gather)
+                with self._lock:
+                    entries, self._entries = self._entries, []
                 _do(entries, work)
         return mine.result()
 

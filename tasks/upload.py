@@ -260,11 +260,10 @@ def _take_for_all(context: Context, channels: Sequence[ChannelRow]) -> list[list
             now=context.clock.now(),
             lease=context.settings.lease,
         )
-        wanted = set(
-            _still_wanted(context, connection, [asset for of_one in taken.values() for asset in of_one])
-        )
+        every = [asset for of_one in taken.values() for asset in of_one]
+        wanted = {asset.claim.id for asset in _still_wanted(context, connection, every)}
     return [
-        [asset for asset in taken[channel.id] if asset in wanted] if channel.id in taken else None
+        [asset for asset in taken[channel.id] if asset.claim.id in wanted] if channel.id in taken else None
         for channel in channels
     ]
 

@@ -116,6 +116,10 @@ class ProviderClient:
             "Accept": "*/*",
             "Accept-Encoding": "identity",  # media do not shrink, and a size can be checked as it comes in
         }
+        api = urlsplit(self._origin.base)
+        same = [f"POST {api.path}/media HTTP/1.1", f"Host: {api.netloc}"]
+        same += [f"{name}: {value}" for name, value in self._headers.items()]
+        self._same_head = "".join(f"{line}\r\n" for line in same)
         guard_logs()
 
     def upload(
@@ -203,7 +207,7 @@ class ProviderClient:
         """
         key = _usable(api_key)
         body = MultipartBody(content, mime_type=mime_type, file_name=file_name)
-        request = b"".join((self._head(key, body), *body))
+        request = b"".join((self._head(key, body), *body.at_once()))
         line = self._line()
         try:
             before_sending()
@@ -218,7 +222,7 @@ class ProviderClient:
         finally:
             after_sending()
         if problem and problem != REFUSED_MIDWAY:
-            line.close()
+            self._lines.hang_up(line)
             raise ProviderUnavailable(f"{Endpoint.UPLOAD} failed at {self._origin.host}: {problem}")
         # One that hangs up while it is sent to has perhaps said why.
         self._lines.wait_for_answer(
@@ -226,15 +230,10 @@ class ProviderClient:
         )
 
     def _head(self, key: str, body: MultipartBody) -> bytes:
-        lines = [
-            f"POST {urlsplit(self._origin.base).path}/media HTTP/1.1",
-            f"Host: {urlsplit(self._origin.base).netloc}",
-            *(f"{name}: {value}" for name, value in self._headers.items()),
-            f"{KEY_HEADER}: {key}",
-            f"Content-Type: {body.content_type}",
-            f"Content-Length: {len(body)}",
-        ]
-        return "\r\n".join([*lines, "", ""]).encode()
+        return (
+            f"{self._same_head}{KEY_HEADER}: {key}\r\n"
+            f"Content-Type: {body.content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
+        ).encode()
 
     def _line(self) -> Line:
         try:

@@ -63,7 +63,6 @@ class Answered:
 class _Waiting:
     """A request that was sent, and whose answer has not come."""
 
-    line: Line
     parser: AnswerParser
     deadline: float
     done: Callable[[Answered], None]
@@ -76,15 +75,13 @@ class Line:
     Attributes:
         sock: to write to and read from.
         idle_since: moment of `time.monotonic`.
+        waiting: for the answer to what was sent last.
     """
 
     connection: HTTPConnection
     sock: socket.socket
     idle_since: float = 0.0
-
-    def close(self) -> None:
-        """Hang up."""
-        self.connection.close()
+    waiting: _Waiting | None = None
 
 
 class Lines:
@@ -107,8 +104,11 @@ class Lines:
     def _begin(self) -> None:
         self._process = os.getpid()
         self._idle: deque[Line] = deque()
-        self._waiting: dict[int, _Waiting] = {}
-        self._selector: selectors.BaseSelector | None = None
+        self._waiting: set[Line] = set()
+        # Connections are registered for as long as they stand: to do so for each request would ask the system
+        # twice more.
+        self._selector = selectors.DefaultSelector()
+        self._reads = False
         self._closed = False
 
     def has_idle(self) -> bool:
@@ -127,7 +127,7 @@ class Lines:
             # What can be read from an idle connection is its end.
             if not wait_for_read(line.sock, timeout=0):
                 return line
-            line.close()
+            self.hang_up(line)
 
     def connect(self) -> Line:
         """A new connection.
@@ -149,7 +149,9 @@ class Lines:
             if connection.sock is not None:
                 # From here on nothing waits inside a call: a socket with a timeout asks the system twice.
                 connection.sock.settimeout(0)
-                return Line(connection=connection, sock=connection.sock)
+                line = Line(connection=connection, sock=connection.sock)
+                self._selector.register(line.sock, selectors.EVENT_READ, line)
+                return line
             problem = "the connection was closed"
         connection.close()
         raise Broken(problem)
@@ -184,21 +186,19 @@ class Lines:
 
     def wait_for_answer(self, line: Line, done: Callable[[Answered], None]) -> None:
         """Have `done` called, in a thread of ours, with what comes; the connection is ours from now on."""
-        waiting = _Waiting(
-            line=line, parser=AnswerParser(), deadline=time.monotonic() + self._timeout, done=done
-        )
-        with self._lock:
-            if self._selector is None:
-                self._selector = selectors.DefaultSelector()
-                threading.Thread(
-                    target=self._read, args=(self._selector,), name="answers", daemon=True
-                ).start()
-            selector = self._selector
-            self._waiting[line.sock.fileno()] = waiting
-        # Not under the lock, for which all other senders would queue up: registering lets go of the
-        # interpreter. Only a request whose time is already up has had its connection closed by now.
-        with suppress(ValueError):
-            selector.register(line.sock, selectors.EVENT_READ, waiting)
+        line.waiting = _Waiting(parser=AnswerParser(), deadline=time.monotonic() + self._timeout, done=done)
+        self._waiting.add(line)
+        if not self._reads:
+            with self._lock:
+                if not self._reads:
+                    self._reads = True
+                    threading.Thread(target=self._read, name="answers", daemon=True).start()
+
+    def hang_up(self, line: Line) -> None:
+        """End a connection."""
+        with suppress(KeyError, ValueError):
+            self._selector.unregister(line.sock)
+        line.connection.close()
 
     def give_back(self, line: Line) -> None:
         """Keep a connection, on which nothing is under way, for the next request."""
@@ -209,44 +209,50 @@ class Lines:
         # The one that was used last is taken first, so the others grow old at the other end.
         with suppress(IndexError):
             if now - self._idle[0].idle_since > IDLE_SECONDS:
-                self._idle.popleft().close()
+                self.hang_up(self._idle.popleft())
 
     def close(self) -> None:
         """Close all idle connections now, and the others when their answers have come."""
         self._closed = True
         while self._idle:
             with suppress(IndexError):
-                self._idle.pop().close()
+                self.hang_up(self._idle.pop())
 
-    def _read(self, selector: selectors.BaseSelector) -> None:
+    def _read(self) -> None:
         look_at = 0.0
         while not self._is_over():
-            ready = selector.select(LOOK_EVERY)
+            ready = self._selector.select(LOOK_EVERY)
             for key, _ in ready:
-                self._take_in(selector, key.data)
+                self._take_in(key.data)
             if ready:
                 # What comes meanwhile is read in one go: each waking costs as much as reading an answer.
                 time.sleep(READ_EVERY)
             now = time.monotonic()
             if now >= look_at:
                 look_at = now + LOOK_EVERY
-                for waiting in [one for one in list(self._waiting.values()) if one.deadline < now]:
-                    self._end(selector, waiting, problem="it did not answer in time")
-        selector.close()
+                for line in list(self._waiting):
+                    if line.waiting and line.waiting.deadline < now:
+                        self._end(line, line.waiting, problem="it did not answer in time")
 
     def _is_over(self) -> bool:
         if not self._closed or self._waiting:
             return False
         with self._lock:
-            if not self._waiting:
-                self._selector = None
-            return not self._waiting
+            self._reads = bool(self._waiting)
+            return not self._reads
 
-    def _take_in(self, selector: selectors.BaseSelector, waiting: _Waiting) -> None:
+    def _take_in(self, line: Line) -> None:
+        waiting = line.waiting
+        if waiting is None:
+            # Closed by the other side while nobody used it; or an answer that came before we wait for it.
+            with suppress(ValueError):
+                self._idle.remove(line)
+                self.hang_up(line)
+            return
         parser = waiting.parser
         problem = ""
         try:
-            data = waiting.line.sock.recv(_PIECE)
+            data = line.sock.recv(_PIECE)
             if data:
                 parser.feed(data)
             else:
@@ -258,17 +264,16 @@ class Lines:
         except OSError as error:
             problem = why(error)
         if problem or parser.whole:
-            self._end(selector, waiting, problem=problem)
+            self._end(line, waiting, problem=problem)
 
-    def _end(self, selector: selectors.BaseSelector, waiting: _Waiting, *, problem: str) -> None:
-        line, parser = waiting.line, waiting.parser
-        with suppress(KeyError):
-            selector.unregister(line.sock)
-        self._waiting.pop(line.sock.fileno(), None)
+    def _end(self, line: Line, waiting: _Waiting, *, problem: str) -> None:
+        parser = waiting.parser
+        line.waiting = None
+        self._waiting.discard(line)
         if not problem and parser.keeps_connection:
             self.give_back(line)
         else:
-            line.close()
+            self.hang_up(line)
         try:
             # A status is an answer, even where the rest of it did not come.
             waiting.done(Answered(answer=parser if parser.status else None, problem=problem))

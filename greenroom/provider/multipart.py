@@ -78,17 +78,31 @@ class MultipartBody:
         yield from self._pieces()
         self.sent_whole = True  # reached only when the caller came back after sending the last piece
 
+    def at_once(self) -> tuple[bytes, bytes, bytes]:
+        """The body in three pieces, of which the second is the file: for one that fits into memory.
+
+        Raises:
+            As when iterating.
+        """
+        left = self._content.size + 1  # one more tells a file that has grown
+        with _opened(self._content) as stream:
+            content = _read(stream, left)
+            while len(content) < self._content.size and (piece := _read(stream, left - len(content))):
+                content += piece
+        self._require_inspected(len(content), sha256(content).hexdigest())
+        return self._prefix, content, self._suffix
+
     def _pieces(self) -> Iterator[bytes]:
         digest, size = sha256(), 0
         ahead = self._prefix  # travels with the first piece: a small file is sent in one call
         with _opened(self._content) as stream:
-            piece = _read(stream)
+            piece = _read(stream, CHUNK_BYTES)
             while piece:
                 digest.update(piece)
                 size += len(piece)
                 if size > self._content.size:
-                    raise SourceChanged(f"the file is larger than the {self._content.size:,} bytes inspected")
-                following = _read(stream)
+                    break
+                following = _read(stream, CHUNK_BYTES)
                 if following:
                     yield ahead + piece if ahead else piece
                     ahead = b""
@@ -99,7 +113,9 @@ class MultipartBody:
         yield ahead + self._suffix
 
     def _require_inspected(self, size: int, sha256_hex: str) -> None:
-        if size != self._content.size:
+        if size > self._content.size:
+            raise SourceChanged(f"the file is larger than the {self._content.size:,} bytes inspected")
+        if size < self._content.size:
             raise SourceChanged(f"the file has {size:,} bytes; {self._content.size:,} were inspected")
         if sha256_hex != self._content.sha256:
             raise SourceChanged("the file has another content than the one inspected (SHA-256 differs)")
@@ -137,9 +153,9 @@ def _opened(content: UploadContent) -> BinaryIO:
         raise SourceUnavailable(f"the file cannot be opened: {_words(error)}") from error
 
 
-def _read(stream: BinaryIO) -> bytes:
+def _read(stream: BinaryIO, most: int) -> bytes:
     try:
-        return stream.read(CHUNK_BYTES)
+        return stream.read(most)
     except OSError as error:
         raise SourceUnavailable(f"the file cannot be read: {_words(error)}") from error
 

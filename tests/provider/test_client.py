@@ -152,7 +152,7 @@ def test_another_process_gets_its_own_connections(
     for session in sessions:
         session.close()
     for line in lines:
-        line.close()
+        line.connection.close()
 
 
 def test_closing_closes_connections(stand_in: StartStandIn, client_of: StartClient) -> None:
