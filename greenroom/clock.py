@@ -43,6 +43,8 @@ def require_aware(moment: datetime) -> datetime:
     Raises:
         ValueError: the datetime is naive, so nobody can know which moment it means.
     """
+    if moment.tzinfo is UTC:
+        return moment
     if moment.tzinfo is None:
         raise ValueError(f"{moment.isoformat()} has no time zone; add one, for example +00:00 for UTC")
     return moment.astimezone(UTC)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 
 #: What comes before an ID's end may take up so much of a short life: its margin, and its share of the spread.
 SHARE_OF_LIFE = 4
@@ -40,7 +41,7 @@ class LifeRules:
     verify_after: timedelta
     verify_every: timedelta
 
-    @property
+    @cached_property
     def lead(self) -> timedelta:
         """The margin, or what a short life leaves of it."""
         return min(self.margin, self.life / SHARE_OF_LIFE)
@@ -74,8 +75,12 @@ class LifeRules:
             last_used_at: its last known use.
             lot: any number that differs from asset to asset; consecutive ones are spread evenly.
         """
-        spread = min(self.spread, self.life / SHARE_OF_LIFE) * (lot % LOTS) / LOTS
-        return self.end(uploaded_at, last_used_at) - self.lead - spread
+        return self.end(uploaded_at, last_used_at) - self.lead - self._step * (lot % LOTS)
+
+    @cached_property
+    def _step(self) -> timedelta:
+        """By how much sooner a lot is renewed than the one before."""
+        return min(self.spread, self.life / SHARE_OF_LIFE) / LOTS
 
     def hurries(self, end: datetime, now: datetime) -> bool:
         """Whether the renewal of an ID with this end goes with campaigns' uploads now, and not after them."""

@@ -231,7 +231,7 @@ def _claim(
             .where(Asset.id.in_(select(chosen.c.id)))
             .values(state=state, token=Asset.token + 1, lease_until=now + lease)
             .returning(*_UNDER_UPLOAD)
-        )
+        ).all()
     by_channel: dict[str, list[Any]] = {channel_id: [] for channel_id in channel_ids}
     for row in sorted(rows, key=_urgency):
         by_channel[row.channel_id].append(row)
@@ -312,15 +312,17 @@ _UNDER_UPLOAD = (
 
 
 def _under_upload(row: Any) -> AssetUnderUpload:
+    # By place: by name each would be looked up three times.
+    row_id, token, _, sha256, mime_type, size, file_name, source, due_at, attempts, _ = row
     return AssetUnderUpload(
-        claim=Claim(id=row.id, token=row.token),
-        sha256=row.sha256,
-        mime_type=row.mime_type,
-        size=row.size,
-        file_name=row.file_name,
-        source=row.source,
-        due_at=row.due_at,
-        attempts=row.attempts,
+        claim=Claim(id=row_id, token=token),
+        sha256=sha256,
+        mime_type=mime_type,
+        size=size,
+        file_name=file_name,
+        source=source,
+        due_at=due_at,
+        attempts=attempts,
     )
 
 
@@ -374,7 +376,7 @@ def _lock(connection: Connection, asset_ids: Collection[int]) -> dict[int, int]:
         .order_by(Asset.channel_id, Asset.sha256)
         .with_for_update()
     )
-    return {row.id: row.token for row in connection.execute(statement)}
+    return {row_id: token for row_id, token in connection.execute(statement).all()}
 
 
 def finish_uploads(connection: Connection, asset_ids: Collection[int]) -> None:

@@ -78,21 +78,23 @@ class _Array(UserDefinedType[Any]):
                 return None
             if to_driver is not None:
                 values = [to_driver(value) for value in values]
-            return "{" + ",".join([_member(value) for value in values]) + "}"
+            return "{" + ",".join(map(_member, values)) + "}"
 
         return as_text
 
 
 def _member(value: object) -> str:
+    if isinstance(value, str):
+        if "\\" in value or '"' in value:
+            value = value.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{value}"'
     if value is None:
         return "NULL"
-    if isinstance(value, int):
-        return str(value)
     if isinstance(value, datetime):
         return f'"{value.isoformat()}"'
-    if not isinstance(value, str):
-        raise TypeError(f"no notation for {type(value).__name__} in an array")
-    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if isinstance(value, int):
+        return str(value)
+    raise TypeError(f"no notation for {type(value).__name__} in an array")
 
 
 def insertion(

@@ -327,8 +327,8 @@ def _lock_waiting(
         .order_by(of_each.c.id)
     )
     found: dict[str, list[int]] = {campaign_id: [] for campaign_id, _ in campaigns}
-    for row in connection.execute(statement):
-        found[row.campaign_id].append(row.id)
+    for campaign_id, item_id in connection.execute(statement).all():
+        found[campaign_id].append(item_id)
     return found
 
 
@@ -399,17 +399,28 @@ def _under_inspection(connection: Connection, ids: Sequence[int]) -> list[ItemUn
     )
     return [
         ItemUnderInspection(
-            claim=Claim(id=row.id, token=row.token),
-            campaign_id=row.campaign_id,
-            channel_id=row.channel_id,
-            ref=row.ref,
-            source=row.source,
-            kind=Category(row.kind) if row.kind else None,
-            mend=row.mend,
-            due_at=row.due_at,
-            attempts=row.attempts,
+            claim=Claim(id=item_id, token=token),
+            campaign_id=campaign_id,
+            channel_id=channel_id,
+            ref=ref,
+            source=source,
+            kind=Category(kind) if kind else None,
+            mend=mend,
+            due_at=due_at,
+            attempts=attempts,
         )
-        for row in connection.execute(statement)
+        for (
+            item_id,
+            token,
+            campaign_id,
+            channel_id,
+            ref,
+            source,
+            kind,
+            mend,
+            due_at,
+            attempts,
+        ) in connection.execute(statement).all()
     ]
 
 
@@ -458,8 +469,8 @@ def record_verdicts(connection: Connection, judged: Sequence[Judged]) -> set[int
         .where(among(connection, Item.id, tokens))
         .order_by(Item.id)
         .with_for_update()
-    )
-    held = {row.id for row in rows if row.token == tokens[row.id]}
+    ).all()
+    held = {item_id for item_id, token in rows if token == tokens[item_id]}
     update_rows(connection, Item, [_as_row(one) for one in judged if one.claim.id in held])
     return held
 

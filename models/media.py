@@ -193,9 +193,7 @@ def _row(one: GivenId) -> dict[str, Any]:
         "asset_id": one.asset_id,
         "sha256": one.sha256,
         "mime_type": one.mime_type,
-        "is_current": one.current,
         "delete_after": None if one.current else one.at,
-        "delete_attempts": 0,
         "uploaded_at": one.at,
         "expires_at": one.rules.expires_at(one.at, None),
         "refresh_at": one.rules.refresh_at(one.at, None, lot=one.asset_id),
@@ -211,7 +209,9 @@ _BACK_IN_SERVICE = {"is_current": true(), "delete_after": None, "deleted_at": No
 
 
 def _insert(connection: Connection, rows: list[dict[str, Any]], *, current: bool) -> None:
-    statement, parameters = insertion(connection, Media, rows)
+    statement, parameters = insertion(
+        connection, Media, rows, same={"is_current": current, "delete_attempts": 0}
+    )
     renewed = {name: statement.excluded[name] for name in _RENEWED} | _FORGOTTEN
     connection.execute(
         statement.on_conflict_do_update(

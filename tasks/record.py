@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import Connection
 
@@ -27,7 +28,7 @@ from greenroom.errors import (
 )
 from greenroom.lifecycle import LifeRules
 from greenroom.reasons import Reason
-from models.asset import AssetState, finish_asset, finish_uploads, lock_held, postpone_asset
+from models.asset import AssetState, AssetUnderUpload, finish_asset, finish_uploads, lock_held, postpone_asset
 from models.channel import pause_channel
 from models.claim import Claim
 from models.database import DatabaseUnavailable
@@ -88,35 +89,46 @@ def _record_surely(context: Context, entries: Sequence[Outcomes]) -> list[Counte
 def _record_all(context: Context, connection: Connection, entries: Sequence[Outcomes]) -> list[Counter[str]]:
     held = lock_held(connection, [outcome.asset.claim for entry in entries for outcome in entry.outcomes])
     ids = [outcome.asset.claim.id for entry in entries for outcome in entry.outcomes if outcome.media_id]
-    # Asked for with the assets locked: whatever ends a need after this finds the ID.
-    needed = needed_until(connection, ids) if ids else {}
-    given = [
-        GivenId(
-            asset_id=outcome.asset.claim.id,
-            channel_id=entry.channel_id,
-            sha256=outcome.asset.sha256,
-            mime_type=outcome.asset.mime_type,
-            media_id=outcome.media_id,
-            at=outcome.at,
-            look_at=max(
-                needed.get(outcome.asset.claim.id, outcome.at) + context.settings.keep_after, outcome.at
-            )
-            if outcome.asset.claim.id in needed
-            else outcome.at,
-            current=outcome.asset.claim.id in held,
-            rules=entry.rules,
-        )
-        for entry in entries
-        for outcome in entry.outcomes
-        if outcome.media_id is not None
-    ]
-    if given:
+    if ids:
+        # Asked for with the assets locked: whatever ends a need after this finds the ID.
+        needed = needed_until(connection, ids)
+        keep_after = context.settings.keep_after
+        keep_until = {asset_id: until + keep_after for asset_id, until in needed.items()}
+        given = [
+            _given(entry, outcome.job.asset, media_id, outcome.at, held=held, keep_until=keep_until)
+            for entry in entries
+            for outcome in entry.outcomes
+            if (media_id := outcome.media_id)
+        ]
         finish_uploads(connection, [one.asset_id for one in given if one.current])
         record_media(connection, given, grace=context.settings.grace)
     return [
         Counter(_record(context, connection, entry.channel_id, outcome) for outcome in entry.outcomes)
         for entry in entries
     ]
+
+
+def _given(
+    entry: Outcomes,
+    asset: AssetUnderUpload,
+    media_id: str,
+    at: datetime,
+    *,
+    held: Collection[int],
+    keep_until: Mapping[int, datetime],
+) -> GivenId:
+    asset_id = asset.claim.id
+    return GivenId(
+        asset_id=asset_id,
+        channel_id=entry.channel_id,
+        sha256=asset.sha256,
+        mime_type=asset.mime_type,
+        media_id=media_id,
+        at=at,
+        look_at=max(keep_until.get(asset_id, at), at),
+        current=asset_id in held,
+        rules=entry.rules,
+    )
 
 
 def _record(context: Context, connection: Connection, channel_id: str, outcome: Outcome) -> str:
