@@ -33,19 +33,19 @@ MARGIN_SECONDS = 0.008
 #: The distance of two uploads, as a part of the one that an even pace would have.
 DISTANCE = 0.8
 #: Seconds that a 429 adds to a window, up to the most; and in which half of what was added is gone.
-SLACK_STEP = 0.010
+SLACK_STEP = 0.005
 MOST_SLACK = 0.100
-SLACK_HALVES = 300.0
+SLACK_HALVES = 30.0
 #: Seconds within which a second 429 means that somebody else uploads on the number; and those within which it
 #: still belongs to the first.
-REPEATED_WITHIN = 5.0
+REPEATED_WITHIN = 2.0
 SAME_AS_FIRST = 0.5
 #: What remains of the pace then.
 CUT = 0.75
 #: Uploads a second that the pace grows by in each second after that.
 GROWTH = 0.5
 #: Seconds that nothing is sent after a 429 that does not say how long: the first one, and others.
-HOLD_AFTER_FIRST = 0.2
+HOLD_AFTER_FIRST = 0.1
 HOLD_AFTER_OTHERS = 1.0
 
 

@@ -42,9 +42,9 @@ WRITE_EVERY = timedelta(seconds=0.5)
 TURN_SECONDS = 0.5
 #: Seconds that what a task claims by itself is to take. Its statements cost the same for many files as for
 #: few; but who comes for what is left while this task's last file is slow shall find something.
-ROUND_SECONDS = 0.1
+ROUND_SECONDS = 0.2
 #: Files that a task claims by itself at most.
-LARGEST_ROUND = 200
+LARGEST_ROUND = 500
 #: Pauses, in seconds, after which verdicts that could not be written are written again.
 WRITE_AGAIN_AFTER = (0.2, 1.0, 5.0, 20.0)
 

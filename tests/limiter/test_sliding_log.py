@@ -143,7 +143,7 @@ def test_slack_has_an_end() -> None:
     """However uneven the network, nine tenths of the allowance are used."""
     log = SlidingLog(25)
     for number in range(100):
-        log.refused(1000.0 + number * (REPEATED_WITHIN + 1), hold=None)
+        log.refused(1000.0 + number * REPEATED_WITHIN, hold=None)
     assert log.learned.slack == MOST_SLACK
     assert log.allowed(2000.0) == 25
 
