@@ -34,6 +34,9 @@ logger = logging.getLogger(__name__)
 #: Seconds that a channel waits for the process's others, to claim or to record together with them. They look
 #: at the same moments, and a transaction costs as much as fifty rows.
 GATHER_SECONDS = 0.03
+#: Seconds for which a channel that has nothing to upload keeps its worker: while its files are being inspected,
+#: more comes. A turn that ends and begins anew costs as much as sending ten files.
+LINGER_SECONDS = 2.0
 #: Deletions that are under way at once.
 OTHER_THREADS = 8
 
@@ -66,6 +69,8 @@ class Context:
     clock: Clock
     publish: Callable[[Message], None]
     sleep: Callable[[float], None] = time.sleep
+    #: Seconds for which an upload task waits for more files on its channel before it ends.
+    linger_seconds: float = 0.0
 
     #: Set when the process is to end: whoever works on begins nothing more.
     stopping: threading.Event = field(default_factory=threading.Event)
@@ -154,6 +159,7 @@ def make_context(settings: Settings) -> Context:
         vault=Vault(settings.secret_key),
         clock=SystemClock(),
         publish=publish_to_broker,
+        linger_seconds=LINGER_SECONDS,
         recording=Together(gather=GATHER_SECONDS),
         taking=Together(gather=GATHER_SECONDS),
     )

@@ -131,6 +131,7 @@ class _Turn:
         self._rules = context.settings.life_rules(channel.media_life)
         self._began_at = self._renewed_at = self._looked_for_room_at = time.monotonic()
         self._ending = False
+        self._idle_since: float | None = None
         self.counts: Counter[str] = Counter()
 
     def run(self, assets: Sequence[AssetUnderUpload]) -> None:
@@ -140,7 +141,7 @@ class _Turn:
         try:
             while True:
                 self._go_on_or_end()
-                if not self._sender.busy:
+                if not self._sender.busy and self._has_nothing_to_wait_for():
                     break
                 outcomes = self._sender.collect(until=_next_look())
                 if any(isinstance(outcome.error, ChannelError) for outcome in outcomes):
@@ -174,6 +175,15 @@ class _Turn:
             self._take_more()
         self._owned.keep()
 
+    def _has_nothing_to_wait_for(self) -> bool:
+        """Whether nothing more came for so long that the channel is let go."""
+        now = time.monotonic()
+        if self._ending:
+            return True
+        if self._idle_since is None:
+            self._idle_since = now
+        return now - self._idle_since >= self._context.linger_seconds
+
     def _end(self, *, why: str, stop: bool = False) -> None:
         self._ending = True
         jobs = self._sender.stop() if stop else self._sender.take_back()
@@ -206,7 +216,9 @@ class _Turn:
             # Paused, or given another key or life: whoever begins anew reads it all.
             self._ending = True
             return
-        self._sender.add(Job(asset=asset) for asset in wanted)
+        if wanted:
+            self._idle_since = None
+            self._sender.add(Job(asset=asset) for asset in wanted)
 
     def _try_second_sources(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
         """Begin again with files whose source failed them and that may be had elsewhere; answers the rest."""
