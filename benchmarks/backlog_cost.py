@@ -3,8 +3,9 @@
 Run with ``make bench-backlog``, or ``python -m benchmarks.backlog_cost [--numbers 40] [--rounds 3]``; takes
 three minutes. In each round all files are handed over and looked at first, which is a figure of its own; then
 all numbers are let go, and the CPU of every process of the stack is read at both ends of some seconds at full
-pace: uploading and inspecting workers, beat, broker, database. The endpoint is left out. Loops over
-``requests.post`` stand before and after each round. Writes ``benchmarks/results/backlog.md``.
+pace: uploading and inspecting workers, beat, broker, database. The endpoint is left out. What a bare
+``requests.post`` costs is measured in the same seconds, at an endpoint of its own, and besides before and
+after each round, when nothing else is going on. Writes ``benchmarks/results/backlog.md``.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ from benchmarks.backlog import Backlog, backlog
 from benchmarks.machine import describe
 from benchmarks.peers.contender import LIMIT_PER_SECOND
 from benchmarks.peers.family import Family
-from benchmarks.sending import cost_of_a_post
+from benchmarks.posting import cost_of_a_post, posting
 from benchmarks.suite import RESULTS, Endpoint, endpoint_running, make_files
 
 #: Seconds that are judged, and those before that are not.
-SECONDS, BEGINNING = 20.0, 4.0
+SECONDS, BEGINNING = 20.0, 8.0
 LATENCY, JITTER = 0.1, 0.05
 #: CPU seconds in a second below which the stack is at rest.
 REST = 0.05
@@ -63,7 +64,9 @@ class Round:
     Attributes:
         inspection: CPU milliseconds of each part for a file that was handed over and looked at.
         upload: the same for an upload.
-        post: CPU milliseconds of a bare ``requests.post``.
+        beside: CPU milliseconds of a bare ``requests.post`` while files were looked at, and while they were
+            uploaded.
+        alone: the same before and after the round.
         inspected: files looked at in a second.
         uploaded: uploads in a second.
         refused: uploads that were answered with 429.
@@ -71,19 +74,23 @@ class Round:
 
     inspection: dict[str, float]
     upload: dict[str, float]
-    post: float
+    beside: tuple[float, float]
+    alone: float
     inspected: float
     uploaded: float
     refused: int
 
-    @property
-    def times(self) -> tuple[float, float, float]:
-        """An upload, a file looked at, and both together: so many times a bare post."""
-        upload, inspection = sum(self.upload.values()), sum(self.inspection.values())
-        return upload / self.post, inspection / self.post, (upload + inspection) / self.post
+    def times(self, posts: tuple[float, float]) -> tuple[float, float, float]:
+        """An upload, a file looked at, and both together: so many times a bare post.
+
+        Args:
+            posts: what one cost while files were looked at, and while they were uploaded.
+        """
+        inspection, upload = sum(self.inspection.values()) / posts[0], sum(self.upload.values()) / posts[1]
+        return upload, inspection, upload + inspection
 
 
-def measure(keys: Sequence[str], endpoint: Endpoint, folder: Path) -> Round:
+def measure(keys: Sequence[str], endpoint: Endpoint, other: Endpoint, folder: Path) -> Round:
     """One round, on a stack of its own."""
     files = make_files(folder, int((SECONDS + BEGINNING + 6) * LIMIT_PER_SECOND))
     endpoint.reset()
@@ -93,24 +100,27 @@ def measure(keys: Sequence[str], endpoint: Endpoint, folder: Path) -> Round:
         work.add_numbers(keys)
         await_rest(work)
         began = cpu(work)
-        for key in keys:
-            work.hand_over(key, key, files, due=timedelta(hours=6))
-        seconds = work.await_inspection()
-        inspection = spent(began, cpu(work), len(files) * len(keys))
+        with posting(other.address, files[0]) as beside_inspection:
+            for key in keys:
+                work.hand_over(key, key, files, due=timedelta(hours=6))
+            seconds = work.await_inspection()
+            inspection = spent(began, cpu(work), len(files) * len(keys))
         work.let_go()
         endpoint.await_uploads(1)
         time.sleep(BEGINNING)
         first, uploads = cpu(work), endpoint.uploads()
-        time.sleep(SECONDS)
-        uploaded = endpoint.uploads() - uploads
-        upload = spent(first, cpu(work), uploaded)
+        with posting(other.address, files[0]) as beside_upload:
+            time.sleep(SECONDS)
+            uploaded = endpoint.uploads() - uploads
+            upload = spent(first, cpu(work), uploaded)
         refused = endpoint.refused()
     endpoint.reset()
     posts.append(cost_of_a_post(endpoint.address, files[0]))
     return Round(
         inspection=inspection,
         upload=upload,
-        post=statistics.mean(posts),
+        beside=(beside_inspection.cost, beside_upload.cost),
+        alone=statistics.mean(posts),
         inspected=len(files) * len(keys) / seconds,
         uploaded=uploaded / SECONDS,
         refused=refused,
@@ -126,10 +136,10 @@ def main() -> None:
     keys = [f"number-{place:03}" for place in range(given.numbers)]
     machine = describe()
     rounds = []
-    with endpoint_running() as endpoint:
+    with endpoint_running() as endpoint, endpoint_running() as other:
         for _ in range(given.rounds):
             with tempfile.TemporaryDirectory() as name:
-                rounds.append(measure(keys, endpoint, Path(name)))
+                rounds.append(measure(keys, endpoint, other, Path(name)))
     lines = report(rounds, numbers=given.numbers, machine=machine)
     print("\n".join(lines))
     (RESULTS / "backlog.md").write_text("\n".join(lines), encoding="utf-8")
@@ -139,15 +149,18 @@ def report(rounds: Sequence[Round], *, numbers: int, machine: Mapping[str, str])
     """The page's lines: milliseconds as medians of the rounds, ratios with their spread."""
     introduction = (
         f"Written by `make bench-backlog`: {numbers} numbers with a backlog, files of 50 KB, answers after "
-        f"100 to 150 ms; {len(rounds)} rounds of {SECONDS:.0f} s at full pace, each beside loops over "
-        "`requests.post` in the same minute. Looking at a file takes in handing it over, sniffing, reading "
+        f"100 to 150 ms; {len(rounds)} rounds of {SECONDS:.0f} s at full pace, and what a bare "
+        "`requests.post` of the same file costs, in bursts in the same seconds, when cores and caches are "
+        "shared, and alone before and after. Looking at a file takes in handing it over, sniffing, reading "
         "its header, hashing, and finding whether there is a media ID for it already; it is done once, hours "
         "before the send-out or minutes."
     )
     upload = {kind: middle(one.upload[kind] for one in rounds) for kind in rounds[0].upload}
     inspection = {kind: middle(one.inspection[kind] for one in rounds) for kind in upload}
-    ratios = [spread(one.times[which] for one in rounds) for which in range(3)]
-    post = middle(one.post for one in rounds)
+    beside = [spread(one.times(one.beside)[which] for one in rounds) for which in range(3)]
+    alone = [spread(one.times((one.alone, one.alone))[which] for one in rounds) for which in range(3)]
+    posts = [middle(one.beside[which] for one in rounds) for which in range(2)]
+    post = middle(one.alone for one in rounds)
     uploaded, inspected = (middle(one.uploaded for one in rounds), middle(one.inspected for one in rounds))
     return [
         "# What an upload costs the whole system",
@@ -162,8 +175,10 @@ def report(rounds: Sequence[Round], *, numbers: int, machine: Mapping[str, str])
             f"| {kind} | {ms:.3f} | {inspection[kind]:.3f} | {ms + inspection[kind]:.3f} |"
             for kind, ms in upload.items()
         ),
-        f"| `requests.post(files=...)` in a loop | {post:.3f} | | |",
-        f"| **times that** | **{ratios[0]}** | {ratios[1]} | {ratios[2]} |",
+        f"| `requests.post(files=...)` in the same seconds | {posts[1]:.3f} | {posts[0]:.3f} | |",
+        f"| **times that** | **{beside[0]}** | {beside[1]} | **{beside[2]}** |",
+        f"| `requests.post(files=...)` alone, before and after | {post:.3f} | {post:.3f} | |",
+        f"| times that | {alone[0]} | {alone[1]} | {alone[2]} |",
         f"| a second | {uploaded:,.0f} | {inspected:,.0f} | |",
         f"| refused (429), all rounds | {sum(one.refused for one in rounds)} | | |",
         "",

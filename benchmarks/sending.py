@@ -23,12 +23,12 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
-import requests
 from pydantic import SecretStr
 from redis import Redis
 
 from benchmarks.machine import describe
 from benchmarks.peers.services import valkey
+from benchmarks.posting import cost_of_a_post
 from benchmarks.suite import RESULTS, endpoint_running, make_files
 from greenroom.clock import SystemClock
 from greenroom.limiter import Limiter
@@ -44,7 +44,6 @@ from tasks.sender import Job, Sender
 NUMBERS = 20
 FILES = 250
 LATENCY, JITTER = 0.1, 0.05
-LOOPS = 400
 WAYS = {"streamed": "a thread waits for each answer", "at once": "one thread waits for all answers"}
 
 
@@ -120,21 +119,6 @@ def measure(way: str, address: str, redis_url: str, path: str) -> dict[str, floa
         "switches": (after.ru_nvcsw - before.ru_nvcsw) / uploads,
         "threads": float(threading.active_count()),
     }
-
-
-def cost_of_a_post(address: str, path: str) -> float:
-    """CPU ms of one bare `requests.post`."""
-    began = time.process_time()
-    for _ in range(LOOPS):
-        with Path(path).open("rb") as file:
-            requests.post(
-                f"{address}/media",
-                headers={"D360-API-KEY": "k"},
-                data={"messaging_product": "whatsapp"},
-                files={"file": ("a.jpg", file, "image/jpeg")},
-                timeout=30,
-            )
-    return (time.process_time() - began) / LOOPS * 1000
 
 
 def main() -> None:

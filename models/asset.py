@@ -23,7 +23,6 @@ from sqlalchemy import (
     case,
     exists,
     func,
-    literal_column,
     or_,
     select,
     text,
@@ -37,6 +36,7 @@ from models.base import Base, BigKey, Moment
 from models.bulk import among, as_array, insertion, on_postgresql
 from models.channel import Channel
 from models.claim import Claim
+from models.states import in_state
 
 
 class AssetState(StrEnum):
@@ -113,8 +113,9 @@ class Asset(Base):
     detail: Mapped[str] = mapped_column(Text, default="")
 
 
-#: As the index says it: with a parameter in its place, a prepared statement could not use the index.
-_IS_WAITING = Asset.state == literal_column("'waiting'")
+_IS_WAITING = in_state(Asset.state, AssetState.WAITING)
+_IS_CLAIMED = in_state(Asset.state, AssetState.CLAIMED)
+_IS_WITH_A_WORKER = in_state(Asset.state, AssetState.CLAIMED, AssetState.UPLOADING)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,9 +170,7 @@ def channels_with_uploads(
         _IS_WAITING,
         or_(Asset.not_before.is_(None), Asset.not_before <= now),
     )
-    handed_out = exists().where(
-        Asset.channel_id == Channel.id, Asset.state == AssetState.CLAIMED, Asset.lease_until > now
-    )
+    handed_out = exists().where(Asset.channel_id == Channel.id, _IS_CLAIMED, Asset.lease_until > now)
     statement = (
         select(Channel.id).where(Channel.paused_at.is_(None), waiting, ~handed_out).order_by(Channel.id)
     )
@@ -270,7 +269,7 @@ def take_assets(
         .where(
             among(connection, Asset.id, tokens),
             Asset.channel_id == channel_id,
-            Asset.state == AssetState.CLAIMED,
+            _IS_CLAIMED,
         )
         .order_by(Asset.sha256)
         .with_for_update()
@@ -376,7 +375,7 @@ def _lock(connection: Connection, asset_ids: Collection[int]) -> dict[int, int]:
         .order_by(Asset.channel_id, Asset.sha256)
         .with_for_update()
     )
-    return {row_id: token for row_id, token in connection.execute(statement).all()}
+    return dict(connection.execute(statement).tuples().all())
 
 
 def finish_uploads(connection: Connection, asset_ids: Collection[int]) -> None:
@@ -429,7 +428,7 @@ def sweep_assets(connection: Connection, *, now: datetime, max_attempts: int, li
     """
     lapsed = (
         select(Asset.id)
-        .where(Asset.state.in_((AssetState.CLAIMED, AssetState.UPLOADING)), Asset.lease_until <= now)
+        .where(_IS_WITH_A_WORKER, Asset.lease_until <= now)
         .order_by(Asset.lease_until)
         .limit(limit)
         .with_for_update(skip_locked=True)

@@ -21,7 +21,6 @@ from sqlalchemy import (
     case,
     false,
     func,
-    literal_column,
     or_,
     select,
     text,
@@ -38,6 +37,7 @@ from models.base import Base, BigKey, Moment
 from models.bulk import among, given_rows, insertion, on_postgresql, update_rows
 from models.campaign import Campaign
 from models.claim import Claim
+from models.states import in_state
 
 
 class ItemState(StrEnum):
@@ -101,8 +101,8 @@ class Item(Base):
     notices: Mapped[str] = mapped_column(Text, default="[]")
 
 
-#: As the index says it: with a parameter in its place, a prepared statement could not use the index.
-_IS_WAITING = Item.state == literal_column("'waiting'")
+_IS_WAITING = in_state(Item.state, ItemState.WAITING)
+_IS_WITH_A_WORKER = in_state(Item.state, ItemState.CLAIMED, ItemState.INSPECTING)
 #: Items of one channel that are handed out at a time, however many channels wait.
 SMALLEST_SHARE = 5
 
@@ -334,9 +334,7 @@ def _lock_waiting(
 
 def count_items_handed_out(connection: Connection, *, now: datetime) -> int:
     """How many items are with workers, or on their way to one."""
-    statement = select(func.count()).where(
-        Item.state.in_((ItemState.CLAIMED, ItemState.INSPECTING)), Item.lease_until > now
-    )
+    statement = select(func.count()).where(_IS_WITH_A_WORKER, Item.lease_until > now)
     return connection.execute(statement).scalar_one()
 
 
@@ -534,7 +532,7 @@ def sweep_items(connection: Connection, *, now: datetime, max_attempts: int, lim
     """Put back items whose worker went silent; those that did so too often are rejected as broken."""
     lapsed = (
         select(Item.id)
-        .where(Item.state.in_((ItemState.CLAIMED, ItemState.INSPECTING)), Item.lease_until <= now)
+        .where(_IS_WITH_A_WORKER, Item.lease_until <= now)
         .order_by(Item.lease_until)
         .limit(limit)
         .with_for_update(skip_locked=True)

@@ -41,7 +41,9 @@ def needed_until(connection: Connection, asset_ids: Collection[int]) -> dict[int
         .where(among(connection, Item.asset_id, asset_ids), Campaign.cancelled_at.is_(None))
         .group_by(Item.asset_id)
     )
-    return {asset_id: until for asset_id, until in connection.execute(statement).all() if asset_id is not None}
+    return {
+        asset_id: until for asset_id, until in connection.execute(statement).all() if asset_id is not None
+    }
 
 
 def cancel_campaign(connection: Connection, campaign_id: str, *, now: datetime) -> None:

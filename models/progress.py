@@ -14,6 +14,7 @@ from greenroom.verdict import Notice
 from models.asset import Asset, AssetState
 from models.item import Item, ItemState
 from models.media import Media, alive
+from models.states import in_state
 
 #: Lines of a report fetched at a time, so that a campaign of a million items fits in memory.
 PAGE = 2_000
@@ -189,12 +190,18 @@ class Backlog:
 def backlog(connection: Connection) -> Backlog:
     """The work of all campaigns together."""
     items = select(func.count()).where(
-        Item.state.in_((ItemState.WAITING, ItemState.CLAIMED, ItemState.INSPECTING))
+        or_(
+            in_state(Item.state, ItemState.WAITING),
+            in_state(Item.state, ItemState.CLAIMED, ItemState.INSPECTING),
+        )
     )
     uploads = select(func.count()).where(
-        Asset.state.in_((AssetState.WAITING, AssetState.CLAIMED, AssetState.UPLOADING))
+        or_(
+            in_state(Asset.state, AssetState.WAITING),
+            in_state(Asset.state, AssetState.CLAIMED, AssetState.UPLOADING),
+        )
     )
-    failed = select(func.count()).where(Asset.state == AssetState.FAILED)
+    failed = select(func.count()).where(in_state(Asset.state, AssetState.FAILED))
     lost = select(func.coalesce(func.sum(Asset.lost_answers), 0))
     return Backlog(
         inspections=connection.execute(items).scalar_one(),

@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 #: Seconds that a channel waits for the process's others, to claim or to record together with them. They look
 #: at the same moments, and a transaction costs as much as fifty rows.
 GATHER_SECONDS = 0.03
-#: Seconds for which a channel that has nothing to upload keeps its worker: while its files are being inspected,
+#: Seconds for which a channel that has nothing to upload keeps its worker: while its files are inspected,
 #: more comes. A turn that ends and begins anew costs as much as sending ten files.
 LINGER_SECONDS = 2.0
 #: Deletions that are under way at once.

@@ -17,7 +17,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from functools import partial
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -330,4 +329,4 @@ class Sender:
 
 def _content(asset: AssetUnderUpload, path: Path) -> UploadContent:
     # Read in large pieces by whoever sends it: a buffer would only ask the system four questions more.
-    return UploadContent(open=partial(open, path, "rb", buffering=0), size=asset.size, sha256=asset.sha256)
+    return UploadContent(open=lambda: path.open("rb", buffering=0), size=asset.size, sha256=asset.sha256)

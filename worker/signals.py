@@ -16,7 +16,6 @@ from celery.signals import (
 
 from tasks.context import close_context, stop_soon
 
-
 #: Objects more than before, from which Python looks for cycles among the new ones; and times that it does so
 #: before it looks among older ones. Python's own numbers cost 4 % of what a worker computes: a batch of files
 #: is some ten thousand objects, and none of them a cycle.

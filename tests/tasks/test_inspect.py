@@ -145,16 +145,16 @@ def test_verdicts_are_written_again_after_a_failure_of_the_moment(
 @pytest.mark.parametrize(
     ("files", "seconds", "following"),
     [
-        (25, 0.0125, 200),
-        (25, 0.0, 200),
-        (25, 0.05, 50),
-        (50, 0.1, 50),
-        (200, 0.2, 100),
+        (25, 0.0125, 400),
+        (25, 0.0, 500),
+        (25, 0.1, 50),
+        (50, 0.2, 50),
+        (200, 0.4, 100),
         (200, 40.0, 25),
         (3, 0.1, 25),
     ],
     ids=["quick", "no time at all", "twice as many", "as before", "slower", "slow disk", "few were left"],
 )
 def test_rounds_are_as_large_as_files_are_quick(files: int, seconds: float, following: int) -> None:
-    """A tenth of a second of them; never so many that a dead worker holds up a whole campaign."""
+    """A fifth of a second of them; never so many that a dead worker holds up a whole campaign."""
     assert next_round(files, seconds, smallest=25) == following

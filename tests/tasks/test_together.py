@@ -75,3 +75,30 @@ def test_a_failure_of_the_moment_is_everybodys(work: Work) -> None:
         with pytest.raises(DatabaseUnavailable):
             other.result()
     assert len(work.calls) == 2
+
+
+def test_whoever_comes_first_waits_for_the_others() -> None:
+    """One call for all that come while the first one gathers."""
+    come = threading.Barrier(THREADS + 1)
+    calls: list[list[int]] = []
+
+    def gather(seconds: float) -> None:
+        assert seconds == 0.5
+        come.wait(30)
+        while len(together._entries) < THREADS + 1:
+            pass
+
+    def double(numbers: Sequence[int]) -> list[int]:
+        calls.append(sorted(numbers))
+        return [2 * number for number in numbers]
+
+    def ask(number: int) -> int:
+        come.wait(30)
+        return together.do(number, double)
+
+    together: Together[int, int] = Together(gather=0.5, sleep=gather)
+    with ThreadPoolExecutor(THREADS + 1) as threads:
+        first = threads.submit(together.do, THREADS, double)
+        others = [threads.submit(ask, number) for number in range(THREADS)]
+        assert [one.result() for one in (*others, first)] == [2 * number for number in range(THREADS + 1)]
+    assert calls == [list(range(THREADS + 1))]

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import timedelta
@@ -27,6 +30,15 @@ from tests.conftest import CANARY_KEY, CHANNEL, MakeWorld, World
 from tests.models.rows import asset_row, item_rows, media_rows
 from tests.tasks.conftest import MakeImage
 from tests.tasks.test_inspect import hand_over, inspect_all
+
+
+def eventually(condition: Callable[[], bool]) -> bool:
+    """Look until it is so, half a minute at most."""
+    deadline = time.monotonic() + 30
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+    return True
 
 
 def claims_handed_out(world: World) -> list[list[list[int]]]:
@@ -300,6 +312,26 @@ def test_a_turn_goes_on_with_what_waits(world: World, make_image: MakeImage) -> 
     first, *others = claims_handed_out(world)
     assert (len(first), others) == (world.context.settings.batch_size, [])
     assert upload(world.context, CHANNEL, from_json(first)) == {"uploaded": 60, "postponed": 0, "failed": 0}
+    assert world.sandbox.stats()[CANARY_KEY]["duplicates"] == 0
+
+
+def test_a_turn_waits_for_what_is_still_being_inspected(world: World, make_image: MakeImage) -> None:
+    """The channel keeps its worker for a while: what is accepted meanwhile needs no message of its own."""
+    hand_over(world, make_image("first.jpg", 1))
+    inspect_all(world)
+    (claims,) = claims_handed_out(world)
+    context = replace(world.context, linger_seconds=600.0)
+    with ThreadPoolExecutor(1) as threads:
+        turn = threads.submit(upload, context, CHANNEL, from_json(claims))
+        try:
+            assert eventually(lambda: len(media_rows(world)) == 1)
+            hand_over(world, make_image("second.jpg", 2), campaign="summer")
+            inspect_all(world)
+            assert eventually(lambda: len(media_rows(world)) == 2)
+            assert not turn.done()
+        finally:
+            context.stopping.set()
+    assert turn.result() == {"uploaded": 2, "postponed": 0, "failed": 0}
     assert world.sandbox.stats()[CANARY_KEY]["duplicates"] == 0
 
 

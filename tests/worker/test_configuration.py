@@ -140,3 +140,14 @@ def test_a_dotenv_file_and_secret_files_are_read(tmp_path: Path) -> None:
     assert in_a_fresh_process(code, tmp_path).stdout.strip() == "redis://from-file/0"
     chosen = in_a_fresh_process(code, tmp_path, GREENROOM_REDIS_URL="redis://from-environment/0")
     assert chosen.stdout.strip() == "redis://from-environment/0"
+
+
+def test_a_worker_does_not_look_for_garbage_among_its_libraries(tmp_path: Path) -> None:
+    """What was there when it was set up is not looked at again, and new objects less often."""
+    code = (
+        "import gc; from celery.signals import celeryd_after_setup; import worker.signals\n"
+        "celeryd_after_setup.send(sender='w', instance=None, conf=None)\n"
+        "print(gc.get_freeze_count() > 10_000, gc.get_threshold() == worker.signals.GARBAGE_THRESHOLDS)"
+    )
+    done = in_a_fresh_process(code, tmp_path)
+    assert done.stdout.split() == ["True", "True"], done.stderr
