@@ -1,4 +1,4 @@
-"""Conditions on a state that stand in the statement's text, so that partial indexes serve prepared statements.
+"""Conditions on a state, in the statement's own text: so partial indexes serve prepared statements, too.
 
 With a parameter in the state's place, PostgreSQL cannot match an index to a statement that it has planned
 once for all values, and takes that plan when it looks cheaper: at 130,000 assets it read every asset of a
@@ -16,5 +16,5 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 def in_state(column: InstrumentedAttribute[Any], *states: StrEnum) -> ColumnElement[bool]:
     """The column has one of these states, in the order in which the index names them."""
-    named = [literal_column(f"'{state}'") for state in states]
+    named: list[ColumnElement[Any]] = [literal_column(f"'{state}'") for state in states]
     return column == named[0] if len(named) == 1 else column.in_(named)

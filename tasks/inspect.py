@@ -74,16 +74,14 @@ def inspect(context: Context, claims: Sequence[Claim]) -> dict[str, int]:
     counts = Counter({"accepted": 0, "rejected": 0, "postponed": 0})
     announced = False
     while items:
-        round_began_at = time.monotonic()
-        _inspect(context, items, counts)
-        now = time.monotonic()
-        if context.stopping.is_set() or now - began_at >= TURN_SECONDS:
+        seconds = _inspect(context, items, counts)
+        if context.stopping.is_set() or time.monotonic() - began_at >= TURN_SECONDS:
             break
         if counts["accepted"] and not announced:
             # What was accepted so far need not wait for the rest.
             announce_dispatch(context, why=f"{counts['accepted']} files were accepted")
             announced = True
-        limit = next_round(len(items), now - round_began_at, smallest=settings.inspect_batch_size)
+        limit = next_round(len(items), seconds, smallest=settings.inspect_batch_size)
         with context.database.write() as connection:
             items = claim_and_take_items(connection, limit=limit, now=clock.now(), lease=settings.lease)
     if any(counts.values()):
@@ -92,23 +90,31 @@ def inspect(context: Context, claims: Sequence[Claim]) -> dict[str, int]:
 
 
 def next_round(files: int, seconds: float, *, smallest: int) -> int:
-    """How many files to claim next, when so many took so many seconds."""
+    """How many files to claim next, when looking at so many took so many seconds.
+
+    What writing took does not count: the slower the database, the more is to be written at a time.
+    """
     quick_enough = int(files * ROUND_SECONDS / max(seconds, 1e-6))
     return max(smallest, min(quick_enough, LARGEST_ROUND))
 
 
-def _inspect(context: Context, items: Sequence[ItemUnderInspection], counts: Counter[str]) -> None:
+def _inspect(context: Context, items: Sequence[ItemUnderInspection], counts: Counter[str]) -> float:
+    """Judge these; answers how many seconds that took, without writing it down."""
+    seconds = 0.0
     judged: list[_Judged] = []
     unwritten = [item.claim for item in items]
     written_at = context.clock.now()
     with kept_alive(context, lambda: unwritten, renew_items):
         for item in items:
+            began_at = time.monotonic()
             judged.append(_judge(item, context.settings.mended_folder))
+            seconds += time.monotonic() - began_at
             last = len(judged) == len(unwritten)
             if last or context.clock.now() - written_at >= WRITE_EVERY:
                 _write_surely(context, judged, counts)
                 unwritten = unwritten[len(judged) :]
                 judged, written_at = [], context.clock.now()
+    return seconds
 
 
 def _judge(item: ItemUnderInspection, mended_folder: Path | None) -> _Judged:
