@@ -16,7 +16,7 @@ SENTINEL = "sentinel"
 SEPARATOR = ";"
 
 #: How a sentinel is asked. A second try at one that is away is the next sentinel; of itself, redis-py would
-#: try each ten times, and Celery's backend would give it no time-outs.
+#: try each ten times.
 _ASKING: dict[str, Any] = {
     "socket_timeout": 5,
     "socket_connect_timeout": 5,
