@@ -44,7 +44,8 @@ def connect(address: SecretStr, *, sentinel_master: str | None, patience: float,
     options: dict[str, Any] = {
         "socket_timeout": answer,
         "socket_connect_timeout": patience,
-        "socket_keepalive": True,
+        # redis-py's sockets of Unix do not take it.
+        **({} if url.startswith("unix:") else {"socket_keepalive": True}),
         "health_check_interval": 25,
         "retry": Retry(NoBackoff(), 0),
     }
