@@ -69,7 +69,11 @@ def submit(
         }
     )
     settings = load_settings()
-    client = Greenroom(settings.celery_broker, result_url=settings.redis_url.get_secret_value())
+    client = Greenroom(
+        settings.celery_broker,
+        result_url=settings.redis_url.get_secret_value(),
+        sentinel_master=settings.sentinel_master,
+    )
     try:
         client.prepare(plan, items)
     finally:

@@ -24,6 +24,7 @@ from cli.stage import in_production, open_database, stage_options
 from cli.words import console, count, moment, plain
 from greenroom.errors import GreenroomError, SettingsError
 from greenroom.inspection import inspect_file
+from greenroom.redis_client import connect
 from greenroom.settings import Settings, load_settings
 from greenroom.task_names import Queue
 from greenroom.vault import Vault
@@ -147,10 +148,14 @@ def _database(database: Database) -> Finding:
     )
 
 
+def _connect(settings: Settings) -> Redis:
+    return connect(
+        settings.redis_url, sentinel_master=settings.sentinel_master, patience=PATIENCE, answer=PATIENCE
+    )
+
+
 def _redis(settings: Settings) -> Finding:
-    with Redis.from_url(
-        settings.redis_url.get_secret_value(), socket_timeout=PATIENCE, socket_connect_timeout=PATIENCE
-    ) as redis:
+    with _connect(settings) as redis:
         server = redis.info("server")
         memory = redis.info("memory")
         persistence = redis.info("persistence")
@@ -194,9 +199,7 @@ def _workers() -> Finding:
 
 
 def _beat(settings: Settings) -> Finding:
-    with Redis.from_url(
-        settings.redis_url.get_secret_value(), socket_timeout=PATIENCE, socket_connect_timeout=PATIENCE
-    ) as redis:
+    with _connect(settings) as redis:
         noted = redis.get(HEARTBEAT)
     late = timedelta(seconds=max(LATE_TICKS * settings.dispatch_every, PATIENCE))
     last = datetime.fromisoformat(noted.decode()) if isinstance(noted, bytes) else None

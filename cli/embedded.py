@@ -33,7 +33,7 @@ LOOK_EVERY = 0.2
 #: The first part of a manifest waits for a worker to have started.
 START_PATIENCE = 90.0
 #: Settings that the embedded stack makes for itself.
-ITS_OWN = ("DATABASE_URL", "REDIS_URL", "BROKER_URL", "SECRET_KEY")
+ITS_OWN = ("DATABASE_URL", "REDIS_URL", "BROKER_URL", "SENTINEL_MASTER", "SECRET_KEY")
 #: Settings that are paths; the stack's processes work in another folder.
 PATHS = ("_FILE", "CA_BUNDLE", "MENDED_FOLDER")
 #: Stand for what the embedded stack makes, when the settings of its user are looked at.

@@ -22,8 +22,9 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from greenroom.clock import require_aware
-from greenroom.errors import TransientError
+from greenroom.errors import Misuse, TransientError
 from greenroom.manifest import CampaignPlan, ManifestItem
+from greenroom.redis_client import is_sentinel, transport_options
 from greenroom.task_names import QUEUES, TaskName
 
 #: Items in one message: small enough for any broker (most often some 200 KB, 9 MB at the very most), large
@@ -49,11 +50,27 @@ class Greenroom:
 
     Args:
         broker_url: the broker of the workers.
-        result_url: where answers come back, if not by the broker.
+        result_url: where answers come back, if not by the broker: a Redis.
+        sentinel_master: the name of Redis's master, where one of the two is the addresses of sentinels.
         timeout: seconds to wait for an answer.
+
+    Raises:
+        Misuse: the broker needs one of the next two besides.
     """
 
-    def __init__(self, broker_url: str, *, result_url: str | None = None, timeout: float = 30.0) -> None:
+    def __init__(
+        self,
+        broker_url: str,
+        *,
+        result_url: str | None = None,
+        sentinel_master: str | None = None,
+        timeout: float = 30.0,
+    ) -> None:
+        # Celery would say the one in words of its own, and the other never: it would try again and again.
+        if result_url is None and broker_url.startswith("amqp"):
+            raise Misuse("Answers do not come back by RabbitMQ: give the address of Redis as result_url.")
+        if sentinel_master is None and any(is_sentinel(url) for url in (broker_url, result_url or "")):
+            raise Misuse("An address is that of sentinels: give the name of their master as sentinel_master.")
         self._timeout = timeout
         # Bound to nothing global: a scheduler may well have a Celery app of its own.
         self._app = Celery("greenroom-client", set_as_current=False)
@@ -64,7 +81,12 @@ class Greenroom:
             accept_content=["json"],
             task_ignore_result=False,
             task_send_sent_event=True,
-            broker_transport_options={"socket_connect_timeout": 10, "socket_timeout": 30},
+            broker_transport_options={
+                "socket_connect_timeout": 10,
+                "socket_timeout": 30,
+                **transport_options(sentinel_master),
+            },
+            result_backend_transport_options=transport_options(sentinel_master),
         )
 
     def prepare(self, plan: CampaignPlan, items: Sequence[ManifestItem]) -> int:

@@ -15,19 +15,29 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+)
 
 from greenroom.errors import SettingsError
 from greenroom.lifecycle import LifeRules
 from greenroom.limiter import DEFAULT_PACE_PER_SECOND
+from greenroom.redis_client import SENTINEL, SEPARATOR, is_sentinel
 from greenroom.vault import Vault
 
 PREFIX = "GREENROOM_"
 #: Names with our prefix that are read elsewhere: by `greenroom run`, and by the tests.
 NOT_SETTINGS = ("GREENROOM_API_KEY", "GREENROOM_TEST_")
 
+_ESCAPES = "In a password, write / as %2F, @ as %40, : as %3A, ; as %3B, # as %23 and ? as %3F"
 _DATABASES = ("postgresql+psycopg", "postgresql", "sqlite")
-_BROKERS = ("redis", "rediss", "redis+socket", "sentinel", "amqp", "amqps")
+_BROKERS = ("redis", "rediss", "redis+socket", SENTINEL, "amqp", "amqps")
 
 
 def _database_url(value: SecretStr) -> SecretStr:
@@ -41,9 +51,12 @@ def _database_url(value: SecretStr) -> SecretStr:
 
 
 def _redis_url(value: SecretStr) -> SecretStr:
-    if urlsplit(value.get_secret_value()).scheme not in ("redis", "rediss", "unix"):
+    scheme = urlsplit(value.get_secret_value()).scheme
+    if scheme == SENTINEL:
+        _require_sentinels(value.get_secret_value())
+    elif scheme not in ("redis", "rediss", "unix"):
         raise ValueError(
-            "must begin with redis://, rediss:// or unix://, for example redis://localhost:6379/0"
+            "must begin with redis://, rediss://, unix:// or sentinel://, for example redis://localhost:6379/0"
         )
     _require_port(value.get_secret_value())
     return value
@@ -52,10 +65,13 @@ def _redis_url(value: SecretStr) -> SecretStr:
 def _broker_url(value: SecretStr | None) -> SecretStr | None:
     if value is None:
         return None
-    if urlsplit(value.get_secret_value()).scheme not in _BROKERS:
+    scheme = urlsplit(value.get_secret_value()).scheme
+    if scheme == SENTINEL:
+        _require_sentinels(value.get_secret_value())
+    elif scheme not in _BROKERS:
         raise ValueError(f"must begin with one of {', '.join(scheme + '://' for scheme in _BROKERS)}")
-    # Several sentinels stand behind each other.
-    for address in value.get_secret_value().split(";"):
+    # Celery takes several brokers, too.
+    for address in value.get_secret_value().split(SEPARATOR):
         _require_port(address)
     return value
 
@@ -65,10 +81,46 @@ def _require_port(address: str) -> None:
     try:
         _ = urlsplit(address).port
     except ValueError:
+        raise ValueError(f"has something else than a number for a port. {_ESCAPES}") from None
+
+
+def _require_sentinels(value: str) -> None:
+    """Refuse what Celery's broker, its backend and we would each read in another way."""
+    sentinels = [urlsplit(address) for address in value.split(SEPARATOR)]
+    try:
+        whole = all(one.scheme == SENTINEL and one.hostname and one.port for one in sentinels)
+    except ValueError:
+        whole = False
+    if not whole:
         raise ValueError(
-            "has something else than a number for a port. In a password, write / as %2F, @ as %40, : as %3A, "
-            "# as %23 and ? as %3F"
-        ) from None
+            "must have an address with a port for each sentinel, for example "
+            f"sentinel://one:26379/0;sentinel://two:26379/0. {_ESCAPES}"
+        )
+    if len({(one.username, one.password, one.path.strip("/") or "0") for one in sentinels}) > 1:
+        raise ValueError(
+            "must have the same user, password and database in each sentinel's address: they are the master's"
+        )
+
+
+def _sentinel_master(value: str | None, info: ValidationInfo) -> str | None:
+    addresses = {name: info.data[name] for name in ("redis_url", "broker_url") if info.data.get(name)}
+    of_sentinels = [
+        PREFIX + name.upper()
+        for name, address in addresses.items()
+        if is_sentinel(address.get_secret_value())
+    ]
+    if of_sentinels and not value:
+        raise ValueError(
+            f"is not set, and {of_sentinels[0]} has the addresses of sentinels. Set it to the name by which "
+            "they know the master: the word after `sentinel monitor` in their configuration"
+        )
+    # An address that is itself wrong is missing here, and has its own sentence.
+    if value is not None and not of_sentinels and {"redis_url", "broker_url"} <= info.data.keys():
+        raise ValueError(
+            f"is set, but neither {PREFIX}REDIS_URL nor {PREFIX}BROKER_URL begins with sentinel://. Write "
+            "the sentinels' addresses there, or remove the name"
+        )
+    return value
 
 
 def _fernet_keys(value: SecretStr) -> SecretStr:
@@ -101,6 +153,12 @@ class Settings(BaseModel):
     broker_url: Annotated[SecretStr | None, AfterValidator(_broker_url)] = Field(
         default=None,
         description="Celery's broker, where it is not `redis_url`.",
+    )
+    sentinel_master: Annotated[str | None, AfterValidator(_sentinel_master)] = Field(
+        default=None,
+        validate_default=True,
+        description="Name of the master that Redis Sentinel watches, where `redis_url` or `broker_url` "
+        "begins with sentinel://.",
     )
     secret_key: Annotated[SecretStr, AfterValidator(_fernet_keys)] = Field(
         description="Fernet key that encrypts API keys at rest; several, newest first, separated by commas.",

@@ -16,13 +16,12 @@ from typing import Any
 from celery import current_app
 from kombu.exceptions import KombuError
 from redis import Redis
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry
 
 from greenroom.clock import Clock, SystemClock
 from greenroom.limiter import Limiter
 from greenroom.provider import ProviderClient
+from greenroom.redis_client import connect
 from greenroom.settings import Settings
 from greenroom.task_names import QUEUES, TaskName
 from greenroom.vault import Vault
@@ -134,15 +133,7 @@ def make_context(settings: Settings) -> Context:
     Raises:
         SettingsError: a setting is wrong in a way that only using it shows.
     """
-    redis = Redis.from_url(
-        settings.redis_url.get_secret_value(),
-        socket_timeout=10,
-        socket_connect_timeout=5,
-        socket_keepalive=True,
-        health_check_interval=25,
-        # The limiter decides by itself how long to wait for Redis.
-        retry=Retry(NoBackoff(), 0),
-    )
+    redis = connect(settings.redis_url, sentinel_master=settings.sentinel_master, patience=5, answer=10)
     return Context(
         settings=settings,
         database=Database(settings.database_url),

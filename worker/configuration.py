@@ -7,6 +7,7 @@ from typing import Any
 from celery import Celery
 from kombu import Queue as KombuQueue
 
+from greenroom.redis_client import transport_options
 from greenroom.settings import Settings
 from greenroom.task_names import QUEUES, Queue
 from tasks.context import configure
@@ -33,7 +34,9 @@ def configuration(settings: Settings) -> dict[str, Any]:
             "socket_timeout": 30,
             "socket_keepalive": True,
             "health_check_interval": 25,
+            **transport_options(settings.sentinel_master),
         },
+        "result_backend_transport_options": transport_options(settings.sentinel_master),
         "redis_socket_timeout": 30,
         "redis_socket_keepalive": True,
         "redis_backend_health_check_interval": 25,

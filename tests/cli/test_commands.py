@@ -11,10 +11,23 @@ from pathlib import Path
 
 import pytest
 
+from cli.embedded import ITS_OWN, stack_plan
 from examples import spring_sale
 from greenroom.vault import new_secret_key
 from sandbox.testing import RunningSandbox
 from tests.cli.conftest import COMMAND, Greenroom, environment
+
+
+def test_an_installation_of_its_own_takes_no_broker_from_its_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has settings of a production in the environment can run a folder all the same."""
+    monkeypatch.chdir(tmp_path)
+    names = {f"GREENROOM_{name}" for name in (*ITS_OWN, "SENTINEL_MASTER")}
+    for name in names:
+        monkeypatch.setenv(name, "sentinel://one:26379")
+    plan = stack_plan(tmp_path, workers=1, concurrency=1, sandbox=True, latency="0ms", flower=False)
+    assert not names & set(plan.environment)
 
 
 def test_check_needs_nothing_running(greenroom: Greenroom, many_files: Path) -> None:

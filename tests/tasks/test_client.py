@@ -68,3 +68,20 @@ def test_the_tasks_own_error_is_itself(monkeypatch: pytest.MonkeyPatch, error: E
     with pytest.raises(type(error), match=str(error)):
         client.prepare(PLAN, ITEMS)
     client.close()
+
+
+@pytest.mark.parametrize(
+    ("broker_url", "result_url", "missing"),
+    [
+        ("amqp://localhost", None, "result_url"),
+        ("amqp://localhost", "sentinel://localhost:26379", "sentinel_master"),
+        ("sentinel://localhost:26379", None, "sentinel_master"),
+        ("sentinel://localhost:26379", "redis://localhost", "sentinel_master"),
+    ],
+)
+def test_what_a_broker_needs_besides_is_asked_for_at_once(
+    broker_url: str, result_url: str | None, missing: str
+) -> None:
+    """Otherwise Celery would try for minutes to find a master without a name."""
+    with pytest.raises(Misuse, match=missing):
+        Greenroom(broker_url, result_url=result_url)

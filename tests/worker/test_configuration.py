@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,9 @@ from pathlib import Path
 import pytest
 from celery.app.defaults import NAMESPACES, flatten
 
-from greenroom.settings import Settings
+from greenroom.errors import SettingsError
+from greenroom.redis_client import connect
+from greenroom.settings import Settings, load_settings
 from greenroom.task_names import QUEUES, Queue, TaskName
 from greenroom.vault import new_secret_key
 from tests.cli.conftest import environment
@@ -126,6 +129,63 @@ def test_wrong_settings_stop_the_worker_with_a_sentence(tmp_path: Path) -> None:
         "GREENROOM_DATABSE is not a setting of Greenroom; did you mean GREENROOM_DATABASE_URL?",
     ):
         assert words in result.stderr
+
+
+TWO = "sentinel://:canary@one:26379/2;sentinel://:canary@two:26379/2"
+NO_NAME = "GREENROOM_SENTINEL_MASTER: is not set, and GREENROOM_{} has the addresses of sentinels"
+NO_SENTINELS = "GREENROOM_SENTINEL_MASTER: is set, but neither GREENROOM_REDIS_URL nor GREENROOM_BROKER_URL"
+EACH = "GREENROOM_REDIS_URL: must have an address with a port for each sentinel"
+
+
+@pytest.mark.parametrize(
+    ("redis_url", "broker_url", "master", "sentence"),
+    [
+        (TWO, None, None, NO_NAME.format("REDIS_URL")),
+        (TWO, None, "", NO_NAME.format("REDIS_URL")),
+        ("redis://localhost/0", TWO, None, NO_NAME.format("BROKER_URL")),
+        ("redis://localhost/0", None, "mymaster", NO_SENTINELS),
+        ("redis://localhost/0", "amqp://localhost", "mymaster", NO_SENTINELS),
+        ("sentinel://:canary@one/0", None, "mymaster", EACH),
+        ("sentinel://:canary@one:26379,two:26379/0", None, "mymaster", EACH),
+        ("sentinel://:canary/word@one:26379/0", None, "mymaster", EACH),
+        ("sentinel://:canary@one:26379;two:26379", None, "mymaster", EACH),
+        (TWO + ";sentinel://two:26379/2", None, "mymaster", "must have the same user, password and database"),
+    ],
+)
+def test_sentinels_and_their_masters_name_belong_together(
+    redis_url: str, broker_url: str | None, master: str | None, sentence: str
+) -> None:
+    """Otherwise workers would end, or schedulers wait, with words of Celery's. Nobody sees a password."""
+    values = {
+        "GREENROOM_DATABASE_URL": "sqlite:///x.db",
+        "GREENROOM_SECRET_KEY": new_secret_key().get_secret_value(),
+        "GREENROOM_REDIS_URL": redis_url,
+        "GREENROOM_BROKER_URL": broker_url,
+        "GREENROOM_SENTINEL_MASTER": master,
+    }
+    with pytest.raises(SettingsError, match=re.escape(sentence)) as caught:
+        load_settings({name: value for name, value in values.items() if value is not None}, dotenv=None)
+    assert str(caught.value).count("\n  - ") == 1
+    assert "canary" not in str(caught.value)
+
+
+def test_the_masters_name_goes_wherever_redis_is_found_by_sentinels() -> None:
+    """For messages, for answers, and for paces."""
+    settings = Settings.model_validate(
+        {
+            "database_url": "sqlite:///x.db",
+            "redis_url": TWO,
+            "sentinel_master": "mymaster",
+            "secret_key": new_secret_key(),
+        }
+    )
+    options = configuration(settings)
+    assert options["broker_url"] == options["result_backend"] == TWO
+    assert options["broker_transport_options"]["master_name"] == "mymaster"
+    assert options["result_backend_transport_options"]["master_name"] == "mymaster"
+    with connect(settings.redis_url, sentinel_master="mymaster", patience=1, answer=1) as redis:
+        told = redis.get_connection_kwargs()
+    assert (told["password"], told["db"], told["socket_timeout"]) == ("canary", 2, 1)
 
 
 def test_a_dotenv_file_and_secret_files_are_read(tmp_path: Path) -> None:
