@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
+from sqlalchemy import event
 
 from greenroom.errors import LimiterUnavailable
 from greenroom.task_names import TaskName
@@ -18,6 +20,8 @@ from tasks.prepare import prepare
 from tasks.sweep import sweep
 from tests.conftest import CHANNEL, MakeWorld, World
 from tests.models.rows import LEASE, accepted_item
+from tests.tasks.conftest import MakeImage
+from tests.tasks.test_inspect import hand_over, inspect_all
 
 
 def uploads(world: World) -> list[Message]:
@@ -156,3 +160,22 @@ def test_a_tick_of_beat_is_noted(world: World) -> None:
     """For `greenroom doctor`."""
     dispatch(world.context, tick=True)
     assert world.context.redis.get("greenroom:beat") == world.clock.now().isoformat().encode()
+
+
+def test_states_stand_in_the_statements_that_look_for_work(world: World, make_image: MakeImage) -> None:
+    """A partial index is of no use to a statement that was planned for any state: it would read all rows."""
+    looks: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, text: str, *_: Any) -> None:
+        if text.lstrip().startswith(("SELECT", "WITH")):
+            looks.append(text)
+
+    hand_over(world, make_image())
+    event.listen(world.database.engine, "before_cursor_execute", note)
+    inspect_all(world)
+    dispatch(world.context)
+    sweep(world.context)
+    event.remove(world.database.engine, "before_cursor_execute", note)
+    states = [found for text in looks for found in re.findall(r"\bstate (?:=|!=|IN) (\(?\S+)", text)]
+    assert len(states) >= 6
+    assert [state for state in states if not re.match(r"\(?'[a-z]+'", state)] == []
