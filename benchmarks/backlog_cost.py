@@ -11,6 +11,7 @@ after each round, when nothing else is going on. Writes ``benchmarks/results/bac
 from __future__ import annotations
 
 import argparse
+import json
 import statistics
 import tempfile
 import time
@@ -132,6 +133,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--numbers", type=int, default=40)
     arguments.add_argument("--rounds", type=int, default=3)
+    arguments.add_argument("--json", action="store_true", help="print the first round's figures alone")
     given = arguments.parse_args()
     keys = [f"number-{place:03}" for place in range(given.numbers)]
     machine = describe()
@@ -140,6 +142,11 @@ def main() -> None:
         for _ in range(given.rounds):
             with tempfile.TemporaryDirectory() as name:
                 rounds.append(measure(keys, endpoint, other, Path(name)))
+    if given.json:
+        first = rounds[0]
+        figures = ("upload", "inspection", "beside", "uploaded")
+        print(json.dumps({figure: getattr(first, figure) for figure in figures}))
+        return
     lines = report(rounds, numbers=given.numbers, machine=machine)
     print("\n".join(lines))
     (RESULTS / "backlog.md").write_text("\n".join(lines), encoding="utf-8")

@@ -348,7 +348,7 @@ def take_items(
     tokens = {claim.id: claim.token for claim in claims}
     rows = connection.execute(
         select(Item.id, Item.token)
-        .where(among(connection, Item.id, tokens), Item.state == ItemState.CLAIMED)
+        .where(among(connection, Item.id, tokens), in_state(Item.state, ItemState.CLAIMED))
         .order_by(Item.id)
         .with_for_update()
     )

@@ -1,0 +1,121 @@
+"""What an upload costs in earlier revisions and now, each measured the same way in one run.
+
+Run with ``python -m benchmarks.revisions REVISION...``; takes a minute and a half for each. Every revision is
+checked out into a folder of its own, and measured there by today's benchmarks, which change nothing else:
+one round of :mod:`benchmarks.backlog_cost`. Writes ``benchmarks/results/revisions.md``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.machine import describe
+from benchmarks.peers.contender import CHECKOUT
+from benchmarks.suite import RESULTS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Revision:
+    """What a revision cost.
+
+    Attributes:
+        name: its short hash.
+        subject: the first line of its message.
+        upload: CPU milliseconds of an upload, by part of the stack.
+        inspection: the same of a file looked at.
+        beside: CPU milliseconds of a bare post while files were looked at, and while they were uploaded.
+        uploaded: uploads in a second.
+    """
+
+    name: str
+    subject: str
+    upload: dict[str, float]
+    inspection: dict[str, float]
+    beside: tuple[float, float]
+    uploaded: float
+
+
+def measure(revision: str, folder: Path) -> Revision:
+    """One revision, in a folder of its own."""
+    name, subject = _git("show", "--no-patch", "--format=%h%n%s", revision).splitlines()
+    _git("worktree", "add", "--detach", str(folder), revision)
+    try:
+        shutil.rmtree(folder / "benchmarks")
+        shutil.copytree(CHECKOUT / "benchmarks", folder / "benchmarks")
+        said = subprocess.run(
+            [sys.executable, "-m", "benchmarks.backlog_cost", "--rounds", "1", "--json"],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(folder)},
+            stdout=subprocess.PIPE,
+            check=True,
+        )
+    finally:
+        _git("worktree", "remove", "--force", str(folder))
+    return Revision(name=name, subject=subject, **json.loads(said.stdout))
+
+
+def _git(*words: str) -> str:
+    done = subprocess.run(["git", *words], cwd=CHECKOUT, capture_output=True, text=True, check=True)  # noqa: S607 - as people have it
+    return done.stdout.strip()
+
+
+def report(found: Sequence[Revision]) -> list[str]:
+    """The page's lines: each figure as a part of what a bare post cost in the same seconds."""
+    introduction = (
+        f"Written by `python -m benchmarks.revisions {' '.join(one.name for one in found)}`. Each figure is "
+        "CPU, as a part of what a bare `requests.post` of the same file cost in the same seconds."
+    )
+    columns = " | ".join(f"`{one.name}`" for one in found)
+    lines = [
+        "# What an upload cost before, and costs now",
+        "",
+        introduction,
+        "",
+        *(f"- {name}: {value}" for name, value in describe().items()),
+        "",
+        *(f"- `{one.name}`: {one.subject}" for one in found),
+        "",
+        f"| | {columns} |",
+        "| --- |" + " ---: |" * len(found),
+    ]
+    for what, which in (("upload", 1), ("inspection", 0)):
+        for kind in getattr(found[-1], what):
+            cells = " | ".join(f"{getattr(one, what)[kind] / one.beside[which]:.3f}" for one in found)
+            lines.append(f"| {'an upload' if which else 'a file looked at'}: {kind} | {cells} |")
+    sums = [
+        (sum(one.upload.values()) / one.beside[1], sum(one.inspection.values()) / one.beside[0])
+        for one in found
+    ]
+    lines += [
+        f"| **an upload** | {' | '.join(f'**{upload:.2f}**' for upload, _ in sums)} |",
+        f"| **a file looked at** | {' | '.join(f'**{inspection:.2f}**' for _, inspection in sums)} |",
+        f"| **both** | {' | '.join(f'**{upload + inspection:.2f}**' for upload, inspection in sums)} |",
+        f"| uploads a second | {' | '.join(f'{one.uploaded:,.0f}' for one in found)} |",
+        "",
+    ]
+    return lines
+
+
+def main() -> None:
+    """Measure, print, write."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("revisions", nargs="+", help="from the oldest on")
+    given = arguments.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        found = [measure(revision, Path(name) / revision) for revision in given.revisions]
+    lines = report(found)
+    print("\n".join(lines))
+    (RESULTS / "revisions.md").write_text("\n".join(lines), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
