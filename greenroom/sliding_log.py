@@ -14,7 +14,7 @@ A 429 has one of two reasons, and they are told apart by whether more of them fo
 
 * The network delivered some uploads late, close upon the next ones. Windows become :data:`SLACK_STEP` longer,
   and lose half of what they gained in :data:`SLACK_HALVES` seconds: a channel learns what its network needs.
-* Somebody else uploads on the number. The pace falls to three quarters, and grows again by :data:`GROWTH` a
+* Somebody else uploads on the number. The pace falls by a seventh each time, and grows again by :data:`GROWTH` a
   second: there is room for the other, and the whole allowance is found again when he stops.
 """
 
@@ -41,12 +41,12 @@ SLACK_HALVES = 30.0
 REPEATED_WITHIN = 2.0
 SAME_AS_FIRST = 0.5
 #: What remains of the pace then.
-CUT = 0.75
+CUT = 0.85
 #: Uploads a second that the pace grows by in each second after that.
 GROWTH = 0.5
 #: Seconds that nothing is sent after a 429 that does not say how long: the first one, and others.
 HOLD_AFTER_FIRST = 0.1
-HOLD_AFTER_OTHERS = 1.0
+HOLD_AFTER_OTHERS = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)

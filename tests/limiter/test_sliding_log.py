@@ -163,9 +163,9 @@ def test_the_pace_falls_when_429s_go_on_and_finds_its_way_back() -> None:
 def test_the_pace_never_falls_to_nothing() -> None:
     """One upload a second is always tried."""
     log = SlidingLog(25)
-    for second in range(100):
-        log.refused(1000.0 + second, hold=None)
-    assert log.allowed(1099.0) == 1
+    for number in range(100):
+        log.refused(1000.0 + number * SAME_AS_FIRST, hold=None)
+    assert log.allowed(1000.0 + 99 * SAME_AS_FIRST) == 1
 
 
 def test_another_program_on_the_number_gets_its_share() -> None:
