@@ -186,8 +186,9 @@ class Lines:
 
     def wait_for_answer(self, line: Line, done: Callable[[Answered], None]) -> None:
         """Have `done` called, in a thread of ours, with what comes; the connection is ours from now on."""
-        line.waiting = _Waiting(parser=AnswerParser(), deadline=time.monotonic() + self._timeout, done=done)
+        # In this order: the answer may be read as soon as somebody waits for it.
         self._waiting.add(line)
+        line.waiting = _Waiting(parser=AnswerParser(), deadline=time.monotonic() + self._timeout, done=done)
         if not self._reads:
             with self._lock:
                 if not self._reads:
