@@ -87,7 +87,9 @@ def _flat_out(results: Results) -> Iterator[str]:
     yield (
         f"All files as fast as it goes, over {results.sizes.numbers} numbers, at an endpoint that answers at "
         "once. Greenroom keeps each number's pace all the same; nobody else keeps any. CPU is that of all "
-        "processes of a contender, its broker and database among them; the endpoint's has its own column."
+        "processes of a contender, its broker and database among them; the endpoint's has its own column. "
+        "Greenroom's is mostly what beginning and ending on so many numbers costs, with its inspection "
+        "and its record of each file; what an upload costs under a backlog is in [backlog.md](backlog.md)."
     )
     yield ""
     head = (

@@ -14,7 +14,7 @@ A 429 has one of two reasons, and they are told apart by whether more of them fo
 
 * The network delivered some uploads late, close upon the next ones. Windows become :data:`SLACK_STEP` longer,
   and lose half of what they gained in :data:`SLACK_HALVES` seconds: a channel learns what its network needs.
-* Somebody else uploads on the number. The pace falls by a seventh each time, and grows again by :data:`GROWTH` a
+* Somebody else uploads on the number. The pace falls by a seventh each time, and grows by :data:`GROWTH` a
   second: there is room for the other, and the whole allowance is found again when he stops.
 """
 

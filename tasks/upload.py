@@ -46,7 +46,7 @@ LOOK_EVERY_SECONDS = 0.5
 #: Seconds that a batch waits for the channel's present owner.
 OWNER_PATIENCE_SECONDS = 10.0
 #: Seconds after which another worker goes on with the channel; and sooner, while channels wait for a worker.
-TURN_SECONDS = 20.0
+TURN_SECONDS = 120.0
 SHORT_TURN_SECONDS = 2.0
 
 

@@ -48,7 +48,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "task_reject_on_worker_lost": True,
         "task_retry_on_worker_lost": True,
         "worker_prefetch_multiplier": 1,
-        # A pool process that has looked at half a million files has grown by some megabytes: a fresh one follows.
+        # A pool process that has looked at half a million files has grown by megabytes: a fresh one follows.
         "worker_max_tasks_per_child": 1_000,
         # Uploads under way go on when the broker is lost: their IDs are recorded in the database, and their
         # messages find the claims taken when they come back. See docs/decisions/0006.
