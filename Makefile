@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 BENCH := .venv-bench
 BENCH_READY := $(BENCH)/.ready
 
-.PHONY: help setup demo demo-stay test lint mutants bench bench-quick bench-allowance bench-backlog bench-numbers bench-plans bench-scale lock clean
+.PHONY: help setup demo demo-stay test lint mutants bench bench-quick bench-allowance bench-backlog bench-numbers bench-plans bench-scale bench-soak lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +68,9 @@ $(BENCH_READY): requirements/bench.txt Makefile
 
 bench-plans: $(READY) ## Explain all that the tasks ask of PostgreSQL, on tables of a million rows (a quarter of an hour)
 	@$(BIN)/python -m benchmarks.query_plans
+
+bench-soak: $(READY) ## Upload a million files, and watch the memory of each kind of process (a quarter of an hour)
+	@$(BIN)/python -m benchmarks.soak --files 2000
 
 bench-scale: $(READY) ## Work out, and simulate, what 40, 1,000 and 10,000 numbers need (a minute)
 	@$(BIN)/python -m benchmarks.scale

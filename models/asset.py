@@ -375,7 +375,7 @@ def _lock(connection: Connection, asset_ids: Collection[int]) -> dict[int, int]:
         .order_by(Asset.channel_id, Asset.sha256)
         .with_for_update()
     )
-    return dict(connection.execute(statement).tuples().all())
+    return dict(connection.execute(statement).all())
 
 
 def finish_uploads(connection: Connection, asset_ids: Collection[int]) -> None:
