@@ -29,7 +29,7 @@ from dataclasses import dataclass, replace
 PROVIDER_LIMIT_PER_SECOND = 25
 #: Seconds by which a window is longer than the provider's: for what the network and the provider take longer
 #: to deliver one upload than another.
-MARGIN_SECONDS = 0.008
+MARGIN_SECONDS = 0.005
 #: The distance of two uploads, as a part of the one that an even pace would have.
 DISTANCE = 0.8
 #: Seconds that a 429 adds to a window, up to the most; and in which half of what was added is gone.
