@@ -47,7 +47,7 @@ from greenroom.task_names import TaskName
 from migrations import upgrade_database
 from models import Database
 from models.outlook import at_risk
-from models.progress import backlog, campaign_hindrance, campaign_items, campaign_progress
+from models.progress import backlog, campaign_items, campaign_progress
 from sandbox.testing import RunningSandbox
 from tasks.context import Context, Message
 from tasks.dispatch import dispatch, from_json
@@ -187,7 +187,6 @@ def jobs(published: list[Message]) -> Iterator[Job]:
 def _status(context: Context, campaign_id: str) -> None:
     now = context.clock.now()
     _read(context, lambda connection: campaign_progress(connection, campaign_id, now=now))
-    _read(context, lambda connection: campaign_hindrance(connection, campaign_id, now=now))
 
 
 def _lines(context: Context, campaign_id: str) -> None:

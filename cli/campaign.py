@@ -21,7 +21,7 @@ from greenroom.settings import load_settings
 from models.campaign import get_campaign, list_campaigns
 from models.channel import get_channel
 from models.need import cancel_campaign
-from models.progress import Stage, campaign_hindrance, campaign_items, campaign_progress
+from models.progress import Stage, campaign_items, campaign_progress
 
 
 @click.group()
@@ -115,14 +115,10 @@ def status(campaign_id: str | None, *, state: Path, sandbox: bool) -> None:
             channel = get_channel(connection, chosen[0].channel_id)
             if channel.paused_at is not None:
                 console.print(f"\n[red]Channel {channel.id} is paused:[/red] {plain(channel.paused_reason)}")
-            if hindrance := campaign_hindrance(connection, campaign_id, now=now):
-                console.print(f"\n[yellow]Waiting to try again: {plain(hindrance)}[/yellow]")
-            rejected = [
-                item
-                for item in campaign_items(connection, campaign_id, now=now)
-                if item.stage in (Stage.REJECTED, Stage.FAILED)
-            ]
-            if rejected:
+            if progress.hindrance:
+                console.print(f"\n[yellow]Waiting to try again: {plain(progress.hindrance)}[/yellow]")
+            bad_ones = (Stage.REJECTED, Stage.FAILED)
+            if rejected := list(campaign_items(connection, campaign_id, now=now, stages=bad_ones)):
                 console.print()
                 console.print(rejected_table(rejected))
             show_outlook(connection, chosen[0], now=now)

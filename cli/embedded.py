@@ -23,7 +23,7 @@ from greenroom.vault import Vault, new_secret_key
 from models import Database
 from models.campaign import get_campaign
 from models.channel import add_channel, get_channel
-from models.progress import ItemReport, campaign_hindrance, campaign_items, campaign_progress
+from models.progress import ItemReport, campaign_items, campaign_progress
 from models.progress import Progress as CampaignProgress
 from worker.embedded import Stack
 from worker.supervisor import Plan
@@ -171,10 +171,7 @@ def _follow(
             progress = campaign_progress(connection, campaign.id, now=now)
             channel = get_channel(connection, campaign.channel)
             cancelled_at = get_campaign(connection, campaign.id).cancelled_at
-            hindrance = campaign_hindrance(connection, campaign.id, now=now)
-        bars.update(
-            task, total=progress.total, completed=progress.settled, description=_words(progress, hindrance)
-        )
+        bars.update(task, total=progress.total, completed=progress.settled, description=_words(progress))
         if progress.settled == progress.total:
             return progress
         if cancelled_at is not None:
@@ -190,9 +187,9 @@ def _follow(
         time.sleep(LOOK_EVERY)
 
 
-def _words(progress: CampaignProgress, hindrance: str) -> str:
-    if hindrance:
-        return f"[yellow]Waiting to try again: {plain(hindrance)}[/yellow]"
+def _words(progress: CampaignProgress) -> str:
+    if progress.hindrance:
+        return f"[yellow]Waiting to try again: {plain(progress.hindrance)}[/yellow]"
     if progress.checking:
         return "Checking and uploading"
     return "Uploading"

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import Case, Connection, Row, and_, case, func, or_, select
+from sqlalchemy import Case, Connection, Row, and_, case, func, literal_column, or_, select
+from sqlalchemy.orm import aliased
 
 from greenroom.verdict import Notice
 from models.asset import Asset, AssetState
+from models.bulk import among
 from models.item import Item, ItemState
 from models.media import Media, alive
 from models.states import in_state
 
-#: Lines of a report fetched at a time, so that a campaign of a million items fits in memory.
-PAGE = 2_000
+#: Items that are looked at in one statement: so a campaign of a million fits in memory, and what belongs to
+#: them is found by index.
+PAGE = 1_000
 
 
 class Stage(StrEnum):
@@ -32,13 +36,18 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """How many items of a campaign stand where."""
+    """How many items of a campaign stand where.
+
+    Attributes:
+        hindrance: why some file has to wait, in the words of its last failure; empty if none has to.
+    """
 
     checking: int = 0
     rejected: int = 0
     uploading: int = 0
     failed: int = 0
     ready: int = 0
+    hindrance: str = ""
 
     @property
     def total(self) -> int:
@@ -74,10 +83,10 @@ class ItemReport:
     expires_at: datetime | None
 
 
-def _stage(now: datetime) -> Case[str]:
+def _stage(item: type[Item], now: datetime) -> Case[str]:
     return case(
-        (Item.state == ItemState.REJECTED, Stage.REJECTED.value),
-        (Item.state != ItemState.ACCEPTED, Stage.CHECKING.value),
+        (item.state == ItemState.REJECTED, Stage.REJECTED.value),
+        (item.state != ItemState.ACCEPTED, Stage.CHECKING.value),
         # An asset on its way through a refresh, or whose refresh failed, still has its old ID.
         (and_(Media.id.is_not(None), alive(now)), Stage.READY.value),
         (Asset.state == AssetState.FAILED, Stage.FAILED.value),
@@ -85,29 +94,57 @@ def _stage(now: datetime) -> Case[str]:
     )
 
 
+def _hindrance(item: type[Item], now: datetime) -> Case[str]:
+    return case(
+        (and_(item.state == ItemState.WAITING, item.not_before > now), item.detail),
+        (and_(Asset.state == AssetState.WAITING, Asset.not_before > now), Asset.detail),
+    )
+
+
 def campaign_progress(connection: Connection, campaign_id: str, *, now: datetime) -> Progress:
     """How far a campaign is at this moment."""
-    stage = _stage(now)
-    statement = (
-        select(stage.label("stage"), func.count().label("count"))
-        .select_from(Item)
-        .outerjoin(Asset, Asset.id == Item.asset_id)
-        .outerjoin(Media, and_(Media.asset_id == Asset.id, Media.is_current))
-        .where(Item.campaign_id == campaign_id)
-        .group_by(stage)
-    )
-    return Progress(**{row["stage"]: row["count"] for row in connection.execute(statement).mappings()})
+    counts: Counter[str] = Counter()
+    hindrance, after = "", ""
+    while True:
+        # What is joined with a page is found by index; joined with the whole of a large campaign it would be
+        # found by reading all assets and media IDs that there are. In the order of the one index that has the
+        # campaign's items together.
+        page = (
+            select(Item)
+            .where(Item.campaign_id == campaign_id, Item.ref > after)
+            .order_by(Item.ref)
+            .limit(literal_column(str(PAGE)))
+            .subquery()
+        )
+        item = aliased(Item, page)
+        stage = _stage(item, now)
+        last = func.max(func.max(item.ref)).over()
+        rows = connection.execute(
+            select(stage, func.count(), func.max(_hindrance(item, now)), last)
+            .select_from(item)
+            .outerjoin(Asset, Asset.id == item.asset_id)
+            .outerjoin(Media, and_(Media.asset_id == Asset.id, Media.is_current))
+            .group_by(stage)
+        ).all()
+        for name, count, why, _ in rows:
+            counts[name] += count
+            hindrance = hindrance or why or ""
+        if sum(count for _, count, _, _ in rows) < PAGE:
+            return Progress(**counts, hindrance=hindrance)
+        after = rows[0][3]
 
 
-def campaign_items(connection: Connection, campaign_id: str, *, now: datetime) -> Iterator[ItemReport]:
-    """A line for each item of a campaign, in the order of its manifest."""
-    after = 0
+def campaign_items(
+    connection: Connection, campaign_id: str, *, now: datetime, stages: Collection[Stage] = tuple(Stage)
+) -> Iterator[ItemReport]:
+    """A line for each item of a campaign that is in one of these stages, in the order of its manifest."""
+    stage = _stage(Item, now)
     statement = (
         select(
             Item.id,
             Item.ref,
             Item.source,
-            _stage(now).label("stage"),
+            stage.label("stage"),
             Item.label,
             Item.category,
             Item.mime_type,
@@ -128,13 +165,21 @@ def campaign_items(connection: Connection, campaign_id: str, *, now: datetime) -
         .select_from(Item)
         .outerjoin(Asset, Asset.id == Item.asset_id)
         .outerjoin(Media, and_(Media.asset_id == Asset.id, alive(now)))
-        .where(Item.campaign_id == campaign_id)
         .order_by(Item.id)
-        .limit(PAGE)
     )
-    while rows := connection.execute(statement.where(Item.id > after)).all():
-        yield from (_report(row) for row in rows)
-        after = rows[-1].id
+    if set(stages) != set(Stage):
+        statement = statement.where(stage.in_([one.value for one in stages]))
+    for ids in _ids(connection, campaign_id):
+        yield from map(_report, connection.execute(statement.where(among(connection, Item.id, ids))).all())
+
+
+def _ids(connection: Connection, campaign_id: str) -> Iterator[Sequence[int]]:
+    """The IDs of a campaign's items, in the order of its manifest, so many at a time."""
+    # Not by the column alone: PostgreSQL would read all items there are in that order, to find the first one
+    # sooner.
+    statement = select(Item.id).where(Item.campaign_id == campaign_id).order_by(Item.id + 0)
+    with connection.execute(statement, execution_options={"yield_per": PAGE}) as found:
+        yield from found.scalars().partitions()
 
 
 def _report(row: Row[*tuple[object, ...]]) -> ItemReport:
@@ -157,24 +202,6 @@ def _report(row: Row[*tuple[object, ...]]) -> ItemReport:
         last_used_at=row.last_used_at,
         expires_at=row.expires_at,
     )
-
-
-def campaign_hindrance(connection: Connection, campaign_id: str, *, now: datetime) -> str:
-    """Why some file of a campaign has to wait, in the words of its last failure; empty if none has to."""
-    statement = (
-        select(func.coalesce(Asset.detail, Item.detail))
-        .select_from(Item)
-        .outerjoin(Asset, Asset.id == Item.asset_id)
-        .where(
-            Item.campaign_id == campaign_id,
-            or_(
-                and_(Item.state == ItemState.WAITING, Item.not_before > now),
-                and_(Asset.state == AssetState.WAITING, Asset.not_before > now),
-            ),
-        )
-        .limit(1)
-    )
-    return connection.execute(statement).scalar() or ""
 
 
 @dataclass(frozen=True, kw_only=True)

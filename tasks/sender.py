@@ -41,8 +41,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds that a file waits for its channel's slot before it goes back to the backlog.
 SLOT_PATIENCE_SECONDS = 10.0
-#: Uploads of one channel that may be under way at once: enough for answers that take two seconds.
-MOST_UNDER_WAY = 50
+#: Uploads of one channel that may be under way at once: enough for answers that take four seconds.
+MOST_UNDER_WAY = 100
 #: Outcomes after which there is something to do at once.
 WAITED_FOR = (ChannelError, SourceMissing, SourceChanged)
 

@@ -1,0 +1,97 @@
+"""How far a campaign is: counts and lines, page by page."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from itertools import pairwise
+
+import pytest
+from sqlalchemy import update
+
+from models import Asset, Item, Media, progress
+from models.progress import Stage, campaign_items, campaign_progress
+from tests.conftest import World
+from tests.models.rows import accepted_item, ready_item
+
+FILES = 12
+
+
+@pytest.fixture(autouse=True)
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a dozen files are some pages, the last one full."""
+    monkeypatch.setattr(progress, "PAGE", 4)
+
+
+@pytest.fixture
+def campaign(world: World) -> list[str]:
+    """Files of each stage, in an order that is not their refs'; answers the refs as they were handed over."""
+    refs = [
+        f"File {place * 7 % FILES:02}" if place % 2 else f"file-{place * 5 % FILES:02}"
+        for place in range(FILES)
+    ]
+    for place, ref in enumerate(refs):
+        if place < FILES // 2:
+            ready_item(world, ref, media_id=ref)
+        else:
+            accepted_item(world, ref)
+    ready_item(world, "of another campaign", media_id="other", campaign="autumn")
+    now = world.clock.now()
+    with world.database.write() as connection:
+        changes = [
+            update(Item).where(Item.ref == refs[6]).values(state="rejected", asset_id=None, reason="empty"),
+            update(Item).where(Item.ref == refs[7]).values(state="waiting", asset_id=None),
+            update(Item).where(Item.ref == refs[8]).values(state="inspecting", asset_id=None),
+            update(Asset)
+            .where(Asset.file_name == f"{refs[9]}.jpg")
+            .values(state="failed", reason="source_missing", detail="It is gone."),
+            update(Media).where(Media.media_id == refs[0]).values(expires_at=now),
+        ]
+        for change in changes:
+            connection.execute(change)
+    return refs
+
+
+def test_counts_are_of_all_pages_and_of_one_campaign(world: World, campaign: list[str]) -> None:
+    """Whatever the order in which the database has the refs."""
+    with world.database.read() as connection:
+        found = campaign_progress(connection, "spring", now=world.clock.now())
+        nothing = campaign_progress(connection, "unknown", now=world.clock.now())
+    assert (found.ready, found.rejected, found.failed, found.checking, found.uploading) == (5, 1, 1, 2, 3)
+    assert (found.total, found.settled) == (FILES, 7)
+    assert not found.hindrance
+    assert nothing.total == 0
+    assert len(campaign) == FILES
+
+
+@pytest.mark.parametrize("place", [7, 10])
+def test_what_keeps_a_file_waiting_is_said(world: World, campaign: list[str], place: int) -> None:
+    """Of a file that is still to be looked at, and of one that is still to be uploaded; until it is over."""
+    now = world.clock.now()
+    later = now + timedelta(minutes=1)
+    with world.database.write() as connection:
+        table = Item if place == 7 else Asset
+        mine = Item.ref == campaign[place] if place == 7 else Asset.file_name == f"{campaign[place]}.jpg"
+        connection.execute(update(table).where(mine).values(not_before=later, detail="No disk."))
+    with world.database.read() as connection:
+        assert campaign_progress(connection, "spring", now=now).hindrance == "No disk."
+        assert not campaign_progress(connection, "spring", now=later).hindrance
+
+
+def test_lines_come_in_the_order_of_the_manifest(world: World, campaign: list[str]) -> None:
+    """All of them, or those of some stages; and other statements may be sent meanwhile."""
+    now = world.clock.now()
+    with world.database.read() as connection:
+        lines = []
+        for line in campaign_items(connection, "spring", now=now):
+            lines.append(line)
+            campaign_progress(connection, "spring", now=now)
+        bad = list(campaign_items(connection, "spring", now=now, stages=(Stage.REJECTED, Stage.FAILED)))
+        assert not list(campaign_items(connection, "unknown", now=now))
+    assert [line.ref for line in lines] == campaign
+    assert lines[1].media_id == campaign[1]
+    assert lines[0].media_id is None
+    assert [(line.ref, line.reason) for line in bad] == [
+        (campaign[6], "empty"),
+        (campaign[9], "source_missing"),
+    ]
+    assert any(one > other for one, other in pairwise(campaign))
