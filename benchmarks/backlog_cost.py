@@ -25,6 +25,8 @@ from benchmarks.machine import describe
 from benchmarks.peers.contender import LIMIT_PER_SECOND
 from benchmarks.peers.family import Family
 from benchmarks.posting import cost_of_a_post, posting
+from benchmarks.profiled import SECONDS as PROFILED_SECONDS
+from benchmarks.profiled import busiest, profile
 from benchmarks.suite import RESULTS, Endpoint, endpoint_running, make_files
 
 #: Seconds that are judged, and those before that are not.
@@ -71,6 +73,7 @@ class Round:
         inspected: files looked at in a second.
         uploaded: uploads in a second.
         refused: uploads that were answered with 429.
+        areas: what an uploading process was about, as parts of its time; empty where it was not looked at.
     """
 
     inspection: dict[str, float]
@@ -80,6 +83,7 @@ class Round:
     inspected: float
     uploaded: float
     refused: int
+    areas: Mapping[str, float]
 
     def times(self, posts: tuple[float, float]) -> tuple[float, float, float]:
         """An upload, a file looked at, and both together: so many times a bare post.
@@ -91,9 +95,12 @@ class Round:
         return upload, inspection, upload + inspection
 
 
-def measure(keys: Sequence[str], endpoint: Endpoint, other: Endpoint, folder: Path) -> Round:
-    """One round, on a stack of its own."""
-    files = make_files(folder, int((SECONDS + BEGINNING + 6) * LIMIT_PER_SECOND))
+def measure(
+    keys: Sequence[str], endpoint: Endpoint, other: Endpoint, folder: Path, flame_graph: Path | None
+) -> Round:
+    """One round, on a stack of its own; after it is measured, an uploading process may be looked into."""
+    profiled = 2 * PROFILED_SECONDS if flame_graph else 0
+    files = make_files(folder, int((SECONDS + BEGINNING + profiled + 6) * LIMIT_PER_SECOND))
     endpoint.reset()
     posts = [cost_of_a_post(endpoint.address, files[0])]
     with backlog(folder, endpoint, workers=2) as work:
@@ -115,6 +122,7 @@ def measure(keys: Sequence[str], endpoint: Endpoint, other: Endpoint, folder: Pa
             uploaded = endpoint.uploads() - uploads
             upload = spent(first, cpu(work), uploaded)
         refused = endpoint.refused()
+        areas = profile(busiest(work.processes()["worker-1"]), flame_graph) if flame_graph else {}
     endpoint.reset()
     posts.append(cost_of_a_post(endpoint.address, files[0]))
     return Round(
@@ -125,6 +133,7 @@ def measure(keys: Sequence[str], endpoint: Endpoint, other: Endpoint, folder: Pa
         inspected=len(files) * len(keys) / seconds,
         uploaded=uploaded / SECONDS,
         refused=refused,
+        areas=areas,
     )
 
 
@@ -134,6 +143,7 @@ def main() -> None:
     arguments.add_argument("--numbers", type=int, default=40)
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--json", action="store_true", help="print the first round's figures alone")
+    arguments.add_argument("--flame-graph", type=Path, help="of an uploading process; drawn here")
     given = arguments.parse_args()
     keys = [f"number-{place:03}" for place in range(given.numbers)]
     machine = describe()
@@ -141,10 +151,10 @@ def main() -> None:
     with endpoint_running() as endpoint, endpoint_running() as other:
         for _ in range(given.rounds):
             with tempfile.TemporaryDirectory() as name:
-                rounds.append(measure(keys, endpoint, other, Path(name)))
+                rounds.append(measure(keys, endpoint, other, Path(name), given.flame_graph))
     if given.json:
         first = rounds[0]
-        figures = ("upload", "inspection", "beside", "uploaded")
+        figures = ("upload", "inspection", "beside", "uploaded", "areas")
         print(json.dumps({figure: getattr(first, figure) for figure in figures}))
         return
     lines = report(rounds, numbers=given.numbers, machine=machine)

@@ -2,7 +2,8 @@
 
 Run with ``python -m benchmarks.revisions REVISION...``; takes a minute and a half for each. Every revision is
 checked out into a folder of its own, and measured there by today's benchmarks, which change nothing else:
-one round of :mod:`benchmarks.backlog_cost`. Writes ``benchmarks/results/revisions.md``.
+one round of :mod:`benchmarks.backlog_cost`, after which an uploading process is looked into. Writes
+``benchmarks/results/revisions.md``, and a flame graph of each revision beside it.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ class Revision:
         inspection: the same of a file looked at.
         beside: CPU milliseconds of a bare post while files were looked at, and while they were uploaded.
         uploaded: uploads in a second.
+        areas: what an uploading process was about, as parts of its time.
     """
 
     name: str
@@ -42,17 +44,19 @@ class Revision:
     inspection: dict[str, float]
     beside: tuple[float, float]
     uploaded: float
+    areas: dict[str, float]
 
 
 def measure(revision: str, folder: Path) -> Revision:
     """One revision, in a folder of its own."""
     name, subject = _git("show", "--no-patch", "--format=%h%n%s", revision).splitlines()
+    look = ("--flame-graph", str(RESULTS / _flame_graph(name)))
     _git("worktree", "add", "--detach", str(folder), revision)
     try:
         shutil.rmtree(folder / "benchmarks")
         shutil.copytree(CHECKOUT / "benchmarks", folder / "benchmarks")
         said = subprocess.run(
-            [sys.executable, "-m", "benchmarks.backlog_cost", "--rounds", "1", "--json"],
+            [*(sys.executable, "-m", "benchmarks.backlog_cost", "--rounds", "1", "--json"), *look],
             cwd=folder,
             env={**os.environ, "PYTHONPATH": str(folder)},
             stdout=subprocess.PIPE,
@@ -61,6 +65,10 @@ def measure(revision: str, folder: Path) -> Revision:
     finally:
         _git("worktree", "remove", "--force", str(folder))
     return Revision(name=name, subject=subject, **json.loads(said.stdout))
+
+
+def _flame_graph(name: str) -> str:
+    return f"flame_{name}.svg"
 
 
 def _git(*words: str) -> str:
@@ -101,8 +109,22 @@ def report(found: Sequence[Revision]) -> list[str]:
         f"| **both** | {' | '.join(f'**{upload + inspection:.2f}**' for upload, inspection in sums)} |",
         f"| uploads a second | {' | '.join(f'{one.uploaded:,.0f}' for one in found)} |",
         "",
+        "## In the uploading processes",
+        "",
+        "The uploading workers of the table above, by what the code is about that runs; a sampling profiler "
+        "looks at one process at full pace. Flame graphs: "
+        + ", ".join(f"[`{one.name}`]({_flame_graph(one.name)})" for one in found)
+        + ".",
+        "",
+        f"| | {columns} |",
+        "| --- |" + " ---: |" * len(found),
     ]
-    return lines
+    for area in dict.fromkeys(area for one in reversed(found) for area in one.areas):
+        cells = " | ".join(
+            f"{one.areas.get(area, 0) * one.upload['uploading workers'] / one.beside[1]:.3f}" for one in found
+        )
+        lines.append(f"| {area} | {cells} |")
+    return [*lines, ""]
 
 
 def main() -> None:
