@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import re
 import subprocess
 import sys
@@ -211,3 +212,22 @@ def test_a_worker_does_not_look_for_garbage_among_its_libraries(tmp_path: Path) 
     )
     done = in_a_fresh_process(code, tmp_path)
     assert done.stdout.split() == ["True", "True"], done.stderr
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="others have no heaps for threads")
+def test_threads_share_heaps(tmp_path: Path) -> None:
+    """However many threads there are; the C library is asked."""
+    code = (
+        "import ctypes, threading; from celery.signals import celeryd_after_setup; import worker.signals\n"
+        "celeryd_after_setup.send(sender='w', instance=None, conf=None)\n"
+        "libc, all_there = ctypes.CDLL(None), threading.Barrier(17)\n"
+        "for name in 'malloc', 'fopen': getattr(libc, name).restype = ctypes.c_void_p\n"
+        "def hold(): libc.malloc(10_000); all_there.wait()\n"
+        "for _ in range(16): threading.Thread(target=hold).start()\n"
+        "all_there.wait()\n"
+        "file = ctypes.c_void_p(libc.fopen(b'heaps.xml', b'w'))\n"
+        "libc.malloc_info(0, file); libc.fclose(file)\n"
+        "print(0 < open('heaps.xml').read().count('<heap nr') <= worker.signals.HEAPS)"
+    )
+    done = in_a_fresh_process(code, tmp_path)
+    assert done.stdout.split() == ["True"], done.stderr
