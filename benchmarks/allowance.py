@@ -16,9 +16,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from benchmarks.backlog import backlog
+from benchmarks.endpoint import RESULTS, endpoint_running, make_files
 from benchmarks.machine import describe
 from benchmarks.peers.contender import LIMIT_PER_SECOND
-from benchmarks.suite import RESULTS, endpoint_running, make_files
 
 WORKERS = 4
 #: Answers take so long, and up to so much longer, in seconds.

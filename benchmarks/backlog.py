@@ -11,8 +11,8 @@ from pathlib import Path
 from pydantic import SecretStr
 from sqlalchemy import func, select, update
 
+from benchmarks.endpoint import Endpoint
 from benchmarks.peers.services import postgres
-from benchmarks.suite import Endpoint
 from cli.embedded import stack_plan
 from greenroom.client import Greenroom
 from greenroom.manifest import ManifestItem, parse_plan

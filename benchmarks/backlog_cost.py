@@ -21,13 +21,13 @@ from datetime import timedelta
 from pathlib import Path
 
 from benchmarks.backlog import Backlog, backlog
+from benchmarks.endpoint import RESULTS, Endpoint, endpoint_running, make_files
 from benchmarks.machine import describe
 from benchmarks.peers.contender import LIMIT_PER_SECOND
 from benchmarks.peers.family import Family
 from benchmarks.posting import cost_of_a_post, posting
 from benchmarks.profiled import SECONDS as PROFILED_SECONDS
 from benchmarks.profiled import busiest, profile
-from benchmarks.suite import RESULTS, Endpoint, endpoint_running, make_files
 
 #: Seconds that are judged, and those before that are not.
 SECONDS, BEGINNING = 20.0, 8.0

@@ -8,6 +8,8 @@ from statistics import median
 
 from benchmarks.peers.contender import LIMIT_PER_SECOND
 
+#: Names of Greenroom's figures under a backlog: of an upload, and with looking at its file.
+BACKLOG, BACKLOG_WHOLE = "backlog", "backlog with inspection"
 #: Files for warming up, for single uploads, and for the seconds before and after a watched pace.
 SPARE = 200
 

@@ -24,10 +24,10 @@ from PIL import Image
 
 from benchmarks.allowance import most_in_a_second
 from benchmarks.backlog import backlog
+from benchmarks.endpoint import RESULTS, Endpoint, endpoint_running, make_files
 from benchmarks.lines import bars, curves
 from benchmarks.machine import describe
 from benchmarks.peers.contender import LIMIT_PER_SECOND
-from benchmarks.suite import RESULTS, Endpoint, endpoint_running, make_files
 
 NUMBERS = 40
 LONGEST, BLOCKED, SLOW = "longest", "blocked", "slow"

@@ -19,9 +19,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.endpoint import RESULTS
 from benchmarks.machine import describe
 from benchmarks.peers.contender import CHECKOUT
-from benchmarks.suite import RESULTS
 
 
 @dataclass(frozen=True, kw_only=True)

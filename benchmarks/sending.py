@@ -26,10 +26,10 @@ from pathlib import Path
 from pydantic import SecretStr
 from redis import Redis
 
+from benchmarks.endpoint import RESULTS, endpoint_running, make_files
 from benchmarks.machine import describe
 from benchmarks.peers.services import valkey
 from benchmarks.posting import cost_of_a_post
-from benchmarks.suite import RESULTS, endpoint_running, make_files
 from greenroom.clock import SystemClock
 from greenroom.limiter import Limiter
 from greenroom.provider import ProviderClient

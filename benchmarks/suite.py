@@ -11,10 +11,7 @@ Writes a table, a plot and all single figures to ``benchmarks/results/``.
 from __future__ import annotations
 
 import argparse
-import hashlib
-import io
 import json
-import random
 import signal
 import subprocess
 import sys
@@ -26,10 +23,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-import requests
-from PIL import Image
-
-from benchmarks.figures import QUICK, WHOLE, Results, Sizes
+from benchmarks.backlog_cost import measure
+from benchmarks.endpoint import PATIENCE, RESULTS, Endpoint, endpoint_running, make_files
+from benchmarks.figures import BACKLOG, BACKLOG_WHOLE, QUICK, WHOLE, Results, Sizes
 from benchmarks.machine import describe
 from benchmarks.peers.contender import CHECKOUT, LIMIT_PER_SECOND, Stage, python
 from benchmarks.peers.entries import CELERY, ENTRIES, GREENROOM, KEPT_REFERENCE, REFERENCE
@@ -38,64 +34,14 @@ from benchmarks.peers.limits import bare_socket, hash_and_type, wrk
 from benchmarks.plot import plot
 from benchmarks.report import report
 from sandbox.windows import SlidingSecond
-from worker.supervisor import free_port
 
-FILE_SIZE = 50 * 1024
 #: Answers take so long where one number's pace is measured, as over a real network.
 LATENCY, JITTER = 0.1, 0.05
-#: Seconds that a contender may take for a round before it is judged by what it has done.
-PATIENCE = 60.0
 #: What was begun with the last upload is still written down, and counts.
 SETTLE = 0.5
 #: Before a single file is handed over, so that nothing else is under way.
 QUIET = 0.3
 STARTED = time.monotonic()
-RESULTS = Path(__file__).parent / "results"
-
-
-class Endpoint:
-    """The endpoint as the suite talks to it."""
-
-    def __init__(self, address: str, pid: int) -> None:
-        self.address = address
-        self.family = Family([pid])
-        self._session = requests.Session()
-        self._session.trust_env = False
-
-    def reset(self, **settings: float) -> None:
-        """Forget all arrivals."""
-        self._session.post(f"{self.address}/reset", params=settings, timeout=10).raise_for_status()
-
-    def set_number(self, key: str, **settings: float) -> None:
-        """Let one number differ from the others."""
-        asked = {name: str(value) for name, value in settings.items()} | {"key": key}
-        self._session.post(f"{self.address}/number", params=asked, timeout=10).raise_for_status()
-
-    def refused(self) -> int:
-        """How many were refused because they came too fast."""
-        return int(self._session.get(f"{self.address}/stats", timeout=10).json()["refused"])
-
-    def arrivals_of(self) -> dict[str, list[tuple[float, bool]]]:
-        """When requests came in and whether each was refused, by number."""
-        found: dict[str, list[tuple[float, bool]]] = self._session.get(
-            f"{self.address}/arrivals", timeout=60
-        ).json()
-        return found
-
-    def uploads(self) -> int:
-        """How many files were taken."""
-        return int(self._session.get(f"{self.address}/stats", timeout=10).json()["uploads"])
-
-    def arrivals(self) -> list[tuple[float, bool]]:
-        """When requests came in, and whether each was refused."""
-        by_key = self.arrivals_of()
-        return sorted((stamp, refused) for stamps in by_key.values() for stamp, refused in stamps)
-
-    def await_uploads(self, count: int, seconds: float = PATIENCE) -> None:
-        """Wait until so many files were taken, or for so long."""
-        deadline = time.monotonic() + seconds
-        while self.uploads() < count and time.monotonic() < deadline:
-            time.sleep(0.03)
 
 
 class Running:
@@ -153,46 +99,6 @@ def running(name: str, stage: Stage) -> Iterator[Running]:
             process.wait()
 
 
-@contextmanager
-def endpoint_running() -> Iterator[Endpoint]:
-    """The endpoint, in a process of its own."""
-    port = free_port()
-    process = subprocess.Popen(
-        python("benchmarks.peers.endpoint", str(port)), cwd=CHECKOUT, start_new_session=True
-    )
-    try:
-        endpoint = Endpoint(f"http://127.0.0.1:{port}", process.pid)
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            try:
-                endpoint.reset()
-                break
-            except requests.ConnectionError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.05)
-        yield endpoint
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def make_files(folder: Path, count: int) -> tuple[str, ...]:
-    """JPEGs of one size, each with a content of its own, by a comment that nobody shows."""
-    picture = io.BytesIO()
-    noise = random.Random(5).randbytes(160 * 120 * 3)  # noqa: S311 - the same picture each time
-    Image.frombytes("RGB", (160, 120), noise).save(picture, "JPEG", quality=80)
-    start, rest = picture.getvalue()[:2], picture.getvalue()[2:]
-    room = FILE_SIZE - len(start) - len(rest) - 4
-    paths = []
-    for number in range(count):
-        comment = (hashlib.sha512(str(number).encode()).digest() * (room // 64 + 1))[:room]
-        path = folder / f"{number:05}.jpg"
-        path.write_bytes(start + b"\xff\xfe" + (room + 2).to_bytes(2, "big") + comment + rest)
-        paths.append(str(path))
-    return tuple(paths)
-
-
 @dataclass(kw_only=True)
 class Suite:
     """One run."""
@@ -217,6 +123,24 @@ class Suite:
                     _say(f"pass {number + 1} of {self.sizes.passes}: {ENTRIES[name].title}")
                     with running(name, self.stage) as contender:
                         self._measure(contender, references)
+        for _ in range(0 if self.quick else self.sizes.passes):
+            self._under_a_backlog()
+
+    def _under_a_backlog(self) -> None:
+        """What Greenroom's uploads cost at the full pace of all numbers, beside posts in those seconds."""
+        _say("Greenroom under a backlog")
+        folder = self.stage.folder / f"backlog-{time.monotonic_ns()}"
+        folder.mkdir()
+        keys = [f"backlog-{number}" for number in range(self.sizes.numbers)]
+        with endpoint_running() as other:
+            found = measure(keys, self.endpoint, other, folder, flame_graph=None)
+        upload, look = sum(found.upload.values()), sum(found.inspection.values())
+        beside, alone = found.times(found.beside), found.times((found.alone, found.alone))
+        rate = found.uploaded
+        self.results.add(
+            BACKLOG, cpu=upload, rate=rate, beside=beside[0], ratio=alone[0], cores=upload * rate / 1000
+        )
+        self.results.add(BACKLOG_WHOLE, cpu=upload + look, beside=beside[2], ratio=alone[2])
 
     def _limits(self) -> None:
         _say("the limits")
