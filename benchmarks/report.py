@@ -96,8 +96,8 @@ def _flat_out(results: Results) -> Iterator[str]:
         yield (
             "Under a backlog all numbers are at their full pace, at an endpoint that answers after 100 to "
             "150 ms, and their files were looked at before. A `requests.post` in the same seconds, with "
-            f"cores and caches shared, is the other measure: an upload {upload} times that, with looking at its "
-            f"file {whole} times. More of it by `make bench-backlog`."
+            f"cores and caches shared, is the other measure: an upload {upload} times that, with looking at "
+            f"its file {whole} times. More of it by `make bench-backlog`."
         )
     yield ""
     head = (
