@@ -1,7 +1,7 @@
 """Where an uploading process spends its time: a sampling profiler looks at it from outside while it works.
 
-The profiler is py-spy: nothing is built into the process, which goes on while it is
-looked at. Samples are of threads that run, in Python or in a call to the system.
+The profiler is py-spy: nothing is built into the process, which goes on while it is looked at. Samples are of
+the thread that has the interpreter: system calls, as of sending, are not among them, and neither is sleeping.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def profile(pid: int, flame_graph: Path) -> Mapping[str, float]:
         raw = Path(folder, "stacks.txt")
         for form, path in (("raw", raw), ("flamegraph", flame_graph)):
             command = [str(Path(sys.executable).with_name("py-spy")), "record", "--pid", str(pid)]
-            command += ["--duration", str(SECONDS), "--rate", str(RATE), "--nonblocking"]
+            command += ["--duration", str(SECONDS), "--rate", str(RATE), "--nonblocking", "--gil"]
             command += ["--format", form, "--output", str(path)]
             subprocess.run(command, check=True, capture_output=True)
         return shares(raw.read_text(encoding="utf-8"))

@@ -111,8 +111,8 @@ def report(found: Sequence[Revision]) -> list[str]:
         "",
         "## In the uploading processes",
         "",
-        "The uploading workers of the table above, by what the code is about that runs; a sampling profiler "
-        "looks at one process at full pace. Flame graphs: "
+        "The uploading workers of the table above, by what the code is about that has the interpreter; a "
+        "sampling profiler looks at one process at full pace. Flame graphs: "
         + ", ".join(f"[`{one.name}`]({_flame_graph(one.name)})" for one in found)
         + ".",
         "",

@@ -59,7 +59,7 @@ class Way(Enum):
 
 
 #: How many of a channel's files may be made ready at the same time.
-MOST_IN_PREPARATION = {Way.FETCHED: 10, Way.STREAMED: 2, Way.AT_ONCE: 4}
+MOST_IN_PREPARATION = {Way.FETCHED: 10, Way.STREAMED: 2, Way.AT_ONCE: 2}
 
 
 class Released(GreenroomError):
