@@ -89,6 +89,14 @@ redis.call('HSET', KEYS[1], 'owner', '', 'until', '0', 'log', ARGV[2], 'learned'
            'held_until', ARGV[4])
 return 1
 """
+# KEYS: the channels that workers were asked to upload on. ARGV: microseconds after which one that was asked
+# for waits for a worker, and after which it was lost on the way. Answers how many wait.
+_WAITING = """
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now - ARGV[2]))
+return redis.call('ZCOUNT', KEYS[1], '-inf', string.format('%.0f', now - ARGV[1]))
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,6 +145,7 @@ class Limiter:
         self._namespace = namespace
         self._keep = redis.register_script(_KEEP)
         self._let_go = redis.register_script(_LET_GO)
+        self._waiting = redis.register_script(_WAITING)
 
     def own(
         self, channel_id: str, *, timeout: float, sleep: Callable[[float], None] = time.sleep
@@ -233,12 +242,8 @@ class Limiter:
         Raises:
             LimiterUnavailable: Redis could not be asked.
         """
-        pipeline = self._redis.pipeline(transaction=False)
-        pipeline.time()
-        pipeline.zrangebyscore(self._asked, "-inf", "+inf", withscores=True, start=0, num=1)
-        (seconds, micro), oldest = self._run(pipeline)
-        age = [(seconds * _MICRO + micro - at) / _MICRO for _, at in oldest]
-        return any(SHORT_OF_WORKERS_SECONDS < seconds_ago < ASKED_SECONDS for seconds_ago in age)
+        ages = (SHORT_OF_WORKERS_SECONDS * _MICRO, ASKED_SECONDS * _MICRO)
+        return bool(self._call(self._waiting, self._asked, *map(round, ages)))
 
     @property
     def _asked(self) -> str:
@@ -248,11 +253,14 @@ class Limiter:
         return f"{self._namespace}:channel:{channel_id}"
 
     def _ask(self, script: Callable[..., Any], channel_id: str, *arguments: object) -> list[Any]:
+        answer = self._call(script, self._key(channel_id), *arguments)
+        return answer if isinstance(answer, list) else [answer]
+
+    def _call(self, script: Callable[..., Any], key: str, *arguments: object) -> Any:
         try:
-            answer = script(keys=[self._key(channel_id)], args=arguments)
+            return script(keys=[key], args=arguments)
         except RedisError as error:
             raise LimiterUnavailable(f"the upload pace cannot be kept: {type(error).__name__}") from error
-        return answer if isinstance(answer, list) else [answer]
 
     def _run(self, pipeline: Any) -> list[Any]:
         try:
@@ -371,31 +379,37 @@ class OwnedChannel:
 
         While Redis is away this does nothing: our time ends when it was to end.
         """
-        if self._lost or self._limiter.monotonic() < self._keep_at:
-            return
-        with self._asking:
-            asked_at = self._limiter.monotonic()
-            if asked_at < self._keep_at:
-                return  # another thread has just done so
-            # Not at each slot, while Redis is away.
-            self._keep_at = asked_at + KEEP_EVERY_SECONDS / 4
+        # Whoever finds another thread asking goes on: a Redis that hangs is waited for by one alone.
+        if self._limiter.monotonic() >= self._keep_at and self._asking.acquire(blocking=False):
             try:
-                answer = self._limiter.go_on(self.channel_id, self._me, self._state())
-            except LimiterUnavailable as error:
-                logger.warning("Channel %s: %s", self.channel_id, error)
-                return
-            if answer[0]:
-                self._kept(asked_at, answer)
-            else:
-                with self._lock:
-                    self._lost = True
-                    self._changed.notify_all()
+                self._say_alive()
+            finally:
+                self._asking.release()
+
+    def _say_alive(self) -> None:
+        asked_at = self._limiter.monotonic()
+        if self._lost or asked_at < self._keep_at:
+            return  # another thread has just done so
+        try:
+            answer = self._limiter.go_on(self.channel_id, self._me, self._state())
+        except LimiterUnavailable as error:
+            logger.warning("Channel %s: %s", self.channel_id, error)
+            # Not at each slot, while Redis is away.
+            self._keep_at = self._limiter.monotonic() + KEEP_EVERY_SECONDS / 4
+            return
+        if answer[0]:
+            self._kept(asked_at, answer)
+        else:
+            with self._lock:
+                self._lost = True
+                self._changed.notify_all()
 
     def end_soon(self) -> None:
         """Say that somebody else may be asked to go on; whoever comes waits until this owner lets go."""
         self._ending = True
-        self._keep_at = -math.inf
-        self.keep()
+        with self._asking:
+            self._keep_at = -math.inf
+            self._say_alive()
 
     def let_go(self) -> None:
         """Hand the channel on. Uploads that are still being sent count as sent by now."""

@@ -361,10 +361,10 @@ def finish_asset(
     return result.rowcount == 1
 
 
-def lock_held(connection: Connection, claims: Sequence[Claim]) -> set[int]:
-    """Lock assets, and answer those whose claims are still held; one claim each."""
-    tokens = _lock(connection, [claim.id for claim in claims])
-    return {claim.id for claim in claims if tokens.get(claim.id) == claim.token}
+def lock_held(connection: Connection, claims: Sequence[Claim]) -> set[Claim]:
+    """Lock assets, and answer the claims that are still held."""
+    tokens = _lock(connection, {claim.id for claim in claims})
+    return {claim for claim in claims if tokens.get(claim.id) == claim.token}
 
 
 def _lock(connection: Connection, asset_ids: Collection[int]) -> dict[int, int]:

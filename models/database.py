@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from pydantic import SecretStr
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -16,6 +16,8 @@ from greenroom.errors import SettingsError, TransientError
 
 #: Seconds that a writer waits for another one on SQLite, where there is one at a time.
 SQLITE_BUSY_SECONDS = 30.0
+#: What PostgreSQL answers to whoever wants to write where nobody can (SQLSTATE).
+READ_ONLY = "25006"
 
 
 class DatabaseUnavailable(TransientError):
@@ -91,6 +93,12 @@ def _failures_as_ours() -> Iterator[None]:
         raise
 
 
+def _give_up_replicas(context: ExceptionContext) -> None:
+    """A server that lets nobody write any more is another one's replica: connections to it are no use."""
+    if getattr(context.original_exception, "sqlstate", None) == READ_ONLY:
+        context.is_disconnect = True
+
+
 def _engine(url: URL) -> Engine:
     if url.drivername == "postgresql":
         url = url.set(drivername="postgresql+psycopg")
@@ -99,7 +107,7 @@ def _engine(url: URL) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
-    return create_engine(
+    engine = create_engine(
         url,
         pool_pre_ping=True,
         # What is beyond the pool is closed after its transaction, and opening one costs as much as fifty
@@ -110,6 +118,8 @@ def _engine(url: URL) -> Engine:
         pool_use_lifo=True,
         hide_parameters=True,
     )
+    event.listen(engine, "handle_error", _give_up_replicas)
+    return engine
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

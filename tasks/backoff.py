@@ -9,6 +9,8 @@ FIRST_SECONDS = 1.0
 LONGEST_SECONDS = 300.0
 #: Share of the wait that is left to chance, so that files which failed together do not come back together.
 JITTER = 0.25
+#: The longest that the other side can have a file wait: it may ask for years, or its clock be wrong.
+LONGEST_ASKED_SECONDS = 3600.0
 
 
 def backoff(attempts: int, *, asked: float | None = None) -> timedelta:
@@ -16,8 +18,8 @@ def backoff(attempts: int, *, asked: float | None = None) -> timedelta:
 
     Args:
         attempts: failures before this one.
-        asked: seconds that the other side asked us to wait; never less than those.
+        asked: seconds that the other side asked us to wait; never less than those, up to an hour.
     """
     seconds = min(LONGEST_SECONDS, FIRST_SECONDS * 2 ** min(attempts, 20))
     seconds *= 1 + JITTER * random.random()  # noqa: S311 - spreads load, guards nothing
-    return timedelta(seconds=max(seconds, asked or 0.0))
+    return timedelta(seconds=max(seconds, min(asked or 0.0, LONGEST_ASKED_SECONDS)))

@@ -36,6 +36,9 @@ GATHER_SECONDS = 0.03
 #: Seconds for which a channel that has nothing to upload keeps its worker: while its files are inspected,
 #: more comes. A turn that ends and begins anew costs as much as sending ten files.
 LINGER_SECONDS = 2.0
+#: Seconds that Redis may take to connect, and to answer. Owners of channels ask it, who have four seconds,
+#: and media IDs to write down meanwhile.
+REDIS_PATIENCE_SECONDS = 1.5
 #: Deletions that are under way at once.
 OTHER_THREADS = 8
 
@@ -133,7 +136,12 @@ def make_context(settings: Settings) -> Context:
     Raises:
         SettingsError: a setting is wrong in a way that only using it shows.
     """
-    redis = connect(settings.redis_url, sentinel_master=settings.sentinel_master, patience=5, answer=10)
+    redis = connect(
+        settings.redis_url,
+        sentinel_master=settings.sentinel_master,
+        patience=REDIS_PATIENCE_SECONDS,
+        answer=REDIS_PATIENCE_SECONDS,
+    )
     return Context(
         settings=settings,
         database=Database(settings.database_url),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -64,10 +64,25 @@ def record(context: Context, outcomes: Outcomes) -> Counter[str]:
     All channels of a process that ask for this at the same time share a transaction. While the database is
     away it is tried again: an ID once given must not be lost.
 
+    What fails in any other way fails alone: its claim lapses, and the others' IDs are written down.
+
     Raises:
         DatabaseUnavailable: it was away for :data:`RECORD_PATIENCE_SECONDS`.
     """
-    counts: Counter[str] = context.recording.do(outcomes, lambda entries: _record_surely(context, entries))
+    counts: Counter[str]
+    try:
+        counts = context.recording.do(outcomes, lambda entries: _record_surely(context, entries))
+    except DatabaseUnavailable:
+        raise
+    except Exception:
+        if len(outcomes.outcomes) == 1:
+            (one,) = outcomes.outcomes
+            media_id = one.media_id or "none"
+            logger.exception("%s could not be recorded; media ID: %s", one.asset.file_name, media_id)
+            return Counter(failed=1)
+        counts = Counter()
+        for one in outcomes.outcomes:
+            counts += record(context, replace(outcomes, outcomes=[one]))
     return counts
 
 
@@ -114,7 +129,7 @@ def _given(
     media_id: str,
     at: datetime,
     *,
-    held: Collection[int],
+    held: Collection[Claim],
     keep_until: Mapping[int, datetime],
 ) -> GivenId:
     asset_id = asset.claim.id
@@ -126,7 +141,7 @@ def _given(
         media_id=media_id,
         at=at,
         look_at=max(keep_until.get(asset_id, at), at),
-        current=asset_id in held,
+        current=asset.claim in held,
         rules=entry.rules,
     )
 

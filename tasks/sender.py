@@ -108,7 +108,7 @@ class Sender:
         self._lock = threading.Lock()
         self._turn = threading.Lock()
         self._waiting: dict[Way, deque[Job]] = {way: deque() for way in Way}
-        self._under_way: dict[int, AssetUnderUpload] = {}
+        self._under_way: dict[Claim, AssetUnderUpload] = {}
         self._preparing: Counter[Way] = Counter()
         self._driven = False
         self._stopped = threading.Event()
@@ -145,6 +145,11 @@ class Sender:
         """Whether there are files whose outcome has not been collected."""
         with self._lock:
             return bool(self.waiting or self._under_way or self._outcomes)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether nothing is begun any more."""
+        return self._stopped.is_set()
 
     @property
     def claims(self) -> list[Claim]:
@@ -202,7 +207,7 @@ class Sender:
             if not self._may_begin(way):
                 return None
             job = self._waiting[way].popleft()
-            self._under_way[job.asset.claim.id] = job.asset
+            self._under_way[job.asset.claim] = job.asset
             self._preparing[way] += 1
             return job
 
@@ -295,7 +300,8 @@ class Sender:
             self._check(job.asset)
             yield take_turn
         except GreenroomError as error:
-            failure = error
+            # Its traceback holds this frame, which holds it, and all that was to be sent.
+            failure = error.with_traceback(None)
         except Exception as error:
             # One file's trouble must not cost the other files their media IDs.
             name = job.asset.file_name
@@ -314,7 +320,7 @@ class Sender:
         outcome = Outcome(job=job, media_id=media_id, error=error, at=self._context.clock.now())
         with self._lock:
             self._outcomes.append(outcome)
-            self._under_way.pop(job.asset.claim.id, None)
+            self._under_way.pop(job.asset.claim, None)
             if isinstance(error, WAITED_FOR) or not (self.waiting or self._under_way):
                 self._something_to_do.set()
         self._begin_more()

@@ -6,6 +6,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from pydantic import SecretStr
@@ -36,7 +37,7 @@ from models.need import needed_now
 from tasks.context import Context, Message, announce
 from tasks.record import Outcomes, at_rest, record
 from tasks.second_source import find_second_source
-from tasks.sender import Job, Outcome, Sender
+from tasks.sender import Job, Outcome, Released, Sender
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +60,10 @@ def upload(context: Context, channel_id: str, claims: Sequence[Claim]) -> dict[s
     Raises:
         TransientError: the database is away; what was not begun is taken up again after its lease.
     """
+    # Whether or not there is something to do: a worker has looked.
+    with suppress(LimiterUnavailable):
+        context.limiter.note_begun(channel_id)
+    taken_at = time.monotonic()
     now = context.clock.now()
     with context.database.write() as connection:
         taken = take_assets(connection, channel_id, claims, now=now, lease=context.settings.lease)
@@ -74,12 +79,11 @@ def upload(context: Context, channel_id: str, claims: Sequence[Claim]) -> dict[s
     if key is None or not assets:
         return {**counts, "postponed": len(assets)}
     try:
-        context.limiter.note_begun(channel_id)
         owned = context.limiter.own(channel_id, timeout=OWNER_PATIENCE_SECONDS, sleep=context.sleep)
     except (NoSlotInTime, LimiterUnavailable) as error:
         _give_back(context, assets, str(error))
         return {**counts, "postponed": len(assets)}
-    turn = _Turn(context, channel, key, owned)
+    turn = _Turn(context, channel, key, owned, taken_at=taken_at)
     try:
         turn.run(assets)
     finally:
@@ -123,13 +127,16 @@ def _give_back(context: Context, assets: Sequence[AssetUnderUpload], why: str) -
 class _Turn:
     """One process's time as the owner of a channel."""
 
-    def __init__(self, context: Context, channel: ChannelRow, key: SecretStr, owned: OwnedChannel) -> None:
+    def __init__(
+        self, context: Context, channel: ChannelRow, key: SecretStr, owned: OwnedChannel, *, taken_at: float
+    ) -> None:
         self._context = context
         self._channel = channel
         self._owned = owned
         self._sender = Sender(context, key, owned)
         self._rules = context.settings.life_rules(channel.media_life)
-        self._began_at = self._renewed_at = self._looked_for_room_at = time.monotonic()
+        self._began_at = self._looked_for_room_at = time.monotonic()
+        self._renewed_at = taken_at
         self._ending = False
         self._idle_since: float | None = None
         self.counts: Counter[str] = Counter()
@@ -148,8 +155,7 @@ class _Turn:
                     self._end(why="The channel is paused.", stop=True)
                 outcomes = self._try_second_sources(outcomes)
                 if outcomes:
-                    entry = Outcomes(channel_id=self._channel.id, rules=self._rules, outcomes=outcomes)
-                    self.counts.update(record(self._context, entry))
+                    self._record(outcomes)
                     outcomes = []
                 self._renew()
         finally:
@@ -157,8 +163,20 @@ class _Turn:
             self._sender.stop()
             while self._sender.busy:
                 outcomes += self._sender.collect(until=_next_look())
-            if media_ids := [outcome.media_id for outcome in outcomes if outcome.media_id]:
-                logger.error("Media IDs could not be recorded: %s", ", ".join(media_ids))
+            self._record_the_rest(outcomes)
+
+    def _record_the_rest(self, outcomes: Sequence[Outcome]) -> None:
+        if not outcomes:
+            return
+        try:
+            self._record(outcomes)
+        except DatabaseUnavailable:
+            media_ids = [outcome.media_id for outcome in outcomes if outcome.media_id]
+            logger.error("Media IDs could not be recorded: %s", ", ".join(media_ids) or "none")
+
+    def _record(self, outcomes: Sequence[Outcome]) -> None:
+        entry = Outcomes(channel_id=self._channel.id, rules=self._rules, outcomes=outcomes)
+        self.counts.update(record(self._context, entry))
 
     def _go_on_or_end(self) -> None:
         if self._ending:
@@ -187,7 +205,11 @@ class _Turn:
     def _end(self, *, why: str, stop: bool = False) -> None:
         self._ending = True
         jobs = self._sender.stop() if stop else self._sender.take_back()
-        _give_back(self._context, [job.asset for job in jobs], why)
+        try:
+            _give_back(self._context, [job.asset for job in jobs], why)
+        except DatabaseUnavailable as error:
+            # What was sent is still to be recorded; these come back when their claims lapse.
+            logger.warning("Files of channel %s wait for their leases to end: %s", self._channel.id, error)
         self.counts["postponed"] += len(jobs)
 
     def _is_over(self) -> bool:
@@ -225,6 +247,10 @@ class _Turn:
         rest = []
         for outcome in outcomes:
             if isinstance(outcome.error, SourceMissing | SourceChanged) and outcome.job.second is None:
+                if self._sender.stopped:
+                    # It would wait for ever; whoever goes on with the channel looks for another source.
+                    rest.append(replace(outcome, error=Released("The channel is paused.")))
+                    continue
                 try:
                     with self._context.database.write() as connection:
                         second = find_second_source(

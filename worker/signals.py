@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import logging
+import resource
 from typing import Any
 
 from celery.signals import (
@@ -24,6 +25,9 @@ GARBAGE_THRESHOLDS = (5_000, 10, 10)
 #: Heaps that the C library may have, and the name of that setting in its `mallopt`.
 HEAPS = 2
 M_ARENA_MAX = -8
+#: Sixty-four channels with a hundred connections each, and the rest. Not without an end: whoever starts pool
+#: processes closes all that could be open.
+OPEN_FILES = 16_384
 
 
 @celeryd_after_setup.connect
@@ -47,6 +51,19 @@ def share_heaps(**_: Any) -> None:
         # Another C library.
         return
     set_option(M_ARENA_MAX, HEAPS)
+
+
+@celeryd_after_setup.connect
+def allow_many_connections(**_: Any) -> None:
+    """Let the process have as many files open as it needs, up to what the system lets it ask for.
+
+    Where answers are slow, each of a process's channels has up to a hundred connections; many systems begin
+    with 1,024 files for a process.
+    """
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if most == resource.RLIM_INFINITY else min(OPEN_FILES, most)
+    if now != resource.RLIM_INFINITY and now < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 @after_setup_logger.connect

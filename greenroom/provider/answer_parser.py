@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 
-from httptools import HttpParserError, HttpResponseParser
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from greenroom.provider.reply import LONGEST_ANSWER
 
@@ -47,7 +47,8 @@ class AnswerParser:
         self.length += len(data)
         try:
             self._parser.feed_data(data)
-        except HttpParserError:
+        except (HttpParserError, HttpParserUpgrade):
+            # The second is no kind of the first: an answer that goes on in another protocol.
             problem = "the answer is not HTTP"
         else:
             if self.length <= ENDLESS:
@@ -108,3 +109,7 @@ class AnswerParser:
         else:
             self.whole = True
             self.keeps_connection = self._parser.should_keep_alive()
+
+    def close(self) -> None:
+        """Take no more: the parser and what it reports to hold each other, and would wait to be collected."""
+        del self._parser

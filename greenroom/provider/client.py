@@ -53,7 +53,8 @@ LARGEST_AT_ONCE = CHUNK_BYTES
 MOST_REDIRECTS = 3
 
 _KEY = re.compile(r"[!-~]{1,512}")
-_MEDIA_ID = re.compile(r"[A-Za-z0-9_-]{1,200}")
+#: No longer than the column that keeps it.
+_MEDIA_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _METHOD_KEPT = frozenset({307, 308})  # the others may turn a POST into a GET
 

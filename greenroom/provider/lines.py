@@ -224,7 +224,7 @@ class Lines:
         while not self._is_over():
             ready = self._selector.select(LOOK_EVERY)
             for key, _ in ready:
-                self._take_in(key.data)
+                self._take_in_surely(key.data)
             if ready:
                 # What comes meanwhile is read in one go: each waking costs as much as reading an answer.
                 time.sleep(READ_EVERY)
@@ -241,6 +241,15 @@ class Lines:
         with self._lock:
             self._reads = bool(self._waiting)
             return not self._reads
+
+    def _take_in_surely(self, line: Line) -> None:
+        try:
+            self._take_in(line)
+        except Exception:
+            # Nobody else reads: the others' answers must not be lost with this one.
+            logger.exception("An answer could not be read, by a fault of Greenroom's own.")
+            if line.waiting is not None:
+                self._end(line, line.waiting, problem="it could not be read")
 
     def _take_in(self, line: Line) -> None:
         waiting = line.waiting
@@ -269,6 +278,7 @@ class Lines:
 
     def _end(self, line: Line, waiting: _Waiting, *, problem: str) -> None:
         parser = waiting.parser
+        parser.close()
         line.waiting = None
         self._waiting.discard(line)
         if not problem and parser.keeps_connection:
