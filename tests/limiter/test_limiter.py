@@ -389,8 +389,47 @@ def test_workers_are_short_when_somebody_waits_for_one(limiter: Limiter, limiter
         now, micro = limiter_redis.time()
         limiter_redis.zadd(ASKED, {CHANNEL: (now - seconds) * 1_000_000 + micro})
         assert limiter.short_of_workers() is short
+    limiter.note_asked([CHANNEL])
     limiter.note_begun(CHANNEL)
     assert limiter_redis.zcard(ASKED) == 0
+
+
+def test_one_that_was_lost_does_not_hide_the_others(limiter: Limiter, limiter_redis: Redis) -> None:
+    """A campaign that was cancelled meanwhile, say: nobody begins on its channel again."""
+    now, micro = limiter_redis.time()
+    for channel, seconds in (("lost", ASKED_SECONDS + 1), (CHANNEL, SHORT_OF_WORKERS_SECONDS + 0.1)):
+        limiter_redis.zadd(ASKED, {channel: (now - seconds) * 1_000_000 + micro})
+    assert limiter.short_of_workers()
+    assert limiter_redis.zrange(ASKED, 0, -1) == [CHANNEL.encode()]
+
+
+def test_a_redis_that_hangs_holds_up_one_thread_alone(
+    limiter: Limiter, passing: FakeTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others go on until the owner's time is over; and it is not asked again at once."""
+    owned = own(limiter, passing)
+    asked, goes_on = threading.Event(), threading.Event()
+
+    def hang(*_: object) -> list[object]:
+        asked.set()
+        goes_on.wait(30)
+        passing.now += 3
+        raise LimiterUnavailable("it hung")
+
+    monkeypatch.setattr(limiter, "go_on", hang)
+    passing.now += KEEP_EVERY_SECONDS
+    one = threading.Thread(target=owned.keep)
+    one.start()
+    assert asked.wait(30)
+    asked.clear()
+    owned.keep()  # comes back, though the other one still waits
+    goes_on.set()
+    one.join()
+    owned.keep()
+    assert not asked.is_set()
+    passing.now += KEEP_EVERY_SECONDS / 4
+    owned.keep()
+    assert asked.is_set()
 
 
 @pytest.mark.parametrize("pace", [0, -1, float("nan"), float("inf")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import hashlib
 import io
@@ -33,6 +34,7 @@ from greenroom.errors import (
     TransientError,
 )
 from greenroom.provider import MediaLocation
+from greenroom.provider.answer_parser import AnswerParser
 from tests.provider.conftest import (
     KEY,
     QUERY,
@@ -214,7 +216,7 @@ def test_without_a_slot_nothing_is_sent(stand_in: StartStandIn, client_of: Start
         '{"id": "../x"}',
         '{"id": "\\u0661"}',
         '{"id": "1\\n"}',
-        '{"id": "%s"}' % ("1" * 300),
+        '{"id": "%s"}' % ("1" * 129),
         '{"id": "1", "pad": "%s"}' % ("x" * 70_000),
         "[" * 60_000,
         "<html></html>",
@@ -255,6 +257,55 @@ def test_rubbish_for_an_answer(stand_in: StartStandIn, client_of: StartClient) -
 
     with pytest.raises(AnswerLost):
         upload(client_of(stand_in(rubbish)))
+
+
+def test_an_answer_in_another_protocol(stand_in: StartStandIn, client_of: StartClient) -> None:
+    """Nobody asked for that; and whoever reads answers goes on to read the next one."""
+
+    def switch(connection: socket.socket, request: Request) -> None:
+        read_body(connection, request)
+        connection.sendall(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+        )
+        connection.shutdown(socket.SHUT_RDWR)
+
+    client = client_of(stand_in(switch, reply(200, '{"id": "12"}')))
+    with pytest.raises(AnswerLost if Way.later else RequestRefused):
+        upload(client)
+    assert upload(client) == "12"
+
+
+def test_a_fault_at_one_answer_costs_no_other(
+    stand_in: StartStandIn, client_of: StartClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One thread reads all answers."""
+    if not Way.later:
+        pytest.skip("each thread reads its own answer")
+    client = client_of(stand_in(reply(200, '{"id": "12"}')))
+
+    def fail(*_: object) -> None:
+        monkeypatch.undo()
+        raise KeyError("nobody foresaw this")
+
+    monkeypatch.setattr(AnswerParser, "feed", fail)
+    with pytest.raises(AnswerLost):
+        upload(client)
+    assert upload(client) == "12"
+
+
+def test_an_answer_is_no_work_for_the_garbage_collector(
+    stand_in: StartStandIn, client_of: StartClient
+) -> None:
+    """What has read it goes with it: at 1,000 uploads a second much would pile up."""
+    client = client_of(stand_in(reply(200, '{"id": "12"}')))
+    upload(client)
+    gc.collect()
+    gc.disable()
+    try:
+        upload(client)
+        assert not [one for one in gc.get_objects() if isinstance(one, AnswerParser)]
+    finally:
+        gc.enable()
 
 
 def test_a_late_answer(stand_in: StartStandIn, client_of: StartClient) -> None:

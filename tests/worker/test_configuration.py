@@ -231,3 +231,18 @@ def test_threads_share_heaps(tmp_path: Path) -> None:
     )
     done = in_a_fresh_process(code, tmp_path)
     assert done.stdout.split() == ["True"], done.stderr
+
+
+def test_a_worker_may_have_many_connections(tmp_path: Path) -> None:
+    """As many as the system lets it ask for, and no endless number: pool processes close them all."""
+    code = (
+        "import resource; from celery.signals import celeryd_after_setup; import worker.signals\n"
+        "most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (256, most))\n"
+        "celeryd_after_setup.send(sender='w', instance=None, conf=None)\n"
+        "now, still = resource.getrlimit(resource.RLIMIT_NOFILE)\n"
+        "wanted = worker.signals.OPEN_FILES\n"
+        "print(now == (wanted if most == resource.RLIM_INFINITY else min(most, wanted)), most == still)"
+    )
+    done = in_a_fresh_process(code, tmp_path)
+    assert done.stdout.split() == ["True", "True"], done.stderr

@@ -1,0 +1,206 @@
+"""Faults at the worst moments of a turn: it ends all the same, and no media ID is lost with it."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import Connection
+
+from greenroom import sources
+from greenroom.errors import SourceMissing
+from models import asset, media
+from models.channel import get_channel
+from models.claim import Claim
+from models.database import Database, DatabaseUnavailable
+from models.media import GivenId
+from tasks import record as recording
+from tasks.dispatch import from_json
+from tasks.sender import Job, Outcome, Sender
+from tasks.sweep import sweep
+from tasks.upload import upload
+from tests.conftest import CANARY_KEY, CHANNEL, World
+from tests.models.rows import accepted_item, asset_row, item_rows, media_rows
+from tests.tasks.conftest import MakeImage
+from tests.tasks.test_inspect import hand_over, inspect_all
+from tests.tasks.test_upload import claims_handed_out, upload_all
+
+PATIENCE = 60
+
+
+def two_files(world: World, make_image: MakeImage) -> list[list[int]]:
+    """Two accepted files; answers their claims."""
+    hand_over(world, make_image("1.jpg", 1), make_image("2.jpg", 2))
+    inspect_all(world)
+    (claims,) = claims_handed_out(world)
+    return claims
+
+
+def test_a_source_that_goes_missing_while_the_channel_is_being_paused(
+    world: World, make_image: MakeImage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is looked for elsewhere by whoever goes on with the channel: this turn ends."""
+    claims = two_files(world, make_image)
+    elsewhere = make_image("2.jpg", 2).with_name("elsewhere.jpg")
+    shutil.copy(elsewhere.with_name("2.jpg"), elsewhere)
+    hand_over(world, elsewhere, campaign="summer")
+    inspect_all(world)
+    world.sandbox.faults({"revoke_key": CANARY_KEY})
+    stopped = threading.Event()
+    stop = Sender.stop
+
+    def stop_and_say(sender: Sender) -> list[Job]:
+        jobs = stop(sender)
+        stopped.set()
+        return jobs
+
+    def local_copy(source: str) -> AbstractContextManager[Path]:
+        if source.endswith("2.jpg"):
+            assert stopped.wait(PATIENCE)
+            raise SourceMissing("it is gone")
+        return sources.local_copy(source)
+
+    monkeypatch.setattr(Sender, "stop", stop_and_say)
+    monkeypatch.setattr("tasks.sender.local_copy", local_copy)
+    with ThreadPoolExecutor(1) as threads:
+        counts = threads.submit(upload, world.context, CHANNEL, from_json(claims)).result(PATIENCE)
+    assert counts == {"uploaded": 0, "postponed": 2, "failed": 0}
+    with world.database.read() as connection:
+        assert get_channel(connection, CHANNEL).paused_at is not None
+    # Once the key is right again, the file is found where the other campaign has it.
+    monkeypatch.undo()
+    elsewhere.with_name("2.jpg").unlink()
+    world.sandbox.faults({"restore_key": CANARY_KEY})
+    world.add_channel()
+    world.clock.advance(timedelta(minutes=10))
+    assert upload_all(world)["uploaded"] == 2
+
+
+def test_a_database_that_is_away_when_the_worker_stops(
+    world: World, make_image: MakeImage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files that were not begun wait for their leases to end, and IDs that came are recorded."""
+    hand_over(world, *(make_image(f"{number}.jpg", number) for number in range(8)))
+    inspect_all(world)
+    (claims,) = claims_handed_out(world)
+    upload_later = world.context.provider.upload_later
+
+    def stop_after(*args: Any, **more: Any) -> None:
+        upload_later(*args, **more)
+        world.context.stopping.set()
+
+    def away(*_: Any, **__: Any) -> None:
+        raise DatabaseUnavailable("away for a moment")
+
+    monkeypatch.setattr(world.context.provider, "upload_later", stop_after)
+    monkeypatch.setattr("tasks.upload.postpone_asset", away)
+    counts = upload(world.context, CHANNEL, from_json(claims))
+    live = world.sandbox.live_media_ids(CANARY_KEY)
+    assert live
+    assert {row.media_id for row in media_rows(world)} == set(live)
+    assert counts["uploaded"] == len(live)
+    monkeypatch.undo()
+    world.context.stopping.clear()
+    world.clock.advance(timedelta(minutes=10))
+    sweep(world.context)
+    assert upload_all(world)["uploaded"] == 8 - len(live)
+
+
+def test_ids_are_recorded_when_a_turn_breaks_off(
+    world: World, make_image: MakeImage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By whatever fault of ours."""
+    claims = two_files(world, make_image)
+
+    def fail(*_: Any) -> None:
+        raise KeyError("nobody foresaw this")
+
+    monkeypatch.setattr("tasks.upload._Turn._renew", fail)
+    with pytest.raises(KeyError):
+        upload(world.context, CHANNEL, from_json(claims))
+    assert {row.media_id for row in media_rows(world)} == set(world.sandbox.live_media_ids(CANARY_KEY))
+    assert media_rows(world)
+
+
+def test_an_id_that_the_database_refuses_costs_no_other(
+    world: World, make_image: MakeImage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its file is sent again when its lease is over, and the log has the ID."""
+    claims = two_files(world, make_image)
+    refused = item_rows(world)[0].asset_id
+    record_media = media.record_media
+
+    def record(connection: Connection, given: Sequence[GivenId], **more: Any) -> None:
+        if any(one.asset_id == refused for one in given):
+            raise ValueError("value too long")
+        record_media(connection, given, **more)
+
+    monkeypatch.setattr(recording, "record_media", record)
+    counts = upload(world.context, CHANNEL, from_json(claims))
+    assert counts == {"uploaded": 1, "postponed": 0, "failed": 1}
+    (row,) = media_rows(world)
+    (lost,) = set(world.sandbox.live_media_ids(CANARY_KEY)) - {row.media_id}
+    assert lost in caplog.text
+    monkeypatch.undo()
+    world.clock.advance(timedelta(minutes=10))
+    sweep(world.context)
+    assert upload_all(world)["uploaded"] == 1
+    assert asset_row(world, refused).state == "ready"
+
+
+def test_two_answers_for_one_file_are_one_current_id(world: World) -> None:
+    """A worker that has lost a claim, and has it again by another one: the later claim counts."""
+    accepted_item(world, "hero")
+    now, lease = world.clock.now(), world.context.settings.lease
+    with world.database.write() as connection:
+        (handed_out,) = asset.claim_assets(connection, [CHANNEL], limit=1, now=now, lease=lease)[CHANNEL]
+        (under_way,) = asset.take_assets(connection, CHANNEL, [handed_out.claim], now=now, lease=lease)
+    stale = replace(under_way, claim=Claim(id=under_way.claim.id, token=under_way.claim.token - 1))
+    outcomes = [
+        Outcome(job=Job(asset=one), media_id=media_id, at=now)
+        for one, media_id in ((stale, "first"), (under_way, "second"))
+    ]
+    entry = recording.Outcomes(
+        channel_id=CHANNEL, rules=world.context.settings.life_rules(None), outcomes=outcomes
+    )
+    assert recording.record(world.context, entry)["uploaded"] == 2
+    assert {row.media_id: row.is_current for row in media_rows(world)} == {"first": False, "second": True}
+
+
+def let_write(url: SecretStr, *, allowed: bool) -> None:
+    """Make a server like a replica, where nobody can write, or undo that; for connections to come."""
+    database = Database(url)
+    with database.engine.connect() as connection:
+        name = connection.exec_driver_sql("SELECT current_database()").scalar()
+        setting = f'ALTER DATABASE "{name}" SET default_transaction_read_only'
+        connection.exec_driver_sql("SET default_transaction_read_only = off")
+        connection.commit()
+        connection.exec_driver_sql(f"{setting} = {'off' if allowed else 'on'}")
+        connection.commit()
+    database.close()
+
+
+def test_a_replica_is_no_database_to_stay_with(world: World) -> None:
+    """After a failover, the old server answers for a while, and lets nobody write."""
+    if world.database.dialect != "postgresql":
+        pytest.skip("SQLite has no replicas")
+    url = world.context.settings.database_url
+    let_write(url, allowed=False)
+    try:
+        world.database.close()
+        for _ in range(2):
+            with pytest.raises(DatabaseUnavailable, match="read-only"):
+                world.add_channel("another")
+    finally:
+        let_write(url, allowed=True)
+    # Connections to it are not kept.
+    world.add_channel("another")
