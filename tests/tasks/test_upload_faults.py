@@ -32,7 +32,7 @@ from tests.conftest import CANARY_KEY, CHANNEL, World
 from tests.models.rows import accepted_item, asset_row, item_rows, media_rows
 from tests.tasks.conftest import MakeImage
 from tests.tasks.test_inspect import hand_over, inspect_all
-from tests.tasks.test_upload import claims_handed_out, upload_all
+from tests.tasks.test_upload import claims_handed_out, eventually, upload_all
 
 PATIENCE = 60
 
@@ -64,7 +64,7 @@ def test_a_source_that_goes_missing_while_the_channel_is_being_paused(
         return jobs
 
     def local_copy(source: str) -> AbstractContextManager[Path]:
-        if source.endswith("2.jpg"):
+        if not source.endswith("1.jpg"):
             assert stopped.wait(PATIENCE)
             raise SourceMissing("it is gone")
         return sources.local_copy(source)
@@ -92,20 +92,34 @@ def test_a_database_that_is_away_when_the_worker_stops(
     hand_over(world, *(make_image(f"{number}.jpg", number) for number in range(8)))
     inspect_all(world)
     (claims,) = claims_handed_out(world)
-    upload_later = world.context.provider.upload_later
+    collect, upload_later = Sender.collect, world.context.provider.upload_later
+    given_back = threading.Event()
+    sent: list[object] = []
 
-    def stop_after(*args: Any, **more: Any) -> None:
+    def send_two(*args: Any, **more: Any) -> None:
+        sent.append(args)
+        if len(sent) > 2:
+            assert given_back.wait(PATIENCE)
         upload_later(*args, **more)
-        world.context.stopping.set()
+        if len(sent) > 1:
+            world.context.stopping.set()
+
+    def collect_later(*_: Any, **__: Any) -> list[Outcome]:
+        # Nothing is recorded before the worker is asked to stop.
+        assert world.context.stopping.wait(PATIENCE)
+        monkeypatch.setattr(Sender, "collect", collect)
+        return []
 
     def away(*_: Any, **__: Any) -> None:
+        given_back.set()
         raise DatabaseUnavailable("away for a moment")
 
-    monkeypatch.setattr(world.context.provider, "upload_later", stop_after)
+    monkeypatch.setattr(world.context.provider, "upload_later", send_two)
+    monkeypatch.setattr(Sender, "collect", collect_later)
     monkeypatch.setattr("tasks.upload.postpone_asset", away)
     counts = upload(world.context, CHANNEL, from_json(claims))
     live = world.sandbox.live_media_ids(CANARY_KEY)
-    assert live
+    assert 2 <= len(live) < 8
     assert {row.media_id for row in media_rows(world)} == set(live)
     assert counts["uploaded"] == len(live)
     monkeypatch.undo()
@@ -120,15 +134,18 @@ def test_ids_are_recorded_when_a_turn_breaks_off(
 ) -> None:
     """By whatever fault of ours."""
     claims = two_files(world, make_image)
+    collect = Sender.collect
 
-    def fail(*_: Any) -> None:
+    def fail(*_: Any, **__: Any) -> list[Outcome]:
+        monkeypatch.setattr(Sender, "collect", collect)
+        assert eventually(lambda: len(world.sandbox.live_media_ids(CANARY_KEY)) == 2)
         raise KeyError("nobody foresaw this")
 
-    monkeypatch.setattr("tasks.upload._Turn._renew", fail)
+    monkeypatch.setattr(Sender, "collect", fail)
     with pytest.raises(KeyError):
         upload(world.context, CHANNEL, from_json(claims))
     assert {row.media_id for row in media_rows(world)} == set(world.sandbox.live_media_ids(CANARY_KEY))
-    assert media_rows(world)
+    assert len(media_rows(world)) == 2
 
 
 def test_an_id_that_the_database_refuses_costs_no_other(
