@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, func, or_, select
 
 from models.asset import Asset, AssetState
+from models.bulk import on_postgresql
 from models.campaign import Campaign
 from models.item import Item
 from models.media import Media
@@ -130,6 +131,11 @@ def _not_renewed(connection: Connection, now: datetime, campaign_id: str | None)
     )
     if campaign_id is not None:
         statement = statement.where(Item.campaign_id == campaign_id)
+    if on_postgresql(connection):
+        # As :func:`_end` has it; SQLite does not reckon with moments, and its tables are small.
+        used_for = func.coalesce(Media.last_used_at, Media.uploaded_at) - Media.uploaded_at
+        ends_soon = Media.expires_at - used_for <= now + SOON
+        statement = statement.where(or_(Asset.state == AssetState.FAILED, ends_soon))
     return list(connection.execute(statement))
 
 
