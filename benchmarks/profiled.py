@@ -54,7 +54,9 @@ def shares(lines: str) -> dict[str, float]:
     counts: Counter[str] = Counter()
     for line in lines.splitlines():
         stack, _, count = line.rpartition(" ")
-        counts[area_of(stack)] += int(count)
+        # A process that is not stopped to be looked at may be seen in the middle of a change: rubbish.
+        if count.isdecimal():
+            counts[area_of(stack)] += int(count)
     total = counts.total() or 1
     return {area: count / total for area, count in counts.most_common()}
 
