@@ -99,7 +99,7 @@ def measure(
     keys: Sequence[str], endpoint: Endpoint, other: Endpoint, folder: Path, flame_graph: Path | None
 ) -> Round:
     """One round, on a stack of its own; after it is measured, an uploading process may be looked into."""
-    profiled = 2 * PROFILED_SECONDS if flame_graph else 0
+    profiled = PROFILED_SECONDS if flame_graph else 0
     files = make_files(folder, int((SECONDS + BEGINNING + profiled + 6) * LIMIT_PER_SECOND))
     endpoint.reset()
     posts = [cost_of_a_post(endpoint.address, files[0])]

@@ -16,9 +16,12 @@ from pathlib import Path
 
 import psutil
 
+from benchmarks.flame_graph import draw
+
 #: Samples a second.
 RATE = 250
-SECONDS = 10
+SECONDS = 20
+TITLE = "An uploading process at the full pace of its numbers: who has the interpreter"
 #: What the frames of a file are about; the first that fits.
 AREAS = (
     (r"(urllib3|requests|httptools|greenroom/provider|greenroom/sources)", "HTTP and files"),
@@ -45,8 +48,8 @@ def area_of(stack: str) -> str:
     return OTHER
 
 
-def shares(lines: str) -> dict[str, float]:
-    """The part of all samples that each area has.
+def stacks_of(lines: str) -> Counter[str]:
+    """How often each stack was seen.
 
     Args:
         lines: ``stack count``, one of each line.
@@ -56,7 +59,15 @@ def shares(lines: str) -> dict[str, float]:
         stack, _, count = line.rpartition(" ")
         # A process that is not stopped to be looked at may be seen in the middle of a change: rubbish.
         if count.isdecimal():
-            counts[area_of(stack)] += int(count)
+            counts[stack] += int(count)
+    return counts
+
+
+def shares(stacks: Mapping[str, int]) -> dict[str, float]:
+    """The part of all samples that each area has."""
+    counts: Counter[str] = Counter()
+    for stack, count in stacks.items():
+        counts[area_of(stack)] += count
     total = counts.total() or 1
     return {area: count / total for area, count in counts.most_common()}
 
@@ -67,13 +78,14 @@ def busiest(pid: int) -> int:
     return max(family, key=lambda process: sum(process.cpu_times()[:2])).pid
 
 
-def profile(pid: int, flame_graph: Path) -> Mapping[str, float]:
-    """Look at a process for a while, twice: for a flame graph, and for the share of each area."""
+def profile(pid: int, flame_graph: Path) -> dict[str, float]:
+    """Look at a process for a while: draws a flame graph, and answers the share of each area."""
     with tempfile.TemporaryDirectory() as folder:
         raw = Path(folder, "stacks.txt")
-        for form, path in (("raw", raw), ("flamegraph", flame_graph)):
-            command = [str(Path(sys.executable).with_name("py-spy")), "record", "--pid", str(pid)]
-            command += ["--duration", str(SECONDS), "--rate", str(RATE), "--nonblocking", "--gil"]
-            command += ["--format", form, "--output", str(path)]
-            subprocess.run(command, check=True, capture_output=True)
-        return shares(raw.read_text(encoding="utf-8"))
+        command = [str(Path(sys.executable).with_name("py-spy")), "record", "--pid", str(pid)]
+        command += ["--duration", str(SECONDS), "--rate", str(RATE), "--nonblocking", "--gil"]
+        command += ["--format", "raw", "--output", str(raw)]
+        subprocess.run(command, check=True, capture_output=True)
+        stacks = stacks_of(raw.read_text(encoding="utf-8"))
+    flame_graph.write_text(draw(stacks, title=TITLE), encoding="utf-8")
+    return shares(stacks)
