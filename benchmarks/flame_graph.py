@@ -10,17 +10,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from html import escape
 
-WIDTH, MARGIN, ROW, TOP = 1_200, 10, 16, 40
+WIDTH, MARGIN, ROW, TOP = 1_200, 10, 16, 52
 #: Pixels of a letter, and of the narrowest box that is drawn.
 LETTER, NARROWEST = 6.2, 0.6
 FEWEST_LETTERS = 3
-#: Warm colours, by what a box is about; the first whose words are in its text.
+#: By what a box is about: its words, its colour, and its name; the first whose words are in a box's text.
 COLOURS = (
-    (("greenroom/", "tasks/", "models/", "worker/"), "#58b48c"),
-    (("sqlalchemy/", "psycopg/"), "#7fa7d8"),
-    (("celery/", "kombu/", "redis/", "billiard/"), "#d8b57f"),
+    (("celery/", "kombu/", "redis/", "billiard/"), "#d8b57f", "Celery, Redis"),
+    (("sqlalchemy/", "psycopg/"), "#7fa7d8", "database"),
+    (("greenroom/", "tasks/", "models/", "worker/"), "#58b48c", "Greenroom"),
+    (("",), "#cfd6dd", "Python, other libraries"),
 )
-OTHER_COLOUR = "#cfd6dd"
 
 
 @dataclass(kw_only=True)
@@ -67,6 +67,7 @@ def draw(stacks: Mapping[str, int], *, title: str) -> str:
             f'{page} font-family="ui-monospace, monospace" font-size="10">',
             f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>',
             f"{heading}{escape(title)}; {root.samples:,} samples</text>",
+            *_legend(),
             *_boxes("all", root, x=MARGIN, y=height - MARGIN - ROW, all_samples=root.samples),
             "</svg>",
             "",
@@ -94,8 +95,13 @@ def _boxes(name: str, box: Box, *, x: float, y: float, all_samples: int) -> Iter
         x += call.samples * unit
 
 
+def _legend() -> Iterator[str]:
+    x = float(MARGIN)
+    for _, colour, name in COLOURS:
+        yield f'<rect x="{x:.1f}" y="33" width="10" height="10" fill="{colour}"/>'
+        yield f'<text x="{x + 14:.1f}" y="42">{name}</text>'
+        x += 34 + len(name) * LETTER
+
+
 def _colour(name: str) -> str:
-    for words, colour in COLOURS:
-        if any(word in name for word in words):
-            return colour
-    return OTHER_COLOUR
+    return next(colour for words, colour, _ in COLOURS if any(word in name for word in words))
