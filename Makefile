@@ -45,7 +45,7 @@ mutants: $(READY) ## Change the lifecycle's rules in a thousand ways, and see th
 	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/mutants.txt
 	@$(BIN)/mutmut run && $(BIN)/mutmut results
 
-bench: $(BENCH_READY) ## Compare with what people use instead, and with the limits (some minutes)
+bench: $(BENCH_READY) ## Compare with what people use instead, and with the limits (a quarter of an hour)
 	@$(BENCH)/bin/python -m benchmarks.suite
 
 bench-quick: $(BENCH_READY) ## The same in under 90 s, with fewer rounds

@@ -4,7 +4,7 @@ Every contender uploads the same files of 50 KB to the same endpoint on loopback
 other, in one run; rounds of bare ``requests.post`` stand between them, so that a busy machine slows both.
 Writes a table, a plot and all single figures to ``benchmarks/results/``.
 
-    python -m benchmarks.suite           # a few minutes
+    python -m benchmarks.suite           # a quarter of an hour
     python -m benchmarks.suite --quick   # under 90 s: fewer rounds, fewer contenders
 """
 
