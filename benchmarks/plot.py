@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from statistics import median
 
-from benchmarks.figures import Results
+from benchmarks.figures import BACKLOG, Results
 from benchmarks.peers.contender import LIMIT_PER_SECOND
 from benchmarks.peers.entries import ENTRIES, GREENROOM, REFERENCE
 
@@ -15,6 +15,8 @@ FONT = 'font-family="system-ui, sans-serif" font-size="13"'
 TITLE = "Uploading files of 50 KB: Greenroom beside what people use instead"
 LABELS, BAR, GAP, MARGIN = 196, 126, 104, 24
 TOP, ROW, HEIGHT = 112, 30, 14
+#: Greenroom's own rows.
+OURS = {GREENROOM: "Greenroom, a cold start", BACKLOG: "Greenroom, a backlog"}
 INK, PALE, GREEN, GREY, RED = "#1f2933", "#7b8794", "#0f8a5f", "#b8c2cc", "#d64545"
 
 
@@ -75,7 +77,7 @@ def plot(results: Results) -> str:
         Column(figure="rate", title="No pace, uploads/s", better="more is better", form="{:,.0f}"),
         Column(figure="memory", title="Memory at its peak, MB", better="less is better", form="{:,.0f}"),
     )
-    names = [name for name in ENTRIES if name in results.figures]
+    names = [name for name in (*ENTRIES, BACKLOG) if name in results.figures]
     width = MARGIN * 2 + LABELS + len(columns) * (BAR + GAP)
     height = TOP + len(names) * ROW + 44
     parts = [
@@ -99,10 +101,11 @@ def plot(results: Results) -> str:
 def _rows(names: Sequence[str], width: int) -> Iterator[str]:
     for row, name in enumerate(names):
         y = TOP + row * ROW
-        if name == GREENROOM:
+        if name in OURS:
             yield f'<rect x="{MARGIN / 2}" y="{y}" width="{width - MARGIN}" height="{ROW}" fill="#eef7f3"/>'
-        weight = ' font-weight="600"' if name == GREENROOM else ""
-        yield f'<text x="{MARGIN}" y="{y + 20}"{weight}>{escape(ENTRIES[name].title)}</text>'
+        weight = ' font-weight="600"' if name in OURS else ""
+        title = OURS.get(name) or ENTRIES[name].title
+        yield f'<text x="{MARGIN}" y="{y + 20}"{weight}>{escape(title)}</text>'
 
 
 def _column(results: Results, column: Column, names: Sequence[str], x: float) -> Iterator[str]:
@@ -119,7 +122,7 @@ def _column(results: Results, column: Column, names: Sequence[str], x: float) ->
     for row, name in enumerate(names):
         if values[name]:
             y = TOP + row * ROW + (ROW - HEIGHT) / 2
-            at = Place(x=x, y=y, scale=scale, ours=name == GREENROOM)
+            at = Place(x=x, y=y, scale=scale, ours=name in OURS)
             yield from _bar(column, values[name], stacked[name], at)
     if column.line is not None:
         compared = x + column.line * scale
