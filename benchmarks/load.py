@@ -6,19 +6,16 @@ seen; numbers share the files on disk, since content is known by number. The row
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 
-import requests
 from pydantic import SecretStr
 from redis import Redis
 
+from benchmarks.endpoint import Endpoint, endpoint_running
 from benchmarks.peers.services import postgres
 from benchmarks.pictures import write_pictures
 from benchmarks.processes import Use, uses
@@ -32,7 +29,6 @@ from models.channel import add_channel
 from models.progress import backlog
 from worker.embedded import Stack, embedded_stack
 from worker.home import Home
-from worker.supervisor import CHECKOUT, free_port
 
 PATIENCE = 60.0
 #: The endpoint keeps a stamp of each upload; it is emptied after so many.
@@ -43,51 +39,21 @@ LOOK_EVERY_SECONDS = 0.25
 AT_A_TIME = 5
 
 
-class Endpoint:
+class Uploads:
     """Counts uploads over all the times that the endpoint was emptied."""
 
-    def __init__(self, address: str) -> None:
-        self.address = address
-        self._session = requests.Session()
-        self._session.trust_env = False
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
         self._counted = 0
 
-    def uploads(self) -> int:
-        """So far."""
-        now = int(self._session.get(f"{self.address}/stats", timeout=PATIENCE).json()["uploads"])
+    def so_far(self) -> int:
+        """Since the beginning."""
+        now = self._endpoint.uploads()
         if now < EMPTIED_AFTER:
             return self._counted + now
         self._counted += now
-        self._session.post(f"{self.address}/reset", timeout=PATIENCE)
+        self._endpoint.reset()
         return self._counted
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._session.close()
-
-
-@contextmanager
-def endpoint() -> Iterator[Endpoint]:
-    """The endpoint, in a process of its own."""
-    port = free_port()
-    words = [sys.executable, "-m", "benchmarks.peers.endpoint", str(port)]
-    process = subprocess.Popen(words, cwd=CHECKOUT, start_new_session=True)
-    running = Endpoint(f"http://127.0.0.1:{port}")
-    try:
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            try:
-                running.uploads()
-                break
-            except requests.ConnectionError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.1)
-        yield running
-    finally:
-        running.close()
-        process.terminate()
-        process.wait()
 
 
 class Load:
@@ -101,7 +67,7 @@ class Load:
         self.database = Database(stack.settings.database_url)
         self._folder = folder / "files"
         self._stack = stack
-        self._endpoint = to
+        self._uploads = Uploads(to)
         self._postgres = postgres_pid
         self._numbers = numbers
         self._files = files
@@ -113,7 +79,7 @@ class Load:
 
     def uploads(self) -> int:
         """So far, as the endpoint counts them."""
-        return self._endpoint.uploads()
+        return self._uploads.so_far()
 
     def uses(self) -> dict[str, Use]:
         """What the stack's processes use."""
@@ -200,7 +166,7 @@ def running_load(folder: Path, *, numbers: int, files: int, workers: int, concur
         concurrency: processes that inspect.
     """
     plan = stack_plan(folder / "home", workers=workers, concurrency=concurrency, sandbox=False, latency="0")
-    with endpoint() as to, postgres(folder / "postgres") as (address, pid):
+    with endpoint_running() as to, postgres(folder / "postgres") as (address, pid):
         plan.environment.update(GREENROOM_DATABASE_URL=address, GREENROOM_API_BASE_URL=to.address)
         with embedded_stack(plan) as stack:
             load = Load(folder=folder, stack=stack, to=to, postgres_pid=pid, numbers=numbers, files=files)

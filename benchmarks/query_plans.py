@@ -20,6 +20,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -154,12 +155,12 @@ def jobs(published: list[Message]) -> Iterator[Job]:
     for which, campaign in (("a usual", USUAL_CAMPAIGN), ("the largest", LARGEST_CAMPAIGN)):
         yield Job(
             name=f"status of {which} campaign",
-            work=lambda context, campaign=campaign: _status(context, campaign),  # type: ignore[misc] # a default binds it
+            work=partial(_status, campaign_id=campaign),
             reads=True,
         )
         yield Job(
             name=f"a line for each file of {which} campaign",
-            work=lambda context, campaign=campaign: _lines(context, campaign),  # type: ignore[misc] # a default binds it
+            work=partial(_lines, campaign_id=campaign),
             reads=True,
         )
     yield Job(

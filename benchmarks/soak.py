@@ -119,7 +119,7 @@ def report(samples: Sequence[Sample], restarted: Sequence[str], asked: Asked, pi
     lines = [
         "# Memory over many uploads",
         "",
-        f"`python -m benchmarks.soak`; {host()}.",
+        f"`python -m benchmarks.soak --numbers {asked.numbers} --files {asked.files}`; {host()}.",
         "",
         what,
         "",

@@ -43,7 +43,7 @@ def share_heaps(**_: Any) -> None:
     """Let all threads share two heaps.
 
     With up to eight heaps a core, as the GNU C library has them, what one thread gives back is of no use to
-    the others: processes of more than a hundred threads held a tenth more.
+    the others.
     """
     try:
         set_option = ctypes.CDLL(None).mallopt

@@ -217,7 +217,7 @@ async def _serve(port: int) -> None:
 
 if __name__ == "__main__":
     # It stands for a server with a machine of its own: it does not queue up behind those who upload. Only
-    # root may ask for that; without it, uploads are stamped up to 60 ms late when all cores are busy.
+    # root may ask for that; without it, uploads are stamped late when all cores are busy.
     if REAL_TIME is not None:
         with suppress(OSError):
             os.sched_setscheduler(0, os.SCHED_RR, REAL_TIME)
