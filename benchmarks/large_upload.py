@@ -1,34 +1,49 @@
 """What a document of 100 MB costs those who look at it and upload it: memory before and meanwhile, and CPU.
 
-Run with ``python -m benchmarks.large_upload``; takes about 15 s, and 500 MB of disk in the temporary folder.
-Everything is real: the embedded stack with one worker, the sandbox over a socket, a PDF of the largest size
-that WhatsApp takes. Memory is the resident set of the largest process of a worker, looked at every 10 ms; CPU
-is that of all its processes, less what a small file costs.
+Run with ``python -m benchmarks.large_upload``; takes half a minute, and 2 GB of disk in the temporary folder.
+Writes ``benchmarks/results/large_upload.md``.
+
+Everything is real: the embedded stack with one worker, the sandbox over a socket, PDFs of the largest size
+that WhatsApp takes, and as many small ones, in turn. Memory is the resident set of the largest process of a
+worker, looked at every 10 ms; CPU is that of all its processes, less what a small file costs. The limits, in
+turn with the others: hashing the same file, and a loop that reads, hashes and sends it to the same sandbox by
+a bare socket.
 """
 
 from __future__ import annotations
 
 import hashlib
+import socket
 import tempfile
 import threading
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from statistics import median
 from typing import Self
+from urllib.parse import urlsplit
 
 import psutil
 
+from benchmarks.host import host
 from benchmarks.peers.family import Family
 from cli.embedded import Request, get_ready, sandbox_key, stack_plan
 from greenroom.manifest import items_of_paths, parse_plan
+from greenroom.provider.multipart import CHUNK_BYTES
 from greenroom.rules import LARGEST_FILE, MIB
 from worker.embedded import Stack, embedded_stack
 from worker.home import Home
 
 CHANNEL = "4915112345678"
 LOOK_EVERY = 0.01
+ROUNDS = 5
+SMALL = 50 * 1024
+#: The supervisor's names of their processes.
+WORKERS = {"upload": "worker-1", "inspection": "worker-inspection"}
+RESULTS = Path(__file__).parent / "results"
 
 
 @dataclass(kw_only=True)
@@ -86,8 +101,8 @@ def _tail(offsets: list[int], stream: int, at: int) -> bytes:
     )
 
 
-def upload(stack: Stack, name: str, file: Path) -> float:
-    """Get one file ready; answers the seconds that it took."""
+def upload(stack: Stack, name: str, file: Path) -> None:
+    """Get one file ready."""
     now = datetime.now(UTC)
     plan = parse_plan({"id": name, "channel": CHANNEL, "send_at": now, "keep_until": now + timedelta(days=1)})
     outcome = get_ready(
@@ -96,23 +111,34 @@ def upload(stack: Stack, name: str, file: Path) -> float:
     )
     if outcome.progress.ready != 1:
         raise SystemExit(f"{name} was not uploaded: {outcome.items[0].detail}")
-    return outcome.seconds
 
 
-def measure(stack: Stack, home: Home, name: str, file: Path) -> None:
-    """Get one file ready, and print what that took of each worker."""
-    workers = {"upload": "worker-1", "inspection": "worker-inspection"}
-    roots = {what: psutil.Process(home.noted_pid(noted)) for what, noted in workers.items()}
+@dataclass(kw_only=True)
+class Found:
+    """Of one worker and one size of files: one figure a file.
+
+    Attributes:
+        cpu: seconds.
+        growth: MB, from before the file to the peak.
+    """
+
+    cpu: list[float] = field(default_factory=list)
+    growth: list[float] = field(default_factory=list)
+
+
+def measure(
+    stack: Stack, roots: Mapping[str, psutil.Process], file: Path, found: Mapping[str, Found]
+) -> None:
+    """Get one file ready, and note what that took of each worker."""
     families = {what: [root, *root.children(recursive=True)] for what, root in roots.items()}
     before = {what: largest(family) for what, family in families.items()}
     used = {what: Family([root.pid]).cpu() for what, root in roots.items()}
     with ExitStack() as watching:
         watches = {what: watching.enter_context(Watch(processes=family)) for what, family in families.items()}
-        seconds = upload(stack, name, file)
+        upload(stack, file.stem, file)
     for what, root in roots.items():
-        cpu = Family([root.pid]).cpu() - used[what]
-        memory = f"{before[what] / MIB:10.1f} MB   {watches[what].peak / MIB:8.1f} MB"
-        print(f"{what:11} {file.stat().st_size / MIB:5.1f} MB {seconds:7.1f} {cpu:8.2f} {memory}")
+        found[what].cpu.append(Family([root.pid]).cpu() - used[what])
+        found[what].growth.append(max(0, watches[what].peak - before[what]) / MIB)
 
 
 def cost_of_hashing(path: Path) -> float:
@@ -123,27 +149,113 @@ def cost_of_hashing(path: Path) -> float:
     return time.process_time() - began
 
 
+def cost_of_sending(address: str, path: Path) -> float:
+    """CPU seconds of a loop that reads, hashes and sends a file, and reads the answer."""
+    began = time.process_time()
+    split = urlsplit(address)
+    digest = hashlib.sha256()
+    beginning, end = _request(split.netloc, path)
+    with socket.create_connection((split.hostname, split.port or 80)) as connection, path.open("rb") as file:
+        connection.sendall(beginning)
+        while piece := file.read(CHUNK_BYTES):
+            digest.update(piece)
+            connection.sendall(piece)
+        connection.sendall(end)
+        answer = connection.recv(4096)
+    if b" 200 " not in answer.split(b"\r\n", 1)[0]:
+        raise SystemExit(f"The sandbox answered {answer[:200]!r}")
+    return time.process_time() - began
+
+
+def _request(server: str, path: Path) -> tuple[bytes, bytes]:
+    """What stands before the file in a request that uploads it, and what follows."""
+    form = (
+        "--bound\r\n"
+        'Content-Disposition: form-data; name="messaging_product"\r\n\r\nwhatsapp\r\n'
+        "--bound\r\n"
+        f'Content-Disposition: form-data; name="file"; filename="{path.name}"\r\n'
+        "Content-Type: application/pdf\r\n\r\n"
+    )
+    end = b"\r\n--bound--\r\n"
+    head = (
+        "POST /media HTTP/1.1\r\n"
+        f"Host: {server}\r\n"
+        f"D360-API-KEY: {sandbox_key(CHANNEL).get_secret_value()}\r\n"
+        "Content-Type: multipart/form-data; boundary=bound\r\n"
+        f"Content-Length: {len(form) + path.stat().st_size + len(end)}\r\n"
+        "\r\n"
+    )
+    return (head + form).encode(), end
+
+
 def largest(processes: list[psutil.Process]) -> int:
     """Bytes that the largest of them holds."""
     return max(process.memory_info().rss for process in processes)
 
 
+def spread(values: Sequence[float], digits: int) -> str:
+    """The median, and the least and the most."""
+    return f"{median(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
+
+
+def report(
+    found: Mapping[str, Mapping[str, Found]], hashing: Sequence[float], sending: Sequence[float]
+) -> str:
+    """The page."""
+    lines = [
+        "# A document of 100 MB",
+        "",
+        f"`python -m benchmarks.large_upload`; {host()}.",
+        "",
+        f"{ROUNDS} documents of 100 MB and {ROUNDS} of 50 KB, in turn; medians, with the least and the most.",
+        "",
+        "| worker | CPU s, small | CPU s, 100 MB | more for 100 MB | memory at its peak, 100 MB |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
+    for what, sizes in found.items():
+        more = [large - small for small, large in zip(sizes["small"].cpu, sizes["large"].cpu, strict=True)]
+        lines.append(
+            f"| {what} | {spread(sizes['small'].cpu, 2)} | {spread(sizes['large'].cpu, 2)} "
+            f"| {sum(more) / len(more):.3f} on average | +{spread(sizes['large'].growth, 1)} MB |"
+        )
+    lines += [
+        "",
+        "| limit, in one process | CPU s |",
+        "| --- | ---: |",
+        f"| SHA-256 of the file | {spread(hashing, 3)} |",
+        f"| a loop that reads, hashes and sends it by a bare socket | {spread(sending, 3)} |",
+        "",
+    ]
+    return "\n".join(lines)
+
+
 def main() -> None:
-    """Measure, and print the figures."""
+    """Measure, print, and write the page."""
+    hashing: list[float] = []
+    sending: list[float] = []
+    found = {what: {"small": Found(), "large": Found()} for what in WORKERS}
     with tempfile.TemporaryDirectory(prefix="greenroom-large-") as folder:
         files = Path(folder)
-        for name in ("first", "small"):
-            write_pdf(files / f"{name}.pdf", 50 * 1024)
-        write_pdf(files / "large.pdf", LARGEST_FILE)
         home = Home(folder=files / "home")
         plan = stack_plan(home.folder, workers=1, concurrency=1, sandbox=True, latency="0")
+        write_pdf(files / "first.pdf", SMALL)
         with embedded_stack(plan) as stack:
+            if stack.sandbox is None:
+                raise AssertionError("it was asked for")
             upload(stack, "first", files / "first.pdf")
             time.sleep(1)
-            print("what        file     seconds   CPU s   memory before   at its peak")
-            for name in ("small", "large"):
-                measure(stack, home, name, files / f"{name}.pdf")
-            print(f"SHA-256 of the large file alone: {cost_of_hashing(files / 'large.pdf'):.2f} s")
+            roots = {what: psutil.Process(home.noted_pid(noted)) for what, noted in WORKERS.items()}
+            for number in range(ROUNDS):
+                for name, size in (("small", SMALL), ("large", LARGEST_FILE)):
+                    file = files / f"{name}-{number}.pdf"
+                    write_pdf(file, size)
+                    measure(stack, roots, file, {what: sizes[name] for what, sizes in found.items()})
+                hashing.append(cost_of_hashing(file))
+                sending.append(cost_of_sending(stack.sandbox, file))
+                file.unlink()
+    page = report(found, hashing, sending)
+    print(page)
+    (RESULTS / "large_upload.md").write_text(page)
 
 
 if __name__ == "__main__":

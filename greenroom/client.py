@@ -23,7 +23,7 @@ from redis.exceptions import RedisError
 
 from greenroom.clock import require_aware
 from greenroom.errors import Misuse, TransientError
-from greenroom.manifest import CampaignPlan, ManifestItem
+from greenroom.manifest import CampaignPlan, ManifestItem, items_as_json
 from greenroom.redis_client import is_sentinel, transport_options
 from greenroom.task_names import QUEUES, TaskName
 
@@ -101,7 +101,7 @@ class Greenroom:
         answers = [
             self._send(
                 TaskName.PREPARE,
-                [message, [item.model_dump(mode="json", exclude_none=True) for item in part]],
+                [message, items_as_json(part)],
                 f"campaign {plan.id}: {len(part)} items on {plan.channel}",
             )
             for part in _parts(items, ITEMS_A_MESSAGE)

@@ -6,7 +6,7 @@ import csv
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -35,19 +35,20 @@ Name = Annotated[str, StringConstraints(max_length=128), AfterValidator(_plain)]
 ChannelName = Annotated[str, StringConstraints(max_length=64), AfterValidator(_plain)]
 
 
-def _absolute(source: str) -> str:
+def _storable(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("must not hold the character NUL, which no database keeps")
+    return text
+
+
+def _source(text: str) -> str:
+    source = _storable(text)
     # Nearly all are plain paths, and taking each apart would cost more than all its other checks.
     if source.startswith("/") and not source.startswith("//"):
         return source
     if not is_url(source) and not Path(source).is_absolute():
         raise ValueError("must be an absolute path or an http(s) address")
     return source
-
-
-def _storable(text: str) -> str:
-    if "\0" in text:
-        raise ValueError("must not hold the character NUL, which no database keeps")
-    return text
 
 
 class CampaignPlan(BaseModel):
@@ -70,11 +71,14 @@ class ManifestItem(BaseModel):
     source: Annotated[
         str,
         StringConstraints(min_length=1, max_length=4096),
-        AfterValidator(_storable),
-        AfterValidator(_absolute),
+        AfterValidator(_source),
     ]
     kind: Category | None = None
     mend: bool = False
+
+
+#: All in one call: one for each item would cost more than the checks.
+_ITEMS = TypeAdapter(list[ManifestItem])
 
 
 def parse_plan(data: Mapping[str, Any]) -> CampaignPlan:
@@ -111,21 +115,26 @@ def parse_items(data: Iterable[Mapping[str, Any]], *, where: str = "item") -> li
     Raises:
         ManifestError: naming the first item that is wrong, or two with one ref.
     """
-    items: list[ManifestItem] = []
+    try:
+        items = _ITEMS.validate_python(list(data))
+    except ValidationError as error:
+        number = int(error.errors(include_input=False, include_url=False)[0]["loc"][0]) + 1
+        raise ManifestError(f"{where} {number}: {_first(error, within=1)}") from None
     first_with: dict[str, int] = {}
-    for number, values in enumerate(data, start=1):
-        try:
-            item = ManifestItem.model_validate(values)
-        except ValidationError as error:
-            raise ManifestError(f"{where} {number}: {_first(error)}") from None
-        if item.ref in first_with:
+    for number, item in enumerate(items, start=1):
+        before = first_with.setdefault(item.ref, number)
+        if before != number:
             raise ManifestError(
-                f"{where} {number}: the ref {item.ref!r} stands at {first_with[item.ref]} already; each "
+                f"{where} {number}: the ref {item.ref!r} stands at {before} already; each "
                 "item needs one of its own."
             )
-        first_with[item.ref] = number
-        items.append(item)
     return items
+
+
+def items_as_json(items: Sequence[ManifestItem]) -> list[dict[str, Any]]:
+    """What :func:`parse_items` takes, as JSON values."""
+    values: list[dict[str, Any]] = _ITEMS.dump_python(list(items), mode="json", exclude_defaults=True)
+    return values
 
 
 def read_manifest(path: Path) -> list[ManifestItem]:
@@ -261,8 +270,9 @@ def _beside(row: Any, folder: Path) -> Any:
     return row
 
 
-def _first(error: ValidationError) -> str:
+def _first(error: ValidationError, *, within: int = 0) -> str:
+    """The first mistake in words; `within` parts of its place are left out."""
     problem = error.errors(include_input=False, include_url=False)[0]
-    field = ".".join(str(part) for part in problem["loc"]) or "it"
+    field = ".".join(str(part) for part in problem["loc"][within:]) or "it"
     text = problem["msg"].removeprefix("Value error, ")
     return f"{field}: {text[:1].lower()}{text[1:]}."

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Connection,
     ForeignKey,
     Index,
+    ScalarSelect,
     Select,
     SmallInteger,
     String,
@@ -29,7 +30,7 @@ from sqlalchemy import (
     true,
     update,
 )
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
 
 from greenroom.reasons import Reason
 from models.base import Base, BigKey, Moment
@@ -160,19 +161,28 @@ def channels_with_uploads(
 ) -> list[str]:
     """The running channels that have something to upload now, and nothing on its way to a worker.
 
+    Who has the most urgent file comes first: where there are more channels than threads, others wait.
+
     Args:
         connection: an open transaction.
         now: the present.
         channel_id: of this one alone.
     """
-    waiting = exists().where(
+    waiting = (
         Asset.channel_id == Channel.id,
         _IS_WAITING,
         or_(Asset.not_before.is_(None), Asset.not_before <= now),
     )
+
+    def of_the_most_urgent(column: InstrumentedAttribute[Any]) -> ScalarSelect[Any]:
+        by_urgency = select(column).where(*waiting).order_by(Asset.priority, Asset.due_at, Asset.id)
+        return by_urgency.limit(1).correlate(Channel).scalar_subquery()
+
     handed_out = exists().where(Asset.channel_id == Channel.id, _IS_CLAIMED, Asset.lease_until > now)
     statement = (
-        select(Channel.id).where(Channel.paused_at.is_(None), waiting, ~handed_out).order_by(Channel.id)
+        select(Channel.id)
+        .where(Channel.paused_at.is_(None), exists().where(*waiting), ~handed_out)
+        .order_by(of_the_most_urgent(Asset.priority), of_the_most_urgent(Asset.due_at), Channel.id)
     )
     if channel_id is not None:
         statement = statement.where(Channel.id == channel_id)

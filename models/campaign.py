@@ -83,6 +83,9 @@ def save_campaign(
             f"Campaign {campaign_id} is over since {keep_until.isoformat()}, so nothing would be uploaded "
             "for it. Give a later keep_until."
         )
+    known = _held_as_it_is(connection, campaign_id, channel_id, send_at, keep_until)
+    if known is not None:
+        return known
     get_channel(connection, channel_id)
     # Locked, so that two parts of one manifest see each other's dates.
     before = connection.execute(
@@ -111,6 +114,25 @@ def save_campaign(
             f"{channel_id} too. Give the second one an ID of its own."
         )
     return replace(row, moved=before is not None and tuple(before) != (send_at, keep_until))
+
+
+def _held_as_it_is(
+    connection: Connection, campaign_id: str, channel_id: str, send_at: datetime, keep_until: datetime
+) -> CampaignRow | None:
+    """The campaign, if it stands as it is given: all parts of a manifest but the first find it so.
+
+    It is kept from being moved or cancelled until the transaction ends, and yet many parts hold it at once.
+    """
+    as_given = (
+        Campaign.id == campaign_id,
+        Campaign.channel_id == channel_id,
+        Campaign.send_at == send_at,
+        Campaign.keep_until == keep_until,
+        Campaign.cancelled_at.is_(None),
+    )
+    statement = select(*_COLUMNS).where(*as_given).with_for_update(read=True)
+    row = connection.execute(statement).mappings().one_or_none()
+    return None if row is None else CampaignRow(**row)
 
 
 def get_campaign(connection: Connection, campaign_id: str) -> CampaignRow:

@@ -30,11 +30,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
+from greenroom.manifest import ManifestItem
 from greenroom.reasons import Reason
 from greenroom.rules import Category
 from greenroom.verdict import Verdict
 from models.base import Base, BigKey, Moment
-from models.bulk import among, given_rows, insertion, on_postgresql, update_rows
+from models.bulk import add_rows, among, given_rows, insertion, on_postgresql, update_rows
 from models.campaign import Campaign
 from models.claim import Claim
 from models.states import in_state
@@ -69,6 +70,12 @@ class Item(Base):
             postgresql_where=text("state IN ('claimed', 'inspecting')"),
             sqlite_where=text("state IN ('claimed', 'inspecting')"),
         ),
+        Index(
+            "ix_items_asset_id",
+            "asset_id",
+            postgresql_where=text("asset_id IS NOT NULL"),
+            sqlite_where=text("asset_id IS NOT NULL"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
@@ -85,7 +92,7 @@ class Item(Base):
     lease_until: Mapped[datetime | None] = mapped_column(Moment)
     not_before: Mapped[datetime | None] = mapped_column(Moment)
     attempts: Mapped[int] = mapped_column(default=0)
-    asset_id: Mapped[int | None] = mapped_column(ForeignKey("assets.id"), index=True)
+    asset_id: Mapped[int | None] = mapped_column(ForeignKey("assets.id"))
     label: Mapped[str] = mapped_column(Text, default="")
     category: Mapped[str | None] = mapped_column(String(16))
     mime_type: Mapped[str | None] = mapped_column(String(128))
@@ -105,16 +112,6 @@ _IS_WAITING = in_state(Item.state, ItemState.WAITING)
 _IS_WITH_A_WORKER = in_state(Item.state, ItemState.CLAIMED, ItemState.INSPECTING)
 #: Items of one channel that are handed out at a time, however many channels wait.
 SMALLEST_SHARE = 5
-
-
-@dataclass(frozen=True, kw_only=True)
-class NewItem:
-    """An item as a manifest gives it."""
-
-    ref: str
-    source: str
-    kind: Category | None = None
-    mend: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,8 +162,30 @@ def known_refs(connection: Connection, *, campaign_id: str, refs: Sequence[str])
     return list(connection.execute(statement).scalars())
 
 
+def add_items(
+    connection: Connection, *, campaign_id: str, due_at: datetime, items: Sequence[ManifestItem]
+) -> bool:
+    """Write items that the campaign does not have; where it has one of them after all, write none.
+
+    Args:
+        connection: an open transaction.
+        campaign_id: whose.
+        due_at: the campaign's send time.
+        items: each ref once; they are written in this order.
+
+    Returns:
+        Whether they were written.
+    """
+    return add_rows(
+        connection,
+        Item,
+        [_as_given(item) for item in items],
+        same={"campaign_id": campaign_id, "due_at": due_at},
+    )
+
+
 def save_items(
-    connection: Connection, *, campaign_id: str, due_at: datetime, items: Iterable[NewItem]
+    connection: Connection, *, campaign_id: str, due_at: datetime, items: Iterable[ManifestItem]
 ) -> None:
     """Write items in bulk; known ones stay as they are, unless their source changed or they were rejected.
 
@@ -184,7 +203,7 @@ def save_items(
     statement, parameters = insertion(
         connection,
         Item,
-        [{"ref": item.ref, "source": item.source, "kind": item.kind, "mend": item.mend} for item in rows],
+        [_as_given(item) for item in rows],
         same={"campaign_id": campaign_id, "due_at": due_at},
     )
     new = statement.excluded
@@ -213,6 +232,10 @@ def save_items(
         ),
         parameters,
     )
+
+
+def _as_given(item: ManifestItem) -> dict[str, Any]:
+    return {"ref": item.ref, "source": item.source, "kind": item.kind, "mend": item.mend}
 
 
 def move_items(connection: Connection, *, campaign_id: str, due_at: datetime) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from greenroom.manifest import parse_items, parse_plan
-from models.campaign import save_campaign
-from models.item import NewItem, known_refs, lock_items, move_items, save_items
+from sqlalchemy import Connection
+
+from greenroom.manifest import ManifestItem, parse_items, parse_plan
+from models.campaign import CampaignRow, save_campaign
+from models.item import add_items, known_refs, lock_items, move_items, save_items
 from models.need import follow_send_times, want_again
 from tasks.context import Context, announce_dispatch
 
@@ -29,11 +32,8 @@ def prepare(context: Context, campaign: Mapping[str, Any], items: Sequence[Mappi
         TransientError: the database is away; nothing was written.
     """
     plan = parse_plan(campaign)
-    rows = [
-        NewItem(ref=item.ref, source=item.source, kind=item.kind, mend=item.mend)
-        # In one order for all: two messages that share items must not lock them crosswise.
-        for item in sorted(parse_items(items), key=lambda item: item.ref)
-    ]
+    # In one order for all: two messages that share items must not lock them crosswise.
+    rows = sorted(parse_items(items), key=lambda item: item.ref)
     now = context.clock.now()
     with context.database.write() as connection:
         saved = save_campaign(
@@ -45,17 +45,33 @@ def prepare(context: Context, campaign: Mapping[str, Any], items: Sequence[Mappi
             now=now,
         )
         # Most often all are new: then nothing waits for them that would have to be locked or looked at.
-        refs = (
-            None
-            if saved.moved
-            else known_refs(connection, campaign_id=plan.id, refs=[row.ref for row in rows])
-        )
-        want_again(connection, plan.id, refs=refs, due_at=plan.send_at, now=now)
-        if saved.moved:
-            follow_send_times(connection, plan.id)
-        lock_items(connection, campaign_id=plan.id, refs=refs)
-        save_items(connection, campaign_id=plan.id, due_at=plan.send_at, items=rows)
-        if saved.moved:
-            move_items(connection, campaign_id=plan.id, due_at=plan.send_at)
+        if saved.moved or not _all_new(connection, saved, rows):
+            _follow(connection, saved, rows, now=now)
     announce_dispatch(context, why=f"campaign {plan.id} has come in")
     return len(rows)
+
+
+def _all_new(connection: Connection, campaign: CampaignRow, rows: Sequence[ManifestItem]) -> bool:
+    """Write them if the campaign has none of them yet."""
+    refs = [row.ref for row in rows]
+    return not known_refs(connection, campaign_id=campaign.id, refs=refs) and add_items(
+        connection, campaign_id=campaign.id, due_at=campaign.send_at, items=rows
+    )
+
+
+def _follow(
+    connection: Connection, campaign: CampaignRow, rows: Sequence[ManifestItem], *, now: datetime
+) -> None:
+    """Write what is new or changed, and queue anew what somebody has mended meanwhile."""
+    refs = (
+        None
+        if campaign.moved
+        else known_refs(connection, campaign_id=campaign.id, refs=[row.ref for row in rows])
+    )
+    want_again(connection, campaign.id, refs=refs, due_at=campaign.send_at, now=now)
+    if campaign.moved:
+        follow_send_times(connection, campaign.id)
+    lock_items(connection, campaign_id=campaign.id, refs=refs)
+    save_items(connection, campaign_id=campaign.id, due_at=campaign.send_at, items=rows)
+    if campaign.moved:
+        move_items(connection, campaign_id=campaign.id, due_at=campaign.send_at)

@@ -8,12 +8,13 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
+from greenroom.manifest import ManifestItem
 from greenroom.rules import Category
 from greenroom.verdict import Verdict
 from models import Asset, Item, Media
 from models.asset import NewAsset, queue_uploads, want_assets
 from models.campaign import save_campaign
-from models.item import Judged, NewItem, claim_items, record_verdicts, save_items, take_items
+from models.item import Judged, claim_items, record_verdicts, save_items, take_items
 from models.media import GivenId, record_media
 from tests.conftest import CHANNEL, World
 
@@ -47,7 +48,7 @@ def accepted_item(
             keep_until=send_at + timedelta(days=7),
             now=now,
         )
-        new = NewItem(ref=content, source=f"/media/{content}.jpg")
+        new = ManifestItem(ref=content, source=f"/media/{content}.jpg")
         save_items(connection, campaign_id=campaign, due_at=send_at, items=[new])
         claims = claim_items(connection, limit=1, now=now, lease=LEASE)
         (item,) = take_items(connection, [one.claim for one in claims], now=now, lease=LEASE)

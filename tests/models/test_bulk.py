@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import BigInteger, Boolean, LargeBinary, String, select
-from sqlalchemy.exc import StatementError
+from sqlalchemy.exc import IntegrityError, StatementError
 from sqlalchemy.types import TypeEngine
 
-from models import Database
+from models import Campaign, Database
 from models.base import Moment
-from models.bulk import as_array
+from models.bulk import add_rows, as_array
+from tests.conftest import CHANNEL, World
 
 _TEXTS = [
     "plain",
@@ -71,3 +72,23 @@ def test_what_cannot_be_a_member_is_refused(migrated_postgres: str) -> None:
             connection.execute(select(as_array([b"a"], LargeBinary())))
     finally:
         database.close()
+
+
+def test_rows_are_added_where_none_is_there(world: World) -> None:
+    """Where one is, none is written, and the transaction goes on; other mistakes are not taken for that."""
+    now = world.clock.now()
+
+    def add(*ids: str, channel: str = CHANNEL) -> bool:
+        rows = [{"id": name} for name in ids]
+        same = {"channel_id": channel, "send_at": now, "keep_until": now, "created_at": now}
+        return add_rows(connection, Campaign, rows, same=same)
+
+    with world.database.write() as connection:
+        assert add("spring", "summer")
+        assert not add("autumn", "summer")
+        assert add("winter")
+        assert add()
+        with pytest.raises(IntegrityError):
+            add("one", channel="nobody's")
+        found = connection.execute(select(Campaign.id).order_by(Campaign.id)).scalars().all()
+    assert found == ["spring", "summer", "winter"]

@@ -8,10 +8,11 @@ from datetime import timedelta
 from typing import Any, NoReturn
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, update
 
 from greenroom.errors import LimiterUnavailable
 from greenroom.task_names import TaskName
+from models.asset import Asset, Priority
 from models.channel import pause_channel
 from models.item import take_items
 from tasks.context import Message
@@ -77,6 +78,21 @@ def test_the_channels_after_the_longest_backlog_do_not_wait(world: World) -> Non
             accepted_item(world, f"file-{number}", campaign=f"campaign-{channel}", channel=channel)
     assert dispatch(world.context)["uploads"] == 25 + 3 * 6
     assert sorted(message.args[0] for message in uploads(world)) == sorted([CHANNEL, *others])
+
+
+def test_the_channel_with_the_most_urgent_file_comes_first(world: World) -> None:
+    """A number has no better place for its digits; renewals come after all campaigns."""
+    for channel in ("1-renewals", "2-tomorrow", "3-soon"):
+        world.add_channel(channel, channel)
+    world.add_channel("4-nothing", "4-nothing")
+    for number in range(3):
+        accepted_item(world, f"later-{number}", campaign="autumn", hours=24, channel="2-tomorrow")
+    renewed = accepted_item(world, "renewal", campaign="kept", hours=0.5, channel="1-renewals")
+    accepted_item(world, "soon", campaign="spring", hours=1, channel="3-soon")
+    with world.database.write() as connection:
+        connection.execute(update(Asset).where(Asset.id == renewed).values(priority=Priority.REFRESH))
+    dispatch(world.context)
+    assert [message.args[0] for message in uploads(world)] == ["3-soon", "2-tomorrow", "1-renewals"]
 
 
 def test_inspections_are_handed_out_in_batches_and_bounded(make_world: MakeWorld) -> None:
