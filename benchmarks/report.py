@@ -191,7 +191,7 @@ def _limits(results: Results) -> Iterator[str]:
 def _manifests(results: Results) -> Iterator[str]:
     rows = [
         (
-            "one raw `COPY` into a table like `items`, without its foreign keys",
+            "one raw `COPY` into a table like `items`, with its indexes and foreign keys",
             _cell(results.of(GREENROOM, "copy"), _whole),
         ),
         ("Greenroom: one process checks and writes", _cell(results.of(GREENROOM, "save"), _whole)),

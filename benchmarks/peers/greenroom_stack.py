@@ -156,13 +156,20 @@ class GreenroomStack:
         return seconds
 
     def _copy(self, name: str, items: list[ManifestItem]) -> float:
-        """The limit: one COPY of the same rows into a table with the same columns, indexes and checks."""
+        """The limit: one COPY of the same rows into a table with the same indexes and foreign keys."""
         columns = "campaign_id, due_at, ref, source, mend, state, token, attempts, label, detail, notices"
         address = self._stack.settings.database_url.get_secret_value()
         now = datetime.now(UTC)
         with Psycopg.connect(address.replace("+psycopg", "")) as connection:
             connection.execute("DROP TABLE IF EXISTS copied")
             connection.execute("CREATE TABLE copied (LIKE items INCLUDING ALL)")
+            for column, table in (("campaign_id", "campaigns"), ("asset_id", "assets")):
+                connection.execute(f"ALTER TABLE copied ADD FOREIGN KEY ({column}) REFERENCES {table}")
+            connection.execute(
+                "INSERT INTO campaigns (id, channel_id, send_at, keep_until, created_at)"
+                " VALUES (%s, %s, %s, %s, %s)",
+                (name, CHANNEL_OF_MANIFESTS, now, now, now),
+            )
             connection.commit()
             started = time.monotonic()
             with connection.cursor().copy(f"COPY copied ({columns}) FROM STDIN") as copy:
