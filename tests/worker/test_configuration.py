@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import platform
 import re
@@ -20,6 +21,7 @@ from greenroom.vault import new_secret_key
 from tests.cli.conftest import environment
 from worker.configuration import VISIBILITY_TIMEOUT, configuration
 from worker.schedule import beat_schedule
+from worker.supervisor import ALLOCATOR, CHECKOUT
 
 #: Celery documents it, and its Redis backend reads it, but its table of options lacks it.
 READ_BY_THE_REDIS_BACKEND = {"redis_backend_health_check_interval"}
@@ -231,6 +233,34 @@ def test_threads_share_heaps(tmp_path: Path) -> None:
     )
     done = in_a_fresh_process(code, tmp_path)
     assert done.stdout.split() == ["True"], done.stderr
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallinfo2"), reason="the C library cannot be asked")
+@pytest.mark.parametrize("kept", [True, False], ids=["as it is", "as we set it"])
+def test_threads_keep_no_memory_that_they_gave_back(tmp_path: Path, *, kept: bool) -> None:
+    """What the C library says is in use grows with what each thread has had, unless it is told not to."""
+    code = (
+        "import ctypes, threading\n"
+        "libc, Info = ctypes.CDLL(None), ctypes.c_size_t * 10\n"
+        "libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]\n"
+        "class Found(ctypes.Structure): _fields_ = [('numbers', Info)]\n"
+        "libc.mallinfo2.restype = Found\n"
+        "in_use = lambda: libc.mallinfo2().numbers[7]\n"
+        "before = in_use()\n"
+        "held = [libc.malloc(1000) for _ in range(7)]\n"
+        "for block in held: libc.free(block)\n"
+        "print(in_use() - before >= 7000)"
+    )
+    done = in_a_fresh_process(code, tmp_path, **({} if kept else ALLOCATOR))
+    assert done.stdout.split() == [str(kept)], done.stderr
+
+
+def test_the_image_has_the_allocator_of_the_embedded_stack() -> None:
+    """It has to be set before a process begins."""
+    lines = (CHECKOUT / "Dockerfile").read_text(encoding="utf-8").splitlines()
+    assert [f"ENV {name}={value}" for name, value in ALLOCATOR.items()] == [
+        line for line in lines if line.startswith("ENV GLIBC_TUNABLES")
+    ]
 
 
 def test_a_worker_may_have_many_connections(tmp_path: Path) -> None:
