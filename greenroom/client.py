@@ -24,7 +24,7 @@ from redis.exceptions import RedisError
 from greenroom.clock import require_aware
 from greenroom.errors import Misuse, TransientError
 from greenroom.manifest import CampaignPlan, ManifestItem, items_as_json
-from greenroom.redis_client import is_sentinel, transport_options
+from greenroom.redis_client import celery_address, is_sentinel, transport_options
 from greenroom.task_names import QUEUES, TaskName
 
 #: Items in one message: small enough for any broker (most often some 200 KB, 9 MB at the very most), large
@@ -75,8 +75,8 @@ class Greenroom:
         # Bound to nothing global: a scheduler may well have a Celery app of its own.
         self._app = Celery("greenroom-client", set_as_current=False)
         self._app.conf.update(
-            broker_url=broker_url,
-            result_backend=result_url or broker_url,
+            broker_url=celery_address(broker_url),
+            result_backend=celery_address(result_url or broker_url),
             task_serializer="json",
             accept_content=["json"],
             task_ignore_result=False,

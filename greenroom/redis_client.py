@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from pydantic import SecretStr
 from redis import Redis
@@ -29,6 +30,27 @@ def is_sentinel(address: str) -> bool:
     return address.startswith(f"{SENTINEL}://")
 
 
+def is_unix_socket(address: str) -> bool:
+    """Whether an address is that of a socket of Unix."""
+    return address.startswith("unix:")
+
+
+def celery_address(address: str) -> str:
+    """An address as Celery has it, which has other names for a socket of Unix and for its database.
+
+    Args:
+        address: as in GREENROOM_REDIS_URL, for example ``unix://:password@/run/redis.sock?db=1``.
+    """
+    if not is_unix_socket(address):
+        return address
+    split = urlsplit(address)
+    given = dict(parse_qsl(split.query))
+    user, password = given.get("username", split.username or ""), given.get("password")
+    secret = quote(password, safe="") if password is not None else split.password or ""
+    who = f"{quote(user, safe='%')}:{secret}@" if user or secret else ""
+    return f"redis+socket://{who}{split.path}?{urlencode({'virtual_host': given.get('db', '0')})}"
+
+
 def connect(address: SecretStr, *, sentinel_master: str | None, patience: float, answer: float) -> Redis:
     """A client of the Redis at an address, or of the master that sentinels know; connects when first used.
 
@@ -45,7 +67,7 @@ def connect(address: SecretStr, *, sentinel_master: str | None, patience: float,
         "socket_timeout": answer,
         "socket_connect_timeout": patience,
         # redis-py's sockets of Unix do not take it.
-        **({} if url.startswith("unix:") else {"socket_keepalive": True}),
+        **({} if is_unix_socket(url) else {"socket_keepalive": True}),
         "health_check_interval": 25,
         "retry": Retry(NoBackoff(), 0),
     }

@@ -28,7 +28,7 @@ from pydantic import (
 from greenroom.errors import SettingsError
 from greenroom.lifecycle import LifeRules
 from greenroom.limiter import DEFAULT_PACE_PER_SECOND
-from greenroom.redis_client import SENTINEL, SEPARATOR, is_sentinel
+from greenroom.redis_client import SENTINEL, SEPARATOR, celery_address, is_sentinel
 from greenroom.vault import Vault
 
 PREFIX = "GREENROOM_"
@@ -37,7 +37,7 @@ NOT_SETTINGS = ("GREENROOM_API_KEY", "GREENROOM_TEST_")
 
 _ESCAPES = "In a password, write / as %2F, @ as %40, : as %3A, ; as %3B, # as %23 and ? as %3F"
 _DATABASES = ("postgresql+psycopg", "postgresql", "sqlite")
-_BROKERS = ("redis", "rediss", "redis+socket", SENTINEL, "amqp", "amqps")
+_BROKERS = ("redis", "rediss", "unix", "redis+socket", SENTINEL, "amqp", "amqps")
 
 
 def _database_url(value: SecretStr) -> SecretStr:
@@ -266,8 +266,13 @@ class Settings(BaseModel):
 
     @property
     def celery_broker(self) -> str:
-        """Where Celery's messages go; holds a password, never to be shown."""
-        return (self.broker_url or self.redis_url).get_secret_value()
+        """Where Celery's messages go; may hold a password, never to be shown."""
+        return celery_address((self.broker_url or self.redis_url).get_secret_value())
+
+    @property
+    def celery_results(self) -> str:
+        """Where Celery's answers go; may hold a password, never to be shown."""
+        return celery_address(self.redis_url.get_secret_value())
 
     @property
     def lease(self) -> timedelta:

@@ -7,7 +7,7 @@ from typing import Any
 from celery import Celery
 from kombu import Queue as KombuQueue
 
-from greenroom.redis_client import transport_options
+from greenroom.redis_client import is_unix_socket, transport_options
 from greenroom.settings import Settings
 from greenroom.task_names import QUEUES, Queue
 from tasks.context import configure
@@ -25,7 +25,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
     return {
         # Where messages and answers go.
         "broker_url": settings.celery_broker,
-        "result_backend": settings.redis_url.get_secret_value(),
+        "result_backend": settings.celery_results,
         "broker_transport_options": {
             "visibility_timeout": VISIBILITY_TIMEOUT,
             # Look for messages of dead workers every 10 s, and not at every tenth chance only.
@@ -38,7 +38,8 @@ def configuration(settings: Settings) -> dict[str, Any]:
         },
         "result_backend_transport_options": transport_options(settings.sentinel_master),
         "redis_socket_timeout": 30,
-        "redis_socket_keepalive": True,
+        # redis-py's sockets of Unix do not take it.
+        "redis_socket_keepalive": not is_unix_socket(settings.redis_url.get_secret_value()),
         "redis_backend_health_check_interval": 25,
         # A broker that is away is waited for, however long it takes.
         "broker_connection_max_retries": None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -127,7 +128,7 @@ def working(folder: Path, database: Path, **settings: str) -> Iterator[Productio
 def client_of(settings: Settings) -> Greenroom:
     """A scheduler's."""
     return Greenroom(
-        settings.celery_broker,
+        (settings.broker_url or settings.redis_url).get_secret_value(),
         result_url=settings.redis_url.get_secret_value(),
         sentinel_master=settings.sentinel_master,
         timeout=ANSWER,
@@ -181,6 +182,38 @@ def test_work_goes_on_when_the_sentinels_have_another_master(
                 context.database.close()
                 context.redis.close()
     assert all(word not in running.logs() + doctor for word in (PASSWORD, ESCAPED))
+
+
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """The path of a socket has 107 characters at most."""
+    with tempfile.TemporaryDirectory(prefix="greenroom-") as folder:
+        yield Path(folder)
+
+
+def test_redis_may_be_on_a_socket_of_unix(
+    tmp_path: Path, short_folder: Path, migrated_sqlite: Path, pictures: list[Path]
+) -> None:
+    """Messages, answers and paces go through it, with a password and to another database than the first."""
+    socket = short_folder / "redis.sock"
+    options = ("--port", "0", "--unixsocket", str(socket), "--requirepass", PASSWORD, "--save", "")
+    with subprocess.Popen([str(get_binary_path()), *options], stdout=subprocess.DEVNULL) as server:
+        try:
+            wait_for(socket.exists)
+            given = {"GREENROOM_REDIS_URL": f"unix://:{ESCAPED}@{socket}?db=2"}
+            with working(tmp_path, migrated_sqlite, **given) as running:
+                client = client_of(load_settings(running.environment, dotenv=None))
+                try:
+                    wait_for(lambda: goes_round(running, client, "sale", pictures[0]))
+                finally:
+                    client.close()
+                with Redis(unix_socket_path=str(socket), password=PASSWORD, db=2) as redis:
+                    assert redis.dbsize() > 0
+                    assert list(redis.info("keyspace")) == ["db2"]
+        finally:
+            server.terminate()
+    assert "Traceback" not in running.logs()
+    assert all(word not in running.logs() for word in (PASSWORD, ESCAPED))
 
 
 @pytest.mark.skipif(AMQP not in os.environ, reason=f"{AMQP} names no RabbitMQ to try")

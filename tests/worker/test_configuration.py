@@ -14,7 +14,7 @@ import pytest
 from celery.app.defaults import NAMESPACES, flatten
 
 from greenroom.errors import SettingsError
-from greenroom.redis_client import connect
+from greenroom.redis_client import celery_address, connect
 from greenroom.settings import Settings, load_settings
 from greenroom.task_names import QUEUES, Queue, TaskName
 from greenroom.vault import new_secret_key
@@ -189,6 +189,20 @@ def test_the_masters_name_goes_wherever_redis_is_found_by_sentinels() -> None:
     with connect(settings.redis_url, sentinel_master="mymaster", patience=1, answer=1) as redis:
         told = redis.get_connection_kwargs()
     assert (told["password"], told["db"], told["socket_timeout"]) == ("canary", 2, 1)
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("redis://:secret@localhost:6379/1", "redis://:secret@localhost:6379/1"),
+        ("unix:///run/redis.sock", "redis+socket:///run/redis.sock?virtual_host=0"),
+        ("unix://me:a%2Fb@/run/redis.sock?db=3", "redis+socket://me:a%2Fb@/run/redis.sock?virtual_host=3"),
+        ("unix:///run/redis.sock?password=a%2Fb", "redis+socket://:a%2Fb@/run/redis.sock?virtual_host=0"),
+    ],
+)
+def test_celery_has_other_names_for_a_socket_of_unix(address: str, expected: str) -> None:
+    """And takes what redis-py takes for the address of something else."""
+    assert celery_address(address) == expected
 
 
 def test_a_dotenv_file_and_secret_files_are_read(tmp_path: Path) -> None:
