@@ -12,7 +12,15 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    FailFast,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+)
 from pydantic.types import AwareDatetime
 
 from greenroom.clock import require_aware
@@ -77,8 +85,8 @@ class ManifestItem(BaseModel):
     mend: bool = False
 
 
-#: All in one call: one for each item would cost more than the checks.
-_ITEMS = TypeAdapter(list[ManifestItem])
+#: All in one call: one for each item would cost more than the checks. The first mistake is the last one.
+_ITEMS = TypeAdapter(Annotated[list[ManifestItem], FailFast()])
 
 
 def parse_plan(data: Mapping[str, Any]) -> CampaignPlan:

@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import Connection, ForeignKey, Index, String, select, text
+from sqlalchemy import Connection, ForeignKey, Index, String, func, select, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from greenroom.errors import Misuse, UnknownName
 from models.base import Base, Moment
+from models.bulk import on_postgresql
 from models.channel import get_channel
 from models.upsert import insert
+
+#: The first of the two numbers of our advisory locks: they are a campaign's.
+CAMPAIGN_LOCKS = 1
 
 
 class Campaign(Base):
@@ -83,11 +87,9 @@ def save_campaign(
             f"Campaign {campaign_id} is over since {keep_until.isoformat()}, so nothing would be uploaded "
             "for it. Give a later keep_until."
         )
-    known = _held_as_it_is(connection, campaign_id, channel_id, send_at, keep_until)
-    if known is not None:
-        return known
     get_channel(connection, channel_id)
-    # Locked, so that two parts of one manifest see each other's dates.
+    # So that parts of one manifest see each other's dates, also where none is committed yet.
+    hold_campaign(connection, campaign_id, shared=False)
     before = connection.execute(
         select(Campaign.send_at, Campaign.keep_until).where(Campaign.id == campaign_id).with_for_update()
     ).one_or_none()
@@ -116,23 +118,34 @@ def save_campaign(
     return replace(row, moved=before is not None and tuple(before) != (send_at, keep_until))
 
 
-def _held_as_it_is(
-    connection: Connection, campaign_id: str, channel_id: str, send_at: datetime, keep_until: datetime
-) -> CampaignRow | None:
-    """The campaign, if it stands as it is given: all parts of a manifest but the first find it so.
+def hold_campaign(connection: Connection, campaign_id: str, *, shared: bool) -> None:
+    """Let nobody move or cancel the campaign before the transaction, or its savepoint, ends.
 
-    It is kept from being moved or cancelled until the transaction ends, and yet many parts hold it at once.
+    Not by a lock of its row: those who share that pass by whoever waits for it alone, so that a campaign
+    could not be cancelled for as long as parts of its manifest come in. Here everybody waits in turn.
+
+    Args:
+        connection: an open transaction; on SQLite, whoever may write is alone anyway.
+        campaign_id: it need not be there yet.
+        shared: whether others may hold it at the same time, if they share it too.
     """
-    as_given = (
+    if on_postgresql(connection):
+        lock = func.pg_advisory_xact_lock_shared if shared else func.pg_advisory_xact_lock
+        connection.execute(select(lock(CAMPAIGN_LOCKS, func.hashtext(campaign_id))))
+
+
+def stands_as_given(
+    connection: Connection, *, campaign_id: str, channel_id: str, send_at: datetime, keep_until: datetime
+) -> bool:
+    """Whether the campaign is known, with these dates and on this channel, and is not cancelled."""
+    statement = select(true()).where(
         Campaign.id == campaign_id,
         Campaign.channel_id == channel_id,
         Campaign.send_at == send_at,
         Campaign.keep_until == keep_until,
         Campaign.cancelled_at.is_(None),
     )
-    statement = select(*_COLUMNS).where(*as_given).with_for_update(read=True)
-    row = connection.execute(statement).mappings().one_or_none()
-    return None if row is None else CampaignRow(**row)
+    return connection.execute(statement).first() is not None
 
 
 def get_campaign(connection: Connection, campaign_id: str) -> CampaignRow:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, select, update
 
 from models.asset import Asset, AssetState, Priority
 from models.bulk import among
-from models.campaign import Campaign, get_campaign
+from models.campaign import Campaign, get_campaign, hold_campaign
 from models.item import Item
 from models.media import Media
 from models.parts import parts
@@ -52,6 +52,7 @@ def cancel_campaign(connection: Connection, campaign_id: str, *, now: datetime) 
     Raises:
         UnknownName: there is no such campaign.
     """
+    hold_campaign(connection, campaign_id, shared=False)
     get_campaign(connection, campaign_id)
     connection.execute(
         update(Campaign)

@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from greenroom.manifest import ManifestItem, parse_items, parse_plan
-from models.campaign import CampaignRow, save_campaign
+from greenroom.manifest import CampaignPlan, ManifestItem, parse_items, parse_plan
+from models.campaign import hold_campaign, save_campaign, stands_as_given
 from models.item import add_items, known_refs, lock_items, move_items, save_items
 from models.need import follow_send_times, want_again
 from tasks.context import Context, announce_dispatch
@@ -36,42 +36,67 @@ def prepare(context: Context, campaign: Mapping[str, Any], items: Sequence[Mappi
     rows = sorted(parse_items(items), key=lambda item: item.ref)
     now = context.clock.now()
     with context.database.write() as connection:
-        saved = save_campaign(
-            connection,
-            campaign_id=plan.id,
-            channel_id=plan.channel,
-            send_at=plan.send_at,
-            keep_until=plan.keep_until,
-            now=now,
-        )
         # Most often all are new: then nothing waits for them that would have to be locked or looked at.
-        if saved.moved or not _all_new(connection, saved, rows):
-            _follow(connection, saved, rows, now=now)
+        if not write_new(connection, plan, rows, now=now):
+            _write(connection, plan, rows, now=now)
     announce_dispatch(context, why=f"campaign {plan.id} has come in")
     return len(rows)
 
 
-def _all_new(connection: Connection, campaign: CampaignRow, rows: Sequence[ManifestItem]) -> bool:
-    """Write them if the campaign has none of them yet."""
-    refs = [row.ref for row in rows]
-    return not known_refs(connection, campaign_id=campaign.id, refs=refs) and add_items(
-        connection, campaign_id=campaign.id, due_at=campaign.send_at, items=rows
-    )
+def write_new(
+    connection: Connection, plan: CampaignPlan, rows: Sequence[ManifestItem], *, now: datetime
+) -> bool:
+    """Write a part of a known campaign, beside others who do so, if it has none of these items yet.
+
+    Args:
+        connection: an open transaction.
+        plan: the campaign.
+        rows: in order of ref.
+        now: the present.
+
+    Returns:
+        Whether it was written; False, and nothing was changed or is locked, where more has to be done.
+    """
+    with connection.begin_nested() as savepoint:
+        hold_campaign(connection, plan.id, shared=True)
+        if (
+            plan.keep_until > now
+            and stands_as_given(
+                connection,
+                campaign_id=plan.id,
+                channel_id=plan.channel,
+                send_at=plan.send_at,
+                keep_until=plan.keep_until,
+            )
+            and not known_refs(connection, campaign_id=plan.id, refs=[row.ref for row in rows])
+            and add_items(connection, campaign_id=plan.id, due_at=plan.send_at, items=rows)
+        ):
+            return True
+        savepoint.rollback()
+    return False
 
 
-def _follow(
-    connection: Connection, campaign: CampaignRow, rows: Sequence[ManifestItem], *, now: datetime
+def _write(
+    connection: Connection, plan: CampaignPlan, rows: Sequence[ManifestItem], *, now: datetime
 ) -> None:
-    """Write what is new or changed, and queue anew what somebody has mended meanwhile."""
+    """Write the campaign, and what is new or changed; queue anew what somebody has mended meanwhile."""
+    campaign = save_campaign(
+        connection,
+        campaign_id=plan.id,
+        channel_id=plan.channel,
+        send_at=plan.send_at,
+        keep_until=plan.keep_until,
+        now=now,
+    )
     refs = (
         None
         if campaign.moved
-        else known_refs(connection, campaign_id=campaign.id, refs=[row.ref for row in rows])
+        else known_refs(connection, campaign_id=plan.id, refs=[row.ref for row in rows])
     )
-    want_again(connection, campaign.id, refs=refs, due_at=campaign.send_at, now=now)
+    want_again(connection, plan.id, refs=refs, due_at=plan.send_at, now=now)
     if campaign.moved:
-        follow_send_times(connection, campaign.id)
-    lock_items(connection, campaign_id=campaign.id, refs=refs)
-    save_items(connection, campaign_id=campaign.id, due_at=campaign.send_at, items=rows)
+        follow_send_times(connection, plan.id)
+    lock_items(connection, campaign_id=plan.id, refs=refs)
+    save_items(connection, campaign_id=plan.id, due_at=plan.send_at, items=rows)
     if campaign.moved:
-        move_items(connection, campaign_id=campaign.id, due_at=campaign.send_at)
+        move_items(connection, campaign_id=plan.id, due_at=plan.send_at)

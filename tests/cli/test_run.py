@@ -9,10 +9,12 @@ import signal
 import sqlite3
 from pathlib import Path
 
+import psutil
 import pytest
 
 from greenroom.reasons import Reason
 from tests.cli.conftest import MANY, Greenroom, Rehearse
+from worker.supervisor import ALLOCATOR
 
 FIELDS = {
     *("path", "verdict", "category", "mime_type", "size", "sha256", "reason", "detail"),
@@ -61,6 +63,17 @@ def uploading_now(database: Path) -> int:
         count: int = connection.execute("SELECT count(*) FROM assets WHERE state = 'uploading'").fetchone()[0]
     connection.close()
     return count
+
+
+def test_workers_are_started_with_our_allocator(rehearse: Rehearse) -> None:
+    """Unless whoever runs it has chosen his own."""
+    run = rehearse()
+    run.wait_for(lambda: run.stats()["uploads"] >= 1)
+    found = psutil.Process(run.pid("worker-1")).environ()
+    assert {name: found.get(name) for name in ALLOCATOR} == {
+        name: os.environ.get(name, value) for name, value in ALLOCATOR.items()
+    }
+    run.finish()
 
 
 def test_a_killed_worker_and_a_killed_broker_lose_nothing(rehearse: Rehearse) -> None:
