@@ -24,11 +24,13 @@ class Use:
         memory: bytes; what processes share is counted once, where the system can tell (PSS).
         cpu: seconds, with those of processes that have ended.
         processes: how many.
+        threads: of all of them.
     """
 
     memory: int
     cpu: float
     processes: int
+    threads: int
 
 
 def uses(home: Home, *, postgres: int) -> dict[str, Use]:
@@ -62,15 +64,16 @@ def _family(pid: int) -> Iterator[psutil.Process]:
 
 
 def _use(processes: list[psutil.Process]) -> Use:
-    memory, cpu, count = 0, 0.0, 0
+    memory, cpu, count, threads = 0, 0.0, 0, 0
     for process in processes:
         try:
             full = process.memory_full_info()
             times = process.cpu_times()
+            threads += process.num_threads()
         except psutil.Error:
             continue
         memory += getattr(full, "pss", 0) or full.rss
         cpu += times.user + times.system + getattr(times, "children_user", 0.0)
         cpu += getattr(times, "children_system", 0.0)
         count += 1
-    return Use(memory=memory, cpu=cpu, processes=count)
+    return Use(memory=memory, cpu=cpu, processes=count, threads=threads)

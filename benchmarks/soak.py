@@ -27,6 +27,8 @@ from benchmarks.processes import MB
 RESULTS = Path(__file__).parent / "results"
 UPLOADS, NUMBERS, FILES, MINUTES = 1_000_000, 60, 500, 120.0
 WORKERS, CONCURRENCY = 2, 2
+#: The kind of process whose threads are counted.
+UPLOAD = "upload"
 EVERY_SECONDS, QUICK_EVERY_SECONDS = 10.0, 2.0
 QUICK_MINUTES = 1.0
 SHARES = (10, 25, 50, 75, 100)
@@ -45,12 +47,14 @@ class Sample:
         uploads: so far.
         memory: bytes by kind of process.
         processes: how many of each kind.
+        threads: of those that upload.
     """
 
     seconds: float
     uploads: int
     memory: dict[str, int]
     processes: dict[str, int]
+    threads: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +96,7 @@ def _sample(load: Load, seconds: float, uploads: int) -> Sample:
         uploads=uploads,
         memory={kind: use.memory for kind, use in found.items()},
         processes={kind: use.processes for kind, use in found.items()},
+        threads=found[UPLOAD].threads,
     )
 
 
@@ -134,6 +139,7 @@ def report(samples: Sequence[Sample], restarted: Sequence[str], asked: Asked, pi
         lines.append(f"| {kind} ({last.processes[kind]}) | {cells} | {growth(samples, kind):+,.1f} MB |")
     lines += [
         f"| uploads | {' | '.join(f'{sample.uploads:,}' for sample in at)} | |",
+        f"| threads of those that upload | {' | '.join(str(sample.threads) for sample in at)} | |",
         "",
         f"![Memory by kind of process over uploads]({picture})",
         "",
