@@ -9,6 +9,7 @@ from sqlalchemy import Connection, ForeignKey, Index, String, func, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from greenroom.errors import Misuse, UnknownName
+from greenroom.manifest import CampaignPlan
 from models.base import Base, Moment
 from models.bulk import on_postgresql
 from models.channel import get_channel
@@ -134,15 +135,13 @@ def hold_campaign(connection: Connection, campaign_id: str, *, shared: bool) -> 
         connection.execute(select(lock(CAMPAIGN_LOCKS, func.hashtext(campaign_id))))
 
 
-def stands_as_given(
-    connection: Connection, *, campaign_id: str, channel_id: str, send_at: datetime, keep_until: datetime
-) -> bool:
+def stands_as_given(connection: Connection, plan: CampaignPlan) -> bool:
     """Whether the campaign is known, with these dates and on this channel, and is not cancelled."""
     statement = select(true()).where(
-        Campaign.id == campaign_id,
-        Campaign.channel_id == channel_id,
-        Campaign.send_at == send_at,
-        Campaign.keep_until == keep_until,
+        Campaign.id == plan.id,
+        Campaign.channel_id == plan.channel,
+        Campaign.send_at == plan.send_at,
+        Campaign.keep_until == plan.keep_until,
         Campaign.cancelled_at.is_(None),
     )
     return connection.execute(statement).first() is not None

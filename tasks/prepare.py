@@ -61,13 +61,7 @@ def write_new(
         hold_campaign(connection, plan.id, shared=True)
         if (
             plan.keep_until > now
-            and stands_as_given(
-                connection,
-                campaign_id=plan.id,
-                channel_id=plan.channel,
-                send_at=plan.send_at,
-                keep_until=plan.keep_until,
-            )
+            and stands_as_given(connection, plan)
             and not known_refs(connection, campaign_id=plan.id, refs=[row.ref for row in rows])
             and add_items(connection, campaign_id=plan.id, due_at=plan.send_at, items=rows)
         ):
