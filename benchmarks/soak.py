@@ -124,7 +124,8 @@ def report(samples: Sequence[Sample], restarted: Sequence[str], asked: Asked, pi
     lines = [
         "# Memory over many uploads",
         "",
-        f"`python -m benchmarks.soak --numbers {asked.numbers} --files {asked.files}`; {host()}.",
+        f"`python -m benchmarks.soak --uploads {asked.uploads} --numbers {asked.numbers} "
+        f"--files {asked.files}`; {host()}.",
         "",
         what,
         "",
