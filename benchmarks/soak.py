@@ -115,6 +115,7 @@ def report(samples: Sequence[Sample], restarted: Sequence[str], asked: Asked, pi
     last = samples[-1]
     at = [_nearest(samples, last.uploads * share / 100) for share in SHARES]
     kinds = list(last.memory)
+    given = f"--uploads {asked.uploads} --numbers {asked.numbers} --files {asked.files}"
     what = (
         f"{last.uploads:,} uploads in {last.seconds / 60:.1f} minutes "
         f"({last.uploads / last.seconds:,.0f} a second), {asked.numbers} numbers, campaigns of {asked.files} "
@@ -124,8 +125,7 @@ def report(samples: Sequence[Sample], restarted: Sequence[str], asked: Asked, pi
     lines = [
         "# Memory over many uploads",
         "",
-        f"`python -m benchmarks.soak --uploads {asked.uploads} --numbers {asked.numbers} "
-        f"--files {asked.files}`; {host()}.",
+        f"`python -m benchmarks.soak {given}`; {host()}.",
         "",
         what,
         "",
