@@ -37,6 +37,8 @@ REPORTS_A_MESSAGE = 1_000
 #: What Celery lets through when the broker, or the place where answers come back, is away; RuntimeError is
 #: its own way of saying that it has tried often enough.
 AWAY = (OperationalError, RedisError, RuntimeError)
+#: Times that a broker that is away is tried again: what Celery would do by itself.
+MOST_ATTEMPTS = 20
 
 Thing = TypeVar("Thing")
 
@@ -52,7 +54,7 @@ class Greenroom:
         broker_url: the broker of the workers.
         result_url: where answers come back, if not by the broker: a Redis.
         sentinel_master: the name of Redis's master, where one of the two is the addresses of sentinels.
-        timeout: seconds to wait for an answer.
+        timeout: seconds to wait for an answer; and for a broker that is away, but 20 of them at the most.
 
     Raises:
         Misuse: the broker needs one of the next two besides.
@@ -86,7 +88,11 @@ class Greenroom:
                 "socket_timeout": 30,
                 **transport_options(sentinel_master),
             },
-            result_backend_transport_options=transport_options(sentinel_master),
+            result_backend_transport_options={
+                # It tries again once a second.
+                "retry_policy": {"max_retries": min(max(1, round(timeout)), MOST_ATTEMPTS)},
+                **transport_options(sentinel_master),
+            },
         )
 
     def prepare(self, plan: CampaignPlan, items: Sequence[ManifestItem]) -> int:

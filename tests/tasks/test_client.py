@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from socketserver import BaseRequestHandler, TCPServer
 from typing import Any
 
 import pytest
@@ -58,6 +62,38 @@ def test_a_broker_that_is_away_is_one_error(
     with pytest.raises(BrokerUnavailable):
         client.prepare(PLAN, ITEMS)
     client.close()
+
+
+@contextmanager
+def hangs_up() -> Iterator[tuple[int, list[int]]]:
+    """A port whose server hangs up on everybody, and the ports of those whom it hung up on."""
+    callers: list[int] = []
+
+    class HangUp(BaseRequestHandler):
+        def handle(self) -> None:
+            callers.append(self.client_address[1])
+
+    with TCPServer(("127.0.0.1", 0), HangUp) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield server.server_address[1], callers
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_a_broker_that_is_away_is_tried_no_longer_than_an_answer_is_waited_for() -> None:
+    """Celery would try for twenty seconds, whatever the scheduler can wait."""
+    tried = []
+    for timeout in (1.0, 3.0):
+        with hangs_up() as (port, callers):
+            client = Greenroom(f"redis://127.0.0.1:{port}/0", timeout=timeout)
+            with pytest.raises(BrokerUnavailable):
+                client.resolve("spring", ["a"])
+            client.close()
+            tried.append(len(callers))
+    assert 0 < tried[0] < tried[1] < 20, tried
 
 
 @pytest.mark.parametrize("error", [Misuse("no such channel"), RuntimeError("the task's own")])
