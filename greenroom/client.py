@@ -54,7 +54,8 @@ class Greenroom:
         broker_url: the broker of the workers.
         result_url: where answers come back, if not by the broker: a Redis.
         sentinel_master: the name of Redis's master, where one of the two is the addresses of sentinels.
-        timeout: seconds to wait for an answer; and for a broker that is away, but 20 of them at the most.
+        timeout: seconds to wait for an answer. A broker that refuses connections is tried as long, but for
+            20 seconds at most.
 
     Raises:
         Misuse: the broker needs one of the next two besides.
@@ -90,7 +91,7 @@ class Greenroom:
             },
             result_backend_transport_options={
                 # It tries again once a second.
-                "retry_policy": {"max_retries": min(max(1, round(timeout)), MOST_ATTEMPTS)},
+                "retry_policy": {"max_retries": max(1, round(min(timeout, MOST_ATTEMPTS)))},
                 **transport_options(sentinel_master),
             },
         )
