@@ -3,6 +3,7 @@
 =============================  ====================================================================
 ``GET  /_sandbox/stats``       counts per API key, see :class:`sandbox.numbers.Counts`
 ``GET  /_sandbox/media``       the media IDs that are there now, per API key
+``GET  /_sandbox/contents``    the SHA-256 of each of them, per API key and media ID
 ``POST /_sandbox/use``         ``{"media_id": ID}``: a message was sent with it
 ``GET  /_sandbox/clock``       ``{"now": seconds since 1970, "offset_seconds": N}``
 ``POST /_sandbox/clock``       ``{"advance_seconds": N}``
@@ -103,6 +104,7 @@ class Controls:
         return [
             web.get("/_sandbox/stats", self._stats),
             web.get("/_sandbox/media", self._media),
+            web.get("/_sandbox/contents", self._contents),
             web.post("/_sandbox/use", self._use),
             web.get("/_sandbox/clock", self._clock),
             web.post("/_sandbox/clock", self._advance),
@@ -115,6 +117,9 @@ class Controls:
 
     async def _media(self, _request: web.Request) -> web.Response:
         return web.json_response(self._world.live_media())
+
+    async def _contents(self, _request: web.Request) -> web.Response:
+        return web.json_response(self._world.contents())
 
     async def _use(self, request: web.Request) -> web.Response:
         body = await _json_object(request, {"media_id"})

@@ -95,7 +95,7 @@ class Endpoints:
                 response = refusal.response()
             await self._pause(fault)
             if fault.drop is not None:
-                _close_connection(request)
+                _close_connection(request, fault.drop, response)
             return response
 
         return handle
@@ -110,7 +110,9 @@ class Endpoints:
     async def _answer(
         self, work: Work, request: web.Request, number: Number, fault: Fault
     ) -> web.StreamResponse:
-        if fault.drop is Drop.BEFORE:
+        if fault.drop is Drop.WITHIN:
+            await request.content.read(1)  # the head of the body has come, and the rest is on its way
+        if fault.drop in (Drop.BEFORE, Drop.WITHIN):
             return web.Response()  # never sent
         try:
             if fault.answer is not None:
@@ -181,9 +183,22 @@ async def _continue(request: web.Request) -> None:
         request.writer.output_size = 0  # as aiohttp's own handler does: the answer's head is still to come
 
 
-def _close_connection(request: web.Request) -> None:
-    if request.transport is not None:
-        request.transport.close()
+def _close_connection(request: web.Request, drop: Drop, response: web.StreamResponse) -> None:
+    if request.transport is None:
+        return
+    if drop is Drop.WITHIN:
+        request.transport.abort()
+        return
+    if drop is Drop.HALFWAY:
+        request.transport.write(_first_half(response))
+    request.transport.close()
+
+
+def _first_half(response: web.StreamResponse) -> bytes:
+    """The head of an answer, and as much of its body as makes no sense."""
+    body = response.body if isinstance(response, web.Response) and isinstance(response.body, bytes) else b""
+    head = f"HTTP/1.1 {response.status} {response.reason}\r\nContent-Type: application/json\r\n"
+    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body[: len(body) // 2]
 
 
 def _count_rejected(number: Number) -> None:

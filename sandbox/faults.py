@@ -22,16 +22,23 @@ class Endpoint(StrEnum):
 
 
 class Drop(StrEnum):
-    """When the connection is closed without an answer: before or after the work was done."""
+    """When the connection is closed without a whole answer.
+
+    Before the work is done; in the middle of the request's body, by a reset; after the work is done, without
+    an answer; or with the first half of it.
+    """
 
     BEFORE = "before"
+    WITHIN = "within"
     AFTER = "after"
+    HALFWAY = "halfway"
 
 
 ANY = "any"
 _WHERE = (*(each.value for each in Endpoint), ANY)
 _FAULT_FIELDS = {"on", "api_key", "times", "after", "answer", "drop", "delay_seconds"}
-_ANSWER_FIELDS = {"status", "code", "message", "headers"}
+_ANSWER_FIELDS = {"status", "code", "message", "headers", "body", "content_type"}
+_JSON = "application/json"
 _STATUSES = range(200, 600)
 
 
@@ -48,15 +55,23 @@ class FixedAnswer:
         code: Meta's error code in the body.
         message: Meta's message in the body.
         headers: further headers, for example ``Retry-After``.
+        body: the whole body, in place of Meta's format: a page of HTML, an ID that is none.
+        content_type: of such a body.
     """
 
     status: int
     code: int = 131000
     message: str = "(#131000) Something went wrong"
     headers: Mapping[str, str] = field(default_factory=dict)
+    body: str | None = None
+    content_type: str = _JSON
 
     def response(self) -> web.Response:
-        """The answer, in Meta's format whatever its status."""
+        """The answer, in Meta's format whatever its status, unless it has a body of its own."""
+        if self.body is not None:
+            return web.Response(
+                text=self.body, status=self.status, headers=self.headers, content_type=self.content_type
+            )
         body = {"error": meta_error(self.message, code=self.code)}
         return web.json_response(body, status=self.status, headers=self.headers)
 
@@ -71,7 +86,7 @@ class Fault:
         times: requests that it still hits, or None for all.
         after: requests that it lets pass first.
         answer: given in place of the work.
-        drop: the connection is closed without an answer.
+        drop: the connection is closed without a whole answer.
         delay_seconds: the answer comes so much later.
     """
 
@@ -186,24 +201,33 @@ def _api_key(body: Mapping[str, Any]) -> str | None:
 
 def _drop(value: object) -> Drop:
     if value not in tuple(Drop):
-        raise BadCommand("a fault's 'drop' is 'before' or 'after'")
+        raise BadCommand(f"a fault's 'drop' is one of {', '.join(Drop)}")
     return Drop(str(value))
 
 
 def _answer(value: object) -> FixedAnswer:
     if not isinstance(value, Mapping):
-        raise BadCommand(
-            "a fault's 'answer' is an object with 'status' and, if wanted, code, message, headers"
-        )
+        known = ", ".join(sorted(_ANSWER_FIELDS))
+        raise BadCommand(f"a fault's 'answer' is an object with 'status' and, if wanted, more of {known}")
     _refuse_unknown(value, _ANSWER_FIELDS, "a fault's 'answer'")
     status = _whole(value.get("status"), "an answer's 'status'", least=_STATUSES.start)
     if status not in _STATUSES:
         raise BadCommand(f"an answer's 'status' is from {_STATUSES.start} to {_STATUSES.stop - 1}")
-    message = value.get("message", FixedAnswer.message)
-    if not isinstance(message, str):
-        raise BadCommand("an answer's 'message' is a string")
-    code = _whole(value.get("code", FixedAnswer.code), "an answer's 'code'", least=0)
-    return FixedAnswer(status=status, code=code, message=message, headers=_headers(value.get("headers", {})))
+    body = value.get("body")
+    return FixedAnswer(
+        status=status,
+        code=_whole(value.get("code", FixedAnswer.code), "an answer's 'code'", least=0),
+        message=_string(value.get("message", FixedAnswer.message), "message"),
+        headers=_headers(value.get("headers", {})),
+        body=None if body is None else _string(body, "body"),
+        content_type=_string(value.get("content_type", _JSON), "content_type"),
+    )
+
+
+def _string(value: object, name: str) -> str:
+    if not isinstance(value, str):
+        raise BadCommand(f"an answer's '{name}' is a string")
+    return value
 
 
 def _headers(value: object) -> dict[str, str]:

@@ -133,13 +133,18 @@ class Ledger:
 
     def live(self, *, now: float) -> dict[str, list[str]]:
         """The media IDs that are there now, oldest first, per API key."""
+        return {key: list(media) for key, media in self.contents(now=now).items()}
+
+    def contents(self, *, now: float) -> dict[str, dict[str, str]]:
+        """The SHA-256 of each media that is there now, oldest first, per API key and media ID."""
         rows = self._db.execute(
-            "SELECT api_key, media_id FROM media WHERE gone_at IS NULL AND last_used_at > ? ORDER BY rowid",
+            "SELECT api_key, media_id, sha256 FROM media WHERE gone_at IS NULL AND last_used_at > ?"
+            " ORDER BY rowid",
             (now - LIFETIME_SECONDS,),
         )
-        found: dict[str, list[str]] = {}
-        for api_key, media_id in rows:
-            found.setdefault(api_key, []).append(media_id)
+        found: dict[str, dict[str, str]] = {}
+        for api_key, media_id, sha256 in rows:
+            found.setdefault(api_key, {})[media_id] = sha256
         return found
 
     @property

@@ -183,6 +183,10 @@ class World:
         """The media IDs that are there now, oldest first, per API key."""
         return self._ledger.live(now=self.clock.now())
 
+    def contents(self) -> dict[str, dict[str, str]]:
+        """The SHA-256 of what each media is that is there now, per API key and media ID."""
+        return self._ledger.contents(now=self.clock.now())
+
     def stats(self) -> dict[str, dict[str, Any]]:
         """Counts per API key: since this process began, but ``media``, which is what the state holds."""
         live, now = self.live_media(), self.clock.now()

@@ -61,11 +61,27 @@ def test_a_fault_of_one_endpoint(sandbox: RunningSandbox, one: Caller) -> None:
         assert {name for name, status in statuses.items() if status == 418} == {on}
 
 
-@pytest.mark.parametrize(("drop", "stored"), [("before", 0), ("after", 1)])
+def test_an_answer_with_a_body_of_its_own(sandbox: RunningSandbox, one: Caller) -> None:
+    """``body``: byte for byte, as a proxy's page of HTML or an ID that is none."""
+    page = {"status": 200, "body": "<h1>Welcome</h1>", "content_type": "text/html"}
+    sandbox.faults({"on": "upload", "times": 1, "answer": page})
+    got = one.upload()
+    assert (got.text, got.headers["Content-Type"]) == ("<h1>Welcome</h1>", "text/html; charset=utf-8")
+    assert one.stats()["uploads"] == 0
+
+
+def test_what_each_media_holds(sandbox: RunningSandbox, one: Caller) -> None:
+    """``contents``: the SHA-256 of what was uploaded, by media ID."""
+    media_id = one.uploaded()
+    sha256 = one.media_url(media_id).json()["sha256"]
+    assert one.session.get(sandbox.url + "/_sandbox/contents").json() == {one.api_key: {media_id: sha256}}
+
+
+@pytest.mark.parametrize(("drop", "stored"), [("before", 0), ("within", 0), ("after", 1), ("halfway", 1)])
 def test_a_dropped_connection(sandbox: RunningSandbox, one: Caller, drop: str, stored: int) -> None:
-    """``drop``: no answer comes; ``after`` has stored the upload, ``before`` has not."""
+    """``drop``: no whole answer comes; ``after`` and ``halfway`` have stored the upload."""
     sandbox.faults({"on": "upload", "times": 1, "drop": drop})
-    with pytest.raises(requests.ConnectionError):
+    with pytest.raises(requests.RequestException):
         one.upload()
     assert len(sandbox.live_media_ids(one.api_key)) == stored
     one.uploaded()
@@ -146,7 +162,7 @@ def test_faults_can_be_listed_and_cleared(one: Caller) -> None:
         {"on": "upload", "answer": {"status": 500, "message": 7}},
         {"on": "upload", "answer": {"status": 500, "code": "x"}},
         {"on": "upload", "answer": {"status": 500, "headers": {"Retry-After": 7}}},
-        {"on": "upload", "answer": {"status": 500, "body": "x"}},
+        {"on": "upload", "answer": {"status": 500, "body": 7}},
         {"clear": False},
         {"clear": True, "on": "any"},
         {"forget_media": "123"},
