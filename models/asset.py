@@ -18,7 +18,6 @@ from sqlalchemy import (
     Select,
     SmallInteger,
     String,
-    Text,
     UniqueConstraint,
     and_,
     case,
@@ -33,7 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
 
 from greenroom.reasons import Reason
-from models.base import Base, BigKey, Moment
+from models.base import Base, BigKey, Moment, OutsideText, Sentence
 from models.bulk import among, as_array, insertion, on_postgresql
 from models.channel import Channel
 from models.claim import Claim
@@ -99,8 +98,8 @@ class Asset(Base):
     mime_type: Mapped[str] = mapped_column(String(128))
     category: Mapped[str] = mapped_column(String(16))
     size: Mapped[int] = mapped_column(BigInteger)
-    file_name: Mapped[str] = mapped_column(String(255))
-    source: Mapped[str] = mapped_column(Text)
+    file_name: Mapped[str] = mapped_column(OutsideText(255))
+    source: Mapped[str] = mapped_column(OutsideText)
     state: Mapped[str] = mapped_column(String(16), default=AssetState.WAITING)
     priority: Mapped[int] = mapped_column(SmallInteger, default=Priority.CAMPAIGN)
     due_at: Mapped[datetime] = mapped_column(Moment)
@@ -111,7 +110,7 @@ class Asset(Base):
     #: Uploads that may have succeeded without an answer: each is a possible orphan at the provider.
     lost_answers: Mapped[int] = mapped_column(default=0)
     reason: Mapped[str | None] = mapped_column(String(64))
-    detail: Mapped[str] = mapped_column(Text, default="")
+    detail: Mapped[str] = mapped_column(Sentence, default="")
 
 
 _IS_WAITING = in_state(Asset.state, AssetState.WAITING)

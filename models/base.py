@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Integer, MetaData, TypeDecorator
+from sqlalchemy import BigInteger, DateTime, Dialect, Integer, MetaData, String, Text, TypeDecorator
 from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.types import TypeEngine
 
 from greenroom.clock import require_aware
+from greenroom.text import LONGEST_SENTENCE, storable
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -43,6 +45,38 @@ class Moment(TypeDecorator[datetime]):
         if moment.tzinfo is UTC:
             return moment
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+class OutsideText(TypeDecorator[str]):
+    """Text that somebody outside wrote: whatever a database would refuse in it is replaced on the way in.
+
+    The one cleaner that all text passes, in rows and in conditions: a name with a NUL is found nowhere,
+    instead of failing the statement, and all that goes with it.
+
+    Args:
+        length: of the column, for what is refused where it comes in if it is longer; None for any.
+        longest: characters that are kept of longer text; None for all.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, length: int | None = None, *, longest: int | None = None) -> None:
+        super().__init__()
+        self.length = length
+        self.longest = longest
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """TEXT, or VARCHAR of the length that is given."""
+        return dialect.type_descriptor(Text() if self.length is None else String(self.length))
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - the API
+        """Clean it, and cut it."""
+        return None if value is None else storable(value, longest=self.longest)
+
+
+#: What a person reads: a reason, a label.
+Sentence = OutsideText(longest=LONGEST_SENTENCE)
 
 
 class Base(DeclarativeBase):

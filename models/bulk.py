@@ -31,6 +31,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.types import TypeEngine, UserDefinedType
 
+from greenroom.text import storable
+from models.base import OutsideText
 from models.upsert import insert
 
 #: PostgreSQL's own code.
@@ -82,7 +84,8 @@ class _Array(UserDefinedType[Any]):
                 return None
             if to_driver is not None:
                 values = [to_driver(value) for value in values]
-            return "{" + ",".join(map(_member, values)) + "}"
+            # All of them at once: cleaning each would cost as much as writing it.
+            return storable("{" + ",".join(map(_member, values)) + "}")
 
         return as_text
 
@@ -199,6 +202,8 @@ def given_rows(table: Any, rows: Sequence[Mapping[str, Any]]) -> FromClause:
 
 def _without_length(kind: TypeEngine[Any]) -> TypeEngine[Any]:
     """A length would make statements differ for nothing."""
+    if isinstance(kind, OutsideText) and kind.longest is not None:
+        return OutsideText(longest=kind.longest)
     if kind.python_type is str:
         return Text()
     if kind.python_type is int:

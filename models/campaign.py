@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import Connection, ForeignKey, Index, String, func, select, text, true
+from sqlalchemy import Connection, ForeignKey, Index, func, select, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from greenroom.errors import Misuse, UnknownName
 from greenroom.manifest import CampaignPlan
-from models.base import Base, Moment
+from models.base import Base, Moment, OutsideText
 from models.bulk import on_postgresql
 from models.channel import get_channel
 from models.upsert import insert
@@ -32,7 +32,7 @@ class Campaign(Base):
         ),
     )
 
-    id: Mapped[str] = mapped_column(String(128), primary_key=True)
+    id: Mapped[str] = mapped_column(OutsideText(128), primary_key=True)
     channel_id: Mapped[str] = mapped_column(ForeignKey("channels.id"), index=True)
     send_at: Mapped[datetime] = mapped_column(Moment)
     keep_until: Mapped[datetime] = mapped_column(Moment, index=True)

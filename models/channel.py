@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, Connection, String, Text, case, func, or_, se
 from sqlalchemy.orm import Mapped, mapped_column
 
 from greenroom.errors import Misuse, UnknownName
-from models.base import Base, Moment
+from models.base import Base, Moment, OutsideText, Sentence
 from models.bulk import among
 from models.upsert import insert
 
@@ -20,14 +20,14 @@ class Channel(Base):
 
     __tablename__ = "channels"
 
-    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    id: Mapped[str] = mapped_column(OutsideText(64), primary_key=True)
     #: Media IDs are worth something at the API that gave them and nowhere else.
     api_base_url: Mapped[str] = mapped_column(String(255))
     #: Encrypted, see greenroom/vault.py.
     api_key: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(Moment)
     paused_at: Mapped[datetime | None] = mapped_column(Moment)
-    paused_reason: Mapped[str | None] = mapped_column(Text)
+    paused_reason: Mapped[str | None] = mapped_column(Sentence)
     #: How long the provider keeps this number's media; None for the setting that holds for all.
     media_life_seconds: Mapped[int | None] = mapped_column(BigInteger)
     #: Fingerprint of the rules by which its media have their moments; under others they are worked out anew.

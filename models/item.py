@@ -33,8 +33,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 from greenroom.manifest import ManifestItem
 from greenroom.reasons import Reason
 from greenroom.rules import Category
+from greenroom.text import LONGEST_SENTENCE, storable
 from greenroom.verdict import Verdict
-from models.base import Base, BigKey, Moment
+from models.base import Base, BigKey, Moment, OutsideText, Sentence
 from models.bulk import add_rows, among, given_rows, insertion, on_postgresql, update_rows
 from models.campaign import Campaign
 from models.claim import Claim
@@ -80,8 +81,8 @@ class Item(Base):
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     campaign_id: Mapped[str] = mapped_column(ForeignKey("campaigns.id"))
-    ref: Mapped[str] = mapped_column(String(255))
-    source: Mapped[str] = mapped_column(Text)
+    ref: Mapped[str] = mapped_column(OutsideText(255))
+    source: Mapped[str] = mapped_column(OutsideText)
     kind: Mapped[str | None] = mapped_column(String(16))
     #: Whether a file that WhatsApp does not take is to be mended.
     mend: Mapped[bool] = mapped_column(default=False, server_default=false())
@@ -93,13 +94,13 @@ class Item(Base):
     not_before: Mapped[datetime | None] = mapped_column(Moment)
     attempts: Mapped[int] = mapped_column(default=0)
     asset_id: Mapped[int | None] = mapped_column(ForeignKey("assets.id"))
-    label: Mapped[str] = mapped_column(Text, default="")
+    label: Mapped[str] = mapped_column(Sentence, default="")
     category: Mapped[str | None] = mapped_column(String(16))
     mime_type: Mapped[str | None] = mapped_column(String(128))
     size: Mapped[int | None] = mapped_column(BigInteger)
     sha256: Mapped[str | None] = mapped_column(String(64))
     reason: Mapped[str | None] = mapped_column(String(64))
-    detail: Mapped[str] = mapped_column(Text, default="")
+    detail: Mapped[str] = mapped_column(Sentence, default="")
     #: Of the source, where what is sent was mended from it.
     original_sha256: Mapped[str | None] = mapped_column(String(64))
     #: JSON: what mending did, a list of sentences.
@@ -511,9 +512,16 @@ def _as_row(one: Judged) -> dict[str, Any]:
         "reason": verdict.reason,
         "detail": verdict.detail,
         "original_sha256": one.original_sha256,
-        "mended": json.dumps(list(one.mended)),
-        "notices": json.dumps([{"code": notice.code, "detail": notice.detail} for notice in verdict.notices]),
+        # JSON writes what no database keeps in other letters, and whoever reads it has it again.
+        "mended": json.dumps([_sentence(step) for step in one.mended]),
+        "notices": json.dumps(
+            [{"code": notice.code, "detail": _sentence(notice.detail)} for notice in verdict.notices]
+        ),
     }
+
+
+def _sentence(text: str) -> str:
+    return storable(text, longest=LONGEST_SENTENCE)
 
 
 def postpone_item(connection: Connection, claim: Claim, *, until: datetime, detail: str) -> None:

@@ -25,7 +25,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from greenroom.lifecycle import LifeRules
 from models.asset import Asset
-from models.base import Base, BigKey, Moment
+from models.base import Base, BigKey, Moment, OutsideText
 from models.bulk import among, insertion
 from models.item import Item
 
@@ -79,7 +79,7 @@ class Media(Base):
     )
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
-    media_id: Mapped[str] = mapped_column(String(128))
+    media_id: Mapped[str] = mapped_column(OutsideText(128))
     channel_id: Mapped[str] = mapped_column(ForeignKey("channels.id"))
     asset_id: Mapped[int] = mapped_column(ForeignKey("assets.id"), index=True)
     sha256: Mapped[str] = mapped_column(String(64))

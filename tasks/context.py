@@ -24,6 +24,7 @@ from greenroom.provider import ProviderClient
 from greenroom.redis_client import connect
 from greenroom.settings import Settings
 from greenroom.task_names import QUEUES, TaskName
+from greenroom.text import one_line
 from greenroom.vault import Vault
 from models import Database
 from tasks.together import Together
@@ -50,12 +51,16 @@ class Message:
     Attributes:
         name: which.
         args: JSON values: ids and small things, never a secret.
-        summary: what Flower shows in place of the arguments.
+        summary: what Flower shows in place of the arguments; may hold names that others gave.
     """
 
     name: TaskName
     args: list[Any]
     summary: str
+
+    def __post_init__(self) -> None:
+        """Let no name of a file end a line, or turn it round."""
+        object.__setattr__(self, "summary", one_line(self.summary))
 
 
 @dataclass(frozen=True, kw_only=True)
