@@ -58,17 +58,15 @@ class OutsideText(TypeDecorator[str]):
         longest: characters that are kept of longer text; None for all.
     """
 
-    impl = Text
+    # The class; an instance's own is that of its column.
+    impl: TypeEngine[Any] | type[TypeEngine[Any]] = Text
     cache_ok = True
 
     def __init__(self, length: int | None = None, *, longest: int | None = None) -> None:
         super().__init__()
         self.length = length
         self.longest = longest
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """TEXT, or VARCHAR of the length that is given."""
-        return dialect.type_descriptor(Text() if self.length is None else String(self.length))
+        self.impl = Text() if length is None else String(length)
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - the API
         """Clean it, and cut it."""
