@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
+from greenroom.copy_record import CopyRecord, clear_remains, read_record, write_record
 from greenroom.inspection import inspect_file
 from greenroom.mending import Mended, mend_file
 from greenroom.rules import Category
 from greenroom.verdict import Verdict
 
-#: Says in each folder which file of it was made, and how.
-NOTE = "mended.json"
+#: Folders that one original may have: more than one only where a copy was spoiled, or others put a file there.
+MOST_PLACES: Final = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +55,7 @@ def mend_and_keep(
         OSError: the folder cannot be written to.
     """
     if verdict.sha256 is not None:
-        before = _found(_place(folder, verdict.sha256, kind), verdict.sha256, kind)
+        before = _found(folder, verdict.sha256, kind)
         if before is not None:
             return before
     folder.mkdir(parents=True, exist_ok=True)
@@ -61,45 +63,62 @@ def mend_and_keep(
         mended = mend_file(path, verdict, Path(draft), name=name, kind=kind)
         if mended is None:
             return None
-        return _keep(mended, Path(draft), _place(folder, mended.original_sha256, kind), kind)
+        return _keep(mended, Path(draft), folder, kind)
 
 
-def _place(folder: Path, original_sha256: str, kind: Category | None) -> Path:
-    return folder / original_sha256[:2] / f"{original_sha256}-{kind or 'any'}"
+def _places(folder: Path, original_sha256: str, kind: Category | None) -> Iterator[Path]:
+    """Where the copy of an original may be: a folder of its own, or the next one where that is spoiled."""
+    first = folder / original_sha256[:2] / f"{original_sha256}-{kind or 'any'}"
+    yield first
+    yield from (first.with_name(f"{first.name}.{number}") for number in range(2, MOST_PLACES + 1))
 
 
-def _keep(mended: Mended, draft: Path, place: Path, kind: Category | None) -> Kept:
-    note = {"file": mended.path.name, "steps": list(mended.steps)}
-    (draft / NOTE).write_text(json.dumps(note), encoding="utf-8")
-    place.parent.mkdir(parents=True, exist_ok=True)
+def _keep(mended: Mended, draft: Path, folder: Path, kind: Category | None) -> Kept:
+    record = CopyRecord(file=mended.path.name, sha256=mended.sha256, steps=mended.steps)
+    note = write_record(draft, record)
     whole = draft / "whole"
     whole.mkdir()
-    for made in (mended.path, draft / NOTE):
+    for made in (mended.path, note):
         made.rename(whole / made.name)
-    try:
-        # In one step: whoever finds the place finds all of it.
-        whole.rename(place)
-    except OSError:
-        # Another worker was first; the same original has one mended file.
-        if found := _found(place, mended.original_sha256, kind):
+    problem: OSError | None = None
+    for place in _places(folder, mended.original_sha256, kind):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        clear_remains(place)
+        try:
+            # In one step: whoever finds the place finds all of it.
+            whole.rename(place)
+        except OSError as error:
+            # Another worker was first; the same original has one mended file. Or what is there is spoiled.
+            if found := _kept(place, mended.original_sha256, kind):
+                return found
+            problem = error
+        else:
+            return Kept(
+                path=place / mended.path.name,
+                steps=mended.steps,
+                original_sha256=mended.original_sha256,
+                verdict=mended.verdict,
+            )
+    raise problem or OSError("there is no place for the copy")
+
+
+def _found(folder: Path, original_sha256: str, kind: Category | None) -> Kept | None:
+    """What was made of an original before."""
+    for place in _places(folder, original_sha256, kind):
+        if not place.exists():
+            return None
+        if found := _kept(place, original_sha256, kind):
             return found
-        raise
-    return Kept(
-        path=place / mended.path.name,
-        steps=mended.steps,
-        original_sha256=mended.original_sha256,
-        verdict=mended.verdict,
-    )
+    return None
 
 
-def _found(place: Path, original_sha256: str, kind: Category | None) -> Kept | None:
-    """What is kept there, if it is still what WhatsApp takes."""
-    try:
-        note = json.loads((place / NOTE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+def _kept(place: Path, original_sha256: str, kind: Category | None) -> Kept | None:
+    """What is kept there, if it is what was made, and still what WhatsApp takes."""
+    record = read_record(place)
+    if record is None:
         return None
-    path = place / note["file"]
+    path = place / record.file
     verdict = inspect_file(path, kind=kind)
-    if not verdict.accepted:
+    if not verdict.accepted or record.sha256 not in (None, verdict.sha256):
         return None
-    return Kept(path=path, steps=tuple(note["steps"]), original_sha256=original_sha256, verdict=verdict)
+    return Kept(path=path, steps=record.steps, original_sha256=original_sha256, verdict=verdict)

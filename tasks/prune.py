@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Callable
-from pathlib import Path
 
 from sqlalchemy import Connection
 
+from greenroom.copy_record import is_place_of_copy, remove_copy
 from models.lookups import drop_old_failures
 from models.prune import Pruned, prune_campaigns, prune_media, sources_in_use
 from tasks.context import Context
@@ -43,17 +42,15 @@ def _in_chunks(context: Context, drop: Callable[[Connection], Pruned]) -> int:
 
 
 def _remove_copies(context: Context, sources: tuple[str, ...]) -> None:
-    """Remove mended copies; the files that people gave are never touched."""
+    """Remove mended copies; the files that people gave are never touched, wherever they are."""
     folder = context.settings.mended_folder
     if folder is None:
         return
-    kept = {source: Path(source) for source in sources if Path(source).is_relative_to(folder.absolute())}
-    if not kept:
+    copies = [source for source in sources if is_place_of_copy(source, folder)]
+    if not copies:
         return
     with context.database.read() as connection:
-        in_use = sources_in_use(connection, kept)
-    for source, path in kept.items():
-        if source not in in_use:
-            logger.info("The mended copy %s is not needed any more.", path)
-            # Each copy has a folder of its own, see `greenroom.mended_files`.
-            shutil.rmtree(path.parent, ignore_errors=True)
+        in_use = sources_in_use(connection, copies)
+    for source in copies:
+        if source not in in_use and remove_copy(source, folder):
+            logger.info("The mended copy %s is not needed any more.", source)

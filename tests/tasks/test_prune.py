@@ -110,3 +110,26 @@ def test_a_mended_copy_goes_with_its_asset(make_world: MakeWorld, tmp_path: Path
     assert counts(world) == (0, 0, 0, 0)
     assert list(folder.rglob("mended.json")) == []
     assert path.exists()
+
+
+def test_originals_below_the_mended_folder_stay(make_world: MakeWorld, tmp_path: Path) -> None:
+    """The folder set to the media root, or a path that only begins with it: nobody's files are removed."""
+    world = make_world(mended_folder=tmp_path)
+    world.add_channel()
+    folder = tmp_path / "originals"
+    folder.mkdir()
+    paths = [folder / "hero.jpg", tmp_path / "ab" / ".." / "originals" / "teaser.jpg"]
+    (tmp_path / "ab").mkdir()
+    for number, path in enumerate(paths):
+        Image.new("RGB", (16, 16), (number, 0, 0)).save(path, "JPEG")
+    of_no_campaign = folder / "notes.txt"
+    of_no_campaign.write_text("Precious.", encoding="utf-8")
+    hand_over(world, *paths)
+    inspect_all(world)
+    upload_all(world)
+    world.clock.advance(9 * DAY)
+    retire(world.context)
+    world.clock.advance(91 * DAY)
+    prune(world.context)
+    assert counts(world) == (0, 0, 0, 0)
+    assert all(path.exists() for path in (*paths, of_no_campaign))
