@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,7 +29,9 @@ def demo(*, stay: bool, state: Path) -> None:
     home = Home(folder=state / DEMO)
     with home.locked():
         home.stop_stale()
-        _begin_anew(home)
+        # Each demo begins with an empty stage.
+        home.begin_anew()
+        home.prepare()
     media = home.folder / "spring-sale"
     remarks.print(f"Making the example campaign's files in {plain(media)}")
     spring_sale.make(media)
@@ -56,17 +57,6 @@ def demo(*, stay: bool, state: Path) -> None:
         if stay:
             _stay(running, home)
     _say_what_next()
-
-
-def _begin_anew(home: Home) -> None:
-    """Each demo begins with an empty stage."""
-    for path in home.folder.iterdir():
-        if path.name == "lock":
-            continue
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
 
 
 def _stay(stack: Stack, home: Home) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import secrets
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from sandbox.media_types import HEAD_BYTES
+
+_INCOMING_NAME = re.compile(r"[0-9a-f]{32}\.part")
 
 
 class Incoming:
@@ -69,11 +72,13 @@ class Contents:
         for each in (self._kept, self._incoming):
             each.mkdir(parents=True, exist_ok=True)
         for left_over in self._incoming.iterdir():
-            left_over.unlink()
+            # The folder was named by others: only what has a name of ours is ours.
+            if _INCOMING_NAME.fullmatch(left_over.name):
+                left_over.unlink()
 
     def incoming(self) -> Incoming:
         """Begin to receive a file."""
-        return Incoming(self._incoming / secrets.token_hex(16))
+        return Incoming(self._incoming / f"{secrets.token_hex(16)}.part")
 
     def keep(self, incoming: Incoming) -> None:
         """Keep a file that was received whole."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +20,16 @@ from greenroom.vault import new_secret_key
 
 #: Seconds that a process of an earlier run has to end by itself.
 STALE_PATIENCE = 5.0
+
+
+#: What a stack leaves in its home, beside the lock: never anything that a user has put there.
+_LEAVINGS = frozenset(
+    {
+        *("greenroom.db", "greenroom.db-shm", "greenroom.db-wal", "secret.key"),
+        *("broker", "sandbox", "mended", "logs", "processes.json", "processes.new"),
+        *("beat", "beat.bak", "beat.dat", "beat.db", "beat.dir"),
+    }
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +86,29 @@ class Home:
             handle = os.open(self.secret_key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(handle, "w", encoding="ascii") as file:
                 file.write(new_secret_key().get_secret_value())
+
+    def begin_anew(self) -> None:
+        """Remove what earlier stacks have left here, and nothing else.
+
+        Raises:
+            Misuse: there are files, and nothing shows that a stack was ever here.
+        """
+        entries = [path for path in self.folder.iterdir() if path.name != "lock"]
+        if entries and not self._was_lived_in():
+            raise Misuse(
+                f"{self.folder} holds files that Greenroom did not make. Give another folder with --state."
+            )
+        # The key last: it is what shows that the rest is ours.
+        for path in sorted(entries, key=lambda path: path.name == self.secret_key.name):
+            if path.name in _LEAVINGS:
+                _remove(path)
+
+    def _was_lived_in(self) -> bool:
+        """Whether the key is here that each stack makes for itself."""
+        try:
+            return stat.S_ISREG(self.secret_key.lstat().st_mode)
+        except OSError:
+            return False
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -138,6 +173,14 @@ class Home:
         psutil.wait_procs(alive, timeout=STALE_PATIENCE)
         self.processes.unlink(missing_ok=True)
         return sorted(left)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, a folder with all that is in it, or a link but not what it leads to."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def _identity(pid: int) -> dict[str, float]:

@@ -127,9 +127,11 @@ def test_what_was_half_received_is_removed_at_the_next_start(tmp_path: Path) -> 
     """Nothing of the page: a killed sandbox leaves no litter for ever."""
     with RunningSandbox(state=tmp_path):
         pass
-    (tmp_path / "incoming" / "left-over").write_bytes(b"half")
+    (tmp_path / "incoming" / f"{'a1' * 16}.part").write_bytes(b"half")
+    mail = tmp_path / "incoming" / "mail"
+    mail.write_bytes(b"A user's, who named a folder with one of the same name.")
     with RunningSandbox(state=tmp_path):
-        assert list((tmp_path / "incoming").iterdir()) == []
+        assert list((tmp_path / "incoming").iterdir()) == [mail]
     with sqlite3.connect(tmp_path / "ledger.sqlite3") as ledger:
         assert ledger.execute("SELECT count(*) FROM media").fetchone() == (0,)
     ledger.close()
