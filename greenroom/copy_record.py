@@ -35,12 +35,12 @@ class CopyRecord:
 
     Attributes:
         file: the copy's name, in the record's own folder.
-        sha256: of the copy; None in records of versions that did not write it, which prove nothing.
+        sha256: of the copy, 64 hex digits.
         steps: what was done, in sentences for a campaign manager.
     """
 
     file: str
-    sha256: str | None
+    sha256: str
     steps: tuple[str, ...]
 
 
@@ -149,11 +149,8 @@ def _record(folder: int) -> CopyRecord | None:
 
 def _from_values(values: Any) -> CopyRecord | None:
     match values:
-        case {"file": str(file), "steps": list(steps)} if _is_name(file):
-            sha256 = values.get("sha256")
-            return CopyRecord(
-                file=file, sha256=sha256 if isinstance(sha256, str) else None, steps=tuple(map(str, steps))
-            )
+        case {"file": str(file), "sha256": str(sha256), "steps": list(steps)} if _is_name(file):
+            return CopyRecord(file=file, sha256=sha256, steps=tuple(map(str, steps)))
     return None
 
 

@@ -14,7 +14,7 @@ from greenroom.mending import Mended, mend_file
 from greenroom.rules import Category
 from greenroom.verdict import Verdict
 
-#: Folders that one original may have: more than one only where a copy was spoiled, or others put a file there.
+#: Folders that one original may have: more than one only where a copy was spoiled, or something else is there.
 MOST_PLACES: Final = 20
 
 
@@ -119,6 +119,6 @@ def _kept(place: Path, original_sha256: str, kind: Category | None) -> Kept | No
         return None
     path = place / record.file
     verdict = inspect_file(path, kind=kind)
-    if not verdict.accepted or record.sha256 not in (None, verdict.sha256):
+    if not verdict.accepted or record.sha256 != verdict.sha256:
         return None
     return Kept(path=path, steps=record.steps, original_sha256=original_sha256, verdict=verdict)

@@ -57,7 +57,7 @@ def nest_the_record(kept: Kept) -> None:
 
 def lead_away(kept: Kept) -> None:
     """A record that names a file elsewhere."""
-    note = {"file": "../../../flyer.jpg", "steps": [], "sha256": None}
+    note = {"file": "../../../flyer.jpg", "steps": [], "sha256": kept.verdict.sha256}
     (kept.path.parent / NOTE).write_text(json.dumps(note), encoding="utf-8")
 
 
@@ -119,7 +119,7 @@ def _another_name(kept: Kept) -> str:
 
 
 def _old_record(kept: Kept) -> str:
-    """A record of a version that did not write the hash: it proves nothing."""
+    """A record without a hash proves nothing."""
     note = kept.path.parent / NOTE
     values = json.loads(note.read_text(encoding="utf-8"))
     del values["sha256"]
