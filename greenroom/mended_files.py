@@ -14,7 +14,7 @@ from greenroom.mending import Mended, mend_file
 from greenroom.rules import Category
 from greenroom.verdict import Verdict
 
-#: Folders that one original may have: more than one only where a copy was spoiled, or something else is there.
+#: Folders that one original may have: more than one only where what is in the first is spoiled, or not ours.
 MOST_PLACES: Final = 20
 
 
