@@ -57,7 +57,7 @@ def nest_the_record(kept: Kept) -> None:
 
 def lead_away(kept: Kept) -> None:
     """A record that names a file elsewhere."""
-    note = {"file": "../../../flyer.jpg", "steps": [], "sha256": kept.verdict.sha256}
+    note: dict[str, object] = {"file": "../../../flyer.jpg", "steps": [], "sha256": kept.verdict.sha256}
     (kept.path.parent / NOTE).write_text(json.dumps(note), encoding="utf-8")
 
 
