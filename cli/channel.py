@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,11 +12,24 @@ from rich.table import Table
 
 from cli.stage import open_database, read_api_key, stage_options
 from cli.words import console, count, moment, parse_span, plain, span
+from greenroom.errors import Misuse, SettingsError
 from greenroom.manifest import check_channel_name
 from greenroom.settings import load_settings
 from greenroom.vault import Vault, new_secret_key
 from models import Database
-from models.channel import ChannelRow, add_channel, get_channel, list_channels, resume_channel, set_media_life
+from models.channel import (
+    ChannelRow,
+    add_channel,
+    get_channel,
+    list_channels,
+    pause_channel,
+    replace_encrypted_key,
+    resume_channel,
+    set_media_life,
+)
+
+#: Of a reason for a pause, which stands in tables and sentences.
+LONGEST_REASON = 500
 
 
 @click.group()
@@ -102,6 +116,31 @@ def set_(channel_id: str, *, media_life: str, state: Path, sandbox: bool) -> Non
     click.echo(f"Channel {channel_id}: media live {span(life) if life else 'as set for all channels'}.")
 
 
+@channel.command("pause")
+@click.argument("channel_id")
+@click.option("--reason", required=True, help="Why, for whoever finds it paused.")
+@stage_options
+def pause(channel_id: str, *, reason: str, state: Path, sandbox: bool) -> None:
+    """Hold CHANNEL_ID's uploads, look-ups and deletions back until `channel resume`.
+
+    What is on its way to the provider is let through and recorded; nothing more is begun. Files lose no
+    attempts, and other channels notice nothing.
+    """
+    reason = " ".join(reason.split())
+    if not (0 < len(reason) <= LONGEST_REASON and reason.isprintable()):
+        raise Misuse(f"--reason must say why, in 1 to {LONGEST_REASON} printable characters.")
+    with open_database(state, sandbox=sandbox) as database, database.write() as connection:
+        was_running = pause_channel(connection, channel_id, reason=reason, now=datetime.now(UTC))
+        row = get_channel(connection, channel_id)
+    if was_running:
+        click.echo(
+            f"Channel {channel_id} is paused. Let it go on with: greenroom channel resume {channel_id}"
+        )
+    else:
+        since, why = moment(row.paused_at), plain(row.paused_reason)
+        console.print(f"Channel {channel_id} is paused already, since {since}: {why}", soft_wrap=True)
+
+
 @channel.command("resume")
 @click.argument("channel_id")
 @stage_options
@@ -111,6 +150,54 @@ def resume(channel_id: str, *, state: Path, sandbox: bool) -> None:
         get_channel(connection, channel_id)
         resume_channel(connection, channel_id)
     click.echo(f"Channel {channel_id} goes on.")
+
+
+@channel.command("rotate")
+def rotate() -> None:
+    """Encrypt all API keys anew under the first key of GREENROOM_SECRET_KEY.
+
+    Workers go on meanwhile, with the new key before the old one in their settings. It may be broken off and
+    run again: what is encrypted under the first key already stays as it is. Exit code 1: a key could not be
+    read under any of the secret keys, and which.
+    """
+    settings = load_settings()
+    database = Database(settings.database_url)
+    try:
+        outcomes = encrypt_anew(database, Vault(settings.secret_key))
+    finally:
+        database.close()
+    if outcomes["rotated"]:
+        click.echo(f"{count(outcomes['rotated'], 'API key')} encrypted anew under the first secret key.")
+    if outcomes["current"]:
+        click.echo(f"{count(outcomes['current'], 'API key')} under it already.")
+    if outcomes["unreadable"]:
+        click.echo(
+            f"{count(outcomes['unreadable'], 'API key')} unreadable; keep the old secret keys.", err=True
+        )
+        raise click.exceptions.Exit(1)
+    click.echo("Leave only the first key in GREENROOM_SECRET_KEY, and restart all services.")
+
+
+def encrypt_anew(database: Database, vault: Vault) -> Counter[str]:
+    """Each channel in a transaction of its own, so that one that cannot be read costs no other anything."""
+    with database.read() as connection:
+        channel_ids = [row.id for row in list_channels(connection)]
+    return Counter(_encrypt_one_anew(database, vault, channel_id) for channel_id in channel_ids)
+
+
+def _encrypt_one_anew(database: Database, vault: Vault, channel_id: str) -> str:
+    while True:
+        with database.write() as connection:
+            read = get_channel(connection, channel_id).api_key
+            if vault.is_current(read):
+                return "current"
+            try:
+                written = vault.encrypt(vault.decrypt(read))
+            except SettingsError as error:
+                click.echo(f"Channel {channel_id}: {error}", err=True)
+                return "unreadable"
+            if replace_encrypted_key(connection, channel_id, read=read, written=written):
+                return "rotated"
 
 
 @channel.command("new-secret-key")

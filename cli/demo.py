@@ -82,8 +82,8 @@ def _say_what_next() -> None:
             "rehearse the upload against the sandbox",
         ),
         (
-            f"GREENROOM_API_KEY=... .venv/bin/greenroom run ./media --channel {CHANNEL}",
-            "upload them to 360dialog",
+            f"GREENROOM_API_KEY_FILE=channel.key .venv/bin/greenroom run ./media --channel {CHANNEL}",
+            "upload them to 360dialog, with the API key in that file",
         ),
     ):
         console.print(f"  [cyan]{command}[/cyan]\n      {what}", soft_wrap=True)

@@ -22,7 +22,8 @@ class Vault:
     def __init__(self, secret_key: SecretStr) -> None:
         keys = [key.strip() for key in secret_key.get_secret_value().split(",") if key.strip()]
         try:
-            self._fernet = MultiFernet([Fernet(key) for key in keys])
+            fernets = [Fernet(key) for key in keys]
+            self._first, self._fernet = fernets[:1], MultiFernet(fernets)
         except ValueError:
             raise SettingsError(
                 "GREENROOM_SECRET_KEY is no Fernet key (32 random bytes in URL-safe base64). Make one with: "
@@ -46,6 +47,14 @@ class Vault:
                 "An API key in the database is encrypted under another GREENROOM_SECRET_KEY. Add the old key "
                 "after the new one, separated by a comma, or add the channel again."
             ) from None
+
+    def is_current(self, encrypted: str) -> bool:
+        """Whether it was encrypted under the first key, so that the others are not needed for it."""
+        try:
+            MultiFernet(self._first).decrypt(encrypted)
+        except InvalidToken:
+            return False
+        return True
 
 
 def new_secret_key() -> SecretStr:

@@ -89,6 +89,18 @@ def add_channel(
     )
 
 
+def replace_encrypted_key(connection: Connection, channel_id: str, *, read: str, written: str) -> bool:
+    """Put the same API key, encrypted anew, in the place of what was read.
+
+    Returns:
+        Whether it stood there still: a key that an operator gave the channel meanwhile is not overwritten.
+    """
+    result = connection.execute(
+        update(Channel).where(Channel.id == channel_id, Channel.api_key == read).values(api_key=written)
+    )
+    return result.rowcount == 1
+
+
 def get_channel(connection: Connection, channel_id: str) -> ChannelRow:
     """The channel of that ID.
 

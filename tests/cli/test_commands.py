@@ -140,7 +140,7 @@ def test_the_demo_shows_all_and_leaves_nothing(greenroom: Greenroom, tmp_path: P
     """What `make demo` runs: tables, the mapping, and what to do next."""
     result = greenroom("demo")
     assert result.returncode == 0, result.stderr
-    for words in ("Ready to send", "Cannot be sent", "GREENROOM_API_KEY=", "--sandbox"):
+    for words in ("Ready to send", "Cannot be sent", "GREENROOM_API_KEY_FILE=", "--sandbox"):
         assert words in result.stdout
     assert (tmp_path / ".greenroom" / "demo" / "spring-sale.csv").exists()
     assert not (tmp_path / ".greenroom" / "demo" / "processes.json").exists()
