@@ -11,6 +11,8 @@ from greenroom.rules import BY_MIME_TYPE
 #: Characters, and bytes in UTF-8, that a clean name may have.
 LONGEST_NAME: Final = 120
 _LONGEST_BYTES: Final = 240
+#: Characters at a name's start, and at its end, of a name that is longer than any file system has them.
+_LOOKED_AT: Final = 512
 
 
 def _endings(*lines: str) -> frozenset[str]:
@@ -62,7 +64,6 @@ def extension_in(name: str) -> str:
     return extension if extension in _KNOWN else ""
 
 
-_PATH: Final = re.compile(r".*[/\\]", re.DOTALL)
 _UNWANTED: Final = re.compile(r"""["'`<>|*?:;%\s]+""")
 
 
@@ -78,7 +79,7 @@ def clean_file_name(name: str, mime_type: str) -> str:
         At most :data:`LONGEST_NAME` characters: no path, control characters, quotes or line breaks, and never
         hidden or empty. Letters of any script stay.
     """
-    base = unicodedata.normalize("NFC", _PATH.sub("", name))
+    base = unicodedata.normalize("NFC", _within_bounds(name[max(name.rfind("/"), name.rfind("\\")) + 1 :]))
     if not base.isprintable():
         # Line breaks and tabs count as white space before they go as control characters: words stay apart.
         base = "".join(c for c in base if c.isspace() or not unicodedata.category(c).startswith("C"))
@@ -90,6 +91,13 @@ def clean_file_name(name: str, mime_type: str) -> str:
         extension = BY_MIME_TYPE[mime_type].extension
     stem = _cut(stem, LONGEST_NAME - len(extension), _LONGEST_BYTES - len(extension))
     return (stem or "file") + extension
+
+
+def _within_bounds(base: str) -> str:
+    """The start and the ending: to put accents in order takes the square of their number."""
+    if len(base) <= 2 * _LOOKED_AT:
+        return base
+    return base[:_LOOKED_AT] + base[-_LOOKED_AT:]
 
 
 def _cut(stem: str, characters: int, size: int) -> str:

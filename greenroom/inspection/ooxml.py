@@ -66,7 +66,7 @@ _OTHER_PARTS: Final[tuple[tuple[str, str], ...]] = (
     ("Index.zip", "application/vnd.apple.iwork"),
     ("META-INF/MANIFEST.MF", "application/java-archive"),
 )
-_ELEMENT: Final = re.compile(r"<(?:\w+:)?(?:Override|Default)\s[^>]*>")
+_ELEMENT: Final = re.compile(r"<(?:\w{1,40}:)?(?:Override|Default)\s[^<>]*>")
 _ATTRIBUTE: Final = re.compile(r"""(PartName|ContentType)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
 _UTF16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
 _MAIN_SUFFIX: Final = ".main+xml"
@@ -156,8 +156,8 @@ def _judge(archive: zipfile.ZipFile, names: set[str]) -> Finding:
 
 def _main_part(declared: str) -> tuple[str, str] | None:
     """Name of the main part (empty where only a default type says so), and the file's MIME type."""
-    for element in _ELEMENT.findall(declared):
-        attributes = {name: double or single for name, double, single in _ATTRIBUTE.findall(element)}
+    for element in _ELEMENT.finditer(declared):
+        attributes = {name: double or single for name, double, single in _ATTRIBUTE.findall(element[0])}
         kind = attributes.get("ContentType", "").lower()
         mime_type = _MAIN_PARTS.get(kind.removesuffix(_MAIN_SUFFIX).removesuffix(".main"))
         if mime_type is not None and ".main" in kind:

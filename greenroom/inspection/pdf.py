@@ -12,6 +12,7 @@ from typing import Final
 
 from greenroom.inspection.content import Content
 from greenroom.inspection.finding import Damaged, Finding
+from greenroom.inspection.sniff import PDF_OBJECT
 from greenroom.rules import MIB
 from greenroom.verdict import Notice
 
@@ -25,7 +26,7 @@ _SCANNED: Final = 2 * MIB
 
 _VERSION: Final = re.compile(rb"%PDF-(\d\.\d)")
 _START: Final = re.compile(rb"startxref\s+(\d{1,15})\s")
-_OBJECT: Final = re.compile(rb"\d+\s+\d+\s+obj\b")
+_DIGITS: Final = b"0123456789"
 _ENCRYPT: Final = re.compile(rb"/Encrypt[\s<\d]")
 
 
@@ -39,7 +40,7 @@ def examine(content: Content) -> Finding:
     tail = _tail(content)
     if b"%%EOF" not in tail:
         raise Damaged("This PDF is cut short: its data stops before its end mark.")
-    if _OBJECT.search(tail, tail.rindex(b"%%EOF")):
+    if PDF_OBJECT.search(tail, tail.rindex(b"%%EOF")):
         # Files made for the web and files changed later have end marks inside; what follows this one is no
         # stray bytes of a mail gateway, but the start of a part whose own end is missing.
         raise Damaged("This PDF is cut short: its last part has no end mark.")
@@ -87,7 +88,7 @@ def _index(content: Content, tail: bytes, shift: int) -> bytes | None:
             at = table.find(b"trailer")
             end = table.find(b"startxref", at)
             return table[at : end if end > at else None] if at >= 0 else None
-        if _OBJECT.match(start):
+        if PDF_OBJECT.match(start, len(start) - len(start.lstrip(_DIGITS)) - 1):
             return content.read(offset, _STREAM_INDEX).partition(b"stream")[0]
     return None
 
@@ -95,4 +96,4 @@ def _index(content: Content, tail: bytes, shift: int) -> bytes | None:
 def _has_pages(content: Content) -> bool:
     """Whether a reader could rebuild the index: there are objects, and one of them is the root or a page."""
     found = content.read(0, _SCANNED) + _tail(content)
-    return bool(_OBJECT.search(found)) and (b"/Page" in found or b"/ObjStm" in found or b"/Root" in found)
+    return bool(PDF_OBJECT.search(found)) and (b"/Page" in found or b"/ObjStm" in found or b"/Root" in found)

@@ -86,7 +86,9 @@ class Family(StrEnum):
 
 
 _PDF_HEADER_WITHIN: Final = 1024
-_PDF_OBJECT: Final = re.compile(rb"\d+\s+\d+\s+obj\b")
+#: Where an object of a PDF starts. One digit of its number is enough to know it by; how many digits and how
+#: much white space there may be is bounded, since a search for any number of them takes the square of it.
+PDF_OBJECT: Final = re.compile(rb"\d\s{1,16}\d{1,10}\s{1,16}obj\b")
 _SYNC: Final = 0xFF
 _SYNC_REST: Final = 0xE0
 _TS_SYNC: Final = 0x47
@@ -118,7 +120,7 @@ def _is_mpeg_audio(head: bytes) -> bool:
 def _is_pdf(head: bytes) -> bool:
     """A PDF header at the start; further on only where an object follows, so not in a text about PDF."""
     at = head.find(b"%PDF-", 0, _PDF_HEADER_WITHIN)
-    return at == 0 or (at > 0 and _PDF_OBJECT.search(head, at) is not None)
+    return at == 0 or (at > 0 and PDF_OBJECT.search(head, at) is not None)
 
 
 def is_transport_stream(head: bytes) -> bool:

@@ -43,26 +43,15 @@ _MOSTLY_LATIN: Final = 0.7
 #: Everything else that is text through and through is a text.
 _DRAWN_IN_LETTERS: Final = re.compile(rb"P[1-6]\s+(?:#[^\n]*\n\s*)*\d+\s+\d+\s|P7\s+(?:#|WIDTH)|/\* XPM")
 
-#: How a document opens that is markup, and what it is; after white space, in lower case.
-_MARKUP: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
-    (
-        re.compile(
-            r"(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*(?:<!doctype\s+svg[^>]*>\s*)?<(?:svg:)?svg[\s/>]",
-            re.DOTALL,
-        ),
-        "image/svg+xml",
-    ),
-    (
-        re.compile(
-            r"(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body|title|meta|link|style|script)"
-            r"[\s>]",
-            re.DOTALL,
-        ),
-        "text/html",
-    ),
-    (re.compile(r"<\?xml\s"), "text/xml"),
-    (re.compile(r"\{\\rtf"), "text/rtf"),
-    (re.compile(r"%!ps"), "application/postscript"),
+#: How a document opens that is markup, and what it is: in lower case, after white space, and for the first two
+#: after an XML declaration and comments as well.
+_COMMENT: Final = re.compile(r"\s*<!--")
+_SVG: Final = re.compile(r"\s*(?:<!doctype\s+svg|<(?:svg:)?svg[\s/>])")
+_HTML: Final = re.compile(r"\s*<(?:!doctype\s+html|html|head|body|title|meta|link|style|script)[\s>]")
+_MARKUP: Final[tuple[tuple[tuple[str, ...], str], ...]] = (
+    (("<?xml ", "<?xml\t", "<?xml\r", "<?xml\n"), "text/xml"),
+    (("{\\rtf",), "text/rtf"),
+    (("%!ps",), "application/postscript"),
 )
 _CONTACT: Final = "a contact card (vCard)"
 _KINDS: Final[dict[str, str]] = {
@@ -83,7 +72,7 @@ _KINDS: Final[dict[str, str]] = {
     "text/x-ruby": "a script",
     "application/javascript": "a script",
 }
-_HEADING: Final = re.compile(r"(?:\A|\n)(?:#{1,6} \S|```|\* \S|- \S|\[[^\]]+\]\([^)]+\))")
+_HEADING: Final = re.compile(r"(?:\A|\n)(?:#{1,6} \S|```|\* \S|- \S|\[[^\]\n]{1,200}\]\([^)\n]{1,200}\))")
 #: A lower heading: a single # opens a comment in most scripts.
 _TITLE: Final = re.compile(r"(?:\A|\n)#{2,6} \S")
 
@@ -97,8 +86,7 @@ def examine(content: Content, mime: str) -> Finding:
     """
     mark, encoding = next(((m, e) for m, e in _MARKS if content.head.startswith(m)), (b"", "utf-8"))
     start = content.head.decode(encoding, "ignore").lstrip("\ufeff")
-    opening = start[:HEAD].lstrip().lower()
-    markup = next((kind for pattern, kind in _MARKUP if pattern.match(opening)), None)
+    markup = _markup(start[:HEAD].lstrip().lower())
     if markup is not None:
         return foreign(markup)
     if not is_text(content, encoding):
@@ -116,6 +104,28 @@ def examine(content: Content, mime: str) -> Finding:
         notices.append(Notice(code="not_utf8", detail=detail))
     label = f"{name} ({kind.split(' ', 1)[1] if kind.startswith(('a ', 'an ')) else kind})" if kind else name
     return Finding(label=label, mime_type=_MIME_TYPE, notices=tuple(notices))
+
+
+def _markup(opening: str) -> str | None:
+    """What sort of markup a document is that opens so; None of a text."""
+    behind = _after_comments(opening)
+    if _SVG.match(opening, behind):
+        return "image/svg+xml"
+    if _HTML.match(opening, behind):
+        return "text/html"
+    return next((kind for starts, kind in _MARKUP if opening.startswith(starts)), None)
+
+
+def _after_comments(opening: str) -> int:
+    """Where a document begins behind its XML declaration and its comments.
+
+    A scan, and no pattern: one that may end a comment at any ``-->`` tries every way to share out the text
+    among its comments, and each further comment doubles that.
+    """
+    at = opening.find(">") + 1 if opening.startswith("<?xml") else 0
+    while (comment := _COMMENT.match(opening, at)) and (end := opening.find("-->", comment.end())) >= 0:
+        at = end + len("-->")
+    return at
 
 
 def _not_text() -> Finding:

@@ -138,7 +138,7 @@ TABLE: tuple[Row, ...] = (
         source="HTTP: the ID is not there (any more)",
     ),
     Row(
-        says=_words(r"not a valid\b.*\bmedia attachment id"),
+        says=_words(r"not a valid\b.{0,80}\bmedia attachment id"),
         becomes=_refused(MediaGone),
         source=f"{_THREADS}: code 100, the ID has expired or is another number's",
     ),
@@ -186,7 +186,7 @@ TABLE: tuple[Row, ...] = (
     ),
     Row(
         statuses=frozenset({400, 403}),
-        says=_words(r"\bapi\b.*\bdisabled\b|\bdisabled\b.*\bapi\b|\black of payment\b|\bunpaid\b"),
+        says=_words(r"\bapi\b.{0,80}\bdisabled\b|\bdisabled\b.{0,80}\bapi\b|\black of payment\b|\bunpaid\b"),
         becomes=_refused(AccountRestricted),
         source="360dialog answers 400 for a disabled API and for lack of payment",
     ),
@@ -378,7 +378,7 @@ def _code(value: Any) -> int | None:
 
 def _plain(text: str) -> str:
     """What a page of HTML is called, or the text itself."""
-    title = re.search(r"<title[^>]{0,99}>(.{0,500}?)</title", text, re.IGNORECASE | re.DOTALL)
+    title = re.search(r"<title[^>]{0,99}>([^<]{0,500})</title", text, re.IGNORECASE)
     if title:
         return title[1]
     return "" if "<html" in text[:1000].lower() or "<!doctype" in text[:1000].lower() else text

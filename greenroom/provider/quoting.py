@@ -12,7 +12,7 @@ LONGEST_QUOTE = 300
 _HIDDEN = "[redacted]"
 # A query is secret wherever it stands: `hash` in a media URL opens the file to anybody.
 # Each class of characters excludes what begins the pattern, so that no text makes the search slow.
-_QUERY = re.compile(r"\?[^\s\"'<>?]*=[^\s\"'<>?]*")
+_QUERY = re.compile(r"\?[^\s\"'<>?=]*=[^\s\"'<>?]*")
 _PARAMETER = re.compile(r"\b(hash|mid|ext|access_token|token|api_key)=[^\s\"'<>]+", re.IGNORECASE)
 
 
