@@ -43,7 +43,7 @@ _MOSTLY_LATIN: Final = 0.7
 #: Everything else that is text through and through is a text.
 _DRAWN_IN_LETTERS: Final = re.compile(rb"P[1-6]\s+(?:#[^\n]*\n\s*)*\d+\s+\d+\s|P7\s+(?:#|WIDTH)|/\* XPM")
 
-#: How a document opens that is markup, and what it is: in lower case, after white space, and for the first two
+#: How a document opens that is markup, and what it is: in lower case, after white space; the first two
 #: after an XML declaration and comments as well.
 _COMMENT: Final = re.compile(r"\s*<!--")
 _SVG: Final = re.compile(r"\s*(?:<!doctype\s+svg|<(?:svg:)?svg[\s/>])")

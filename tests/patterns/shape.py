@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from re import _constants as sre  # type: ignore[attr-defined] # the standard library's own view of a pattern
-from re import _parser  # type: ignore[attr-defined]
+from re import _parser  # type: ignore[attr-defined] # the same
 from typing import Any, Final
 
 #: Characters of every kind that a class may tell apart, and some beyond Latin: white space, digit, letter.
@@ -38,7 +38,7 @@ Node = tuple[Any, Any]
 
 @dataclass(eq=False, slots=True)
 class _Place:
-    """One character of the pattern: what it fits, whether a repeat is around it, and which short one, if any."""
+    """One character of the pattern: what it fits, and whether a repeat is around it, or which short one."""
 
     fits: frozenset[str]
     loops: bool
