@@ -58,6 +58,17 @@ class ChannelRow:
         """How long the provider keeps this number's media, where that was said of it."""
         return None if self.media_life_seconds is None else timedelta(seconds=self.media_life_seconds)
 
+    def uploads_as(self, other: ChannelRow) -> bool:
+        """Whether what uploads go by is the same: where to, by which key, for how long, and that they may.
+
+        What is counted and observed of a number changes while files are sent, and is nothing to them.
+        """
+        return _for_uploads(self) == _for_uploads(other)
+
+
+def _for_uploads(channel: ChannelRow) -> tuple[object, ...]:
+    return channel.api_base_url, channel.api_key, channel.media_life_seconds, channel.paused_at
+
 
 _COLUMNS = tuple(getattr(Channel, field.name) for field in fields(ChannelRow))
 

@@ -290,7 +290,9 @@ def _take_for_all(context: Context, channels: Sequence[ChannelRow]) -> list[list
     """The next files of each channel; None for one that is not what it was when its turn began."""
     with context.database.write() as connection:
         present = get_channels(connection, [channel.id for channel in channels])
-        same = [channel.id for channel in channels if present.get(channel.id) == channel]
+        same = [
+            channel.id for channel in channels if (now := present.get(channel.id)) and now.uploads_as(channel)
+        ]
         taken = claim_and_take_assets(
             connection,
             same,
