@@ -23,7 +23,7 @@ from pydantic import (
 )
 from pydantic.types import AwareDatetime
 
-from greenroom.clock import require_aware
+from greenroom.clock import require_aware, require_plausible
 from greenroom.errors import ManifestError
 from greenroom.rules import Category
 from greenroom.sources import is_url
@@ -66,8 +66,8 @@ class CampaignPlan(BaseModel):
 
     id: Name
     channel: ChannelName
-    send_at: Annotated[AwareDatetime, AfterValidator(require_aware)]
-    keep_until: Annotated[AwareDatetime, AfterValidator(require_aware)]
+    send_at: Annotated[AwareDatetime, AfterValidator(require_plausible)]
+    keep_until: Annotated[AwareDatetime, AfterValidator(require_plausible)]
 
 
 class ManifestItem(BaseModel):
@@ -229,14 +229,18 @@ def parse_moment(text: str) -> datetime:
     """A point in time as a person writes it: ISO 8601, with a time zone.
 
     Raises:
-        ManifestError: it is not one, or has no zone.
+        ManifestError: it is not one, has no zone, or is out of all bounds.
     """
     try:
-        return require_aware(datetime.fromisoformat(text))
+        moment = require_aware(datetime.fromisoformat(text))
     except ValueError:
         raise ManifestError(
             f"{text!r} is no point in time with a zone. Write it like 2026-12-01T09:00:00+01:00."
         ) from None
+    try:
+        return require_plausible(moment)
+    except ValueError as error:
+        raise ManifestError(f"{text!r} {error}.") from None
 
 
 def _from_csv(path: Path, text: str) -> list[dict[str, Any]]:

@@ -116,10 +116,25 @@ def _engine(url: URL) -> Engine:
         max_overflow=0,
         # The connection that was used last has its statements prepared.
         pool_use_lifo=True,
+        # Claims skip rows that are locked, and read what was committed until then.
+        isolation_level="READ COMMITTED",
         hide_parameters=True,
     )
+    event.listen(engine, "connect", _prepare_postgresql)
     event.listen(engine, "handle_error", _give_up_replicas)
     return engine
+
+
+def _prepare_postgresql(connection: Any, _record: Any) -> None:
+    """What days, and moments written as text, mean here is the same whoever keeps the database.
+
+    A default of the server's, the database's or the role's would hold otherwise. Said by the session itself:
+    poolers in between know these two, and refuse what comes with the connection's beginning.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('TimeZone', 'UTC', false), set_config('DateStyle', 'ISO', false)")
+    # Else the first rollback would undo it.
+    connection.commit()
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

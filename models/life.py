@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, false, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
+from greenroom.clock import later
 from greenroom.lifecycle import LifeRules
 from models.asset import Asset, AssetState, Priority
 from models.bulk import update_rows
@@ -100,8 +101,9 @@ def retire_unneeded(
     over: list[int] = []
     for row in due:
         end = until.get(row.asset_id)
-        if end is not None and end + keep_after > now:
-            again.append({"row": row.id, "refresh": row.refresh_at, "retire": end + keep_after})
+        kept_until = None if end is None else later(end, keep_after)
+        if kept_until is not None and kept_until > now:
+            again.append({"row": row.id, "refresh": row.refresh_at, "retire": kept_until})
         elif row.state in WITH_WORKERS:
             again.append({"row": row.id, "refresh": row.refresh_at, "retire": now + WITH_A_WORKER})
         else:

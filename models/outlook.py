@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, or_, select
 
+from greenroom.clock import LATEST
 from models.asset import Asset, AssetState
 from models.bulk import on_postgresql
 from models.campaign import Campaign
@@ -72,7 +73,7 @@ def renewals(connection: Connection, campaign_id: str, *, now: datetime, until: 
         every = max(on - uploaded, timedelta(days=1))
         # What is overdue is renewed now.
         on = max(on, now.astimezone(UTC).date())
-        while on <= until.astimezone(UTC).date():
+        while on <= min(until, LATEST).astimezone(UTC).date():
             weeks[on - timedelta(days=on.weekday())] += row.files
             on += every
     return [Renewals(monday=monday, files=files) for monday, files in sorted(weeks.items())]

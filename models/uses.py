@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -67,21 +68,22 @@ def mark_dead(connection: Connection, reports: Iterable[Report], *, now: datetim
     """Take IDs that were found dead out of service, and send what is needed round again at once.
 
     Answers how many were in service until now. An ID that is already known to be dead, or that was deleted,
-    changes nothing; reports of IDs that nobody here knows are left out.
+    changes nothing; reports of IDs that nobody here knows are left out, and so are those from before the
+    upload: they are of the ID's life before, which the provider ended, or of another clock.
     """
-    first: dict[tuple[str, str], datetime] = {}
+    said: dict[tuple[str, str], list[datetime]] = defaultdict(list)
     for report in reports:
-        key = (report.channel_id, report.media_id)
-        first[key] = min(report.at, first.get(key, report.at))
+        said[report.channel_id, report.media_id].append(report.at)
     # Assets are locked before their media, and in one order, by everybody who waits for them.
-    asset_ids = {row.asset_id for row in _rows(connection, first)}
+    asset_ids = {row.asset_id for row in _rows(connection, said)}
     locked = select(Asset.id).where(Asset.id.in_(asset_ids)).order_by(Asset.channel_id, Asset.sha256)
     connection.execute(locked.with_for_update()).all()
     out_of_service = 0
-    for row in _rows(connection, first):
-        if row.died_at is not None or row.deleted_at is not None:
+    for row in _rows(connection, said):
+        since = [at for at in said[row.channel_id, row.media_id] if at >= row.uploaded_at]
+        if row.died_at is not None or row.deleted_at is not None or not since:
             continue
-        died_at = max(first[row.channel_id, row.media_id], row.uploaded_at)
+        died_at = min(since)
         if died_at < row.expires_at:
             note_early_death(connection, row.channel_id, died_at - row.uploaded_at)
         # It is deleted too: a report may be wrong, and what is gone already counts as deleted.

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from greenroom.clock import later
 from greenroom.errors import (
     AccountRestricted,
     AnswerLost,
@@ -108,7 +109,7 @@ def _record_all(context: Context, connection: Connection, entries: Sequence[Outc
         # Asked for with the assets locked: whatever ends a need after this finds the ID.
         needed = needed_until(connection, ids)
         keep_after = context.settings.keep_after
-        keep_until = {asset_id: until + keep_after for asset_id, until in needed.items()}
+        keep_until = {asset_id: later(until, keep_after) for asset_id, until in needed.items()}
         given = [
             _given(entry, outcome.job.asset, media_id, outcome.at, held=held, keep_until=keep_until)
             for entry in entries

@@ -319,6 +319,19 @@ def test_an_id_that_was_found_dead_is_replaced_at_once(world: World, media_id: s
     assert media_id not in world.sandbox.live_media_ids(CANARY_KEY)
 
 
+def test_a_late_report_does_not_kill_the_id_that_came_after(world: World, media_id: str) -> None:
+    """The provider may give an ID anew: what was said of it before its upload counts no more."""
+    before = (world.clock.now() - timedelta(seconds=1)).isoformat()
+    assert mark_dead(world.context, [[CHANNEL, media_id, before]]) == 0
+    assert resolved(world) == media_id
+    with world.database.read() as connection:
+        assert get_channel(connection, CHANNEL).early_deaths == 0
+    world.clock.advance(DAY)
+    since = world.clock.now().isoformat()
+    assert mark_dead(world.context, [[CHANNEL, media_id, before], [CHANNEL, media_id, since]]) == 1
+    assert media_rows(world)[0].died_at == world.clock.now()
+
+
 def test_an_id_that_died_of_age_is_no_early_death(world: World, media_id: str) -> None:
     """Only what ends before the provider's own page says is worth a figure."""
     world.clock.advance(31 * DAY)
