@@ -16,7 +16,8 @@ from cli.stage import keep_days_option, mend_option, open_database, stage_option
 from cli.words import console, count, moment, plain
 from greenroom.client import Greenroom
 from greenroom.errors import Misuse
-from greenroom.manifest import items_of_paths, parse_moment, parse_plan, read_manifest
+from greenroom.manifest import items_of_paths, parse_moment, parse_plan
+from greenroom.manifest_file import read_manifest
 from greenroom.settings import load_settings
 from models.campaign import get_campaign, list_campaigns
 from models.channel import get_channel
@@ -57,7 +58,11 @@ def submit(
     """
     if bool(paths) == bool(manifest):
         raise click.UsageError("Give paths, or a --manifest.")
-    items = to_be_mended(read_manifest(manifest) if manifest else items_of_paths(paths), all_of_them=mend)
+    items = (
+        read_manifest(manifest, mend=mend)
+        if manifest
+        else to_be_mended(items_of_paths(paths), all_of_them=mend)
+    )
     require_files(items)
     start = parse_moment(send_at)
     plan = parse_plan(

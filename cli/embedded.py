@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -55,7 +55,7 @@ class Request:
     """
 
     campaign: CampaignPlan
-    items: Sequence[ManifestItem]
+    items: Collection[ManifestItem]
     api_key: SecretStr | None
 
 
@@ -211,7 +211,7 @@ def sandbox_key(channel: str) -> SecretStr:
     return SecretStr(f"sandbox-{channel}")
 
 
-def require_files(items: Sequence[ManifestItem]) -> None:
+def require_files(items: Collection[ManifestItem]) -> None:
     """Refuse a campaign without files.
 
     Raises:

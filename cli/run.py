@@ -23,7 +23,8 @@ from cli.stage import (
 from cli.verdicts import MOST_LINES
 from cli.words import console, count, plain, remarks
 from greenroom.errors import Misuse
-from greenroom.manifest import items_of_paths, parse_moment, parse_plan, read_manifest
+from greenroom.manifest import items_of_paths, parse_moment, parse_plan
+from greenroom.manifest_file import read_manifest
 from models.progress import Stage
 from worker.embedded import embedded_stack
 
@@ -85,7 +86,11 @@ def run(
     """
     if bool(paths) == bool(manifest):
         raise click.UsageError("Give paths, or a --manifest.")
-    items = to_be_mended(read_manifest(manifest) if manifest else items_of_paths(paths), all_of_them=mend)
+    items = (
+        read_manifest(manifest, mend=mend)
+        if manifest
+        else to_be_mended(items_of_paths(paths), all_of_them=mend)
+    )
     require_files(items)
     now = datetime.now(UTC)
     start = parse_moment(send_at) if send_at else now

@@ -10,6 +10,7 @@ Example::
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -30,6 +31,9 @@ from greenroom.task_names import QUEUES, TaskName
 #: Items in one message: small enough for any broker (most often some 200 KB, 9 MB at the very most), large
 #: enough that a message's own cost, its commit above all, is shared by many.
 ITEMS_A_MESSAGE = 2_000
+#: Messages of one hand-over that are with the broker at a time: enough for all workers, and a manifest of
+#: millions of lines never fills its memory.
+MESSAGES_AHEAD = 32
 #: Refs in one `resolve`, whose answer goes through the result backend.
 REFS_A_MESSAGE = 1_000
 REPORTS_A_MESSAGE = 1_000
@@ -96,26 +100,27 @@ class Greenroom:
             },
         )
 
-    def prepare(self, plan: CampaignPlan, items: Sequence[ManifestItem]) -> int:
+    def prepare(self, plan: CampaignPlan, items: Iterable[ManifestItem]) -> int:
         """Hand a manifest over and wait until every line of it is in the database; answers how many.
 
-        The same campaign handed over twice changes nothing.
+        The same campaign handed over twice changes nothing. Items are taken as they are needed: an iterator
+        over millions of them is fine.
 
         Raises:
             BrokerUnavailable: not all of it was acknowledged; hand it over again.
         """
         message = plan.model_dump(mode="json")
-        answers = [
-            self._send(
-                TaskName.PREPARE,
-                [message, items_as_json(part)],
-                f"campaign {plan.id}: {len(part)} items on {plan.channel}",
-            )
-            for part in _parts(items, ITEMS_A_MESSAGE)
-        ]
-        for answer in answers:
+        under_way: deque[Any] = deque()
+        handed_over = 0
+        for part in _parts(items, ITEMS_A_MESSAGE):
+            if len(under_way) == MESSAGES_AHEAD:
+                self._answer(under_way.popleft())
+            summary = f"campaign {plan.id}: {len(part)} items on {plan.channel}"
+            under_way.append(self._send(TaskName.PREPARE, [message, items_as_json(part)], summary))
+            handed_over += len(part)
+        for answer in under_way:
             self._answer(answer)
-        return len(items)
+        return handed_over
 
     def resolve(self, campaign_id: str, refs: Sequence[str]) -> dict[str, str]:
         """The live media ID of each ref; a ref without one is left out.

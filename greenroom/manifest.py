@@ -1,16 +1,14 @@
-"""Manifests: what a scheduler hands over, checked at the door, and the ways to read one from disk."""
+"""Manifests: what a scheduler hands over, checked at the door, and the items that folders of files make."""
 
 from __future__ import annotations
 
-import csv
-import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, Final, NoReturn
 
 from pydantic import (
     AfterValidator,
@@ -29,6 +27,8 @@ from greenroom.rules import Category
 from greenroom.sources import is_url
 
 LONGEST_REF = 255
+#: Characters that are shown of the name of a field that is not known.
+_LONGEST_SHOWN = 50
 _NAME = re.compile(r"[A-Za-z0-9+][A-Za-z0-9._:+@-]*")
 
 
@@ -113,21 +113,45 @@ def check_channel_name(channel_id: str) -> None:
         raise ManifestError(f"The channel cannot be used: {_first(error)}") from None
 
 
+class WrongItem(ManifestError):
+    """An item cannot be used; the text says why and what to do.
+
+    Attributes:
+        index: which of those that were given, from 0.
+    """
+
+    def __init__(self, text: str, *, index: int) -> None:
+        super().__init__(text)
+        self.index = index
+
+
+def check_items(data: list[Any]) -> list[ManifestItem]:
+    """Items from JSON values; whether a ref stands twice is not looked at.
+
+    Raises:
+        WrongItem: the first that is wrong.
+    """
+    try:
+        return _ITEMS.validate_python(data)
+    except ValidationError as error:
+        index = int(error.errors(include_input=False, include_url=False)[0]["loc"][0])
+        raise WrongItem(_first(error, within=1), index=index) from None
+
+
 def parse_items(data: Iterable[Mapping[str, Any]], *, where: str = "item") -> list[ManifestItem]:
     """Items from JSON values.
 
     Args:
         data: one mapping an item, with ``ref``, ``source`` and perhaps ``kind``.
-        where: what to call one in an error, for example ``"spring.csv line"``.
+        where: what to call one in an error, for example ``"file"``.
 
     Raises:
         ManifestError: naming the first item that is wrong, or two with one ref.
     """
     try:
-        items = _ITEMS.validate_python(list(data))
-    except ValidationError as error:
-        number = int(error.errors(include_input=False, include_url=False)[0]["loc"][0]) + 1
-        raise ManifestError(f"{where} {number}: {_first(error, within=1)}") from None
+        items = check_items(list(data))
+    except WrongItem as wrong:
+        raise ManifestError(f"{where} {wrong.index + 1}: {wrong}") from None
     first_with: dict[str, int] = {}
     for number, item in enumerate(items, start=1):
         before = first_with.setdefault(item.ref, number)
@@ -143,26 +167,6 @@ def items_as_json(items: Sequence[ManifestItem]) -> list[dict[str, Any]]:
     """What :func:`parse_items` takes, as JSON values."""
     values: list[dict[str, Any]] = _ITEMS.dump_python(list(items), mode="json", exclude_defaults=True)
     return values
-
-
-def read_manifest(path: Path) -> list[ManifestItem]:
-    """The items of a manifest file (``.csv``, ``.json`` or ``.jsonl``); relative sources start beside it.
-
-    Raises:
-        ManifestError: the file cannot be read, or a line of it is wrong.
-    """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise ManifestError(f"{path} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError:
-        raise ManifestError(f"{path} is not UTF-8 text. Save it as UTF-8 (in Excel: CSV UTF-8).") from None
-    readers = {".csv": _from_csv, ".json": _from_json, ".jsonl": _from_json_lines}
-    reader = readers.get(path.suffix.lower())
-    if reader is None:
-        raise ManifestError(f"{path} is no manifest: give a .csv, .json or .jsonl file, or a folder.")
-    rows = [_beside(row, path.parent) for row in reader(path, text)]
-    return parse_items(rows, where=f"{path.name}, item")
 
 
 def items_of_paths(paths: Iterable[Path]) -> list[ManifestItem]:
@@ -243,48 +247,35 @@ def parse_moment(text: str) -> datetime:
         raise ManifestError(f"{text!r} {error}.") from None
 
 
-def _from_csv(path: Path, text: str) -> list[dict[str, Any]]:
-    # Excel writes semicolons where the comma is the decimal mark.
-    header = text.split("\n", 1)[0]
-    reader = csv.DictReader(text.splitlines(), delimiter=";" if ";" in header and "," not in header else ",")
-    if not {"ref", "source"} <= set(reader.fieldnames or ()):
-        raise ManifestError(
-            f"{path.name}: the first line must name the columns: ref,source and perhaps kind and mend."
-        )
-    return [{name: value for name, value in row.items() if name and value} for row in reader]
-
-
-def _from_json(path: Path, text: str) -> list[Any]:
-    try:
-        rows = json.loads(text)
-    except ValueError as error:
-        raise ManifestError(f"{path.name} is not JSON: {error}") from None
-    if not isinstance(rows, list):
-        raise ManifestError(f'{path.name} must hold a list of items: [{{"ref": ..., "source": ...}}, ...]')
-    return rows
-
-
-def _from_json_lines(path: Path, text: str) -> list[Any]:
-    rows = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        if line.strip():
-            try:
-                rows.append(json.loads(line))
-            except ValueError as error:
-                raise ManifestError(f"{path.name}, line {number} is not JSON: {error}") from None
-    return rows
-
-
-def _beside(row: Any, folder: Path) -> Any:
-    """A relative source starts at the manifest's folder."""
-    if isinstance(row, dict) and isinstance(row.get("source"), str) and not is_url(row["source"]):
-        return {**row, "source": str((folder / row["source"]).absolute())}
-    return row
+#: What to do about what pydantic finds, by its names for it; its own words would do for a programmer.
+_PROBLEMS: Final[dict[str, str]] = {
+    "missing": "is missing. Each item needs ref and source",
+    "extra_forbidden": "is not known. There are ref, source, kind and mend",
+    "string_type": "must be text",
+    "string_too_short": "is empty. Write one",
+    "string_unicode": "holds half a character, which is no text. Write it anew",
+    "enum": "must be audio, document, image, video or sticker, or be left out",
+    "bool_type": "must be true or false, or be left out",
+    "bool_parsing": "must be true or false, or be left out",
+    "model_type": 'must be an object like {"ref": "hero", "source": "/media/hero.jpg"}',
+}
 
 
 def _first(error: ValidationError, *, within: int = 0) -> str:
-    """The first mistake in words; `within` parts of its place are left out."""
+    """The first mistake in words; `within` parts of its place are left out. Values are not quoted."""
     problem = error.errors(include_input=False, include_url=False)[0]
-    field = ".".join(str(part) for part in problem["loc"][within:]) or "it"
+    field = ".".join(_named(part) for part in problem["loc"][within:]) or "it"
+    if problem["type"] in _PROBLEMS:
+        return f"{field} {_PROBLEMS[problem['type']]}."
+    if problem["type"] == "string_too_long":
+        return f"{field} has more than {problem['ctx']['max_length']:,} characters. Shorten it."
     text = problem["msg"].removeprefix("Value error, ")
     return f"{field}: {text[:1].lower()}{text[1:]}."
+
+
+def _named(part: str | int) -> str:
+    """The name of a field, which others may have chosen."""
+    text = str(part)
+    if _NAME.fullmatch(text) and len(text) <= _LONGEST_SHOWN:
+        return text
+    return f"the field {text[:_LONGEST_SHOWN]!r}"

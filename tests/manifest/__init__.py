@@ -1,0 +1,1 @@
+"""Manifest files: what is read of them, and what is refused at which line."""
