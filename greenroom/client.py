@@ -23,6 +23,7 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from greenroom.clock import require_aware
+from greenroom.contract import CONTRACT_VERSION, VERSION_HEADER
 from greenroom.errors import Misuse, TransientError
 from greenroom.manifest import CampaignPlan, ManifestItem, items_as_json
 from greenroom.redis_client import celery_address, is_sentinel, transport_options
@@ -156,7 +157,13 @@ class Greenroom:
 
     def _send(self, name: TaskName, args: list[Any], summary: str) -> Any:
         try:
-            return self._app.send_task(name, args=args, queue=QUEUES[name], argsrepr=summary)
+            return self._app.send_task(
+                name,
+                args=args,
+                queue=QUEUES[name],
+                argsrepr=summary,
+                headers={VERSION_HEADER: CONTRACT_VERSION},
+            )
         except AWAY as error:
             raise BrokerUnavailable("The broker could not be reached; nothing was enqueued.") from error
 

@@ -15,6 +15,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     FailFast,
+    Field,
     StringConstraints,
     TypeAdapter,
     ValidationError,
@@ -39,8 +40,10 @@ def _plain(text: str) -> str:
     return text
 
 
-Name = Annotated[str, StringConstraints(max_length=128), AfterValidator(_plain)]
-ChannelName = Annotated[str, StringConstraints(max_length=64), AfterValidator(_plain)]
+#: For the JSON Schema, which knows no function.
+_PATTERN = Field(json_schema_extra={"pattern": f"^{_NAME.pattern}$"})
+Name = Annotated[str, StringConstraints(max_length=128), AfterValidator(_plain), _PATTERN]
+ChannelName = Annotated[str, StringConstraints(max_length=64), AfterValidator(_plain), _PATTERN]
 
 
 def _storable(text: str) -> str:
@@ -59,6 +62,10 @@ def _source(text: str) -> str:
     return source
 
 
+#: A scheduler's own name for an item.
+Ref = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_REF), AfterValidator(_storable)]
+
+
 class CampaignPlan(BaseModel):
     """A send-out: which channel, when it is sent, and until when its media must stay usable."""
 
@@ -75,7 +82,7 @@ class ManifestItem(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    ref: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_REF), AfterValidator(_storable)]
+    ref: Ref
     source: Annotated[
         str,
         StringConstraints(min_length=1, max_length=4096),

@@ -5,6 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
+from pydantic import TypeAdapter, ValidationError
+
+from greenroom.contract import ReportRow
 from greenroom.errors import ManifestError
 from greenroom.manifest import parse_moment
 from greenroom.task_names import TaskName
@@ -55,16 +58,26 @@ def mark_dead(context: Context, reports: Sequence[Sequence[str]]) -> int:
     return dead
 
 
+#: Each by itself, so that one that cannot be read costs no other.
+_ROW = TypeAdapter(ReportRow)
+#: Characters that the log shows of a report that cannot be read.
+SHOWN = 200
+
+
 def _read(context: Context, reports: Sequence[Sequence[str]]) -> list[Report]:
     now = context.clock.now()
-    read = []
+    read, unread = [], []
     for report in reports:
         try:
-            channel_id, media_id, moment = report
+            channel_id, media_id, moment = _ROW.validate_python(report)
             # A clock that runs ahead elsewhere must not lengthen a life.
             at = min(parse_moment(moment), now)
-        except (ManifestError, ValueError, TypeError) as error:
-            logger.error("A report cannot be read, and is left out: %r: %s", report, error)
+        except (ManifestError, ValidationError, OverflowError):
+            unread.append(report)
         else:
-            read.append(Report(channel_id=str(channel_id), media_id=str(media_id), at=at))
+            read.append(Report(channel_id=channel_id, media_id=media_id, at=at))
+    if unread:
+        # One line, however many there are.
+        text = "%d of %d reports cannot be read, and are left out; the first: %.*s"
+        logger.error(text, len(unread), len(reports), SHOWN, ascii(unread[0]))
     return read

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from celery import Celery
+from celery.app import trace
 from kombu import Queue as KombuQueue
 
 from greenroom.redis_client import is_unix_socket, transport_options
@@ -83,6 +85,8 @@ def configuration(settings: Settings) -> dict[str, Any]:
 
 def make_app(settings: Settings) -> Celery:
     """The Celery app for these settings; `@shared_task` tasks are bound to it from now on."""
+    # What a task is expected to raise costs one line and no traceback; at INFO, many would not see it.
+    trace.log_policy_expected = trace.log_policy_expected._replace(severity=logging.WARNING)
     app = Celery("greenroom")
     app.conf.update(configuration(settings))
     # Other threads of this process shall find it too.

@@ -1,0 +1,207 @@
+"""The contract of the broker's messages: what each task may be given, checked before anything is done.
+
+Whoever can write to the broker can write anything. A message that is not of this form is refused with one
+sentence, at the door. The same models make the JSON Schema that other programs may check against:
+``python -m greenroom.contract > docs/reference/messages.schema.json``.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, SkipValidation, StringConstraints, ValidationError
+from pydantic.json_schema import models_json_schema
+
+from greenroom.errors import Misuse
+from greenroom.manifest import CampaignPlan, ChannelName, ManifestItem, Name, Ref
+from greenroom.rules import MIB
+from greenroom.task_names import TaskName
+
+#: Grows when what was allowed is allowed no more.
+CONTRACT_VERSION = 1
+#: The message's header that may say which version its sender means; one that does not means the first.
+VERSION_HEADER = "greenroom_contract"
+#: Bytes of a whole message as the broker holds it. The client's largest, 2,000 items with the longest names,
+#: has 12 MB.
+LARGEST_MESSAGE = 16 * MIB
+#: Items, refs or reports in one message.
+MOST_ROWS = 10_000
+#: Claims in one message: twice the largest batch that a setting allows.
+MOST_CLAIMS = 1_000
+#: What a row's number may be: a BIGINT.
+LARGEST_NUMBER = 2**63 - 1
+#: Characters of a refusal that may come from the message itself.
+_LONGEST_QUOTE = 200
+
+#: The public tasks; the arguments of others may change with any version.
+PUBLIC = (TaskName.PREPARE, TaskName.RESOLVE, TaskName.MARK_USED, TaskName.MARK_DEAD)
+
+
+class MessageRefused(Misuse):
+    """A message does not keep to the contract; nothing was done."""
+
+
+Number = Annotated[int, Field(ge=0, le=LARGEST_NUMBER)]
+#: A row's ID and the claim's token.
+ClaimPair = Annotated[list[Number], Field(min_length=2, max_length=2)]
+Claims = Annotated[list[ClaimPair], Field(max_length=MOST_CLAIMS)]
+#: A media ID as the provider gave it: letters, digits and signs of ASCII.
+GivenMediaId = Annotated[str, StringConstraints(max_length=128, pattern=r"^[!-~]+$")]
+#: When, in ISO 8601 with a zone.
+Moment = Annotated[str, StringConstraints(max_length=64), Field(json_schema_extra={"format": "date-time"})]
+#: Channel, media ID and moment of a report.
+ReportRow = tuple[ChannelName, GivenMediaId, Moment]
+#: Rows that cannot be read are left out, one by one, for the others would be lost with them.
+Reports = Annotated[list[SkipValidation[ReportRow]], Field(max_length=MOST_ROWS)]
+
+
+class Arguments(BaseModel):
+    """A task's arguments, in their order, by their names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class NoArguments(Arguments):
+    """For a task that takes none."""
+
+
+class PrepareArguments(Arguments):
+    """(A part of) a campaign's manifest. Its fields are checked by the task itself, which names the item."""
+
+    campaign: SkipValidation[CampaignPlan]
+    items: Annotated[list[SkipValidation[ManifestItem]], Field(max_length=MOST_ROWS)]
+
+
+class ResolveArguments(Arguments):
+    """Refs of a campaign whose media IDs are asked for."""
+
+    campaign_id: Name
+    refs: Annotated[list[Ref], Field(max_length=MOST_ROWS)]
+
+
+class MarkUsedArguments(Arguments):
+    """Channel, media ID, and when a message was sent."""
+
+    uses: Reports
+
+
+class MarkDeadArguments(Arguments):
+    """Channel, media ID, and when a message failed."""
+
+    reports: Reports
+
+
+class InspectArguments(Arguments):
+    """Items to be judged."""
+
+    claims: Claims
+
+
+class UploadArguments(Arguments):
+    """Assets of one channel to be uploaded."""
+
+    channel_id: ChannelName
+    claims: Claims
+
+
+class DispatchArguments(Arguments):
+    """One channel alone, or all; and whether beat asked."""
+
+    channel_id: ChannelName | None = None
+    tick: bool = False
+
+
+class VerifyArguments(Arguments):
+    """One channel, or all."""
+
+    channel_id: ChannelName | None = None
+
+
+ARGUMENTS: dict[TaskName, type[Arguments]] = {
+    TaskName.PREPARE: PrepareArguments,
+    TaskName.RESOLVE: ResolveArguments,
+    TaskName.MARK_USED: MarkUsedArguments,
+    TaskName.MARK_DEAD: MarkDeadArguments,
+    TaskName.INSPECT: InspectArguments,
+    TaskName.UPLOAD: UploadArguments,
+    TaskName.DISPATCH: DispatchArguments,
+    TaskName.VERIFY: VerifyArguments,
+    TaskName.SWEEP: NoArguments,
+    TaskName.REFRESH: NoArguments,
+    TaskName.RETIRE: NoArguments,
+    TaskName.PRUNE: NoArguments,
+}
+
+
+def check_message(
+    name: TaskName, args: Sequence[Any], kwargs: Mapping[str, Any], *, version: object = None
+) -> None:
+    """Refuse a message that does not keep to the contract.
+
+    Args:
+        name: the task's.
+        args: its arguments by place, as the message's JSON has them.
+        kwargs: and by name.
+        version: what the message's header says, if it says anything.
+
+    Raises:
+        MessageRefused: with what is wrong and where; of the message itself it shows little, and no value.
+    """
+    if version is not None and (type(version) is not int or version != CONTRACT_VERSION):
+        raise MessageRefused(
+            f"{name}: the message is of contract version {_shown(version)}, and this worker knows version "
+            f"{CONTRACT_VERSION}. Update the older of the two."
+        )
+    model = ARGUMENTS[name]
+    fields = list(model.model_fields)
+    if len(args) > len(fields):
+        raise MessageRefused(f"{name} takes {len(fields)} arguments, not {len(args)}.")
+    by_place = dict(zip(fields, args, strict=False))
+    if twice := by_place.keys() & kwargs.keys():
+        raise MessageRefused(f"{name}: {min(twice)} is given twice.")
+    try:
+        model.model_validate({**by_place, **kwargs})
+    except ValidationError as error:
+        problem = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(map(str, problem["loc"]))
+        said = problem["msg"].removeprefix("Value error, ")
+        raise MessageRefused(f"{name}: {_shown(where)}: {said[:_LONGEST_QUOTE]}.") from None
+
+
+def _shown(value: object) -> str:
+    """What came from outside, so that it cannot fill a log or drive a terminal."""
+    text = value if isinstance(value, str) else repr(value)
+    text = text if len(text) <= _LONGEST_QUOTE else text[:_LONGEST_QUOTE] + "..."
+    return text if text.isprintable() else ascii(text)
+
+
+def json_schema() -> dict[str, Any]:
+    """All of the contract as one JSON Schema: ``tasks`` says which definition is whose, and in what order."""
+    models = list(dict.fromkeys(ARGUMENTS.values()))
+    _, definitions = models_json_schema([(model, "validation") for model in models])
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "The arguments of Greenroom's tasks",
+        "contract": CONTRACT_VERSION,
+        "tasks": {
+            str(name): {
+                "public": name in PUBLIC,
+                "arguments": list(model.model_fields),
+                "$ref": f"#/$defs/{model.__name__}",
+            }
+            for name, model in ARGUMENTS.items()
+        },
+        "$defs": definitions["$defs"],
+    }
+
+
+def schema_text() -> str:
+    """The schema as the documentation has it."""
+    return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(schema_text())
