@@ -8,6 +8,7 @@ sentence, at the door. The same models make the JSON Schema that other programs 
 from __future__ import annotations
 
 import json
+import reprlib
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
@@ -173,7 +174,7 @@ def check_message(
 
 def _shown(value: object) -> str:
     """What came from outside, so that it cannot fill a log or drive a terminal."""
-    text = value if isinstance(value, str) else repr(value)
+    text = value if isinstance(value, str) else reprlib.repr(value)
     text = text if len(text) <= _LONGEST_QUOTE else text[:_LONGEST_QUOTE] + "..."
     return text if text.isprintable() else ascii(text)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import reprlib
 from collections.abc import Sequence
 
 from pydantic import TypeAdapter, ValidationError
@@ -60,8 +61,6 @@ def mark_dead(context: Context, reports: Sequence[Sequence[str]]) -> int:
 
 #: Each by itself, so that one that cannot be read costs no other.
 _ROW = TypeAdapter(ReportRow)
-#: Characters that the log shows of a report that cannot be read.
-SHOWN = 200
 
 
 def _read(context: Context, reports: Sequence[Sequence[str]]) -> list[Report]:
@@ -78,6 +77,6 @@ def _read(context: Context, reports: Sequence[Sequence[str]]) -> list[Report]:
             read.append(Report(channel_id=channel_id, media_id=media_id, at=at))
     if unread:
         # One line, however many there are.
-        text = "%d of %d reports cannot be read, and are left out; the first: %.*s"
-        logger.error(text, len(unread), len(reports), SHOWN, ascii(unread[0]))
+        text = "%d of %d reports cannot be read, and are left out; the first: %s"
+        logger.error(text, len(unread), len(reports), reprlib.repr(unread[0]))
     return read
