@@ -1,5 +1,6 @@
 # One image for every service: workers, beat, Flower, migrations, the sandbox and the command line.
-FROM python:3.13-slim
+ARG PYTHON_IMAGE=python:3.13-slim
+FROM ${PYTHON_IMAGE}
 # Threads keep no freed memory for themselves (worker/supervisor.py says why).
 ENV GLIBC_TUNABLES=glibc.malloc.tcache_count=0
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=/app
@@ -17,6 +18,9 @@ COPY sandbox sandbox
 COPY examples examples
 COPY cli cli
 RUN printf '#!/bin/sh\nexec python -m cli "$@"\n' > /usr/local/bin/greenroom && chmod +x /usr/local/bin/greenroom \
- && useradd --system --uid 10001 --create-home greenroom && mkdir /media-in /mended && chown greenroom /media-in /mended
-USER greenroom
+ && groupadd --system --gid 10001 greenroom && useradd --system --uid 10001 --gid 10001 --create-home greenroom \
+ && mkdir /media-in /mended /spool && chown greenroom:greenroom /mended /spool
+# The user's number, so that whoever runs the image can see that it is not root's. It may write there alone.
+USER 10001:10001
+ENV TMPDIR=/spool
 CMD ["greenroom", "--help"]
