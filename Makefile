@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 BENCH := .venv-bench
 BENCH_READY := $(BENCH)/.ready
 
-.PHONY: help setup demo demo-stay test lint mutants bench bench-quick bench-allowance bench-backlog bench-numbers bench-plans bench-scale bench-soak lock clean
+.PHONY: help setup demo demo-stay test lint mutants bench bench-quick bench-allowance bench-backlog bench-numbers bench-plans bench-scale bench-soak lock pin-images clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -87,6 +87,14 @@ lock: $(READY) ## Pin the newest versions that pyproject.toml allows
 	@$(BIN)/uv pip compile pyproject.toml --extra app --group bench --constraint requirements/development.txt --universal \
 		--python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --quiet \
 		--output-file requirements/bench.txt
+
+pin-images: .env ## Write the images of docker-compose.yml to .env by digest, as the registry has them now
+	@sed -n 's/.*$${\([A-Z]*_IMAGE\):-\([^}]*\)}.*/\1 \2/p' docker-compose.yml | sort -u | while read -r name image; do \
+		docker pull --quiet "$$image" >/dev/null || exit 1; \
+		digest=$$(docker image inspect --format '{{index .RepoDigests 0}}' "$$image") || exit 1; \
+		kept=$$(grep -v "^$$name=" .env); printf '%s\n%s=%s\n' "$$kept" "$$name" "$$digest" > .env; \
+		echo "$$name=$$digest"; \
+	done
 
 clean: ## Remove what the embedded stack and the tools have left; .venv stays
 	@rm -rf .greenroom .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache mutants

@@ -47,7 +47,8 @@ class Block:
 
 def pages() -> list[Path]:
     """Every page that is for people."""
-    return [CHECKOUT / "README.md", CHECKOUT / "CHANGELOG.md", *sorted((CHECKOUT / "docs").rglob("*.md"))]
+    top = [CHECKOUT / name for name in ("README.md", "CHANGELOG.md", "SECURITY.md")]
+    return [*top, *sorted((CHECKOUT / "docs").rglob("*.md"))]
 
 
 def name_of(page: Path) -> str:

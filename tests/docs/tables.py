@@ -1,11 +1,13 @@
 """The tables of the reference that repeat what stands in the code, rendered from the code.
 
-``python -m tests.docs.tables`` writes them anew; a test fails where that would change anything.
+So is the list of settings in ``.env.example``. ``python -m tests.docs.tables`` writes them anew; a test
+fails where that would change anything.
 """
 
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -24,6 +26,10 @@ from worker.supervisor import CHECKOUT
 
 DOCS = CHECKOUT / "docs"
 _PLACE = re.compile(r"(<!-- table: ([a-z ]+) -->\n)(.*?)(<!-- end of table -->)", re.DOTALL)
+EXAMPLE = CHECKOUT / ".env.example"
+_LIST = re.compile(r"(?<=# table: example\n).*(?=# end of table\n)", re.DOTALL)
+#: Settings that are filled in above the list, or that docker-compose.yml itself decides.
+_ELSEWHERE = ("database_url", "redis_url", "secret_key", "mended_folder")
 
 
 def table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
@@ -71,6 +77,17 @@ def _bound(bound: object) -> str:
     if isinstance(bound, Le):
         return f"up to {bound.le}"
     return ""
+
+
+def example() -> str:
+    """Every setting that may stand in `.env`, with its default, as lines to be uncommented."""
+    lines = []
+    for name, field in Settings.model_fields.items():
+        if name not in _ELSEWHERE:
+            lines += [f"# {one}" for one in textwrap.wrap(field.description or "", 108)]
+            default = "" if field.default is None else field.default
+            lines.append(f"# {PREFIX}{name.upper()}={str(default).lower() if default is False else default}")
+    return "".join(f"{line}\n" for line in lines)
 
 
 def reasons() -> str:
@@ -198,6 +215,11 @@ def written(text: str) -> str:
     return _PLACE.sub(lambda match: match[1] + "\n" + TABLES[match[2]]() + "\n" + match[4], text)
 
 
+def written_example(text: str) -> str:
+    """`.env.example` with its list as it should be."""
+    return _LIST.sub(lambda _: example(), text)
+
+
 def pages() -> list[Path]:
     """The pages of the reference."""
     return sorted((DOCS / "reference").glob("*.md"))
@@ -206,3 +228,4 @@ def pages() -> list[Path]:
 if __name__ == "__main__":
     for page in pages():
         page.write_text(written(page.read_text(encoding="utf-8")), encoding="utf-8")
+    EXAMPLE.write_text(written_example(EXAMPLE.read_text(encoding="utf-8")), encoding="utf-8")

@@ -46,6 +46,13 @@ def test_tables_say_what_the_code_says(page: Path) -> None:
     assert text == tables.written(text), "run: python -m tests.docs.tables"
 
 
+def test_the_example_of_an_environment_has_every_setting_with_its_default() -> None:
+    """As above."""
+    text = tables.EXAMPLE.read_text(encoding="utf-8")
+    assert tables.example() in text
+    assert text == tables.written_example(text), "run: python -m tests.docs.tables"
+
+
 def test_every_table_stands_somewhere_once() -> None:
     """Settings, commands, tasks, tables, types, reasons and answers."""
     placed = [name for page in tables.pages() for name in tables.places(page.read_text(encoding="utf-8"))]

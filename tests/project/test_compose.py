@@ -1,0 +1,157 @@
+"""docker-compose.yml: every setting reaches its services, none starts without secrets, and none is root."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from greenroom.settings import PREFIX, Settings, load_settings
+from greenroom.vault import new_secret_key
+from tests.project.compose import VariableMissing, services, variables
+from worker.supervisor import CHECKOUT
+
+FILE = CHECKOUT / "docker-compose.yml"
+SECRETS = {
+    "POSTGRES_PASSWORD": "secretofpostgres",
+    "REDIS_PASSWORD": "secretofredis",
+    "FLOWER_PASSWORD": "secretofflower",
+    "GREENROOM_SECRET_KEY": new_secret_key().get_secret_value(),
+}
+SETTINGS = {PREFIX + name.upper() for name in Settings.model_fields}
+#: What the file itself decides, because it knows where things are.
+ITS_OWN = {"GREENROOM_DATABASE_URL", "GREENROOM_REDIS_URL", "GREENROOM_MENDED_FOLDER"}
+WORKERS = {"migrate", "worker-upload", "worker-inspect"}
+#: Those who only pass messages on: they get a key that decrypts nothing, and a database that is none.
+MESSENGERS = {"beat", "flower"}
+OTHERS = {"postgres", "postgres-owner", "redis", "sandbox"}
+
+
+def marked() -> dict[str, str]:
+    """An environment in which every setting has a value of its own."""
+    return SECRETS | {name: f"value of {name}" for name in SETTINGS - SECRETS.keys()}
+
+
+def test_every_setting_reaches_its_services() -> None:
+    """A setting that is added to Greenroom is added to x-settings: ``  GREENROOM_NAME:``, without a value."""
+    given = {name: service["environment"] for name, service in services(FILE, marked()).items()}
+    assert set(given) == WORKERS | MESSENGERS | OTHERS
+    for service in WORKERS | MESSENGERS:
+        assert SETTINGS - given[service].keys() == set(), f"not in x-settings of {FILE.name}"
+        fixed = ITS_OWN | ({"GREENROOM_SECRET_KEY"} if service in MESSENGERS else set())
+        for name in SETTINGS - fixed:
+            assert given[service][name] == marked()[name], f"{service} does not get {name}"
+    assert not any(name.startswith(PREFIX) for service in OTHERS for name in given[service])
+
+
+def test_what_is_not_set_is_not_handed_on_empty() -> None:
+    """An empty variable counts as set; with the secrets alone, every service has settings it can use."""
+    for name, service in services(FILE, SECRETS).items():
+        if name in WORKERS | MESSENGERS:
+            settings = load_settings(service["environment"], dotenv=None)
+            assert settings.pace == Settings.model_fields["pace"].default
+
+
+def test_a_secret_is_with_those_alone_who_need_it() -> None:
+    """Flower, beat and the sandbox have neither the database's password nor the key of the API keys."""
+    holders = {
+        name: {
+            service
+            for service, all_of_it in services(FILE, SECRETS).items()
+            if secret in json.dumps(all_of_it)
+        }
+        for name, secret in SECRETS.items()
+    }
+    assert holders == {
+        "POSTGRES_PASSWORD": {"postgres", *WORKERS},
+        "REDIS_PASSWORD": {"redis", *WORKERS, *MESSENGERS},
+        "FLOWER_PASSWORD": {"flower"},
+        "GREENROOM_SECRET_KEY": WORKERS,
+    }
+
+
+def test_no_secret_is_on_a_command_line() -> None:
+    """Every user of a machine can read those."""
+    for service in services(FILE, SECRETS).values():
+        words = json.dumps([service.get("command"), service.get("entrypoint"), service.get("healthcheck")])
+        assert not any(secret in words for secret in SECRETS.values())
+
+
+@pytest.mark.parametrize("name", SECRETS)
+@pytest.mark.parametrize("value", [None, ""])
+def test_a_missing_secret_stops_the_start_with_a_sentence(name: str, value: str | None) -> None:
+    """It names the variable, where to write it, and what to write."""
+    environment = {**SECRETS, name: value or ""}
+    if value is None:
+        del environment[name]
+    with pytest.raises(VariableMissing, match=rf"^Set {name} in \.env.+\.$"):
+        services(FILE, environment)
+
+
+def test_every_container_is_confined() -> None:
+    """No root but for the moment that hands a folder over, no capabilities, and a root that is read-only."""
+    image = (CHECKOUT / "Dockerfile").read_text(encoding="utf-8")
+    assert re.search(r"^USER [1-9]\d*:[1-9]\d*$", image, re.MULTILINE)
+    for name, service in services(FILE, SECRETS).items():
+        assert service["read_only"] == "true", name
+        assert service["init"] == "true", name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert "privileged" not in service, name
+        of_ours = "build" in service and "user" not in service
+        assert of_ours or service["user"] in ("redis", "postgres") or name == "postgres-owner", name
+        assert ("cap_add" in service) == (name == "postgres-owner"), name
+    owner = services(FILE, SECRETS)["postgres-owner"]
+    assert (owner["cap_add"], owner["network_mode"], owner["restart"]) == (["CHOWN"], "none", "no")
+
+
+def test_ports_are_on_this_machine_alone() -> None:
+    """Opening one wider is the operator's decision."""
+    ports = {name: service.get("ports", []) for name, service in services(FILE, SECRETS).items()}
+    assert {name for name, its_own in ports.items() if its_own} == {"redis", "flower", "sandbox"}
+    assert all(port.startswith("127.0.0.1:") for its_own in ports.values() for port in its_own)
+
+
+def test_the_example_and_the_reference_have_every_variable() -> None:
+    """Those that the file asks for, and nothing that does nothing."""
+    asked = variables(FILE.read_text(encoding="utf-8"))
+    example = set(
+        re.findall(
+            r"^(?:# )?([A-Z_]+)=", (CHECKOUT / ".env.example").read_text(encoding="utf-8"), re.MULTILINE
+        )
+    )
+    assert example == asked | (SETTINGS - ITS_OWN)
+    reference = (CHECKOUT / "docs" / "reference" / "settings.md").read_text(encoding="utf-8")
+    assert {name for name in asked if f"`{name}`" not in reference} == set()
+
+
+def test_compose_reads_the_file_as_these_tests_do(tmp_path: Path) -> None:
+    """Where Docker is installed: its own reading of the file gives every service the same environment."""
+    if not shutil.which("docker"):
+        pytest.skip("this machine has no Docker")
+    (tmp_path / ".env").write_text("".join(f"{name}={value}\n" for name, value in marked().items()))
+    command = [
+        "docker",
+        "compose",
+        "--profile",
+        "sandbox",
+        "--env-file",
+        str(tmp_path / ".env"),
+        "--file",
+        str(FILE),
+    ]
+    result = subprocess.run(
+        [*command, "config", "--format", "json"], capture_output=True, text=True, check=False
+    )
+    if "is not a docker command" in result.stderr or "unknown" in result.stderr:
+        pytest.skip("this Docker has no Compose")
+    assert result.returncode == 0, result.stderr
+    theirs = json.loads(result.stdout)["services"]
+    for name, service in services(FILE, marked()).items():
+        assert (theirs[name].get("environment") or {}) == service["environment"], name
+        for key in ("read_only", "init", "cap_drop", "security_opt"):
+            assert str(theirs[name][key]).lower() == str(service[key]).lower(), (name, key)
