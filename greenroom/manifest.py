@@ -256,8 +256,8 @@ def parse_moment(text: str) -> datetime:
 
 #: What to do about what pydantic finds, by its names for it; its own words would do for a programmer.
 _PROBLEMS: Final[dict[str, str]] = {
-    "missing": "is missing. Each item needs ref and source",
-    "extra_forbidden": "is not known. There are ref, source, kind and mend",
+    "missing": "is missing, and has to be there",
+    "extra_forbidden": "is not known: take it out",
     "string_type": "must be text",
     "string_too_short": "is empty. Write one",
     "string_unicode": "holds half a character, which is no text. Write it anew",

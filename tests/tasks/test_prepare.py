@@ -188,7 +188,7 @@ def test_moving_a_campaign_moves_its_items_and_uploads(world: World) -> None:
         ({"send_at": "2026-06-01T12:00:00"}, "timezone"),
         ({"id": "spring sale"}, "letters, digits"),
         ({"keep_until": "2020-01-01T00:00:00+00:00"}, "before it is sent"),
-        ({"unknown": 1}, "extra"),
+        ({"unknown": 1}, "unknown is not known"),
     ],
 )
 def test_a_plan_with_a_mistake_is_refused(world: World, change: dict[str, object], complaint: str) -> None:
