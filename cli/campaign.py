@@ -13,7 +13,7 @@ from cli.embedded import require_files
 from cli.outlook import show_outlook
 from cli.report import rejected_table, write_csv
 from cli.stage import keep_days_option, mend_option, open_database, stage_options, to_be_mended
-from cli.words import console, count, moment, plain
+from cli.words import console, count, moment, plain, say
 from greenroom.client import Greenroom
 from greenroom.errors import Misuse
 from greenroom.manifest import items_of_paths, parse_moment, parse_plan
@@ -83,8 +83,8 @@ def submit(
         client.prepare(plan, items)
     finally:
         client.close()
-    click.echo(f"Campaign {campaign_id}: {count(len(items), 'file')} handed over.")
-    click.echo(f"See how far it is with: greenroom campaign status {campaign_id}")
+    say(f"Campaign {campaign_id}: {count(len(items), 'file')} handed over.")
+    say(f"See how far it is with: greenroom campaign status {campaign_id}")
 
 
 @campaign.command("status")
@@ -96,7 +96,7 @@ def status(campaign_id: str | None, *, state: Path, sandbox: bool) -> None:
     with open_database(state, sandbox=sandbox) as database, database.read() as connection:
         chosen = [get_campaign(connection, campaign_id)] if campaign_id else list_campaigns(connection)
         if not chosen:
-            click.echo("No campaigns yet.")
+            say("No campaigns yet.")
             return
         table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
         for column in ("Campaign", "Channel", "Sent at"):
@@ -106,8 +106,8 @@ def status(campaign_id: str | None, *, state: Path, sandbox: bool) -> None:
         for row in chosen:
             progress = campaign_progress(connection, row.id, now=now)
             table.add_row(
-                row.id + (" [red](cancelled)[/red]" if row.cancelled_at else ""),
-                row.channel_id,
+                plain(row.id) + (" [red](cancelled)[/red]" if row.cancelled_at else ""),
+                plain(row.channel_id),
                 moment(row.send_at),
                 f"{progress.total:,}",
                 f"{progress.checking:,}",
@@ -119,7 +119,9 @@ def status(campaign_id: str | None, *, state: Path, sandbox: bool) -> None:
         if campaign_id:
             channel = get_channel(connection, chosen[0].channel_id)
             if channel.paused_at is not None:
-                console.print(f"\n[red]Channel {channel.id} is paused:[/red] {plain(channel.paused_reason)}")
+                console.print(
+                    f"\n[red]Channel {plain(channel.id)} is paused:[/red] {plain(channel.paused_reason)}"
+                )
             if progress.hindrance:
                 console.print(f"\n[yellow]Waiting to try again: {plain(progress.hindrance)}[/yellow]")
             bad_ones = (Stage.REJECTED, Stage.FAILED)
@@ -149,7 +151,7 @@ def export(campaign_id: str, *, csv_file: Path | None, state: Path, sandbox: boo
                 lines = write_csv(items, file)
         except OSError as error:
             raise Misuse(f"{csv_file} cannot be written: {error.strerror}") from error
-    click.echo(f"{count(lines, 'line')} in {csv_file}", err=True)
+    say(f"{count(lines, 'line')} in {csv_file}", err=True)
 
 
 @campaign.command("cancel")
@@ -159,4 +161,4 @@ def cancel(campaign_id: str, *, state: Path, sandbox: bool) -> None:
     """Say that CAMPAIGN_ID needs nothing any more; what only it needed is deleted at the provider."""
     with open_database(state, sandbox=sandbox) as database, database.write() as connection:
         cancel_campaign(connection, campaign_id, now=datetime.now(UTC))
-    click.echo(f"Campaign {campaign_id} is cancelled.")
+    say(f"Campaign {campaign_id} is cancelled.")

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from rich.table import Table
 
 from cli.stage import open_database, read_api_key, stage_options
-from cli.words import console, count, moment, parse_span, plain, span
+from cli.words import console, count, moment, parse_span, plain, say, span
 from greenroom.errors import Misuse, SettingsError
 from greenroom.manifest import check_channel_name
 from greenroom.settings import load_settings
@@ -61,7 +61,7 @@ def add(channel_id: str) -> None:
             )
     finally:
         database.close()
-    click.echo(f"Channel {channel_id} is ready for campaigns.")
+    say(f"Channel {channel_id} is ready for campaigns.")
 
 
 @channel.command("list")
@@ -71,7 +71,7 @@ def list_(*, state: Path, sandbox: bool) -> None:
     with open_database(state, sandbox=sandbox) as database, database.read() as connection:
         channels = list_channels(connection)
     if not channels:
-        click.echo("No channels yet. Add one with: greenroom channel add CHANNEL_ID")
+        say("No channels yet. Add one with: greenroom channel add CHANNEL_ID")
         return
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for column in ("Channel", "At", "Media live", "Observed", "State"):
@@ -81,7 +81,7 @@ def list_(*, state: Path, sandbox: bool) -> None:
         if row.paused_at is not None:
             health = f"[red]paused since {moment(row.paused_at)}[/red]: {plain(row.paused_reason)}"
         life = span(row.media_life) if row.media_life else "[dim]as set for all[/dim]"
-        table.add_row(row.id, row.api_base_url, life, observed(row), health)
+        table.add_row(plain(row.id), plain(row.api_base_url), life, observed(row), health)
     console.print(table)
 
 
@@ -113,7 +113,7 @@ def set_(channel_id: str, *, media_life: str, state: Path, sandbox: bool) -> Non
     with open_database(state, sandbox=sandbox) as database, database.write() as connection:
         get_channel(connection, channel_id)
         set_media_life(connection, channel_id, life)
-    click.echo(f"Channel {channel_id}: media live {span(life) if life else 'as set for all channels'}.")
+    say(f"Channel {channel_id}: media live {span(life) if life else 'as set for all channels'}.")
 
 
 @channel.command("pause")
@@ -133,12 +133,10 @@ def pause(channel_id: str, *, reason: str, state: Path, sandbox: bool) -> None:
         was_running = pause_channel(connection, channel_id, reason=reason, now=datetime.now(UTC))
         row = get_channel(connection, channel_id)
     if was_running:
-        click.echo(
-            f"Channel {channel_id} is paused. Let it go on with: greenroom channel resume {channel_id}"
-        )
+        say(f"Channel {channel_id} is paused. Let it go on with: greenroom channel resume {channel_id}")
     else:
         since, why = moment(row.paused_at), plain(row.paused_reason)
-        console.print(f"Channel {channel_id} is paused already, since {since}: {why}", soft_wrap=True)
+        console.print(f"Channel {plain(channel_id)} is paused already, since {since}: {why}", soft_wrap=True)
 
 
 @channel.command("resume")
@@ -149,7 +147,7 @@ def resume(channel_id: str, *, state: Path, sandbox: bool) -> None:
     with open_database(state, sandbox=sandbox) as database, database.write() as connection:
         get_channel(connection, channel_id)
         resume_channel(connection, channel_id)
-    click.echo(f"Channel {channel_id} goes on.")
+    say(f"Channel {channel_id} goes on.")
 
 
 @channel.command("rotate")
@@ -167,15 +165,13 @@ def rotate() -> None:
     finally:
         database.close()
     if outcomes["rotated"]:
-        click.echo(f"{count(outcomes['rotated'], 'API key')} encrypted anew under the first secret key.")
+        say(f"{count(outcomes['rotated'], 'API key')} encrypted anew under the first secret key.")
     if outcomes["current"]:
-        click.echo(f"{count(outcomes['current'], 'API key')} under it already.")
+        say(f"{count(outcomes['current'], 'API key')} under it already.")
     if outcomes["unreadable"]:
-        click.echo(
-            f"{count(outcomes['unreadable'], 'API key')} unreadable; keep the old secret keys.", err=True
-        )
+        say(f"{count(outcomes['unreadable'], 'API key')} unreadable; keep the old secret keys.", err=True)
         raise click.exceptions.Exit(1)
-    click.echo("Leave only the first key in GREENROOM_SECRET_KEY, and restart all services.")
+    say("Leave only the first key in GREENROOM_SECRET_KEY, and restart all services.")
 
 
 def encrypt_anew(database: Database, vault: Vault) -> Counter[str]:
@@ -194,7 +190,7 @@ def _encrypt_one_anew(database: Database, vault: Vault, channel_id: str) -> str:
             try:
                 written = vault.encrypt(vault.decrypt(read))
             except SettingsError as error:
-                click.echo(f"Channel {channel_id}: {error}", err=True)
+                say(f"Channel {channel_id}: {error}", err=True)
                 return "unreadable"
             if replace_encrypted_key(connection, channel_id, read=read, written=written):
                 return "rotated"

@@ -18,6 +18,7 @@ from cli.mending import Mending, mend_all
 from cli.verdicts import MOST_LINES, mend, verdict_as_json
 from cli.words import console, count, remarks, size
 from greenroom.inspection.crew import judge_all
+from greenroom.text import printable
 from greenroom.verdict import Verdict
 
 Row = tuple[Path, Verdict]
@@ -96,8 +97,8 @@ def _show_mendings(rows: Sequence[Row], mendings: Sequence[Mending]) -> None:
     for file, mending in touched[:MOST_LINES]:
         steps = "\n".join(printable(step) for step in mending.steps)
         done = Text(steps, "cyan") if mending.path else Text(printable(mending.problem), "red")
-        copy = printable(str(mending.path)) if mending.path else "none"
-        table.add_row(Text(printable(str(file))), Text(copy), done)
+        copy = printable(mending.path) if mending.path else "none"
+        table.add_row(Text(printable(file)), Text(copy), done)
     console.print()
     console.print(_shared(table))
     if len(touched) > MOST_LINES:
@@ -175,7 +176,7 @@ def _table(rows: Iterable[Row]) -> Table:
     for file, verdict in rows:
         table.add_row(
             Text("✓", "green") if verdict.accepted else Text("✗", "red"),
-            Text(printable(str(file))),
+            Text(printable(file)),
             Text(printable(verdict.label)),
             size(verdict.size),
             _words(verdict),
@@ -198,8 +199,3 @@ def _words(verdict: Verdict) -> Text:
         return Text(printable(verdict.detail), "red")
     notices = [("\n" + printable(notice.detail), "yellow") for notice in verdict.notices]
     return Text.assemble(str(verdict.category), *notices)
-
-
-def printable(text: str) -> str:
-    """Text from outside as a terminal may have it: no control characters, and nothing that is no UTF-8."""
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

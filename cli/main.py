@@ -9,6 +9,7 @@ import click
 
 from greenroom import __version__
 from greenroom.errors import GreenroomError
+from greenroom.text import LONGEST_SENTENCE, printable_lines
 
 #: The exit code of a command that was ended by Ctrl-C, as shells have it: 128 and the signal's number.
 INTERRUPTED = 130
@@ -32,12 +33,21 @@ class Greenroom(click.Group):
             self.add_command(getattr(import_module(f"cli.{cmd_name}"), cmd_name))
         return super().get_command(ctx, cmd_name)
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the command line; what is wrong with it is told so that it cannot drive the terminal."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.ClickException as error:
+            raise _made_printable(error) from error.__cause__
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the subcommand."""
         try:
             return super().invoke(ctx)
         except GreenroomError as error:
-            raise Failure(str(error)) from error
+            raise _made_printable(Failure(str(error))) from error
+        except click.ClickException as error:
+            raise _made_printable(error) from error.__cause__
         except KeyboardInterrupt:
             # Not 1, which says that files were rejected.
             click.echo("Interrupted.", err=True)
@@ -48,6 +58,13 @@ class Failure(click.ClickException):
     """A sentence on standard error, and exit code 2."""
 
     exit_code = 2
+
+
+def _made_printable(error: click.ClickException) -> click.ClickException:
+    """The error, whose text may hold a name or an argument that others chose."""
+    # Typed as final; but each kind of click's errors has another constructor.
+    vars(error)["message"] = printable_lines(error.message, longest=LONGEST_SENTENCE)
+    return error
 
 
 @click.group(cls=Greenroom, context_settings={"help_option_names": ["-h", "--help"]})

@@ -9,7 +9,7 @@ import click
 from rich.table import Table
 
 from cli.stage import open_database, stage_options
-from cli.words import console, count, moment, plain
+from cli.words import console, count, moment, plain, say
 from models.channel import get_channel
 from models.media import MediaReport, list_media
 from models.uses import Report, mark_dead
@@ -31,15 +31,15 @@ def list_(*, channel: str | None, also_gone: bool, limit: int, state: Path, sand
     with open_database(state, sandbox=sandbox) as database, database.read() as connection:
         rows = list_media(connection, now=now, channel_id=channel, also_gone=also_gone, limit=limit)
     if not rows:
-        click.echo("No media yet.")
+        say("No media yet.")
         return
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for column in ("Media ID", "Channel", "File", "Uploaded", "Last used", "Expires", "State"):
         table.add_column(column, overflow="fold", no_wrap=column == "Media ID")
     for row in rows:
         table.add_row(
-            row.media_id,
-            row.channel_id,
+            plain(row.media_id),
+            plain(row.channel_id),
             plain(row.file_name),
             moment(row.uploaded_at),
             moment(row.last_used_at) or "never",
@@ -60,7 +60,7 @@ def mark_dead_(channel_id: str, *, media_ids: tuple[str, ...], state: Path, sand
         get_channel(connection, channel_id)
         reports = [Report(channel_id=channel_id, media_id=media_id, at=now) for media_id in media_ids]
         dead = mark_dead(connection, reports, now=now)
-    click.echo(f"{count(dead, 'media ID')} taken out of service.")
+    say(f"{count(dead, 'media ID')} taken out of service.")
 
 
 def _state(row: MediaReport, now: datetime) -> str:

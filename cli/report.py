@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
 
@@ -11,6 +12,7 @@ from rich.table import Table
 from cli.verdicts import MOST_LINES, json_line, mend
 from cli.words import day, plain, size
 from greenroom.sources import shown
+from greenroom.text import printable
 from models.progress import ItemReport, Stage
 
 COLUMNS = (
@@ -45,7 +47,9 @@ def accepted_table(items: Sequence[ItemReport], *, most: int = MOST_LINES) -> Ta
             label += f"\n[cyan]{plain(step)}[/cyan]"
         for notice in item.notices:
             label += f"\n[yellow]{plain(notice.detail)}[/yellow]"
-        table.add_row(plain(item.ref), label, size(item.size), item.media_id or "", day(item.expires_at))
+        table.add_row(
+            plain(item.ref), label, size(item.size), plain(item.media_id or ""), day(item.expires_at)
+        )
     return table
 
 
@@ -58,6 +62,21 @@ def rejected_table(items: Sequence[ItemReport], *, most: int = MOST_LINES) -> Ta
         detail = plain(item.detail or item.reason)
         table.add_row(plain(item.ref), f"[red]{detail}[/red]\n{mend(item.reason)}")
     return table
+
+
+_NUMBER = r"[+-]?[0-9]{1,30}"
+#: What a spreadsheet takes for the beginning of a formula, in the widths that East Asian ones take too.
+_FORMULA = "=+\\-@\uff1d\uff0b\uff0d\uff20"
+#: A cell, or what becomes one where another separator is expected than the comma, or a line feed ends a row.
+_RUN_AS_FORMULA = re.compile(rf"(^|[;\t\r\n])([ \"']*)(?=[{_FORMULA}])(?!{_NUMBER}(?:$|[;\t\r\n]))")
+
+
+def inert(cell: str) -> str:
+    """The cell as no spreadsheet runs it: an apostrophe before what would begin a formula.
+
+    Whole numbers with a sign, like telephone numbers, begin none. Source: OWASP, CSV Injection.
+    """
+    return _RUN_AS_FORMULA.sub(r"\1\2'", cell)
 
 
 def as_json(item: ItemReport) -> str:
@@ -86,22 +105,29 @@ def verdict(stage: Stage) -> str:
 
 
 def write_csv(items: Iterable[ItemReport], file: TextIO) -> int:
-    """Write the mapping from a scheduler's refs to media IDs; answers how many lines."""
+    """Write the mapping from a scheduler's refs to media IDs; answers how many lines.
+
+    No cell is one that a spreadsheet would run, and to a terminal nothing is written that could drive it.
+    """
     writer = csv.DictWriter(file, COLUMNS)
     writer.writeheader()
+    on_terminal = file.isatty()
     lines = 0
     for item in items:
-        writer.writerow({column: _cell(item, column) for column in COLUMNS})
+        cells = {column: inert(_cell(item, column)) for column in COLUMNS}
+        writer.writerow({column: printable(cell) for column, cell in cells.items()} if on_terminal else cells)
         lines += 1
     return lines
 
 
-def _cell(item: ItemReport, column: str) -> Any:
+def _cell(item: ItemReport, column: str) -> str:
     if column == "verdict":
         return verdict(item.stage) if item.stage is not Stage.FAILED else "failed"
-    value = getattr(item, column)
+    value: Any = getattr(item, column)
     if column == "source":
         return shown(value)
     if column == "mended":
         return " ".join(value)
-    return value.isoformat() if hasattr(value, "isoformat") else value
+    if value is None:
+        return ""
+    return str(value.isoformat() if hasattr(value, "isoformat") else value)

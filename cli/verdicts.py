@@ -52,10 +52,10 @@ def verdict_as_json(path: Path, judged: Verdict, mending: Mending | None = None)
 
 
 def json_line(values: dict[str, Any]) -> str:
-    """JSON in letters that people can read, unless a name is not Unicode: that is spelt out in ASCII."""
+    """JSON in letters that people can read; what has no shape of its own is spelt out, as JSON spells it."""
     line = json.dumps(values, ensure_ascii=False)
-    try:
-        line.encode()
-    except UnicodeEncodeError:
-        return json.dumps(values)
-    return line
+    return line if line.isprintable() else "".join(map(_escaped, line))
+
+
+def _escaped(letter: str) -> str:
+    return letter if letter.isprintable() else json.dumps(letter)[1:-1]

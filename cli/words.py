@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from datetime import datetime, timedelta
 
+import click
 from rich.console import Console
 from rich.markup import escape
 
 from greenroom.errors import Misuse
 from greenroom.rules import KIB, MIB
+from greenroom.text import printable, printable_lines
 
 console = Console(highlight=False)
 #: Progress and remarks: never mixed into what a program reads from standard output.
@@ -22,15 +23,12 @@ def plain(text: object) -> str:
 
     Neither markup nor control characters of it count: a name must not colour, move or crash the terminal.
     """
-    return escape("".join(letter if _shows(letter) else _spelt(letter) for letter in str(text)))
+    return escape(printable(text))
 
 
-def _shows(letter: str) -> bool:
-    return letter.isprintable() or unicodedata.category(letter) == "Zs"
-
-
-def _spelt(letter: str) -> str:
-    return letter.encode("unicode_escape").decode("ascii")
+def say(text: str, *, err: bool = False) -> None:
+    """Print a sentence without markup; whatever is in it cannot drive the terminal."""
+    click.echo(printable_lines(text), err=err)
 
 
 def size(count: int | None) -> str:

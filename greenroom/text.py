@@ -8,6 +8,7 @@ takes a lone surrogate, which is how Python reads a file name that is not UTF-8.
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Final
 
 #: Stands for what cannot be kept, so that one sees that there was something.
@@ -16,6 +17,10 @@ REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
 LONGEST_SENTENCE: Final = 2_000
 #: Characters of a line that a log or a monitor shows.
 LONGEST_LINE: Final = 200
+#: Characters that are printed of one text; names of files have up to some thousand.
+LONGEST_PRINTED: Final = 500
+#: Lines that are printed of one text: the longest traceback, and no novel.
+MOST_PRINTED_LINES: Final = 200
 
 _NUL: Final = "\0"
 _UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
@@ -55,3 +60,36 @@ def one_line(text: str, *, longest: int = LONGEST_LINE) -> str:
     shown = "".join(letter if letter.isprintable() else REPLACEMENT for letter in " ".join(words))
     cut = len(text) > 4 * longest or len(shown) > longest
     return shown[: longest - 1] + _ELLIPSIS if cut else shown
+
+
+def printable(text: object, *, longest: int = LONGEST_PRINTED) -> str:
+    r"""The text as a terminal may have it: in one line, and nothing in it moves, colours or turns round.
+
+    What has no shape of its own (control characters, marks of direction, lone surrogates) is spelt out, like
+    ``\x1b``, so that two names stay two. Of one that is too long, the middle is left out.
+    """
+    line = str(text)
+    if len(line) > longest:
+        half = (longest - 1) // 2
+        line = line[:half] + _ELLIPSIS + line[-half:]
+    return line if line.isprintable() else "".join(map(_spelt, line))
+
+
+def printable_lines(text: object, *, indent: str = "", longest: int = LONGEST_PRINTED) -> str:
+    """The same for a text of several lines; all but the first of them are indented.
+
+    With an indent, no line of the text can be taken for a beginning: a name with a line feed forges no record
+    of a log.
+    """
+    lines = str(text).split("\n")
+    if len(lines) > MOST_PRINTED_LINES:
+        half = MOST_PRINTED_LINES // 2
+        lines = [*lines[:half], _ELLIPSIS, *lines[-half:]]
+    return f"\n{indent}".join(printable(line, longest=longest) for line in lines)
+
+
+def _spelt(letter: str) -> str:
+    # Other spaces than the usual one are no danger, though Python does not call them printable.
+    if letter.isprintable() or unicodedata.category(letter) == "Zs":
+        return letter
+    return letter.encode("unicode_escape").decode("ascii")

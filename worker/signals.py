@@ -10,6 +10,7 @@ from typing import Any
 
 from celery.signals import (
     after_setup_logger,
+    after_setup_task_logger,
     celeryd_after_setup,
     worker_process_shutdown,
     worker_shutdown,
@@ -17,6 +18,7 @@ from celery.signals import (
 )
 
 from tasks.context import close_context, stop_soon
+from worker.log_lines import make_printable
 
 #: Objects more than before, from which Python looks for cycles among the new ones; and times that it does so
 #: before it looks among older ones. Python's own numbers cost 4 % of what a worker computes: a batch of files
@@ -71,6 +73,13 @@ def quiet_libraries(**_: Any) -> None:
     """Keep libraries from logging addresses at DEBUG: a download's query is what authorises it."""
     for name in ("urllib3", "requests"):
         logging.getLogger(name).setLevel(logging.INFO)
+
+
+@after_setup_logger.connect
+@after_setup_task_logger.connect
+def print_nothing_of_others(*, logger: logging.Logger, **_: Any) -> None:
+    """Let nothing that others wrote forge a record or drive the terminal that shows it."""
+    make_printable(logger)
 
 
 @worker_process_shutdown.connect

@@ -1,0 +1,256 @@
+"""What others wrote cannot drive a terminal, forge a record of a log, or be run by a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import logging
+import shutil
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from pydantic import SecretStr
+from sqlalchemy import insert
+
+from cli import main
+from cli.report import accepted_table, as_json, inert, write_csv
+from cli.words import console
+from greenroom.text import LONGEST_PRINTED, printable, printable_lines
+from models import Asset, Campaign, Database, Item, Media
+from models.channel import Channel
+from models.progress import campaign_items
+from tests.conftest import NOON
+from worker.log_lines import make_printable
+
+#: Each would drive, colour, crash or mislead a terminal, or fill it.
+HOSTILE = (
+    "\x1b]0;owned\x07\x1b[2J",
+    "\x9b31mred",
+    "one\r\ntwo\n2026-11-29 ERROR forged",
+    "\u202etxt.exe\u2066\u200f",
+    "[red]tag[/red] [/] [link=http://evil]x[/link]",
+    "trailing\\",
+    "\x7f\x08\x08\x08",
+    "line\u2028sep\u2029\x85",
+    "\U000e0041tag",
+    "=cmd|' /C calc'!A0",
+    "x" * 4_096,
+)
+
+
+def is_harmless(text: str) -> bool:
+    """Whether it may be printed."""
+    return all(line.isprintable() for line in text.split("\n"))
+
+
+@pytest.fixture
+def state(tmp_path: Path, migrated_sqlite: Path) -> Iterator[Path]:
+    """An embedded installation whose tables are full of what others wrote."""
+    folder = tmp_path / "state"
+    (folder / "live").mkdir(parents=True)
+    shutil.copy(migrated_sqlite, folder / "live" / "greenroom.db")
+    database = Database(SecretStr(f"sqlite:///{folder}/live/greenroom.db"))
+    with database.write() as connection:
+        for number, text in enumerate(HOSTILE):
+            fill(connection, number, text)
+    yield folder
+    database.close()
+
+
+def fill(connection: object, number: int, text: str) -> None:
+    """A paused channel, a campaign, and two items of it, one accepted and one rejected; named by the text."""
+    name, until = text[:60] + str(number), NOON + timedelta(days=3_000)
+    run = connection.execute  # type: ignore[attr-defined]  # short
+    run(
+        insert(Channel).values(
+            id=name, api_base_url=text[:200], api_key="k", created_at=NOON, paused_at=NOON, paused_reason=text
+        )
+    )
+    run(insert(Campaign).values(id=name, channel_id=name, send_at=NOON, keep_until=until, created_at=NOON))
+    asset = {"channel_id": name, "category": "image", "mime_type": "image/jpeg", "size": 1, "due_at": NOON}
+    asset_id = run(
+        insert(Asset).values(
+            **asset, sha256="a" * 64, file_name=text[:255], source=text, state="ready", detail=text
+        )
+    ).inserted_primary_key[0]
+    run(
+        insert(Media).values(
+            media_id=text[:100] + str(number),
+            channel_id=name,
+            asset_id=asset_id,
+            sha256="a" * 64,
+            mime_type="image/jpeg",
+            uploaded_at=NOON,
+            expires_at=until,
+        )
+    )
+    item = {
+        "campaign_id": name,
+        "source": text,
+        "due_at": NOON,
+        "label": text,
+        "detail": text,
+        "mended": json.dumps([text]),
+        "notices": json.dumps([{"code": "x", "detail": text}]),
+    }
+    run(insert(Item).values(**item, ref=text[:250] + "1", state="accepted", asset_id=asset_id))
+    run(insert(Item).values(**item, ref=text[:250] + "2", state="rejected", reason="broken"))
+    # One whose upload has to wait.
+    waits = run(
+        insert(Asset).values(
+            **asset,
+            sha256="b" * 64,
+            file_name="x",
+            source="/x",
+            state="waiting",
+            attempts=3,
+            detail=text,
+            not_before=NOON + timedelta(days=2_000),
+        )
+    ).inserted_primary_key[0]
+    run(insert(Item).values(**item, ref=text[:250] + "3", state="accepted", asset_id=waits))
+
+
+def greenroom(state: Path, *words: str) -> Result:
+    """Run the command in this process."""
+    return CliRunner(env={"COLUMNS": "120"}).invoke(main, [*words, "--state", str(state)])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("campaign", "status"), ("channel", "list"), ("media", "list", "--all"), ("campaign", "status", "one")],
+)
+def test_tables_of_hostile_rows(state: Path, words: tuple[str, ...]) -> None:
+    """Nothing crashes, and all is shown in letters."""
+    for number, text in enumerate(HOSTILE):
+        name = text[:60] + str(number)
+        result = greenroom(state, *(name if word == "one" else word for word in words))
+        assert result.exit_code == 0, result.output
+        assert is_harmless(result.output)
+        if "one" not in words:
+            break
+        if text.startswith("[red]"):
+            assert "[red]tag[/red]" in result.output.replace("\n", "")
+
+
+def test_rows_as_tables_and_as_json(state: Path) -> None:
+    """What `run` prints; the JSON reads back as it was."""
+    database = Database(SecretStr(f"sqlite:///{state}/live/greenroom.db"))
+    for number, text in enumerate(HOSTILE):
+        with database.read() as connection:
+            items = list(campaign_items(connection, text[:60] + str(number), now=NOON))
+        with console.capture() as shown:
+            console.print(accepted_table(items))
+        assert is_harmless(shown.get())
+        lines = [as_json(item) for item in items]
+        assert all(map(is_harmless, lines))
+        assert {json.loads(line)["path"] for line in lines} == {text}
+        assert text[:1_000] in {json.loads(line)["detail"][:1_000] for line in lines}
+    database.close()
+
+
+class Terminal(io.StringIO):
+    """Standard output, where a person looks at it."""
+
+    def isatty(self) -> bool:
+        """Whether it is one."""
+        return True
+
+
+def test_the_mapping(state: Path) -> None:
+    """To a file as it is but for formulas; to a terminal in letters."""
+    database = Database(SecretStr(f"sqlite:///{state}/live/greenroom.db"))
+    for number, text in enumerate(HOSTILE):
+        with database.read() as connection:
+            items = list(campaign_items(connection, text[:60] + str(number), now=NOON))
+        file, terminal = io.StringIO(newline=""), Terminal(newline="")
+        write_csv(items, file)
+        write_csv(items, terminal)
+        assert is_harmless(terminal.getvalue().replace("\r\n", "\n"))
+        rows = list(csv.DictReader(io.StringIO(file.getvalue(), newline="")))
+        assert [row["ref"] for row in rows] == [inert(item.ref) for item in items]
+        assert all(cell[:1] not in tuple("=+-@") for row in rows for cell in row.values() if cell)
+    database.close()
+
+
+@pytest.mark.parametrize(
+    ("cell", "written"),
+    [
+        ("hero", "hero"),
+        ("2026-11-29", "2026-11-29"),
+        ("+4915112345678", "+4915112345678"),
+        ("-5", "-5"),
+        ("=1+1", "'=1+1"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("+4915+1", "'+4915+1"),
+        ("-cmd", "'-cmd"),
+        ("\uff1d1+1", "'\uff1d1+1"),
+        ("\t=1+1", "\t'=1+1"),
+        ("\r=1+1", "\r'=1+1"),
+        (' "=1+1', " \"'=1+1"),
+        # Where a spreadsheet expects semicolons, or takes a quote that is not at the start for a letter.
+        ("a;=1+1", "a;'=1+1"),
+        ('a";"=1+1', 'a";"\'=1+1'),
+        ("a\n@x", "a\n'@x"),
+        ("a=1", "a=1"),
+    ],
+)
+def test_no_cell_is_a_formula(cell: str, written: str) -> None:
+    """An apostrophe makes it a text; telephone numbers stay numbers."""
+    assert inert(cell) == written
+
+
+@pytest.mark.parametrize("word", HOSTILE[:9])
+@pytest.mark.parametrize(
+    "words", [["{}"], ["--{}"], ["check", "/no/{}"], ["check", "--{}"], ["campaign", "{}"]]
+)
+def test_errors_about_the_command_line(word: str, words: list[str]) -> None:
+    """A shell puts names of files into it."""
+    result = CliRunner().invoke(main, [each.format(word) for each in words])
+    assert result.exit_code == 2
+    assert is_harmless(result.output)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_errors_of_our_own(state: Path, text: str) -> None:
+    """A campaign that is not there is named in letters."""
+    result = greenroom(state, "campaign", "cancel", "no" + text)
+    assert result.exit_code == 2
+    assert is_harmless(result.output)
+
+
+def test_what_is_printed_of_one_text() -> None:
+    """Letters of any script and any space stay; the rest is spelt out; the middle of a long one is cut."""
+    assert printable("Grüße 你好\u3000🎉") == "Grüße 你好\u3000🎉"
+    assert printable("a\x07b\udce9\u202e") == "a\\x07b\\udce9\\u202e"
+    assert len(printable("x" * 4_096)) <= LONGEST_PRINTED
+    assert printable("a" * 4_000 + "b").endswith("b")
+    assert printable_lines("a\nb\x1b", indent="  ") == "a\n  b\\x1b"
+    assert printable_lines("a\n" * 100_000).count("\n") <= 200
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_log_record_stays_one(text: str) -> None:
+    """Whatever is in a message or in the text of an error: what begins at the margin is a record."""
+    written = io.StringIO()
+    logger = logging.getLogger(f"tests.printing.{HOSTILE.index(text)}")
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    for handler in (logging.StreamHandler(written), logging.StreamHandler(written)):
+        handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+        logger.addHandler(handler)
+    make_printable(logger)
+    logger.warning("%s cannot be judged", text)
+    logger.info("100 %")
+    try:
+        int(text + "?")
+    except ValueError:
+        logger.exception("A fault of Greenroom's own.")
+    records = [line for line in written.getvalue().split("\n") if line and not line.startswith("  ")]
+    assert is_harmless(written.getvalue())
+    assert len(records) == 6
+    assert all(record.startswith(("WARNING: ", "INFO: ", "ERROR: ")) for record in records)
