@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 BENCH := .venv-bench
 BENCH_READY := $(BENCH)/.ready
 
-.PHONY: help setup demo demo-stay test lint mutants bench bench-quick bench-allowance bench-backlog bench-numbers bench-plans bench-scale bench-soak lock pin-images clean
+.PHONY: help setup demo demo-stay test lint mutants fuzz hostile bench bench-quick bench-allowance bench-backlog bench-numbers bench-plans bench-scale bench-soak lock pin-images clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,15 @@ lint: $(READY) ## Check style, types and layers (the tests do so too)
 mutants: $(READY) ## Change the lifecycle's rules in a thousand ways, and see that a test notices (a quarter of an hour)
 	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/mutants.txt
 	@$(BIN)/mutmut run && $(BIN)/mutmut results
+
+INPUTS := 100000
+SEED := 1
+
+fuzz: $(READY) ## Spoil files, manifests, messages and answers in 100,000 ways (INPUTS=n SEED=n; some minutes)
+	@$(BIN)/python -m tests.fuzz --inputs $(INPUTS) --seed $(SEED)
+
+hostile: $(READY) ## Show what becomes of each hostile file, manifest, message and answer (a minute)
+	@$(BIN)/python -m tests.hostile
 
 bench: $(BENCH_READY) ## Compare with what people use instead, and with the limits (a quarter of an hour)
 	@$(BENCH)/bin/python -m benchmarks.suite
