@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import argparse
 import random
+import signal
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import NoReturn
 
 from benchmarks.chaos import faults
 from benchmarks.chaos.campaign import File, make_files
@@ -84,6 +86,8 @@ def one(stack: Stack, fault: Fault, files: Files, seed: int) -> Row:
 def main() -> int:
     """Run what was asked for; returns 1 where something did not hold."""
     given = _parser().parse_args()
+    # Whoever ends us shall find nothing of the stacks left.
+    signal.signal(signal.SIGTERM, _asked_to_end)
     chosen = [
         (stack, each)
         for each in FAULTS
@@ -111,6 +115,10 @@ def main() -> int:
     if not given.only and given.stack is None:
         RESULTS.write_text(page(rows, seed=given.seed, command=COMMAND), encoding="utf-8")
     return 1 if any(row.problems for row in rows) else 0
+
+
+def _asked_to_end(*_: object) -> NoReturn:
+    raise SystemExit(1)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -32,6 +32,9 @@ from tasks.sender import Sender
 
 CONTROLS, NAME = Path(os.environ.get("CHAOS_CONTROLS", ".")), os.environ.get("CHAOS_NAME", "")
 
+#: The points that are set in this process.
+SET: list[str] = []
+
 
 def arrive(point: str) -> None:
     """Die here, if that is wanted; one process alone does."""
@@ -50,6 +53,7 @@ def consume(name: str) -> bool:
 
 def before(owner: Any, name: str, point: str) -> None:
     """Make the beginning of a function a point."""
+    SET.append(point)
     inner = getattr(owner, name)
 
     @functools.wraps(inner)
@@ -62,6 +66,7 @@ def before(owner: Any, name: str, point: str) -> None:
 
 def after(owner: Any, name: str, point: str, when: Callable[..., bool] = lambda *_, **__: True) -> None:
     """Make the end of a function a point, where its arguments fulfil a condition."""
+    SET.append(point)
     inner = getattr(owner, name)
 
     @functools.wraps(inner)

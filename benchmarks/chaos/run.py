@@ -19,8 +19,10 @@ from greenroom.limiter import DEFAULT_PACE_PER_SECOND
 
 #: The most that recovering may take, in seconds, once the fault is over.
 RECOVERY_SECONDS = LEASE_SECONDS + 10.0
-#: Seconds beyond that after which what is not ready is given up as lost.
-PATIENCE_SECONDS = 40.0
+#: Seconds after which what is not ready is given up as lost.
+PATIENCE_SECONDS = RECOVERY_SECONDS + 40.0
+#: Seconds within which nothing is under way any more, once all is ready.
+SETTLE_SECONDS = 40.0
 #: Seconds between two looks at how far a campaign is.
 LOOK_EVERY = 0.25
 #: Seconds after which what was on its way when a fault began has arrived.
@@ -112,6 +114,7 @@ class Run:
         chance: seeded; what is left to chance is decided by it.
         files: on disk, the same for each channel.
         address: where the files are served, for a fault that has them fetched.
+        patience: seconds after which what is not ready is given up, beyond those that the pace asks for.
         second_waves: what is handed over when the fault begins.
         in_flight: media IDs that the provider had given, and the database did not have, when something broke.
         forgiven: campaigns that are not to be ready: they were cancelled.
@@ -123,6 +126,7 @@ class Run:
     files: Sequence[File]
     address: str = ""
     channels: list[Channel] = field(default_factory=list)
+    patience: float = PATIENCE_SECONDS
     second_waves: list[Wave] = field(default_factory=list)
     in_flight: set[str] = field(default_factory=set)
     forgiven: set[str] = field(default_factory=set)
@@ -131,7 +135,7 @@ class Run:
     def __post_init__(self) -> None:
         self.sandbox = Sandbox(f"http://127.0.0.1:{self.stack.provider.port}")
         for number in range(CHANNELS):
-            channel_id = f"{self.fault.slug[:40]}-{number}"
+            channel_id = f"{self.fault.slug[:60]}-{number}"
             self.channels.append(Channel(id=channel_id, keys=[f"key-of-{channel_id}"]))
         self.first, self.second, self.third = (Scheduler(stack=self.stack) for _ in range(3))
         split = self.fault.first
@@ -176,6 +180,11 @@ class Run:
         path = self.stack.controls / name
         path.write_text(content)
         return path
+
+    def forget_one(self) -> None:
+        """Have a worker leave out one media ID of those that it writes down."""
+        control = self.control("forget")
+        until(lambda: not control.exists(), "a media ID is left out")
 
     def uploads(self) -> int:
         """So far, as the provider counts them."""
@@ -227,7 +236,7 @@ class Run:
     def _recover(self, healed_at: float) -> float:
         """Seconds from the end of the fault until all is ready, without those that the pace asks for."""
         least = self._least_seconds()
-        give_up_at = healed_at + least + RECOVERY_SECONDS + PATIENCE_SECONDS
+        give_up_at = healed_at + least + self.patience
         for scheduler in (self.first, self.second, self.third):
             if not scheduler.wait(max(0.0, give_up_at - time.monotonic())):
                 self.problems.append("a scheduler was not answered any more")
@@ -256,7 +265,7 @@ class Run:
     def _settle(self) -> None:
         """Wait until nothing is under way any more: what comes late must be counted, too."""
         quiet_since, last = time.monotonic(), -1
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + SETTLE_SECONDS
         while time.monotonic() < deadline:
             arrivals = self.sandbox.sum(self.channels, "arrivals")
             if arrivals != last or known(self.stack.database, self.channels).with_workers:
