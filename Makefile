@@ -84,6 +84,9 @@ bench-soak: $(READY) ## Upload a million files, and watch the memory of each kin
 bench-scale: $(READY) ## Work out, and simulate, what 40, 1,000 and 10,000 numbers need (a minute)
 	@$(BIN)/python -m benchmarks.scale
 
+chaos: $(READY) ## Break the real stack in every way, and count what is lost (under half an hour; as root, all of it)
+	@$(BIN)/python -m benchmarks.chaos
+
 lock: $(READY) ## Pin the newest versions that pyproject.toml allows
 	@$(BIN)/uv pip compile pyproject.toml --extra app --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header --upgrade --quiet --output-file requirements/runtime.txt

@@ -67,7 +67,7 @@ def run_all(
                 while left:
                     row = one(stack, left.pop(0), files, seed)
                     tell(row)
-                    if row.problems:
+                    if row.unsettling:
                         break
 
 

@@ -101,6 +101,11 @@ class Row:
     problems: tuple[str, ...]
 
     @property
+    def unsettling(self) -> bool:
+        """Whether its stack may not be what it was: something else than the pace did not hold."""
+        return any("throttled" not in problem for problem in self.problems)
+
+    @property
     def lost(self) -> int:
         """Files that were accepted and are not ready under an ID of their own."""
         return self.accepted - self.counted.ready

@@ -296,5 +296,5 @@ class Provider(Service):
     def start(self) -> None:
         """Start it, and let it have the processor first: what it sees late, it sees too close together."""
         super().start()
-        with suppress(PermissionError):
-            os.setpriority(os.PRIO_PROCESS, self.pid, -10)
+        with suppress(OSError):  # root may
+            os.sched_setscheduler(self.pid, os.SCHED_RR, os.sched_param(1))
