@@ -230,8 +230,9 @@ class Run:
     def _break(self) -> None:
         try:
             self.fault.do(self)
-        except (Problem, TimeoutError) as error:
-            self.problems.append(str(error))
+        except Exception as error:  # noqa: BLE001 - whatever it is stands in the table
+            named = "" if isinstance(error, Problem | TimeoutError) else f"{type(error).__name__}: "
+            self.problems.append(named + " ".join(str(error).split())[:200])
         finally:
             self.sandbox.faults({"clear": True})
             if self.stack.controls.is_dir():

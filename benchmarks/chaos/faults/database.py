@@ -101,20 +101,26 @@ def fill_disk(run: Run) -> None:
         with small_disk(run.stack.folder / "disk", SMALL_DISK) as disk:
             give_to_postgres(disk.folder)
             postgres.sql(f"CREATE TABLESPACE small LOCATION '{disk.folder}'")
-            _move(postgres, "pg_default", "small")
+            _move(postgres, "small")
             with run.hit():
                 disk.fill()
             time.sleep(FULL_SECONDS)
             disk.empty()
-            _move(postgres, "small", "pg_default")
+            _move(postgres, "pg_default")
             postgres.sql("DROP TABLESPACE small")
     except NoDisk as error:
         raise Problem(str(error)) from error
 
 
-def _move(postgres: Postgres, source: str, target: str) -> None:
-    for what in ("TABLE", "INDEX"):
-        postgres.sql(f"ALTER {what} ALL IN TABLESPACE {source} SET TABLESPACE {target}")
+def _move(postgres: Postgres, target: str) -> None:
+    """Tables and indexes one by one, so that nobody waits for more than one of them."""
+    kinds = {"r": "TABLE", "i": "INDEX"}
+    names = postgres.sql(
+        "SELECT relname, relkind::text FROM pg_class"
+        " WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'i')"
+    )
+    for name, kind in names:
+        postgres.sql(f"ALTER {kinds[kind]} {name} SET TABLESPACE {target}")
 
 
 def locked(table: str) -> None:
