@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 BENCH := .venv-bench
 BENCH_READY := $(BENCH)/.ready
 
-.PHONY: help setup demo demo-stay test lint mutants fuzz hostile bench bench-quick bench-allowance bench-backlog bench-numbers bench-plans bench-scale bench-soak lock pin-images clean
+.PHONY: help setup demo demo-stay test lint mutants fuzz hostile bench bench-quick bench-allowance bench-backlog bench-numbers bench-plans bench-scale bench-soak chaos lock pin-images clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
