@@ -19,10 +19,6 @@ FIRST, SECOND = 30, 15
 SEED = 15
 #: On one stack, in this order; xdist gives all of them to one process.
 TELLING = ("worker: kill -9 after answer", "database: sessions ended, five times")
-    "worker: kill -9 after answer",
-    "broker: kill -9, three times",
-    "database: sessions ended, five times",
-)
 
 pytestmark = [pytest.mark.xdist_group("chaos"), pytest.mark.timeout(300)]
 
