@@ -335,11 +335,22 @@ def _under_upload(row: Any) -> AssetUnderUpload:
 
 
 def renew_assets(connection: Connection, claims: Sequence[Claim], *, until: datetime) -> list[Claim]:
-    """Keep the claims of a living worker from lapsing; answers those that it has lost all the same."""
-    tokens = _lock(connection, {claim.id for claim in claims})
+    """Keep the claims of a living worker from lapsing; answers those that it has lost all the same.
+
+    Rows that somebody has locked are left for the next time, and are no loss yet: most often it is their own
+    worker that writes down what came of them, and nobody puts back what is locked.
+    """
+    statement = (
+        select(Asset.id, Asset.token)
+        .where(among(connection, Asset.id, {claim.id for claim in claims}))
+        .with_for_update(skip_locked=True)
+    )
+    tokens: dict[int, int] = dict(connection.execute(statement).all())
     held = [claim.id for claim in claims if tokens.get(claim.id) == claim.token]
-    connection.execute(update(Asset).where(among(connection, Asset.id, held)).values(lease_until=until))
-    return [claim for claim in claims if tokens.get(claim.id) != claim.token]
+    connection.execute(
+        update(Asset).where(among(connection, Asset.id, held), _IS_WITH_A_WORKER).values(lease_until=until)
+    )
+    return [claim for claim in claims if tokens.get(claim.id, claim.token) != claim.token]
 
 
 #: What a claim leaves behind when it ends.

@@ -16,6 +16,11 @@ from greenroom.errors import SettingsError, TransientError
 
 #: Seconds that a writer waits for another one on SQLite, where there is one at a time.
 SQLITE_BUSY_SECONDS = 30.0
+#: Seconds that a renewal of claims, or a sweep of those that lapsed, waits for a lock or a connection. What
+#: was not renewed is tried again at once, and must not stand behind what waits for the same lock.
+BRIEF_SECONDS = 2.0
+#: Connections for those, which all of a process share.
+BRIEF_CONNECTIONS = 2
 #: What PostgreSQL answers to whoever wants to write where nobody can (SQLSTATE).
 READ_ONLY = "25006"
 
@@ -43,6 +48,8 @@ class Database:
                 "GREENROOM_DATABASE_URL is no database's address. In a password, write @ as %40 and / as %2F."
             ) from None
         self.engine = _engine(parsed)
+        # Connections are made when they are needed first.
+        self._brief = _engine(parsed, brief=True)
 
     @property
     def dialect(self) -> str:
@@ -57,6 +64,19 @@ class Database:
             DatabaseUnavailable: the database is away; nothing of the block is kept.
         """
         with _failures_as_ours(), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def write_briefly(self) -> Iterator[Connection]:
+        """A transaction like those of :meth:`write` that waits for nobody for long.
+
+        It has connections of its own: where all others wait for a table that somebody has locked, claims are
+        renewed all the same.
+
+        Raises:
+            DatabaseUnavailable: as :meth:`write`, or a lock was not had within :data:`BRIEF_SECONDS`.
+        """
+        with _failures_as_ours(), self._brief.begin() as connection:
             yield connection
 
     @contextmanager
@@ -76,6 +96,7 @@ class Database:
     def close(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()
+        self._brief.dispose()
 
 
 @contextmanager
@@ -99,11 +120,12 @@ def _give_up_replicas(context: ExceptionContext) -> None:
         context.is_disconnect = True
 
 
-def _engine(url: URL) -> Engine:
+def _engine(url: URL, *, brief: bool = False) -> Engine:
     if url.drivername == "postgresql":
         url = url.set(drivername="postgresql+psycopg")
     if url.get_backend_name() == "sqlite":
-        engine = create_engine(url, connect_args={"timeout": SQLITE_BUSY_SECONDS}, hide_parameters=True)
+        patience = BRIEF_SECONDS if brief else SQLITE_BUSY_SECONDS
+        engine = create_engine(url, connect_args={"timeout": patience}, hide_parameters=True)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
@@ -112,8 +134,9 @@ def _engine(url: URL) -> Engine:
         pool_pre_ping=True,
         # What is beyond the pool is closed after its transaction, and opening one costs as much as fifty
         # transactions; a process opens no more than it uses at the same time.
-        pool_size=15,
+        pool_size=BRIEF_CONNECTIONS if brief else 15,
         max_overflow=0,
+        pool_timeout=BRIEF_SECONDS if brief else 30,
         # The connection that was used last has its statements prepared.
         pool_use_lifo=True,
         # Claims skip rows that are locked, and read what was committed until then.
@@ -121,6 +144,8 @@ def _engine(url: URL) -> Engine:
         hide_parameters=True,
     )
     event.listen(engine, "connect", _prepare_postgresql)
+    if brief:
+        event.listen(engine, "connect", _wait_briefly)
     event.listen(engine, "handle_error", _give_up_replicas)
     return engine
 
@@ -134,6 +159,13 @@ def _prepare_postgresql(connection: Any, _record: Any) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config('TimeZone', 'UTC', false), set_config('DateStyle', 'ISO', false)")
     # Else the first rollback would undo it.
+    connection.commit()
+
+
+def _wait_briefly(connection: Any, _record: Any) -> None:
+    """Give up on locks soon."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT set_config('lock_timeout', '{BRIEF_SECONDS * 1000:.0f}ms', false)")
     connection.commit()
 
 

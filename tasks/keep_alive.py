@@ -1,4 +1,4 @@
-"""Keep the claims of a task from lapsing while it works, however long one file takes."""
+"""Keep the claims of a task from lapsing while it works, however long one file takes, or a lock is held."""
 
 from __future__ import annotations
 
@@ -17,38 +17,61 @@ from tasks.context import Context
 
 logger = logging.getLogger(__name__)
 
+#: Seconds after which a renewal that failed is tried again: the claims may lapse meanwhile.
+TRY_AGAIN_SECONDS = 1.0
+
 
 class Renew(Protocol):
     """How the claims on a table's rows are renewed."""
 
-    def __call__(self, connection: Connection, claims: Sequence[Claim], *, until: datetime) -> object:
-        """Renew them; those that were lost are left alone."""
+    def __call__(
+        self, connection: Connection, claims: Sequence[Claim], *, until: datetime
+    ) -> Sequence[Claim]:
+        """Renew them; answers those that were lost, as far as that can be seen."""
         ...
+
+
+def _forget(_lost: Sequence[Claim]) -> None:
+    """What was lost is found out when it is to be written."""
 
 
 @contextmanager
 def kept_alive(
-    context: Context, claims: Callable[[], Sequence[Claim]], renew: Renew, *, every: float | None = None
+    context: Context,
+    claims: Callable[[], Sequence[Claim]],
+    renew: Renew,
+    *,
+    lost: Callable[[Sequence[Claim]], object] = _forget,
+    every: float | None = None,
 ) -> Iterator[None]:
     """Renew claims in the background for as long as the block runs.
 
+    In a thread and on a connection of its own: what the block itself waits for, a table that is locked above
+    all, must not cost it its claims.
+
     Args:
         context: the world.
-        claims: answers those that are still to be worked on.
+        claims: answers those that are still to be worked on, or to be written down.
         renew: renews them.
+        lost: is told which of them are somebody else's by now.
         every: seconds between two renewals; a third of the lease, if it is not given.
     """
     done = threading.Event()
     pause = every or context.settings.lease_seconds / 3
 
     def beat() -> None:
-        while not done.wait(pause):
+        wait = pause
+        while not done.wait(wait):
+            wait = pause
             try:
-                with context.database.write() as connection:
-                    renew(connection, claims(), until=context.clock.now() + context.settings.lease)
+                with context.database.write_briefly() as connection:
+                    gone = renew(connection, claims(), until=context.clock.now() + context.settings.lease)
             except DatabaseUnavailable as error:
-                # The claims may lapse then, and the files are looked at again: nothing is lost.
+                # Where they lapse for all that, the files are looked at again: nothing is lost.
                 logger.warning("Claims could not be renewed: %s", error)
+                wait = min(pause, TRY_AGAIN_SECONDS)
+            else:
+                lost(gone)
 
     thread = threading.Thread(target=beat, name="keep-alive", daemon=True)
     thread.start()

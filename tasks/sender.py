@@ -153,10 +153,11 @@ class Sender:
 
     @property
     def claims(self) -> list[Claim]:
-        """Of all files that have no outcome yet."""
+        """Of all files whose outcome has not been collected."""
         with self._lock:
             waiting = [job.asset for queue in self._waiting.values() for job in queue]
-            return [asset.claim for asset in (*waiting, *self._under_way.values())]
+            ended = [outcome.asset for outcome in self._outcomes]
+            return [asset.claim for asset in (*waiting, *self._under_way.values(), *ended)]
 
     def forget(self, claims: Iterable[Claim]) -> None:
         """Do not send these any more: somebody else has their claims."""

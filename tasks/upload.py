@@ -35,6 +35,7 @@ from models.claim import Claim
 from models.database import DatabaseUnavailable
 from models.need import needed_now
 from tasks.context import Context, Message, announce
+from tasks.keep_alive import kept_alive
 from tasks.record import Outcomes, at_rest, record
 from tasks.second_source import find_second_source
 from tasks.sender import Job, Outcome, Released, Sender
@@ -63,7 +64,6 @@ def upload(context: Context, channel_id: str, claims: Sequence[Claim]) -> dict[s
     # Whether or not there is something to do: a worker has looked.
     with suppress(LimiterUnavailable):
         context.limiter.note_begun(channel_id)
-    taken_at = time.monotonic()
     now = context.clock.now()
     with context.database.write() as connection:
         taken = take_assets(connection, channel_id, claims, now=now, lease=context.settings.lease)
@@ -83,9 +83,10 @@ def upload(context: Context, channel_id: str, claims: Sequence[Claim]) -> dict[s
     except (NoSlotInTime, LimiterUnavailable) as error:
         _give_back(context, assets, str(error))
         return {**counts, "postponed": len(assets)}
-    turn = _Turn(context, channel, key, owned, taken_at=taken_at)
+    turn = _Turn(context, channel, key, owned)
     try:
-        turn.run(assets)
+        with kept_alive(context, turn.claims, renew_assets, lost=turn.forget):
+            turn.run(assets)
     finally:
         owned.let_go()
     summary = f"channel {channel_id} has room for more"
@@ -127,16 +128,14 @@ def _give_back(context: Context, assets: Sequence[AssetUnderUpload], why: str) -
 class _Turn:
     """One process's time as the owner of a channel."""
 
-    def __init__(
-        self, context: Context, channel: ChannelRow, key: SecretStr, owned: OwnedChannel, *, taken_at: float
-    ) -> None:
+    def __init__(self, context: Context, channel: ChannelRow, key: SecretStr, owned: OwnedChannel) -> None:
         self._context = context
         self._channel = channel
         self._owned = owned
         self._sender = Sender(context, key, owned)
         self._rules = context.settings.life_rules(channel.media_life)
         self._began_at = self._looked_for_room_at = time.monotonic()
-        self._renewed_at = taken_at
+        self._recording: Sequence[Outcome] = ()
         self._ending = False
         self._idle_since: float | None = None
         self.counts: Counter[str] = Counter()
@@ -157,7 +156,6 @@ class _Turn:
                 if outcomes:
                     self._record(outcomes)
                     outcomes = []
-                self._renew()
         finally:
             # Reached early only by a fault of ours: nothing may be sent that nobody would record.
             self._sender.stop()
@@ -174,9 +172,20 @@ class _Turn:
             media_ids = [outcome.media_id for outcome in outcomes if outcome.media_id]
             logger.error("Media IDs could not be recorded: %s", ", ".join(media_ids) or "none")
 
+    def claims(self) -> list[Claim]:
+        """Of all files that this turn has, and whose outcome is not written down yet."""
+        recording = [outcome.asset.claim for outcome in self._recording]
+        return [*self._sender.claims, *recording]
+
+    def forget(self, lost: Sequence[Claim]) -> None:
+        """Send none of these any more: somebody else has their claims."""
+        self._sender.forget(lost)
+
     def _record(self, outcomes: Sequence[Outcome]) -> None:
         entry = Outcomes(channel_id=self._channel.id, rules=self._rules, outcomes=outcomes)
+        self._recording = outcomes
         self.counts.update(record(self._context, entry))
+        self._recording = ()
 
     def _go_on_or_end(self) -> None:
         if self._ending:
@@ -268,22 +277,6 @@ class _Turn:
                     continue
             rest.append(outcome)
         return rest
-
-    def _renew(self) -> None:
-        """Keep the claims from lapsing while their files are under way."""
-        context = self._context
-        if time.monotonic() - self._renewed_at < context.settings.lease_seconds / 3:
-            return
-        self._renewed_at = time.monotonic()
-        try:
-            with context.database.write() as connection:
-                lost = renew_assets(
-                    connection, self._sender.claims, until=context.clock.now() + context.settings.lease
-                )
-        except DatabaseUnavailable as error:
-            logger.warning("Claims could not be renewed: %s", error)
-            return
-        self._sender.forget(lost)
 
 
 def _take_for_all(context: Context, channels: Sequence[ChannelRow]) -> list[list[AssetUnderUpload] | None]:

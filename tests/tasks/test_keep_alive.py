@@ -23,10 +23,11 @@ def test_claims_are_renewed_while_the_work_goes_on(world: World) -> None:
         (asset,) = claim_assets(connection, [CHANNEL], limit=1, now=world.clock.now(), lease=lease)[CHANNEL]
     renewed = threading.Event()
 
-    def renew(connection: Connection, claims: Sequence[Claim], *, until: datetime) -> None:
-        renew_assets(connection, claims, until=until)
+    def renew(connection: Connection, claims: Sequence[Claim], *, until: datetime) -> list[Claim]:
+        lost = renew_assets(connection, claims, until=until)
         if until >= world.clock.now() + lease:
             renewed.set()
+        return lost
 
     with kept_alive(world.context, lambda: [asset.claim], renew, every=0.01):
         for _ in range(3):
