@@ -484,16 +484,27 @@ class Judged:
     mended: Sequence[str] = ()
 
 
-def record_verdicts(connection: Connection, judged: Sequence[Judged]) -> set[int]:
-    """Write what inspection said; answers the items whose claims were held: of no others it was written."""
+def record_verdicts(
+    connection: Connection, judged: Sequence[Judged], *, also: Sequence[Claim] = ()
+) -> set[int]:
+    """Write what inspection said.
+
+    Args:
+        connection: an open transaction.
+        judged: the verdicts.
+        also: claims whose items are to be written afterwards, and are locked with the others, in one order.
+
+    Returns:
+        The items whose claims were held; of no others a verdict was written.
+    """
     tokens = {one.claim.id: one.claim.token for one in judged}
     rows = connection.execute(
         select(Item.id, Item.token)
-        .where(among(connection, Item.id, tokens))
+        .where(among(connection, Item.id, [*tokens, *(claim.id for claim in also)]))
         .order_by(Item.id)
         .with_for_update()
     ).all()
-    held = {item_id for item_id, token in rows if token == tokens[item_id]}
+    held = {item_id for item_id, token in rows if token == tokens.get(item_id)}
     update_rows(connection, Item, [_as_row(one) for one in judged if one.claim.id in held])
     return held
 

@@ -7,8 +7,10 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+
+from sqlalchemy import Connection
 
 from greenroom.errors import FileRejected, SourceChanged, SourceMissing, SourceUnavailable
 from greenroom.inspection import clean_file_name, inspect_file
@@ -16,6 +18,7 @@ from greenroom.mended_files import Kept, mend_and_keep
 from greenroom.mending import CannotMend
 from greenroom.reasons import Reason
 from greenroom.sources import local_copy, source_name
+from greenroom.text import one_line
 from greenroom.verdict import Verdict
 from models.asset import NewAsset, queue_uploads, want_assets
 from models.claim import Claim
@@ -32,6 +35,7 @@ from models.item import (
 from models.media import live_assets
 from tasks.backoff import backoff
 from tasks.context import Context, announce_dispatch
+from tasks.halves import write_in_halves
 from tasks.keep_alive import kept_alive
 
 logger = logging.getLogger(__name__)
@@ -163,48 +167,64 @@ def _write_surely(context: Context, judged: Sequence[_Judged], counts: Counter[s
     """Write verdicts down, trying again for a while: else the whole batch would be judged anew."""
     for pause in WRITE_AGAIN_AFTER:
         try:
-            _write(context, judged, counts)
+            counts += _write_each(context, judged)
         except DatabaseUnavailable as error:
             logger.warning("Verdicts could not be written yet: %s", error)
             context.sleep(pause)
         else:
             return
-    _write(context, judged, counts)
+    counts += _write_each(context, judged)
 
 
-def _write(context: Context, judged: Sequence[_Judged], counts: Counter[str]) -> None:
-    """All assets before any item, each in one order for all: see `models.asset.want_assets`."""
+def _write_each(context: Context, judged: Sequence[_Judged]) -> Counter[str]:
+    """Write verdicts down, all at once; where the database refuses one, that one's file is rejected."""
     now = context.clock.now()
-    with context.database.write() as connection:
-        away = [one for one in judged if one.verdict is None]
-        again = [one for one in away if one.item.attempts + 1 < context.settings.max_attempts]
-        final = [
-            replace(one, verdict=_unread(Reason.UNREADABLE, one.away)) if one.verdict is None else one
-            for one in judged
-            if one not in again
-        ]
-        new = {one.item.claim: _asset_of(one) for one in final if one.verdict and one.verdict.accepted}
-        assets = want_assets(connection, list(new.values()))
-        verdicts = [
-            Judged(
-                claim=one.item.claim,
-                verdict=one.verdict,
-                asset_id=_id_of(assets, new.get(one.item.claim)),
-                original_sha256=one.mended.original_sha256 if one.mended else None,
-                mended=one.mended.steps if one.mended else (),
-            )
-            for one in final
-            if one.verdict
-        ]
-        held = record_verdicts(connection, verdicts)
-        wanted = {one.asset_id for one in verdicts if one.asset_id is not None and one.claim.id in held}
-        queue_uploads(connection, wanted - live_assets(connection, wanted, now=now))
-        for one in sorted(again, key=lambda one: one.item.claim.id):
-            until = now + backoff(one.item.attempts)
-            postpone_item(connection, one.item.claim, until=until, detail=one.away)
-    counts["postponed"] += len(again)
-    counts["accepted"] += len(new)
-    counts["rejected"] += len(final) - len(new)
+
+    def write(connection: Connection, part: Sequence[_Judged]) -> Counter[str]:
+        return _write(context, connection, part, now=now)
+
+    def refused(one: _Judged, error: Exception) -> Counter[str]:
+        name = one_line(source_name(one.item.source))
+        logger.error("The verdict on %s could not be written.", name, exc_info=error)
+        verdict = _unread(Reason.UNREADABLE, "Greenroom failed at this file.")
+        with context.database.write() as connection:
+            record_verdicts(connection, [Judged(claim=one.item.claim, verdict=verdict, asset_id=None)])
+        return Counter(rejected=1)
+
+    return sum(write_in_halves(context.database, judged, write, refused=refused), Counter())
+
+
+def _write(
+    context: Context, connection: Connection, judged: Sequence[_Judged], *, now: datetime
+) -> Counter[str]:
+    """All assets before any item, each in one order for all: see `models.locks`."""
+    away = [one for one in judged if one.verdict is None]
+    again = [one for one in away if one.item.attempts + 1 < context.settings.max_attempts]
+    final = [
+        replace(one, verdict=_unread(Reason.UNREADABLE, one.away)) if one.verdict is None else one
+        for one in judged
+        if one not in again
+    ]
+    new = {one.item.claim: _asset_of(one) for one in final if one.verdict and one.verdict.accepted}
+    assets = want_assets(connection, list(new.values()))
+    verdicts = [
+        Judged(
+            claim=one.item.claim,
+            verdict=one.verdict,
+            asset_id=_id_of(assets, new.get(one.item.claim)),
+            original_sha256=one.mended.original_sha256 if one.mended else None,
+            mended=one.mended.steps if one.mended else (),
+        )
+        for one in final
+        if one.verdict
+    ]
+    held = record_verdicts(connection, verdicts, also=[one.item.claim for one in again])
+    wanted = {one.asset_id for one in verdicts if one.asset_id is not None and one.claim.id in held}
+    queue_uploads(connection, wanted - live_assets(connection, wanted, now=now))
+    for one in again:
+        until = now + backoff(one.item.attempts)
+        postpone_item(connection, one.item.claim, until=until, detail=one.away)
+    return Counter(postponed=len(again), accepted=len(new), rejected=len(final) - len(new))
 
 
 def _id_of(assets: Mapping[tuple[str, str, str], int], new: NewAsset | None) -> int | None:

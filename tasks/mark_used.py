@@ -7,14 +7,17 @@ import reprlib
 from collections.abc import Sequence
 
 from pydantic import TypeAdapter, ValidationError
+from sqlalchemy import Connection
 
 from greenroom.contract import ReportRow
 from greenroom.errors import ManifestError
 from greenroom.manifest import parse_moment
 from greenroom.task_names import TaskName
+from greenroom.text import one_line
 from models import uses
 from models.uses import Report
 from tasks.context import Context, Message, announce
+from tasks.halves import write_in_halves
 
 logger = logging.getLogger(__name__)
 
@@ -33,9 +36,12 @@ def mark_used(context: Context, reports: Sequence[Sequence[str]]) -> int:
         TransientError: the database is away; nothing was written.
     """
     read = _read(context, reports)
-    with context.database.write() as connection:
-        uses.mark_used(connection, read, rules_of=context.settings.life_rules)
-    return len(read)
+
+    def write(connection: Connection, part: Sequence[Report]) -> int:
+        uses.mark_used(connection, part, rules_of=context.settings.life_rules)
+        return len(part)
+
+    return sum(write_in_halves(context.database, read, write, refused=_left_out))
 
 
 def mark_dead(context: Context, reports: Sequence[Sequence[str]]) -> int:
@@ -50,9 +56,12 @@ def mark_dead(context: Context, reports: Sequence[Sequence[str]]) -> int:
     Raises:
         TransientError: the database is away; nothing was written.
     """
-    read = _read(context, reports)
-    with context.database.write() as connection:
-        dead = uses.mark_dead(connection, read, now=context.clock.now())
+    read, now = _read(context, reports), context.clock.now()
+
+    def write(connection: Connection, part: Sequence[Report]) -> int:
+        return uses.mark_dead(connection, part, now=now)
+
+    dead = sum(write_in_halves(context.database, read, write, refused=_left_out))
     if dead:
         summary = f"{dead} media IDs were found dead"
         announce(context, Message(name=TaskName.DISPATCH, args=[], summary=summary))
@@ -61,6 +70,11 @@ def mark_dead(context: Context, reports: Sequence[Sequence[str]]) -> int:
 
 #: Each by itself, so that one that cannot be read costs no other.
 _ROW = TypeAdapter(ReportRow)
+
+
+def _left_out(report: Report, error: Exception) -> int:
+    logger.error("A report cannot be written, and is left out: %s", one_line(repr(report)), exc_info=error)
+    return 0
 
 
 def _read(context: Context, reports: Sequence[Sequence[str]]) -> list[Report]:

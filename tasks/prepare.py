@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
 
+from greenroom.errors import ManifestError
 from greenroom.manifest import CampaignPlan, ManifestItem, parse_items, parse_plan
+from greenroom.text import one_line
 from models.campaign import hold_campaign, save_campaign, stands_as_given
 from models.item import add_items, known_refs, lock_items, move_items, save_items
 from models.need import follow_send_times, want_again
 from tasks.context import Context, announce_dispatch
+from tasks.halves import write_in_halves
+
+logger = logging.getLogger(__name__)
+
+#: Refs that an error names.
+MOST_REFS_SHOWN = 10
 
 
 def prepare(context: Context, campaign: Mapping[str, Any], items: Sequence[Mapping[str, Any]]) -> int:
@@ -27,7 +36,8 @@ def prepare(context: Context, campaign: Mapping[str, Any], items: Sequence[Mappi
         items: the fields of :class:`greenroom.manifest.ManifestItem` each, as JSON values.
 
     Raises:
-        ManifestError: something of it is missing or wrong; nothing was written.
+        ManifestError: something of it is missing or wrong, and nothing was written; or the database refused
+            items for reasons of its own, and has the others.
         Misuse: the channel is not known, or the campaign is another channel's or cancelled.
         TransientError: the database is away; nothing was written.
     """
@@ -35,12 +45,28 @@ def prepare(context: Context, campaign: Mapping[str, Any], items: Sequence[Mappi
     # In one order for all: two messages that share items must not lock them crosswise.
     rows = sorted(parse_items(items), key=lambda item: item.ref)
     now = context.clock.now()
-    with context.database.write() as connection:
+
+    def write(connection: Connection, part: Sequence[ManifestItem]) -> list[str]:
         # Most often all are new: then nothing waits for them that would have to be locked or looked at.
-        if not write_new(connection, plan, rows, now=now):
-            _write(connection, plan, rows, now=now)
+        if not write_new(connection, plan, part, now=now):
+            _write(connection, plan, part, now=now)
+        return []
+
+    answers = write_in_halves(context.database, rows, write, refused=_refused)
+    refused = [ref for refs in answers for ref in refs]
     announce_dispatch(context, why=f"campaign {plan.id} has come in")
+    if refused:
+        shown = ", ".join(map(repr, refused[:MOST_REFS_SHOWN]))
+        raise ManifestError(
+            f"The database refused {len(refused)} of {len(rows)} items of campaign {plan.id}, and has the "
+            f"others: {shown}. The worker's log says why."
+        )
     return len(rows)
+
+
+def _refused(item: ManifestItem, error: Exception) -> list[str]:
+    logger.error("An item cannot be written: %s", one_line(item.ref), exc_info=error)
+    return [item.ref]
 
 
 def write_new(

@@ -65,7 +65,7 @@ def record(context: Context, outcomes: Outcomes) -> Counter[str]:
     All channels of a process that ask for this at the same time share a transaction. While the database is
     away it is tried again: an ID once given must not be lost.
 
-    What fails in any other way fails alone: its claim lapses, and the others' IDs are written down.
+    What fails in any other way fails alone: its file is given up, and the others' IDs are written down.
 
     Raises:
         DatabaseUnavailable: it was away for :data:`RECORD_PATIENCE_SECONDS`.
@@ -80,11 +80,29 @@ def record(context: Context, outcomes: Outcomes) -> Counter[str]:
             (one,) = outcomes.outcomes
             media_id = one.media_id or "none"
             logger.exception("%s could not be recorded; media ID: %s", one.asset.file_name, media_id)
+            _give_up_unrecorded(context, one)
             return Counter(failed=1)
         counts = Counter()
         for one in outcomes.outcomes:
             counts += record(context, replace(outcomes, outcomes=[one]))
     return counts
+
+
+def _give_up_unrecorded(context: Context, outcome: Outcome) -> None:
+    """Send the file no more: each time its ID would be lost at the provider, and the next one with it."""
+    detail = "Greenroom could not write down what came of this file; its log says why."
+    try:
+        with context.database.write() as connection:
+            finish_asset(
+                connection,
+                outcome.asset.claim,
+                state=AssetState.FAILED,
+                reason=Reason.UPLOAD_FAILED,
+                detail=detail,
+            )
+    except Exception:
+        # Its claim lapses, then.
+        logger.exception("Nor could %s be given up.", outcome.asset.file_name)
 
 
 def _record_surely(context: Context, entries: Sequence[Outcomes]) -> list[Counter[str]]:
