@@ -11,6 +11,7 @@ A file in the folder that ``CHAOS_CONTROLS`` names says what shall go wrong; not
 
 from __future__ import annotations
 
+import faulthandler
 import functools
 import os
 import signal
@@ -159,6 +160,8 @@ def set_forgetting() -> None:
 
 
 if "CHAOS_CONTROLS" in os.environ:
+    # For whoever looks for the reason: the stacks of all threads, into the log.
+    faulthandler.register(signal.SIGUSR2)
     set_forgetting()
     set_points()
     set_clock()
