@@ -107,6 +107,10 @@ class SourceUnavailable(TransientError):
     """The place a file comes from could not be read just now (a share or a web server away)."""
 
 
+class OutOfResources(TransientError):
+    """This machine has no more memory, open files, threads or room on a disk: no fault of the file's."""
+
+
 class LimiterUnavailable(TransientError):
     """Redis, which holds the pace of every channel, is away: nothing may be sent unmetered."""
 

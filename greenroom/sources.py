@@ -15,6 +15,7 @@ import requests
 from greenroom.errors import FileRejected, SourceMissing, SourceUnavailable
 from greenroom.provider.failures import BROKEN_EXCHANGE
 from greenroom.reasons import Reason
+from greenroom.resources import out_of_resources
 from greenroom.rules import LARGEST_FILE, MIB
 
 CONNECT_SECONDS = 10.0
@@ -95,6 +96,8 @@ def _fetch(source: str, into: IO[bytes]) -> None:
                         "any file.",
                     )
     except (*BROKEN_EXCHANGE, OSError, ValueError) as error:
-        # A full disk is an OSError, a redirect to nonsense a ValueError. Not `from error`: its text has the
+        # A redirect to nonsense is a ValueError. Not `from error`: its text has the
         # whole address.
+        if (short := out_of_resources(error)) is not None:
+            raise short from None
         raise SourceUnavailable(f"{name} could not be fetched ({type(error).__name__}).") from None

@@ -536,8 +536,10 @@ def _sentence(text: str) -> str:
     return storable(text, longest=LONGEST_SENTENCE)
 
 
-def postpone_item(connection: Connection, claim: Claim, *, until: datetime, detail: str) -> None:
-    """Give a claim back, to be inspected not before `until`; counts as an attempt."""
+def postpone_item(
+    connection: Connection, claim: Claim, *, until: datetime, detail: str, counts: bool = True
+) -> None:
+    """Give a claim back, to be inspected not before `until`; whether it counts as an attempt is said."""
     connection.execute(
         update(Item)
         .where(Item.id == claim.id, Item.token == claim.token)
@@ -545,7 +547,7 @@ def postpone_item(connection: Connection, claim: Claim, *, until: datetime, deta
             state=ItemState.WAITING,
             lease_until=None,
             not_before=until,
-            attempts=Item.attempts + 1,
+            attempts=Item.attempts + int(counts),
             detail=detail,
         )
     )

@@ -17,6 +17,7 @@ from greenroom.inspection import clean_file_name, inspect_file
 from greenroom.mended_files import Kept, mend_and_keep
 from greenroom.mending import CannotMend
 from greenroom.reasons import Reason
+from greenroom.resources import out_of_resources
 from greenroom.sources import local_copy, source_name
 from greenroom.text import one_line
 from greenroom.verdict import Verdict
@@ -60,6 +61,8 @@ class _Judged:
     item: ItemUnderInspection
     verdict: Verdict | None
     away: str = ""
+    #: Whether this was an attempt of the file's; one that this machine could not make is none.
+    counts: bool = True
     mended: Kept | None = None
 
 
@@ -135,10 +138,17 @@ def _judge(item: ItemUnderInspection, mended_folder: Path | None) -> _Judged:
         return _Judged(item=item, verdict=_unread(Reason(error.reason), error.detail))
     except (SourceUnavailable, SourceChanged) as error:
         return _Judged(item=item, verdict=None, away=str(error))
-    except Exception:
-        # One file's trouble must not cost the other files of the batch their verdicts.
-        logger.exception("%s could not be judged, by a fault of Greenroom's own.", name)
-        return _Judged(item=item, verdict=_unread(Reason.UNREADABLE, "Greenroom failed at this file."))
+    except Exception as error:  # noqa: BLE001 - one file's trouble must not cost the others their verdicts
+        return _failed(item, error)
+
+
+def _failed(item: ItemUnderInspection, error: Exception) -> _Judged:
+    """What nobody foresaw: this machine's shortage, after which the file is looked at again, or a fault."""
+    if (short := out_of_resources(error)) is not None:
+        return _Judged(item=item, verdict=None, away=str(short), counts=False)
+    name = source_name(item.source)
+    logger.error("%s could not be judged, by a fault of Greenroom's own.", name, exc_info=error)
+    return _Judged(item=item, verdict=_unread(Reason.UNREADABLE, "Greenroom failed at this file."))
 
 
 def _mend(item: ItemUnderInspection, path: Path, verdict: Verdict, folder: Path | None) -> _Judged:
@@ -199,7 +209,8 @@ def _write(
 ) -> Counter[str]:
     """All assets before any item, each in one order for all: see `models.locks`."""
     away = [one for one in judged if one.verdict is None]
-    again = [one for one in away if one.item.attempts + 1 < context.settings.max_attempts]
+    most = context.settings.max_attempts
+    again = [one for one in away if not one.counts or one.item.attempts + 1 < most]
     final = [
         replace(one, verdict=_unread(Reason.UNREADABLE, one.away)) if one.verdict is None else one
         for one in judged
@@ -223,7 +234,7 @@ def _write(
     queue_uploads(connection, wanted - live_assets(connection, wanted, now=now))
     for one in again:
         until = now + backoff(one.item.attempts)
-        postpone_item(connection, one.item.claim, until=until, detail=one.away)
+        postpone_item(connection, one.item.claim, until=until, detail=one.away, counts=one.counts)
     return Counter(postponed=len(again), accepted=len(new), rejected=len(final) - len(new))
 
 

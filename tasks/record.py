@@ -21,6 +21,7 @@ from greenroom.errors import (
     LimiterUnavailable,
     LookupBlocked,
     NoSlotInTime,
+    OutOfResources,
     RequestRefused,
     SourceChanged,
     SourceMissing,
@@ -47,7 +48,7 @@ logger = logging.getLogger(__name__)
 #: Seconds for which a worker that cannot write down its media IDs goes on trying.
 RECORD_PATIENCE_SECONDS = 600.0
 #: Failures of the moment that say nothing about the file: they burn none of its attempts.
-NOT_ITS_FAULT = (Throttled, LimiterUnavailable, NoSlotInTime, LookupBlocked)
+NOT_ITS_FAULT = (Throttled, LimiterUnavailable, NoSlotInTime, LookupBlocked, OutOfResources)
 
 
 @dataclass(frozen=True, kw_only=True)

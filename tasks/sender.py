@@ -31,6 +31,7 @@ from greenroom.errors import (
 )
 from greenroom.limiter import OwnedChannel
 from greenroom.provider import UploadContent
+from greenroom.resources import out_of_resources
 from greenroom.sources import is_url, local_copy
 from models.asset import AssetUnderUpload
 from models.claim import Claim
@@ -303,11 +304,8 @@ class Sender:
         except GreenroomError as error:
             # Its traceback holds this frame, which holds it, and all that was to be sent.
             failure = error.with_traceback(None)
-        except Exception as error:
-            # One file's trouble must not cost the other files their media IDs.
-            name = job.asset.file_name
-            logger.exception("%s could not be uploaded, by a fault of Greenroom's own.", name)
-            failure = OurFault(f"Greenroom failed at this file ({type(error).__name__}); its log says more.")
+        except Exception as error:  # noqa: BLE001 - one file's trouble must not cost others their media IDs
+            failure = out_of_resources(error) or _our_fault(job.asset, error)
         if failure is not None:
             has_its_slot()
             self._end(job, failure)
@@ -332,6 +330,11 @@ class Sender:
             raise Released("The worker stopped before this file's turn.")
         if self._lost and asset.claim in self._lost:
             raise ClaimLost(f"The claim on {asset.file_name} was lost.")
+
+
+def _our_fault(asset: AssetUnderUpload, error: Exception) -> OurFault:
+    logger.error("%s could not be uploaded, by a fault of Greenroom's own.", asset.file_name, exc_info=error)
+    return OurFault(f"Greenroom failed at this file ({type(error).__name__}); its log says more.")
 
 
 def _content(asset: AssetUnderUpload, path: Path) -> UploadContent:

@@ -77,7 +77,7 @@ some(
     body(""),
     body("{}"),
     *(body(json.dumps({"id": odd})) for odd in ("", None, {"id": "1"}, ["1"], True, "../../etc/passwd")),
-    *(body(json.dumps({"id": odd})) for odd in ("12\0\n34", "7" * (1 << 20), "\u202e1", "\uff11\uff12")),
+    *(body(json.dumps({"id": odd})) for odd in ("12\0\n34", "7" * 100_000, "\u202e1", "\uff11\uff12")),
     body("[" * 100_000),
 )
 

@@ -1,0 +1,99 @@
+"""What this machine runs out of is no fault of a file: it waits, loses no attempt, and is ready later."""
+
+from __future__ import annotations
+
+import errno
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from greenroom.errors import OutOfResources
+from greenroom.inspection import inspect_file
+from greenroom.provider import UploadContent
+from greenroom.resources import out_of_resources
+from greenroom.verdict import Verdict
+from models.asset import AssetUnderUpload
+from tasks import sender
+from tests.conftest import World
+from tests.models.rows import asset_row, item_rows
+from tests.tasks.conftest import MakeImage
+from tests.tasks.test_inspect import hand_over, inspect_all
+from tests.tasks.test_upload import upload_all
+
+
+@pytest.mark.parametrize(
+    ("error", "missing"),
+    [
+        (MemoryError(), "memory"),
+        (RuntimeError("can't start new thread"), "threads"),
+        (
+            FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']"),
+            "room on a disk",
+        ),
+        (OSError(errno.EMFILE, os.strerror(errno.EMFILE)), "open files"),
+        (OSError(errno.ENFILE, os.strerror(errno.ENFILE)), "open files"),
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "room on a disk"),
+        (OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)), "memory"),
+        (OutOfResources("no more memory"), "no more memory"),
+    ],
+    ids=repr,
+)
+def test_shortages_are_known(error: Exception, missing: str) -> None:
+    """By what Python and the system say."""
+    assert missing in str(out_of_resources(error))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [RuntimeError("another"), FileNotFoundError(errno.ENOENT, "no such file"), OSError("?"), KeyError("x")],
+    ids=repr,
+)
+def test_other_failures_are_no_shortage(error: Exception) -> None:
+    """They are dealt with as before."""
+    assert out_of_resources(error) is None
+
+
+def test_a_shortage_rejects_no_file(
+    world: World, make_image: MakeImage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often it is met while files are looked at."""
+    hand_over(world, make_image("hero.jpg", 1))
+    judge = inspect_file
+    short: list[Exception] = [MemoryError()] * (world.context.settings.max_attempts + 1)
+
+    def shortly(path: Path, **more: Any) -> Verdict:
+        if short:
+            raise short.pop()
+        return judge(path, **more)
+
+    monkeypatch.setattr("tasks.inspect.inspect_file", shortly)
+    while short:
+        assert inspect_all(world)["postponed"] == 1
+        world.clock.advance(timedelta(hours=1))
+    assert "nothing to do with the file" in item_rows(world)[0].detail
+    assert inspect_all(world) == {"accepted": 1, "rejected": 0, "postponed": 0}
+
+
+def test_a_shortage_gives_no_file_up(
+    world: World, make_image: MakeImage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When it is met while a file is sent; and it is not counted as an answer that was lost."""
+    hand_over(world, make_image("hero.jpg", 1))
+    inspect_all(world)
+    short = [OSError(errno.EMFILE, os.strerror(errno.EMFILE))]
+
+    def content(asset: AssetUnderUpload, path: Path) -> UploadContent:
+        if short:
+            raise short.pop()
+        return whole(asset, path)
+
+    whole = sender._content
+    monkeypatch.setattr("tasks.sender._content", content)
+    assert upload_all(world) == {"uploaded": 0, "postponed": 1, "failed": 0}
+    row = asset_row(world, item_rows(world)[0].asset_id)
+    assert (row.state, row.attempts, row.lost_answers) == ("waiting", 0, 0)
+    world.clock.advance(timedelta(minutes=1))
+    assert upload_all(world)["uploaded"] == 1
