@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from itertools import islice
@@ -84,7 +85,8 @@ class ManifestFile(Collection[ManifestItem]):
     def _repeated(self, found: RepeatedRef) -> ManifestError:
         chosen = islice(self._items(), found.first - 1, found.number)
         first_line, _ = next(chosen)
-        *_, (line, item) = chosen
+        # The last of them, and none of those between kept.
+        line, item = deque(chosen, maxlen=1).pop()
         return ManifestError(
             f"{self._path.name}, line {line}: the ref {item.ref!r} stands on line {first_line} already; each "
             "item needs one of its own."

@@ -1,0 +1,31 @@
+"""What a case of the hostile corpus is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+#: Makes what is judged in a folder, and returns what judges it: that alone is measured.
+Prepare = Callable[[Path], Callable[[], str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One hostile thing.
+
+    Attributes:
+        kind: file, manifest, message or answer.
+        name: what it is, in some words.
+        prepare: makes it.
+        says: a pattern in what comes of it: a verdict, or the sentence of a refusal.
+        large: takes seconds, and room on disk: left out of the tests, shown by `make hostile`.
+        memory: MiB that judging may take, beside what the process has.
+    """
+
+    kind: str
+    name: str
+    prepare: Prepare
+    says: str
+    large: bool = False
+    memory: int = 64
