@@ -12,6 +12,8 @@ REFRESH_EVERY = 60.0
 RETIRE_EVERY = 60.0
 VERIFY_EVERY = 300.0
 PRUNE_EVERY = 3600.0
+#: A tick that waited for its interval, and at least for so long, is not run any more.
+SHORTEST_EXPIRY = 10.0
 
 
 def beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
@@ -33,7 +35,7 @@ def beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
                 "queue": str(QUEUES[name]),
                 "argsrepr": f"every {seconds:g} s",
                 # While no worker runs, ticks would pile up; a tick that is late is of no use.
-                "expires": max(seconds, 10.0),
+                "expires": max(seconds, SHORTEST_EXPIRY),
             },
         }
         for name, seconds in every.items()
