@@ -89,6 +89,8 @@ DOWNLOADING = frozenset({Endpoint.DOWNLOAD})
 BY_ID = frozenset({Endpoint.LOOKUP, Endpoint.DELETE})
 NOT_GET = frozenset({Endpoint.UPLOAD, Endpoint.DELETE})
 
+#: Where the formats have their sentence; 360dialog spells its own in two ways.
+_SENTENCES = ("message", "title", "developer_message", "developerMessage", "detail", "details", "msg")
 _EVERY_STATUS = range(100, 1000)
 
 
@@ -359,7 +361,7 @@ def _find(body: Any) -> tuple[int | None, str]:
 def _sentence(body: dict[str, Any]) -> str:
     data = body.get("error_data")
     details = data.get("details") if isinstance(data, dict) else None
-    said = [body.get(name) for name in ("message", "title", "developer_message", "detail", "details", "msg")]
+    said = [body.get(name) for name in _SENTENCES]
     # "detail" may be a list of objects, each with a "msg".
     flat = [_sentence(_first(one)) if isinstance(one, list) else one for one in (*said, details)]
     return ": ".join(dict.fromkeys(one for one in flat if isinstance(one, str) and one))

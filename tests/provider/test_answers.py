@@ -26,6 +26,7 @@ from greenroom.errors import (
 from greenroom.provider.answers import TABLE, Endpoint, error_of, read_answer, seconds_to_wait
 from greenroom.provider.quoting import LONGEST_QUOTE, quoted
 from greenroom.reasons import Reason
+from sandbox.answers import THROTTLE_ANSWERS, ErrorAnswer, Refusal
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 UP, GET, LOAD, DEL = Endpoint.UPLOAD, Endpoint.LOOKUP, Endpoint.DOWNLOAD, Endpoint.DELETE
@@ -172,6 +173,14 @@ def test_status_and_code_are_kept() -> None:
     assert str(found) == "upload answered HTTP 400, code 190: Expired"
 
 
+@pytest.mark.parametrize("refused", THROTTLE_ANSWERS.values(), ids=THROTTLE_ANSWERS)
+def test_the_sandbox_says_it_so_that_we_understand(refused: ErrorAnswer) -> None:
+    """In Meta's format and in 360dialog's: an upload too many holds the channel back, and costs no file."""
+    body = Refusal(refused).response().body
+    assert isinstance(body, bytes)
+    assert type(error_of(read_answer(UP, refused.status, body))) is Throttled
+
+
 @pytest.mark.parametrize(
     ("body", "code", "text"),
     [
@@ -183,6 +192,7 @@ def test_status_and_code_are_kept() -> None:
         ('{"errors": [{"code": 1006, "title": "Not found", "details": "x"}]}', 1006, "Not found: x"),
         ('{"errors": [], "meta": {"developer_message": "D"}}', None, "D"),
         ('{"meta": {"http_code": 401, "developer_message": "D"}}', None, "D"),
+        ('{"meta": {"httpCode": 401, "developerMessage": "D"}}', None, "D"),
         ('{"detail": "D"}', None, "D"),
         ('{"detail": [{"loc": [], "msg": "required"}]}', None, "required"),
         ('{"message": "M"}', None, "M"),
