@@ -161,7 +161,7 @@ def test_the_schema_in_the_documentation_is_the_models() -> None:
 
 def test_the_client_says_which_version_it_means() -> None:
     """In a header of each message."""
-    from greenroom.client import Greenroom  # noqa: PLC0415
+    from greenroom.client import Greenroom  # noqa: PLC0415 - for this test alone
 
     client = Greenroom("memory://", result_url="cache+memory://", timeout=1)
     try:
