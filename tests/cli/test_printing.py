@@ -9,9 +9,12 @@ import logging
 import shutil
 from collections.abc import Iterator
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+from celery.signals import after_setup_logger, after_setup_task_logger
+from celery.utils.dispatch import Signal
 from click.testing import CliRunner, Result
 from pydantic import SecretStr
 from sqlalchemy import insert
@@ -254,3 +257,16 @@ def test_a_log_record_stays_one(text: str) -> None:
     assert is_harmless(written.getvalue())
     assert len(records) == 6
     assert all(record.startswith(("WARNING: ", "INFO: ", "ERROR: ")) for record in records)
+
+
+@pytest.mark.parametrize("moment", [after_setup_logger, after_setup_task_logger], ids=["all", "tasks"])
+def test_workers_and_beat_log_so(moment: Signal, request: pytest.FixtureRequest) -> None:
+    """Celery says when its loggers are ready."""
+    import_module("worker.signals")
+    written = io.StringIO()
+    logger = logging.getLogger(f"tests.printing.{request.node.name}")
+    logger.propagate = False
+    logger.addHandler(logging.StreamHandler(written))
+    moment.send(sender=None, logger=logger)
+    logger.warning("one\n2026-11-29 ERROR forged\x1b[2J")
+    assert written.getvalue() == "one\n  2026-11-29 ERROR forged\\x1b[2J\n"
