@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
@@ -77,3 +78,15 @@ def later(moment: datetime, by: timedelta) -> datetime:
     For what is worked out from rows: one that is older than the bounds above must not stop a task for all.
     """
     return LATEST if moment >= LATEST - by else moment + by
+
+
+def boottime() -> float:
+    """Seconds on a clock that never jumps and, where the system has one, goes on while the machine sleeps.
+
+    What is shared with others (ownership, connections) grows old while this process or its machine stands
+    still; `time.monotonic` stands still with a suspended machine on Linux.
+    """
+    return time.clock_gettime(_BOOTTIME)
+
+
+_BOOTTIME: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)

@@ -34,9 +34,10 @@ from greenroom.errors import (
     RequestRefused,
     TransientError,
 )
+from greenroom.provider.answer_parser import MORE_THAN_ONE, AnswerParser
 from greenroom.provider.answers import Endpoint, error_of, read_answer
 from greenroom.provider.failures import BROKEN_EXCHANGE, why
-from greenroom.provider.lines import REFUSED_MIDWAY, Answered, Broken, Line, Lines
+from greenroom.provider.lines import Answered, Broken, Line, Lines, RefusedMidway
 from greenroom.provider.location import read_location
 from greenroom.provider.multipart import CHUNK_BYTES, MultipartBody
 from greenroom.provider.origin import Origin
@@ -170,7 +171,16 @@ class ProviderClient:
             after_sending=after_sending,
         )
         with self._ask(call) as reply:
-            return _media_id(reply.status, reply.short_body(), sent_whole=body.sent_whole)
+            return self._id_of(reply, sent_whole=body.sent_whole)
+
+    def _id_of(self, reply: Reply, *, sent_whole: bool) -> str:
+        try:
+            answer = reply.whole_body()
+        except Unreadable as error:
+            problem = str(error)
+        else:
+            return _media_id(reply.status, answer, sent_whole=sent_whole)
+        raise _lost(reply.status, problem)
 
     def sends_at_once(self, size: int) -> bool:
         """Whether a file of so many bytes may be uploaded by :meth:`upload_later`."""
@@ -215,19 +225,19 @@ class ProviderClient:
         except BaseException:
             self._lines.give_back(line)
             raise
-        problem = ""
+        problem, sent_whole = "", True
         try:
-            self._lines.send(line, request)
+            line = self._lines.send(line, request)
+        except RefusedMidway as refused:
+            line, sent_whole = refused.line, False
         except Broken as error:
             problem = str(error)
         finally:
             after_sending()
-        if problem and problem != REFUSED_MIDWAY:
-            self._lines.hang_up(line)
+        if problem:
             raise ProviderUnavailable(f"{Endpoint.UPLOAD} failed at {self._origin.host}: {problem}")
-        # One that hangs up while it is sent to has perhaps said why.
         self._lines.wait_for_answer(
-            line, lambda answered: done(self._result(key, answered, sent_whole=not problem))
+            line, lambda answered: done(self._result(key, answered, sent_whole=sent_whole))
         )
 
     def _head(self, key: str, body: MultipartBody) -> bytes:
@@ -255,21 +265,18 @@ class ProviderClient:
             # Followed from now on, by the other way of sending.
             self._redirects = True
             return ProviderUnavailable(f"{Endpoint.UPLOAD} was redirected; it is sent anew", retry_after=0)
-        if not is_success(answer.status):
-            return error_of(
-                read_answer(
-                    Endpoint.UPLOAD,
-                    answer.status,
-                    answer.body(),
-                    retry_after=answer.header("Retry-After"),
-                    now=self._clock.now(),
-                    secrets=(key,),
-                )
+        if is_success(answer.status):
+            return _media_id_or_error(answer, answered.problem, sent_whole=sent_whole)
+        return error_of(
+            read_answer(
+                Endpoint.UPLOAD,
+                answer.status,
+                answer.body(),
+                retry_after=answer.header("Retry-After"),
+                now=self._clock.now(),
+                secrets=(key,),
             )
-        try:
-            return _media_id(answer.status, answer.body(), sent_whole=sent_whole)
-        except AnswerLost as error:
-            return error
+        )
 
     def media_url(self, api_key: SecretStr, media_id: str) -> MediaLocation:
         """Ask where a file is kept. Failures are counted by the provider, so ask sparingly.
@@ -453,11 +460,14 @@ class ProviderClient:
         return target
 
     def _error(self, call: _Call, reply: Reply) -> GreenroomError:
+        body = reply.short_body()
+        if reply.surplus:
+            return self._broken(call, MORE_THAN_ONE)
         return error_of(
             read_answer(
                 call.endpoint,
                 reply.status,
-                reply.short_body(),
+                body,
                 retry_after=reply.header("Retry-After"),
                 now=self._clock.now(),
                 secrets=(call.key, call.url.partition("?")[2]),
@@ -482,7 +492,20 @@ def _media_id(status: int, body: bytes, *, sent_whole: bool) -> str:
             return media_id
         else:
             problem = "its media ID is missing or malformed"
-    raise AnswerLost(f"upload answered HTTP {status}, but {problem}; the file may have been stored")
+    raise _lost(status, problem)
+
+
+def _media_id_or_error(answer: AnswerParser, problem: str, *, sent_whole: bool) -> str | AnswerLost:
+    if problem:
+        return _lost(answer.status, problem)
+    try:
+        return _media_id(answer.status, answer.body(), sent_whole=sent_whole)
+    except AnswerLost as error:
+        return error
+
+
+def _lost(status: int, problem: str) -> AnswerLost:
+    return AnswerLost(f"upload answered HTTP {status}, but {problem}; the file may have been stored")
 
 
 def _usable(api_key: SecretStr) -> str:

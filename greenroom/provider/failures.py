@@ -14,6 +14,11 @@ from http.client import HTTPException
 import requests
 from urllib3 import exceptions as urllib3
 
+
+class BadAnswer(HTTPException):
+    """What came is not one whole answer; its text says why, a clause for a sentence, free of secrets."""
+
+
 #: Everything that sending a request or reading its answer may raise.
 BROKEN_EXCHANGE = (OSError, urllib3.HTTPError, HTTPException)
 
@@ -40,6 +45,9 @@ _WORDS: tuple[tuple[type[BaseException], str], ...] = (
 def why(error: BaseException) -> str:
     """Why the exchange broke: a clause for a sentence, free of secrets."""
     chain = list(_chain(error))
+    for one in chain:
+        if isinstance(one, BadAnswer):
+            return str(one)
     for kind, words in _WORDS:
         if any(isinstance(one, kind) for one in chain):
             return words

@@ -6,6 +6,9 @@ times an upload. Here, whoever sends goes on as soon as the last byte is out, an
 come. See docs/decisions/0014.
 
 urllib3 connects (names, TLS, certificates); what is sent and read on a connection that stands is done here.
+
+A connection is looked at just before a request is sent on it: what is there then is not its answer. And after
+anything but one whole answer it is closed: a media ID must never reach the file of another request.
 """
 
 from __future__ import annotations
@@ -20,14 +23,16 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util import wait_for_read, wait_for_write
 
-from greenroom.provider.answer_parser import AnswerParser, BadAnswer
-from greenroom.provider.failures import BROKEN_EXCHANGE, why
+from greenroom.clock import boottime
+from greenroom.provider.answer_parser import MORE_THAN_ONE, AnswerParser
+from greenroom.provider.failures import BROKEN_EXCHANGE, BadAnswer, why
 from greenroom.provider.origin import Origin
+from greenroom.provider.standing import IdleSince, is_quiet, look
 
 logger = logging.getLogger(__name__)
 
@@ -35,15 +40,23 @@ logger = logging.getLogger(__name__)
 LOOK_EVERY = 1.0
 #: Seconds between two looks at answers that have come.
 READ_EVERY = 0.01
-#: Idle connections that have not been used for so long, in seconds, are closed.
-IDLE_SECONDS = 60.0
 _PIECE = 64 * 1024
-#: Why sending broke off, where the other side stopped listening: it may have said something before.
-REFUSED_MIDWAY = "it hung up before it had the whole file"
 
 
 class Broken(Exception):
     """A connection could not be made, or broke; its text says why, free of secrets."""
+
+
+class RefusedMidway(Exception):
+    """The other side answered or hung up before it had the whole request.
+
+    Attributes:
+        line: on which that was; what it has said can be waited for.
+    """
+
+    def __init__(self, line: Line) -> None:
+        super().__init__()
+        self.line = line
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,13 +87,15 @@ class Line:
 
     Attributes:
         sock: to write to and read from.
-        idle_since: moment of `time.monotonic`.
+        idle_since: when it was used last.
+        parser: of the answer to what is being sent.
         waiting: for the answer to what was sent last.
     """
 
     connection: HTTPConnection
     sock: socket.socket
-    idle_since: float = 0.0
+    idle_since: IdleSince = field(default_factory=IdleSince)
+    parser: AnswerParser | None = None
     waiting: _Waiting | None = None
 
 
@@ -124,8 +139,7 @@ class Lines:
                 line = self._idle.pop()
             except IndexError:
                 return None
-            # What can be read from an idle connection is its end.
-            if not wait_for_read(line.sock, timeout=0):
+            if not line.idle_since.too_long:
                 return line
             self.hang_up(line)
 
@@ -156,39 +170,55 @@ class Lines:
         connection.close()
         raise Broken(problem)
 
-    def send(self, line: Line, request: bytes) -> None:
-        """Send all of a request.
+    def send(self, line: Line, request: bytes) -> Line:
+        """Send all of a request; returns the connection on which that was done.
 
         Raises:
             Broken: the connection broke; the other side does not have the whole request.
+            RefusedMidway: it did not want the whole request, and has perhaps said why.
         """
+        if not is_quiet(line.sock):
+            # It ended while it was idle; or it has an answer to something else.
+            self.hang_up(line)
+            line = self.connect()
+        line.parser = AnswerParser()
         try:
-            self._send_all(line.sock, memoryview(request))
+            self._send_all(line, line.parser, memoryview(request))
         except BrokenPipeError:
-            problem = REFUSED_MIDWAY
+            raise RefusedMidway(line) from None
         except OSError as error:
             problem = why(error)
         else:
-            return
+            return line
+        self.hang_up(line)
         raise Broken(problem)
 
-    def _send_all(self, sock: socket.socket, left: memoryview) -> None:
+    def _send_all(self, line: Line, parser: AnswerParser, left: memoryview) -> None:
+        sock = line.sock
         while left:
             try:
                 left = left[sock.send(left) :]
-                continue
             except (BlockingIOError, ssl.SSLWantWriteError):
                 goes_on = wait_for_write(sock, timeout=self._timeout)
             except ssl.SSLWantReadError:
                 goes_on = wait_for_read(sock, timeout=self._timeout)
+            else:
+                goes_on = True
             if not goes_on:
                 raise TimeoutError
+            if left:
+                look(sock, parser)
 
     def wait_for_answer(self, line: Line, done: Callable[[Answered], None]) -> None:
         """Have `done` called, in a thread of ours, with what comes; the connection is ours from now on."""
+        parser, line.parser = line.parser or AnswerParser(), None
+        waiting = _Waiting(parser=parser, deadline=boottime() + self._timeout, done=done)
+        if parser.whole:  # it came while the request was being sent
+            self._end(line, waiting, problem="")
+            return
         # In this order: the answer may be read as soon as somebody waits for it.
         self._waiting.add(line)
-        line.waiting = _Waiting(parser=AnswerParser(), deadline=time.monotonic() + self._timeout, done=done)
+        line.waiting = waiting
         if not self._reads:
             with self._lock:
                 if not self._reads:
@@ -203,13 +233,13 @@ class Lines:
 
     def give_back(self, line: Line) -> None:
         """Keep a connection, on which nothing is under way, for the next request."""
-        now = line.idle_since = time.monotonic()
+        line.idle_since = IdleSince()
         self._idle.append(line)
         if self._closed:
             self.close()
         # The one that was used last is taken first, so the others grow old at the other end.
         with suppress(IndexError):
-            if now - self._idle[0].idle_since > IDLE_SECONDS:
+            if self._idle[0].idle_since.too_long:
                 self.hang_up(self._idle.popleft())
 
     def close(self) -> None:
@@ -228,7 +258,7 @@ class Lines:
             if ready:
                 # What comes meanwhile is read in one go: each waking costs as much as reading an answer.
                 time.sleep(READ_EVERY)
-            now = time.monotonic()
+            now = boottime()
             if now >= look_at:
                 look_at = now + LOOK_EVERY
                 for line in list(self._waiting):
@@ -281,13 +311,16 @@ class Lines:
         parser.close()
         line.waiting = None
         self._waiting.discard(line)
+        if parser.surplus:
+            problem = MORE_THAN_ONE
         if not problem and parser.keeps_connection:
             self.give_back(line)
         else:
             self.hang_up(line)
         try:
-            # A status is an answer, even where the rest of it did not come.
-            waiting.done(Answered(answer=parser if parser.status else None, problem=problem))
+            # A status is an answer, even where the rest of it did not come; unless it may be another's.
+            is_ours = parser.status and not parser.surplus
+            waiting.done(Answered(answer=parser if is_ours else None, problem=problem))
         except Exception:
             # Whatever its owner makes of it: the others' answers are read all the same.
             logger.exception("An answer could not be dealt with, by a fault of Greenroom's own.")

@@ -10,10 +10,9 @@ from typing import Any, Self
 
 import requests
 
+from greenroom.provider.answer_parser import COMPRESSIONS, LONGEST_ANSWER
 from greenroom.provider.failures import BROKEN_EXCHANGE, why
-
-#: Bytes that are read of an answer that is not a media file.
-LONGEST_ANSWER = 64 * 1024
+from greenroom.provider.streamed_answer import StreamedAnswer
 
 _PIECE_BYTES = 128 * 1024
 
@@ -53,6 +52,12 @@ class Reply:
         return value
 
     @property
+    def surplus(self) -> bool:
+        """Whether more came than one answer, so that this one may belong to another request."""
+        answer: Any = self._response.raw._original_response  # noqa: SLF001 - `requests` asks for it, too
+        return isinstance(answer, StreamedAnswer) and answer.surplus
+
+    @property
     def succeeded(self) -> bool:
         """Whether the status says that it was done: the page has 200, and 201 is met."""
         return is_success(self.status)
@@ -67,27 +72,48 @@ class Reply:
             yield piece
 
     def short_body(self) -> bytes:
-        """At most :data:`LONGEST_ANSWER` bytes of the body, or what of it came within the time-out."""
+        """At most :data:`LONGEST_ANSWER` bytes of the body, or what of it came: the status counts anyway."""
+        return b"".join(self._pieces_of_short_body(whole=False))[:LONGEST_ANSWER]
+
+    def whole_body(self) -> bytes:
+        """All of a short body.
+
+        Raises:
+            Unreadable: it broke off, did not come within the time-out, or is longer than any right answer.
+        """
+        return b"".join(self._pieces_of_short_body(whole=True))
+
+    def _pieces_of_short_body(self, *, whole: bool) -> Iterator[bytes]:
         give_up_at = time.monotonic() + self._timeout
-        body = b""
+        length = 0
+        problem = ""
         try:
             for piece in self.pieces():
-                body += piece
-                if len(body) >= LONGEST_ANSWER or time.monotonic() > give_up_at:
+                yield piece
+                length += len(piece)
+                if length > LONGEST_ANSWER:
+                    problem = "the answer is longer than any right one"
+                elif time.monotonic() > give_up_at:
+                    problem = "the answer was not whole in time"
+                if problem:
                     break
-        except Unreadable:
-            pass
-        return body[:LONGEST_ANSWER]
+        except Unreadable as error:
+            problem = str(error)
+        if problem and whole:
+            raise Unreadable(problem)
 
     def json_object(self) -> dict[str, Any]:
         """The whole body as a JSON object.
 
         Raises:
-            Unreadable: it is something else, or longer than any right answer.
+            Unreadable: it is something else, cut short, or longer than any right answer.
         """
-        return read_object(self.short_body())
+        return read_object(self.whole_body())
 
     def _read(self, amount: int) -> bytes:
+        encoding = (self.header("Content-Encoding") or "identity").strip().lower()
+        if encoding != "identity" and encoding not in COMPRESSIONS:
+            raise Unreadable("the answer is compressed in a way that nobody asked for")
         try:
             piece: bytes = self._response.raw.read1(amount, decode_content=True)
         except BROKEN_EXCHANGE as error:

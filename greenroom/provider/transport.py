@@ -10,6 +10,8 @@ What differs from a session as it comes:
   handshake takes several round trips; made after the wait, it would deliver the request late, into the slots
   of others.
 * A body is sent under the read time-out; urllib3 would allow it the connect time-out only.
+* A connection is looked at before a request is sent on it, and an answer is read by our own parser: see
+  :mod:`greenroom.provider.streamed_answer`.
 """
 
 from __future__ import annotations
@@ -19,11 +21,13 @@ import ssl
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from typing import Any
 
 import requests
+import urllib3
 from requests.adapters import HTTPAdapter
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
@@ -31,8 +35,11 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util import create_urllib3_context
 
 from greenroom.errors import SettingsError
+from greenroom.provider.answer_parser import AnswerParser
 from greenroom.provider.multipart import MultipartBody
 from greenroom.provider.origin import Origin
+from greenroom.provider.standing import IdleSince, is_quiet, look
+from greenroom.provider.streamed_answer import StreamedAnswer
 
 
 class MeteredBody:
@@ -74,7 +81,9 @@ class MeteredBody:
 
 
 class _MeteredConnection(HTTPConnection):
-    """Connects and reads first, then waits for its slot, then sends."""
+    """Connects and reads first, then waits for its slot, then looks, then sends."""
+
+    _parser: AnswerParser | None = None
 
     def request(  # type: ignore[override]  # as urllib3's own, which differs from http.client's
         self,
@@ -85,18 +94,53 @@ class _MeteredConnection(HTTPConnection):
         **options: Any,
     ) -> None:
         """Send one request; called by urllib3's pool."""
+        if self.sock is None:  # over TLS and through a tunnel the pool has connected already
+            self.connect()
         if isinstance(body, MeteredBody):
-            if self.sock is None:  # over TLS and through a tunnel the pool has connected already
-                self.connect()
             body.make_ready()
             body.before_sending()
-            self.timeout = body.send_timeout
             try:
-                super().request(method, url, body=body, headers=headers, **options)
+                self._begin()
+                self.timeout = body.send_timeout
+                super().request(method, url, body=self._watched(body), headers=headers, **options)
             finally:
                 body.after_sending()
         else:
+            self._begin()
             super().request(method, url, body=body, headers=headers, **options)
+
+    def _begin(self) -> None:
+        """Look before sending: what is there to be read now is no answer to what is not sent yet."""
+        self._parser = AnswerParser(is_file=True)
+        if self.sock is not None and not is_quiet(self.sock):
+            self._connect_anew()
+
+    def _connect_anew(self) -> None:
+        host, port, scheme = self._tunnel_host, self._tunnel_port, self._tunnel_scheme
+        headers = dict(self._tunnel_headers)  # type: ignore[attr-defined]  # http.client's, as the others
+        self.close()  # forgets the tunnel
+        if host is not None:
+            self.set_tunnel(host, port, headers=headers, scheme=scheme or "http")
+        self.connect()
+
+    def _watched(self, body: MeteredBody) -> Iterator[bytes]:
+        """The body's pieces; sending ends where an answer begins before the last one is sent."""
+        for piece in body:
+            if self._parser is not None:
+                look(self.sock, self._parser)
+            yield piece
+
+    def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]  # as urllib3's own
+        """Read the head of the answer; called by urllib3's pool."""
+        parser, self._parser = self._parser or AnswerParser(is_file=True), None
+        # Of this object, and now: the answer of a proxy to CONNECT is read as http.client does.
+        self.response_class = partial(  # type: ignore[assignment]  # http.client calls it like a class
+            StreamedAnswer, connection=self, parser=parser
+        )
+        try:
+            return super().getresponse()
+        finally:
+            del self.response_class
 
 
 class _MeteredTLSConnection(_MeteredConnection, HTTPSConnection):
@@ -156,11 +200,11 @@ class SessionPool:
         self._origin = origin
         self._proxy = proxy
         self._tls = tls
-        self._idle: deque[requests.Session] = deque()
+        self._idle: deque[tuple[requests.Session, IdleSince]] = deque()
         self._process = os.getpid()
         self._closed = False
         with suppress(ValueError, requests.RequestException):
-            self._idle.append(self._new())
+            self.give_back(self._new())
         if not self._idle:  # raised out here, without the proxy's URL: it may hold a password
             raise SettingsError("GREENROOM_HTTPS_PROXY cannot be used; write it like http://proxy:3128")
 
@@ -168,14 +212,18 @@ class SessionPool:
         """A session that nobody else uses, connected already if there is one."""
         if self._process != os.getpid():  # forked: the parent's sockets are the parent's
             self._idle, self._process = deque(), os.getpid()
-        try:
-            return self._idle.pop()
-        except IndexError:
-            return self._new()
+        while True:
+            try:
+                session, since = self._idle.pop()
+            except IndexError:
+                return self._new()
+            if not since.too_long:
+                return session
+            session.close()
 
     def give_back(self, session: requests.Session) -> None:
         """Keep a session, whose answer has been read or closed, for the next request."""
-        self._idle.append(session)
+        self._idle.append((session, IdleSince()))
         if self._closed:
             self.close()
 
@@ -183,7 +231,7 @@ class SessionPool:
         """Close all sessions: the idle ones now, those in use as they are given back."""
         self._closed = True
         while self._idle:
-            self._idle.pop().close()
+            self._idle.pop()[0].close()
 
     def _new(self) -> requests.Session:
         session = _Session()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import io
 import socket
+import struct
+import termios
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -71,13 +74,36 @@ def write(
     connection.sendall("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
 
 
+def deliver(connection: socket.socket, data: bytes = b"", *, end: bool = False) -> None:
+    """Write, and hang up, and wait until the other side's system has it."""
+    connection.sendall(data)
+    if end:
+        connection.shutdown(socket.SHUT_WR)
+    while _is_on_its_way(connection, end=end):
+        threading.Event().wait(0.001)
+
+
+def _is_on_its_way(connection: socket.socket, *, end: bool) -> bool:
+    if end:  # the other side has confirmed the end when that is awaited from there
+        state = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
+        return state not in (_FIN_WAIT_2, _CLOSED)
+    return struct.unpack("i", fcntl.ioctl(connection, termios.TIOCOUTQ, b"\0\0\0\0"))[0] > 0
+
+
+_FIN_WAIT_2, _CLOSED = 5, 7
+
+
 @dataclass
 class StandIn:
-    """Answers each request by the next of its scripts, the last one for ever; None hangs up at once."""
+    """Answers each request by the next of its scripts, the last one for ever; None hangs up at once.
+
+    The first connection that is made after ``greets`` was set hears that before it has asked for anything.
+    """
 
     scripts: list[Script | None]
     requests: list[Request] = field(default_factory=list)
     connections: int = 0
+    greets: bytes = b""
 
     def __post_init__(self) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0))
@@ -86,6 +112,7 @@ class StandIn:
         self._open: list[socket.socket] = []
         self._closed = False
         self.accepted = threading.Event()
+        self.greeted = threading.Event()
         self.hold = threading.Event()
         self._threads = [threading.Thread(target=self._accept)]
         self._threads[0].start()
@@ -101,6 +128,10 @@ class StandIn:
                 continue  # hung up already
         for thread in self._threads:
             thread.join()
+
+    def has_greeted(self) -> None:
+        """Wait until a first connection has heard what it is greeted with."""
+        assert self.greeted.wait(10)
 
     def stop_accepting(self) -> None:
         """Take no more connections; those that stand go on."""
@@ -124,6 +155,9 @@ class StandIn:
 
     def _serve(self, connection: socket.socket) -> None:
         with connection:
+            greeting, self.greets = self.greets, b""
+            deliver(connection, greeting)
+            self.greeted.set()
             try:
                 while request := _read_head(connection):
                     self.requests.append(request)
