@@ -11,6 +11,10 @@ Redis once a second, to remain the owner; what it knows of the channel's last se
   been full, too. Keys do not expire: each channel that ever uploaded has a small one, of about 600 bytes.
 * An owner that cannot reach Redis goes on until its time is over, for nobody else can begin before that. Then
   it waits.
+* Whether its time is over an owner sees once more just before it sends, by a clock that goes on while the
+  machine sleeps: a process that was stopped in between must not send together with the next owner.
+* An owner that lets go waits for what is just being sent: stamped too early, it would arrive in a second that
+  the next owner has filled.
 
 Moments are Redis's own, in microseconds. Where they are turned into a process's own time or back, an upload
 is taken to have been sent rather later than sooner, by as long as the question to Redis took.
@@ -34,6 +38,7 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import RedisError
 
+from greenroom.clock import boottime
 from greenroom.errors import LimiterUnavailable, NoSlotInTime
 from greenroom.sliding_log import MOST_SLACK, PROVIDER_LIMIT_PER_SECOND, Learned, SlidingLog
 
@@ -47,6 +52,8 @@ OWNED_SECONDS = 4.0
 KEEP_EVERY_SECONDS = 1.0
 #: The longest that one answer of the provider can hold a channel back.
 LONGEST_HOLD_SECONDS = 600.0
+#: What was begun so long ago and is still being sent is large, and has arrived when its first bytes did.
+SENDING_SECONDS = 2.0
 #: An upload that somebody asked for and that has not begun within this time waits for a worker: all are busy.
 SHORT_OF_WORKERS_SECONDS = 1.0
 #: One that was asked for longer ago than this was lost on the way.
@@ -125,7 +132,8 @@ class Limiter:
         *,
         pace: float = DEFAULT_PACE_PER_SECOND,
         namespace: str = "greenroom",
-        monotonic: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float] = boottime,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         """Prepare the scripts; Redis is not asked yet.
 
@@ -133,7 +141,8 @@ class Limiter:
             redis: a client. Give it time-outs, and few retries of its own: waiting is done here.
             pace: uploads a second on each channel.
             namespace: what the keys begin with.
-            monotonic: seconds on a clock that never jumps.
+            monotonic: seconds on a clock that never jumps, and goes on while the machine sleeps.
+            wall: seconds on the machine's clock, by which a virtual machine sees that it was paused.
 
         Raises:
             ValueError: the pace is not a positive number.
@@ -141,6 +150,7 @@ class Limiter:
         SlidingLog(pace)
         self.pace = pace
         self.monotonic = monotonic
+        self.wall = wall
         self._redis = redis
         self._namespace = namespace
         self._keep = redis.register_script(_KEEP)
@@ -322,17 +332,22 @@ class OwnedChannel:
     def wait(self, *, timeout: float, sleep: Callable[[float], None] = time.sleep) -> None:
         """Wait for the next slot; on return, send at once, and call :meth:`sent` when that is done.
 
+        Whoever does anything else in between asks :meth:`require_mine` just before he sends.
+
         Raises:
             NoSlotInTime: there is none within the time-out.
             OwnershipLost: somebody else uploads on this channel now.
             LimiterUnavailable: Redis was away until the time-out was over. Nothing may be sent.
         """
         give_up_at = self._limiter.monotonic() + timeout
+        woken_at = math.inf
         while True:
             self.keep()
             with self._lock:
                 now = self._limiter.monotonic()
-                earliest, mine = self._log.earliest(now), now < self._until
+                if woken_at < now:
+                    self._log.woke(now - woken_at)
+                earliest, mine = self._log.earliest(now), self._is_mine(now)
                 if self._lost:
                     raise OwnershipLost(f"somebody else uploads on {self.channel_id} now", retry_after=1.0)
                 if mine and earliest <= now:
@@ -347,10 +362,28 @@ class OwnedChannel:
                     )
                 if earliest == math.inf:
                     # As many as a window may hold are being sent; whichever is done first wakes us.
+                    woken_at = math.inf
                     self._changed.wait(KEEP_EVERY_SECONDS)
                     continue
             # Not for so long that our time ends meanwhile.
-            sleep(min(max(earliest - now, 0.0 if mine else _LONGEST_RETRY_SECONDS), KEEP_EVERY_SECONDS))
+            pause = min(max(earliest - now, 0.0 if mine else _LONGEST_RETRY_SECONDS), KEEP_EVERY_SECONDS)
+            woken_at = self._limiter.monotonic() + pause
+            sleep(pause)
+
+    def require_mine(self) -> None:
+        """Look again, just before sending in a slot; where this raises, the slot is given back.
+
+        Raises:
+            OwnershipLost: so much time has passed that somebody else may upload on this channel now.
+        """
+        if not self._lost and self._is_mine(self._limiter.monotonic()):
+            return
+        self.give_back()
+        raise OwnershipLost(f"somebody else may be uploading on {self.channel_id} now", retry_after=1.0)
+
+    def _is_mine(self, now: float) -> bool:
+        """Whether our time is not over, by either clock."""
+        return now < self._until and self._limiter.wall() - self._kept_wall < OWNED_SECONDS
 
     def sent(self) -> None:
         """What a slot was for has been sent to its end, or broke off."""
@@ -412,10 +445,14 @@ class OwnedChannel:
             self._say_alive()
 
     def let_go(self) -> None:
-        """Hand the channel on. Uploads that are still being sent count as sent by now."""
+        """Hand the channel on; not yet, where an upload is just being sent: ask again soon.
+
+        Large ones that are being sent for longer than :data:`SENDING_SECONDS` count as sent by now.
+        """
         with self._asking:
             with self._lock:
-                if self._lost:
+                just_begun = self._limiter.monotonic() - self._log.begun_at < SENDING_SECONDS
+                if self._lost or (self._log.open and just_begun):
                     return
                 self._lost = True
                 self._changed.notify_all()
@@ -431,6 +468,7 @@ class OwnedChannel:
     def _kept(self, asked_at: float, answer: list[Any]) -> None:
         # Redis looked at its clock after we asked, so by our clock our time ends no later than by its own.
         self._until = asked_at + OWNED_SECONDS
+        self._kept_wall = self._limiter.wall() - (self._limiter.monotonic() - asked_at)
         self._keep_at = asked_at + KEEP_EVERY_SECONDS
         self._offset: float = answer[1] - asked_at * _MICRO
 

@@ -30,6 +30,10 @@ class MovableClock:
         """Wall clock: seconds since 1970, UTC."""
         return time.time() + self._offset
 
-    def stamp(self) -> float:
-        """Seconds on a clock that nobody sets back; good for distances only."""
-        return time.monotonic() + self._offset
+    def stamp(self, moment: float | None = None) -> float:
+        """Seconds on a clock that nobody sets back; good for distances only.
+
+        Args:
+            moment: of `time.monotonic`; the present, where it is not given.
+        """
+        return (time.monotonic() if moment is None else moment) + self._offset

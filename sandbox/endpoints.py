@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from aiohttp import HttpVersion11, hdrs, web
 
 from sandbox.answers import LINK_DEAD, Refusal
+from sandbox.arrivals import ARRIVED_AT
 from sandbox.faults import Drop, Endpoint, Fault
 from sandbox.latency import Latency
 from sandbox.links import PATH as DOWNLOAD_PATH
@@ -29,13 +30,14 @@ class Work:
 
     Attributes:
         endpoint: its name.
-        admit: called first, with nothing of the body read; counts, and refuses what is beyond a limit.
+        admit: called first, with the moment of arrival, and nothing of the body read; counts, and refuses
+            what is beyond a limit.
         answer: does what the page says.
         failed: called when an admitted request is answered with an error.
     """
 
     endpoint: Endpoint
-    admit: Callable[[Number], None]
+    admit: Callable[[Number, float], None]
     answer: Callable[[web.Request, Number], Awaitable[web.StreamResponse]]
     failed: Callable[[Number], None]
 
@@ -70,7 +72,7 @@ class Endpoints:
     def _looking_up(self) -> Work:
         return Work(
             endpoint=Endpoint.MEDIA_URL,
-            admit=self._world.admit_lookup,
+            admit=lambda number, _: self._world.admit_lookup(number),
             answer=self._media_url,
             failed=self._world.lookup_failed,
         )
@@ -79,7 +81,7 @@ class Endpoints:
         return Work(endpoint=Endpoint.DOWNLOAD, admit=_count_download, answer=self._download, failed=_nothing)
 
     def _deleting(self) -> Work:
-        return Work(endpoint=Endpoint.DELETE, admit=_nothing, answer=self._delete, failed=_nothing)
+        return Work(endpoint=Endpoint.DELETE, admit=lambda *_: None, answer=self._delete, failed=_nothing)
 
     def _handler(self, work: Work) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         """The order of things that all endpoints share: key, limits, faults, work, latency."""
@@ -88,7 +90,7 @@ class Endpoints:
             fault = _NO_FAULT
             try:
                 number = self._world.number(request.headers.get(KEY_HEADER))
-                work.admit(number)
+                work.admit(number, request[ARRIVED_AT])
                 fault = self._fault(work.endpoint, number)
                 response = await self._answer(work, request, number, fault)
             except Refusal as refusal:
@@ -205,7 +207,7 @@ def _count_rejected(number: Number) -> None:
     number.counts.rejected += 1
 
 
-def _count_download(number: Number) -> None:
+def _count_download(number: Number, _: float) -> None:
     number.counts.downloads += 1
 
 

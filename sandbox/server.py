@@ -17,6 +17,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from sandbox.answers import NO_SUCH_METHOD, NO_SUCH_PATH, Refusal
+from sandbox.arrivals import listen, note_arrival
 from sandbox.control import Controls
 from sandbox.endpoints import Endpoints
 from sandbox.faults import BadCommand
@@ -30,6 +31,7 @@ _GRACE_SECONDS = 0.5
 #: Seconds that the unread body of a refused request is read on for, so that its client, still sending, gets
 #: the answer and not a reset connection. After them the connection is closed.
 _DRAIN_SECONDS = 10.0
+_BACKLOG = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +78,7 @@ async def listening(options: Options) -> AsyncIterator[Listening]:
         )
         await runner.setup()
         try:
-            await web.TCPSite(runner, options.host, options.port, backlog=1024).start()
+            await web.SockSite(runner, listen(options.host, options.port, backlog=_BACKLOG)).start()
             yield Listening(url=_url(runner), world=world)
         finally:
             await runner.cleanup()
@@ -84,7 +86,7 @@ async def listening(options: Options) -> AsyncIterator[Listening]:
 
 def application(world: World, options: Options) -> web.Application:
     """The aiohttp application: the four endpoints, the controls, and one format for all errors."""
-    app = web.Application(middlewares=[_errors_in_one_format])
+    app = web.Application(middlewares=[note_arrival, _errors_in_one_format])
     app.add_routes(Controls(world).routes())
     app.add_routes(Endpoints(world, latency=options.latency).routes())
     return app

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right, insort
 from collections import deque
 from dataclasses import dataclass
 
 #: "Media Uploads (POST /media): A limit of 25 requests per second (RPS) per phone number."
 UPLOADS_PER_SECOND = 25
+#: Arrivals are remembered for so long, for those that a busy server sees late.
+SEEN_LATE_SECONDS = 60.0
 
 
 class SlidingSecond:
@@ -18,20 +21,25 @@ class SlidingSecond:
 
     def __init__(self, allowed: int = UPLOADS_PER_SECOND) -> None:
         self._allowed = allowed
-        self._arrivals: deque[float] = deque()
+        self._arrivals: list[float] = []
         self.peak = 0
 
     def arrive(self, stamp: float) -> bool:
         """Count an arrival and say whether it is within the limit.
 
         Args:
-            stamp: seconds; never smaller than at the call before.
+            stamp: seconds; may be smaller than at the call before, by less than :data:`SEEN_LATE_SECONDS`:
+                what arrived first is not always seen first.
         """
-        while self._arrivals and self._arrivals[0] <= stamp - 1.0:
-            self._arrivals.popleft()
-        self._arrivals.append(stamp)
-        self.peak = max(self.peak, len(self._arrivals))
-        return len(self._arrivals) <= self._allowed
+        insort(self._arrivals, stamp)
+        del self._arrivals[: bisect_right(self._arrivals, self._arrivals[-1] - SEEN_LATE_SECONDS)]
+        ends = self._arrivals[bisect_left(self._arrivals, stamp) : bisect_left(self._arrivals, stamp + 1.0)]
+        self.peak = max(self.peak, *map(self._held, ends), 0)
+        return self._held(stamp) <= self._allowed
+
+    def _held(self, end: float) -> int:
+        """How many arrived in the second that ends with this moment."""
+        return bisect_right(self._arrivals, end) - bisect_right(self._arrivals, end - 1.0)
 
 
 @dataclass(frozen=True, kw_only=True)

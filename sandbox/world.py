@@ -77,13 +77,17 @@ class World:
             self._numbers[key] = Number(api_key=key)
         return self._numbers[key]
 
-    def admit_upload(self, number: Number) -> None:
+    def admit_upload(self, number: Number, arrived_at: float | None = None) -> None:
         """Count an upload's arrival.
+
+        Args:
+            number: whose.
+            arrived_at: moment of `time.monotonic`; the present, where it is not given.
 
         Raises:
             Refusal: "A limit of 25 requests per second (RPS) per phone number."
         """
-        stamp = self.clock.stamp()
+        stamp = self.clock.stamp(arrived_at)
         if not number.upload_arrives(stamp, since_start=stamp - self._began):
             number.counts.throttled += 1
             raise Refusal(self._throttled)

@@ -288,6 +288,8 @@ class Sender:
                 self._channel.give_back()
                 raise
             has_its_slot()
+            # A process may have been stopped in between, and somebody else be the channel's owner.
+            self._channel.require_mine()
 
         def has_its_slot() -> None:
             nonlocal is_ready

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 from redis import Redis
@@ -15,12 +16,14 @@ from greenroom.limiter import (
     KEEP_EVERY_SECONDS,
     LONGEST_HOLD_SECONDS,
     OWNED_SECONDS,
+    SENDING_SECONDS,
     SHORT_OF_WORKERS_SECONDS,
     Limiter,
     OwnedChannel,
     OwnershipLost,
 )
-from greenroom.sliding_log import MARGIN_SECONDS
+from greenroom.sliding_log import MARGIN_PER_LATENESS, MARGIN_SECONDS, PROVIDER_LIMIT_PER_SECOND
+from tests.limiter.test_sliding_log import most_in_a_second
 
 CHANNEL = "4915112345678"
 KEY = f"greenroom:channel:{CHANNEL}"
@@ -222,6 +225,84 @@ def test_a_channel_that_is_let_go_is_not_sent_on(limiter: Limiter, passing: Fake
     assert owned.lost
     with pytest.raises(OwnershipLost):
         owned.wait(timeout=5, sleep=passing.sleep)
+
+
+def test_the_next_owner_waits_for_what_is_just_being_sent(limiter: Limiter, passing: FakeTime) -> None:
+    """Counted as sent when the channel is let go, it would arrive in a second that the next owner filled."""
+    for sent_meanwhile in range(1, 40, 3):
+        first = own(limiter, passing)
+        arrivals = send(first, passing, 30)
+        first.wait(timeout=30, sleep=passing.sleep)
+        first.let_go()  # while the one that has its slot is not sent yet
+        with suppress(NoSlotInTime):
+            arrivals += send(own(limiter, passing), passing, sent_meanwhile)
+        first.require_mine()
+        arrivals.append(passing.now)
+        first.sent()
+        first.let_go()
+        second = own(limiter, passing)
+        arrivals += send(second, passing, 30)
+        assert most_in_a_second(arrivals) == PROVIDER_LIMIT_PER_SECOND
+        second.let_go()
+
+
+def test_a_large_file_holds_no_channel_up(limiter: Limiter, passing: FakeTime) -> None:
+    """It arrived when its first bytes did; its last ones may take minutes."""
+    first = own(limiter, passing)
+    first.wait(timeout=30, sleep=passing.sleep)
+    first.let_go()
+    assert not first.lost
+    passing.now += SENDING_SECONDS
+    first.let_go()
+    own(limiter, passing)
+
+
+@pytest.mark.parametrize("stopped", ["process", "machine"])
+def test_nothing_is_sent_in_a_slot_that_is_long_over(
+    limiter_redis: Redis, passing: FakeTime, stopped: str
+) -> None:
+    """Stopped between the slot and the sending: by now another may be owner, and two would send together."""
+    wall = FakeTime()
+    limiter = Limiter(limiter_redis, monotonic=passing.monotonic, wall=wall.monotonic)
+    sleeper = own(limiter, passing)
+    for _ in range(PROVIDER_LIMIT_PER_SECOND):
+        sleeper.wait(timeout=30, sleep=passing.sleep)
+        sleeper.require_mine()
+        # A virtual machine that was paused sees it by the wall clock alone.
+        now = passing if stopped == "process" else wall
+        now.now += OWNED_SECONDS
+        with pytest.raises(OwnershipLost):
+            sleeper.require_mine()
+        # The slot was given back; nobody else came, and so it goes on.
+        passing.now += KEEP_EVERY_SECONDS
+
+
+def test_a_wall_clock_that_is_set_holds_up_for_a_moment(limiter_redis: Redis, passing: FakeTime) -> None:
+    """Two hours forward or back: the owner asks Redis whether it still is one."""
+    wall = FakeTime()
+    limiter = Limiter(limiter_redis, monotonic=passing.monotonic, wall=wall.monotonic)
+    owned = own(limiter, passing)
+    send(owned, passing)
+    for hours in (2, -2, 2):
+        wall.now += hours * 3600
+        before = passing.now
+        send(owned, passing)
+        assert passing.now - before <= 2 * KEEP_EVERY_SECONDS
+    assert not owned.lost
+
+
+def test_a_machine_that_wakes_late_gets_longer_windows(limiter: Limiter, passing: FakeTime) -> None:
+    """What it sends is delivered late, too, and close upon the next."""
+
+    def oversleep() -> None:
+        passing.now += 0.005
+
+    owned = own(limiter, passing)
+    on_time = send(owned, passing, 50)
+    passing.meanwhile = oversleep
+    late = send(owned, passing, 100)
+    assert on_time[-1] - on_time[-26] == pytest.approx(FULL_SECOND)
+    assert late[-1] - late[-26] >= 1 + MARGIN_PER_LATENESS * 0.004
 
 
 def test_an_owner_that_was_asleep_finds_its_channel_gone(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from bisect import bisect_left
 from itertools import pairwise
 
@@ -15,7 +16,9 @@ from greenroom.sliding_log import (
     GROWTH,
     HOLD_AFTER_FIRST,
     HOLD_AFTER_OTHERS,
+    MARGIN_PER_LATENESS,
     MARGIN_SECONDS,
+    MOST_MARGIN_SECONDS,
     MOST_SLACK,
     PROVIDER_LIMIT_PER_SECOND,
     REPEATED_WITHIN,
@@ -100,6 +103,38 @@ def test_whatever_happens_no_second_holds_too_many(
         sending.append((now + takes, now))
         arrivals.append(now + takes * arrives)
     assert most_in_a_second(arrivals) <= pace
+
+
+def test_late_wake_ups_make_windows_longer_and_prompt_ones_short_again() -> None:
+    """Up to a twentieth of the pace; a single late one changes next to nothing."""
+    log = SlidingLog(25)
+    shortest = log.window
+    log.woke(0.020)
+    assert log.window == shortest
+    for _ in range(100):
+        log.woke(0.008)
+    assert log.window == pytest.approx(1 + MARGIN_PER_LATENESS * 0.008, rel=0.001)
+    for _ in range(100):
+        log.woke(10.0)
+    assert log.window == 1 + MOST_MARGIN_SECONDS
+    for _ in range(100):
+        log.woke(0.0001)
+    assert log.window == shortest
+
+
+def test_what_a_busy_machine_delivers_late_is_not_too_much() -> None:
+    """One upload in ten leaves the machine up to four times as late as wake-ups are on average."""
+    dice = random.Random(0)
+    log, now = SlidingLog(25), 1000.0
+    arrivals: list[float] = []
+    for _ in range(3000):
+        late = dice.expovariate(1 / 0.005)
+        now = max(now, log.earliest(now)) + late
+        log.woke(late)
+        log.begin(now)
+        log.finish(now)
+        arrivals.append(now + (dice.uniform(0, 0.015) if dice.random() < 0.1 else 0.0))
+    assert most_in_a_second(arrivals[100:]) <= PROVIDER_LIMIT_PER_SECOND
 
 
 def test_what_is_being_sent_counts() -> None:

@@ -87,7 +87,8 @@ def _is_on_its_way(connection: socket.socket, *, end: bool) -> bool:
     if end:  # the other side has confirmed the end when that is awaited from there
         state = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
         return state not in (_FIN_WAIT_2, _CLOSED)
-    return struct.unpack("i", fcntl.ioctl(connection, termios.TIOCOUTQ, b"\0\0\0\0"))[0] > 0
+    (unconfirmed,) = struct.unpack("i", fcntl.ioctl(connection, termios.TIOCOUTQ, b"\0\0\0\0"))
+    return bool(unconfirmed)
 
 
 _FIN_WAIT_2, _CLOSED = 5, 7

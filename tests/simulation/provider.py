@@ -32,7 +32,7 @@ class SharedClock(MovableClock):
         """Seconds since 1970."""
         return self._clock.now().timestamp()
 
-    def stamp(self) -> float:
+    def stamp(self, moment: float | None = None) -> float:  # noqa: ARG002 - the clock's own signature
         """The same: it is never set back."""
         return self.now()
 

@@ -76,7 +76,7 @@ class MovingChannel:
     def sent(self) -> None:
         """Nobody else sends."""
 
-    give_back = keep = end_soon = let_go = sent
+    give_back = keep = end_soon = let_go = require_mine = sent
 
 
 class MovingLimiter(Limiter):
