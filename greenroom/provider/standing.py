@@ -67,14 +67,19 @@ def read_now(sock: socket.socket) -> bytes | None:
     Raises:
         OSError: the connection is broken.
     """
-    # Not by asking whether there is something to be read: over TLS that may be the peer's housekeeping.
     timeout = sock.gettimeout()
-    if timeout != 0:
-        sock.settimeout(0)
+    if timeout == 0:
+        return _received(sock)
+    sock.settimeout(0)
     try:
-        with suppress(BlockingIOError, ssl.SSLWantReadError):
-            return sock.recv(_PIECE)
-        return None
+        return _received(sock)
     finally:
-        if timeout != 0:
-            sock.settimeout(timeout)
+        sock.settimeout(timeout)
+
+
+def _received(sock: socket.socket) -> bytes | None:
+    # Not by asking whether there is something to be read: over TLS that may be the peer's housekeeping.
+    try:
+        return sock.recv(_PIECE)
+    except (BlockingIOError, ssl.SSLWantReadError):
+        return None

@@ -157,9 +157,10 @@ class StandIn:
     def _serve(self, connection: socket.socket) -> None:
         with connection:
             greeting, self.greets = self.greets, b""
-            deliver(connection, greeting)
-            self.greeted.set()
             try:
+                if greeting:
+                    deliver(connection, greeting)
+                self.greeted.set()
                 while request := _read_head(connection):
                     self.requests.append(request)
                     script = self.scripts.pop(0) if len(self.scripts) > 1 else self.scripts[0]
