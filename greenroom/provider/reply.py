@@ -54,7 +54,7 @@ class Reply:
     @property
     def surplus(self) -> bool:
         """Whether more came than one answer, so that this one may belong to another request."""
-        answer: Any = self._response.raw._original_response  # noqa: SLF001 - `requests` asks for it, too
+        answer: Any = self._response.raw._original_response  # noqa: SLF001 - requests itself asks for it
         return isinstance(answer, StreamedAnswer) and answer.surplus
 
     @property

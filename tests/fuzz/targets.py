@@ -20,8 +20,9 @@ from greenroom.errors import GreenroomError, ManifestError
 from greenroom.inspection import inspect_file
 from greenroom.manifest import parse_items, parse_plan
 from greenroom.manifest_file import read_manifest
-from greenroom.provider.answer_parser import AnswerParser, BadAnswer
+from greenroom.provider.answer_parser import AnswerParser
 from greenroom.provider.answers import Endpoint, error_of, read_answer
+from greenroom.provider.failures import BadAnswer
 from greenroom.provider.location import read_location
 from greenroom.provider.origin import Origin
 from greenroom.provider.reply import Unreadable, read_object
