@@ -104,7 +104,9 @@ class Backlog:
 @contextmanager
 def backlog(folder: Path, endpoint: Endpoint, *, workers: int) -> Iterator[Backlog]:
     """A stack on PostgreSQL with so many uploading processes, for as long as the block runs."""
-    plan = stack_plan(folder / "home", workers=workers, concurrency=2, sandbox=False, latency="0")
+    plan = stack_plan(
+        folder / "home", workers=workers, concurrency=2, sandbox=False, latency="0", media=[folder]
+    )
     with postgres(folder / "postgres") as (address, pid):
         plan.environment.update(GREENROOM_DATABASE_URL=address, GREENROOM_API_BASE_URL=endpoint.address)
         with embedded_stack(plan) as stack:

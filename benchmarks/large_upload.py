@@ -237,7 +237,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="greenroom-large-") as folder:
         files = Path(folder)
         home = Home(folder=files / "home")
-        plan = stack_plan(home.folder, workers=1, concurrency=1, sandbox=True, latency="0")
+        plan = stack_plan(home.folder, workers=1, concurrency=1, sandbox=True, latency="0", media=[files])
         write_pdf(files / "first.pdf", SMALL)
         with embedded_stack(plan) as stack:
             if stack.sandbox is None:

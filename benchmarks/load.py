@@ -165,7 +165,14 @@ def running_load(folder: Path, *, numbers: int, files: int, workers: int, concur
         workers: processes that upload.
         concurrency: processes that inspect.
     """
-    plan = stack_plan(folder / "home", workers=workers, concurrency=concurrency, sandbox=False, latency="0")
+    plan = stack_plan(
+        folder / "home",
+        workers=workers,
+        concurrency=concurrency,
+        sandbox=False,
+        latency="0",
+        media=[folder / "files"],
+    )
     with endpoint_running() as to, postgres(folder / "postgres") as (address, pid):
         plan.environment.update(GREENROOM_DATABASE_URL=address, GREENROOM_API_BASE_URL=to.address)
         with embedded_stack(plan) as stack:

@@ -55,11 +55,17 @@ class Streaming(ProviderClient):
         return False
 
 
-def context_for(way: str, address: str, redis_url: str) -> Context:
+def context_for(way: str, address: str, redis_url: str, path: str) -> Context:
     """The world of a worker, without a database."""
     key = new_secret_key()
     settings = Settings.model_validate(
-        {"database_url": "sqlite://", "redis_url": redis_url, "secret_key": key, "api_base_url": address}
+        {
+            "database_url": "sqlite://",
+            "redis_url": redis_url,
+            "secret_key": key,
+            "api_base_url": address,
+            "media_roots": [path],
+        }
     )
     redis = Redis.from_url(redis_url)
     client = Streaming if way == "streamed" else ProviderClient
@@ -105,7 +111,7 @@ def measure(way: str, address: str, redis_url: str, path: str) -> dict[str, floa
         due_at=datetime.now(UTC),
         attempts=0,
     )
-    context = context_for(way, address, redis_url)
+    context = context_for(way, address, redis_url, path)
     before, began = resource.getrusage(resource.RUSAGE_SELF), time.monotonic()
     with ThreadPoolExecutor(NUMBERS) as threads:
         for done in [threads.submit(send_all, context, f"number-{n}", asset) for n in range(NUMBERS)]:

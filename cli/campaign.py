@@ -11,6 +11,7 @@ from rich.table import Table
 
 from cli.embedded import require_files
 from cli.outlook import show_outlook
+from cli.refusals import say_what_is_refused
 from cli.report import rejected_table, write_csv
 from cli.stage import keep_days_option, mend_option, open_database, stage_options, to_be_mended
 from cli.words import console, count, moment, plain, say
@@ -19,6 +20,7 @@ from greenroom.errors import Misuse
 from greenroom.manifest import items_of_paths, parse_moment, parse_plan
 from greenroom.manifest_file import read_manifest
 from greenroom.settings import load_settings
+from greenroom.sources import Sources
 from models.campaign import get_campaign, list_campaigns
 from models.channel import get_channel
 from models.need import cancel_campaign
@@ -42,7 +44,9 @@ def campaign() -> None:
 @click.option("--send-at", required=True, help="When it is sent, like 2026-12-01T09:00:00+01:00.")
 @keep_days_option
 @mend_option
+@click.pass_context
 def submit(
+    context: click.Context,
     campaign_id: str,
     *,
     paths: tuple[Path, ...],
@@ -54,7 +58,9 @@ def submit(
 ) -> None:
     """Hand CAMPAIGN_ID over to the workers. The same again changes nothing; other dates move it.
 
-    Paths must be the same on the machines of the workers.
+    Paths must be the same on the machines of the workers, and lie where GREENROOM_MEDIA_ROOTS allows it.
+
+    Exit code 0: all files are handed over. 1: some of them are never opened. 2: it could not be done.
     """
     if bool(paths) == bool(manifest):
         raise click.UsageError("Give paths, or a --manifest.")
@@ -74,6 +80,7 @@ def submit(
         }
     )
     settings = load_settings()
+    refused = say_what_is_refused(items, Sources.of(settings))
     client = Greenroom(
         settings.celery_broker,
         result_url=settings.redis_url.get_secret_value(),
@@ -85,6 +92,7 @@ def submit(
         client.close()
     say(f"Campaign {campaign_id}: {count(len(items), 'file')} handed over.")
     say(f"See how far it is with: greenroom campaign status {campaign_id}")
+    context.exit(1 if refused else 0)
 
 
 @campaign.command("status")

@@ -32,7 +32,8 @@ def demo(*, stay: bool, state: Path) -> None:
         # Each demo begins with an empty stage.
         home.begin_anew()
         home.prepare()
-    media = home.folder / "spring-sale"
+    # Beside the home, in which nothing is ever opened for a campaign.
+    media = state / "spring-sale"
     remarks.print(f"Making the example campaign's files in {plain(media)}")
     spring_sale.make(media)
     now = datetime.now(UTC)
@@ -45,7 +46,9 @@ def demo(*, stay: bool, state: Path) -> None:
         }
     )
     remarks.print("Starting a broker (Valkey), a database (SQLite), the 360dialog sandbox, a worker and beat")
-    stack = stack_plan(home.folder, workers=1, concurrency=2, sandbox=True, latency=LATENCY, flower=stay)
+    stack = stack_plan(
+        home.folder, workers=1, concurrency=2, sandbox=True, latency=LATENCY, flower=stay, media=[media]
+    )
     with embedded_stack(stack) as running:
         request = Request(campaign=plan, items=items_of_paths([media]), api_key=sandbox_key(CHANNEL))
         outcome = get_ready(running, request)

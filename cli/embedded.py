@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from cli.words import plain, remarks
 from greenroom.client import Greenroom
 from greenroom.errors import ChannelError, Misuse
 from greenroom.manifest import CampaignPlan, ManifestItem
-from greenroom.settings import NOT_SETTINGS, PREFIX, load_settings
+from greenroom.settings import NOT_SETTINGS, PREFIX, Settings, load_settings
 from greenroom.vault import Vault, new_secret_key
 from models import Database
 from models.campaign import get_campaign
@@ -26,6 +26,7 @@ from models.channel import add_channel, get_channel
 from models.progress import ItemReport, campaign_items, campaign_progress
 from models.progress import Progress as CampaignProgress
 from worker.embedded import Stack
+from worker.home import Home
 from worker.supervisor import Plan
 
 #: Seconds between two looks at how far the campaign is.
@@ -33,7 +34,9 @@ LOOK_EVERY = 0.2
 #: The first part of a manifest waits for a worker to have started.
 START_PATIENCE = 90.0
 #: Settings that the embedded stack makes for itself.
-ITS_OWN = ("DATABASE_URL", "REDIS_URL", "BROKER_URL", "SENTINEL_MASTER", "SECRET_KEY")
+ITS_OWN = ("DATABASE_URL", "REDIS_URL", "BROKER_URL", "SENTINEL_MASTER", "SECRET_KEY", "STATE_FOLDER")
+#: Where the setting is not given, what the command line names is allowed.
+MEDIA_ROOTS = "GREENROOM_MEDIA_ROOTS"
 #: Settings that are paths; the stack's processes work in another folder.
 PATHS = ("_FILE", "CA_BUNDLE", "MENDED_FOLDER")
 #: Stand for what the embedded stack makes, when the settings of its user are looked at.
@@ -77,9 +80,27 @@ class Outcome:
 
 
 def stack_plan(
-    home: Path, *, workers: int, concurrency: int, sandbox: bool, latency: str, flower: bool = False
+    home: Path,
+    *,
+    workers: int,
+    concurrency: int,
+    sandbox: bool,
+    latency: str,
+    flower: bool = False,
+    media: Iterable[Path] = (),
 ) -> Plan:
-    """The stack for a home; settings of the user's that the stack does not make for itself are kept."""
+    """The stack for a home; settings of the user's that the stack does not make for itself are kept.
+
+    Args:
+        home: its folder.
+        workers: processes that upload.
+        concurrency: processes that look at files.
+        sandbox: whether to run our own stand-in for 360dialog.
+        latency: the sandbox's answer time.
+        flower: whether to run Flower.
+        media: the files and folders that the user names, whose files may be opened, unless a setting says
+            which may.
+    """
     own = {PREFIX + name for name in ITS_OWN} | ({PREFIX + "API_BASE_URL"} if sandbox else set())
     own |= {name + "_FILE" for name in own}
     environment = {
@@ -89,6 +110,9 @@ def stack_plan(
     }
     # Before anything is started: a wrong setting stops the start with a sentence.
     load_settings({**environment, **PLACEHOLDERS}, dotenv=None)
+    if environment.keys().isdisjoint((MEDIA_ROOTS, MEDIA_ROOTS + "_FILE")):
+        Home(folder=home).allow(media)
+        environment[MEDIA_ROOTS + "_FILE"] = str(Home(folder=home).media_roots)
     return Plan(
         home=str(home.absolute()),
         workers=workers,
@@ -101,6 +125,17 @@ def stack_plan(
             for name, value in environment.items()
             if not name.startswith(NOT_SETTINGS)
         },
+    )
+
+
+def settings_of(plan: Plan) -> Settings:
+    """What the stack's workers will be told, as far as it is known before it runs.
+
+    Raises:
+        SettingsError: a setting is wrong.
+    """
+    return load_settings(
+        {**plan.environment, **PLACEHOLDERS, "GREENROOM_STATE_FOLDER": plan.home}, dotenv=None
     )
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from cli.embedded import Outcome, Request, get_ready, require_files, sandbox_key, stack_plan
+from cli.embedded import Outcome, Request, get_ready, require_files, sandbox_key, settings_of, stack_plan
+from cli.refusals import say_what_is_refused
 from cli.report import accepted_table, as_json, rejected_table, write_csv
 from cli.stage import (
     LIVE,
@@ -25,6 +26,7 @@ from cli.words import console, count, plain, remarks
 from greenroom.errors import Misuse
 from greenroom.manifest import items_of_paths, parse_moment, parse_plan
 from greenroom.manifest_file import read_manifest
+from greenroom.sources import Sources
 from models.progress import Stage
 from worker.embedded import embedded_stack
 
@@ -113,7 +115,15 @@ def run(
         )
     if csv_file is not None:
         require_writable(csv_file)
-    stack = stack_plan(home, workers=workers, concurrency=concurrency, sandbox=sandbox, latency=latency)
+    stack = stack_plan(
+        home,
+        workers=workers,
+        concurrency=concurrency,
+        sandbox=sandbox,
+        latency=latency,
+        media=[manifest.absolute().parent] if manifest else paths,
+    )
+    say_what_is_refused(items, Sources.of(settings_of(stack)))
     with embedded_stack(stack) as running:
         outcome = get_ready(running, Request(campaign=plan, items=items, api_key=api_key))
     csv_file = csv_file or home / f"{plan.id}.csv"

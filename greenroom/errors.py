@@ -107,6 +107,10 @@ class SourceUnavailable(TransientError):
     """The place a file comes from could not be read just now (a share or a web server away)."""
 
 
+class SourceUnreadable(SourceUnavailable):
+    """The file is there, but Greenroom's user has no right to read it."""
+
+
 class OutOfResources(TransientError):
     """This machine has no more memory, open files, threads or room on a disk: no fault of the file's."""
 
@@ -143,6 +147,18 @@ class AccountRestricted(ChannelError):
 
 class SourceMissing(GreenroomError):
     """The source is not there (no such file, 404): final until a person puts it back."""
+
+
+class SourceRefused(SourceMissing):
+    """The source is never opened: the operator does not allow its place, or its address can be none.
+
+    Attributes:
+        reason: the stable reason code, a value of :class:`greenroom.reasons.Reason`.
+    """
+
+    def __init__(self, text: str, *, reason: str = "not_allowed") -> None:
+        super().__init__(text)
+        self.reason = reason
 
 
 class SourceChanged(GreenroomError):

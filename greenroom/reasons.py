@@ -10,6 +10,8 @@ class Reason(StrEnum):
 
     EMPTY = "empty"
     MISSING = "missing"
+    NOT_ALLOWED = "not_allowed"
+    NOT_AN_ADDRESS = "not_an_address"
     UNREADABLE = "unreadable"
     TOO_LARGE = "too_large"
     TYPE_NOT_SUPPORTED = "type_not_supported"
@@ -28,6 +30,8 @@ class Reason(StrEnum):
 MEND: dict[Reason, str] = {
     Reason.EMPTY: "Export the file again; this one has no content.",
     Reason.MISSING: "Put the file where the manifest says, or correct the manifest.",
+    Reason.NOT_ALLOWED: "Put the file where Greenroom's operator allows it, or have its place allowed.",
+    Reason.NOT_AN_ADDRESS: "Correct the address in the manifest.",
     Reason.UNREADABLE: "Give Greenroom's user the right to read the file.",
     Reason.TOO_LARGE: "Compress or shorten it until it is under the limit.",
     Reason.TYPE_NOT_SUPPORTED: "Save it as one of the types that WhatsApp takes.",

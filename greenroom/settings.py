@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
+    PrivateAttr,
     SecretStr,
     ValidationError,
     ValidationInfo,
@@ -29,6 +31,8 @@ from greenroom.errors import SettingsError
 from greenroom.lifecycle import LifeRules
 from greenroom.limiter import DEFAULT_PACE_PER_SECOND
 from greenroom.redis_client import SENTINEL, SEPARATOR, celery_address, is_sentinel
+from greenroom.sources.folders import parse_roots
+from greenroom.sources.hosts import AllowedHost, parse_hosts
 from greenroom.vault import Vault
 
 PREFIX = "GREENROOM_"
@@ -139,6 +143,11 @@ def _http_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _unless_empty(parse: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """An empty value is none: a file of Compose can only hand on what is not set as empty."""
+    return lambda value: parse(value) if value else None
+
+
 class Settings(BaseModel):
     """Everything that a worker, beat or the command line may be told; see docs/reference/settings.md."""
 
@@ -208,6 +217,26 @@ class Settings(BaseModel):
         Path | None,
         Field(description="Folder for mended files, the same for all workers; without it nothing is mended."),
     ] = None
+    media_roots: Annotated[
+        tuple[Path, ...] | None,
+        BeforeValidator(_unless_empty(parse_roots)),
+        Field(
+            description="Folders whose files campaigns may name, separated by colons; without it none. "
+            "`greenroom run` allows the paths it is given and a manifest's own folder.",
+        ),
+    ] = None
+    source_hosts: Annotated[
+        tuple[AllowedHost, ...] | None,
+        BeforeValidator(_unless_empty(parse_hosts)),
+        Field(
+            description="Web servers that campaigns' addresses may name, separated by commas; without it "
+            "none. `*` is every public one.",
+        ),
+    ] = None
+    state_folder: Annotated[
+        Path | None,
+        Field(description="Folder of Greenroom's own files, which are never opened for a campaign."),
+    ] = None
     lease_seconds: float = Field(
         default=60.0,
         ge=5,
@@ -264,6 +293,19 @@ class Settings(BaseModel):
         description="Seconds between two ticks of the dispatcher, which is called at need in between.",
     )
 
+    #: The files that settings were read from.
+    _read_from: tuple[Path, ...] = PrivateAttr(default=())
+
+    def model_post_init(self, context: Any) -> None:
+        """Keep in mind where the values come from; called by pydantic."""
+        self._read_from = tuple(context["read_from"]) if context else ()
+
+    @property
+    def private_paths(self) -> tuple[Path, ...]:
+        """What Greenroom keeps for itself, and opens for no campaign: its state, its keys, its settings."""
+        folders = () if self.state_folder is None else (self.state_folder.absolute(),)
+        return (*folders, *self._read_from, *_sqlite_files(self.database_url.get_secret_value()))
+
     @property
     def celery_broker(self) -> str:
         """Where Celery's messages go; may hold a password, never to be shown."""
@@ -315,6 +357,20 @@ class Settings(BaseModel):
         return timedelta(days=self.prune_after_days)
 
 
+def _sqlite_files(url: str) -> tuple[Path, ...]:
+    """The files of an SQLite database; none of another one."""
+    scheme, _, path = url.partition("?")[0].partition(":///")
+    if not scheme.startswith("sqlite") or path in ("", ":memory:"):
+        return ()
+    return tuple(Path(path + ending).absolute() for ending in ("", "-wal", "-shm", "-journal"))
+
+
+def _files_read(named: Mapping[str, str], dotenv: Path | None) -> list[Path]:
+    """The files that hold settings, and a channel's API key, which is read elsewhere."""
+    named_files = [Path(value) for name, value in named.items() if name.endswith("_FILE") and value]
+    return [path.absolute() for path in (*named_files, *((dotenv,) if dotenv else ()))]
+
+
 def load_settings(
     environment: Mapping[str, str] | None = None, *, dotenv: Path | None = Path(".env")
 ) -> Settings:
@@ -349,7 +405,7 @@ def load_settings(
         else:
             problems.append(f"{name} is not a setting of Greenroom{_suggestion(field)}")
     try:
-        settings = Settings.model_validate(chosen)
+        settings = Settings.model_validate(chosen, context={"read_from": _files_read(named, dotenv)})
     except ValidationError as error:
         raise SettingsError(_sentence([*problems, *_problems(error)])) from None
     if problems:

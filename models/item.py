@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -30,6 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
+from greenroom.errors import SourceRefused
 from greenroom.manifest import ManifestItem
 from greenroom.reasons import Reason
 from greenroom.rules import Category
@@ -233,6 +234,22 @@ def save_items(
         ),
         parameters,
     )
+
+
+def reject_items(connection: Connection, *, campaign_id: str, refused: Mapping[str, SourceRefused]) -> None:
+    """Reject items that were just written, and wait to be inspected: their sources are never opened.
+
+    Args:
+        connection: the transaction that wrote them.
+        campaign_id: whose.
+        refused: why, by ref.
+    """
+    for ref, error in refused.items():
+        connection.execute(
+            update(Item)
+            .where(Item.campaign_id == campaign_id, Item.ref == ref, Item.state == ItemState.WAITING)
+            .values(state=ItemState.REJECTED, token=Item.token + 1, reason=error.reason, detail=str(error))
+        )
 
 
 def _as_given(item: ManifestItem) -> dict[str, Any]:

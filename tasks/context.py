@@ -23,6 +23,7 @@ from greenroom.limiter import Limiter
 from greenroom.provider import ProviderClient
 from greenroom.redis_client import connect
 from greenroom.settings import Settings
+from greenroom.sources import Sources
 from greenroom.task_names import QUEUES, TaskName
 from greenroom.text import one_line
 from greenroom.vault import Vault
@@ -86,6 +87,11 @@ class Context:
     recording: Together[Any, Any] = field(default_factory=Together)
     #: And lets them claim together what they send next.
     taking: Together[Any, Any] = field(default_factory=Together)
+
+    @cached_property
+    def sources(self) -> Sources:
+        """Opens the files that campaigns name, as far as the operator allows."""
+        return Sources.of(self.settings)
 
     @cached_property
     def upload_threads(self) -> ThreadPoolExecutor:

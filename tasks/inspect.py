@@ -12,13 +12,20 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from greenroom.errors import FileRejected, SourceChanged, SourceMissing, SourceUnavailable
+from greenroom.errors import (
+    FileRejected,
+    SourceChanged,
+    SourceMissing,
+    SourceRefused,
+    SourceUnavailable,
+    SourceUnreadable,
+)
 from greenroom.inspection import clean_file_name, inspect_file
 from greenroom.mended_files import Kept, mend_and_keep
 from greenroom.mending import CannotMend
 from greenroom.reasons import Reason
 from greenroom.resources import out_of_resources
-from greenroom.sources import local_copy, source_name
+from greenroom.sources import Sources, source_name
 from greenroom.text import one_line
 from greenroom.verdict import Verdict
 from models.asset import NewAsset, queue_uploads, want_assets
@@ -114,7 +121,7 @@ def _inspect(context: Context, items: Sequence[ItemUnderInspection], counts: Cou
     with kept_alive(context, lambda: unwritten, renew_items):
         for item in items:
             began_at = time.monotonic()
-            judged.append(_judge(item, context.settings.mended_folder))
+            judged.append(_judge(context.sources, item, context.settings.mended_folder))
             seconds += time.monotonic() - began_at
             last = len(judged) == len(unwritten)
             if last or context.clock.now() - written_at >= WRITE_EVERY:
@@ -124,18 +131,16 @@ def _inspect(context: Context, items: Sequence[ItemUnderInspection], counts: Cou
     return seconds
 
 
-def _judge(item: ItemUnderInspection, mended_folder: Path | None) -> _Judged:
+def _judge(sources: Sources, item: ItemUnderInspection, mended_folder: Path | None) -> _Judged:
     name = source_name(item.source)
     try:
-        with local_copy(item.source) as path:
+        with sources.copy(item.source) as path:
             verdict = inspect_file(path, name=name, kind=item.kind)
             if item.mend:
                 return _mend(item, path, verdict, mended_folder)
             return _Judged(item=item, verdict=verdict)
-    except SourceMissing as error:
-        return _Judged(item=item, verdict=_unread(Reason.MISSING, str(error)))
-    except FileRejected as error:
-        return _Judged(item=item, verdict=_unread(Reason(error.reason), error.detail))
+    except (SourceMissing, SourceUnreadable, FileRejected) as error:
+        return _Judged(item=item, verdict=_unopened(error))
     except (SourceUnavailable, SourceChanged) as error:
         return _Judged(item=item, verdict=None, away=str(error))
     except Exception as error:  # noqa: BLE001 - one file's trouble must not cost the others their verdicts
@@ -149,6 +154,17 @@ def _failed(item: ItemUnderInspection, error: Exception) -> _Judged:
     name = source_name(item.source)
     logger.error("%s could not be judged, by a fault of Greenroom's own.", name, exc_info=error)
     return _Judged(item=item, verdict=_unread(Reason.UNREADABLE, "Greenroom failed at this file."))
+
+
+def _unopened(error: SourceMissing | SourceUnreadable | FileRejected) -> Verdict:
+    match error:
+        case FileRejected():
+            return _unread(Reason(error.reason), error.detail)
+        case SourceRefused():
+            return _unread(Reason(error.reason), str(error))
+        case SourceMissing():
+            return _unread(Reason.MISSING, str(error))
+    return _unread(Reason.UNREADABLE, str(error))
 
 
 def _mend(item: ItemUnderInspection, path: Path, verdict: Verdict, folder: Path | None) -> _Judged:

@@ -13,7 +13,7 @@ from greenroom.errors import ManifestError
 from greenroom.manifest import CampaignPlan, ManifestItem, parse_items, parse_plan
 from greenroom.text import one_line
 from models.campaign import hold_campaign, save_campaign, stands_as_given
-from models.item import add_items, known_refs, lock_items, move_items, save_items
+from models.item import add_items, known_refs, lock_items, move_items, reject_items, save_items
 from models.need import follow_send_times, want_again
 from tasks.context import Context, announce_dispatch
 from tasks.halves import write_in_halves
@@ -26,6 +26,8 @@ MOST_REFS_SHOWN = 10
 
 def prepare(context: Context, campaign: Mapping[str, Any], items: Sequence[Mapping[str, Any]]) -> int:
     """Take over (a part of) a campaign's manifest; answers how many items it had.
+
+    What may never be opened is rejected at once, and costs no other item anything.
 
     The same again changes nothing of what is under way or ready; what was rejected or given up is looked at
     once more, for somebody may have mended it meanwhile.
@@ -45,11 +47,14 @@ def prepare(context: Context, campaign: Mapping[str, Any], items: Sequence[Mappi
     # In one order for all: two messages that share items must not lock them crosswise.
     rows = sorted(parse_items(items), key=lambda item: item.ref)
     now = context.clock.now()
+    never_opened = {row.ref: refusal for row in rows if (refusal := context.sources.refusal(row.source))}
 
     def write(connection: Connection, part: Sequence[ManifestItem]) -> list[str]:
         # Most often all are new: then nothing waits for them that would have to be locked or looked at.
         if not write_new(connection, plan, part, now=now):
             _write(connection, plan, part, now=now)
+        rejected = {row.ref: never_opened[row.ref] for row in part if row.ref in never_opened}
+        reject_items(connection, campaign_id=plan.id, refused=rejected)
         return []
 
     answers = write_in_halves(context.database, rows, write, refused=_refused)

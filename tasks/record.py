@@ -25,6 +25,7 @@ from greenroom.errors import (
     RequestRefused,
     SourceChanged,
     SourceMissing,
+    SourceRefused,
     Throttled,
     TransientError,
 )
@@ -226,6 +227,8 @@ def _give_up(
         reason, detail = Reason(error.reason), error.detail
     elif isinstance(error, RequestRefused):
         reason = Reason.REFUSED_BY_PROVIDER
+    elif isinstance(error, SourceRefused):
+        reason = Reason(error.reason)
     elif isinstance(error, SourceMissing):
         reason = Reason.MISSING
     finish_asset(connection, claim, state=AssetState.FAILED, reason=reason, detail=detail)

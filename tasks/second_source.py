@@ -28,7 +28,7 @@ from greenroom.errors import (
     SourceUnavailable,
     TransientError,
 )
-from greenroom.sources import local_copy, shown
+from greenroom.sources import shown
 from models.asset import AssetUnderUpload
 from models.item import Item
 from models.lookups import book_failure, count_at, no_more_lookups, room_at, take_back
@@ -110,7 +110,7 @@ def second_copy(
         for place in second.places:
             with ExitStack() as attempt:
                 try:
-                    path = attempt.enter_context(local_copy(place))
+                    path = attempt.enter_context(context.sources.copy(place))
                     same = _holds(path, asset)
                 except (SourceMissing, SourceUnavailable, FileRejected, OSError):
                     continue

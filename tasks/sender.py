@@ -13,11 +13,11 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from pathlib import Path
+from typing import BinaryIO
 
 from pydantic import SecretStr
 
@@ -32,7 +32,7 @@ from greenroom.errors import (
 from greenroom.limiter import OwnedChannel
 from greenroom.provider import UploadContent
 from greenroom.resources import out_of_resources
-from greenroom.sources import is_url, local_copy
+from greenroom.sources import is_url
 from models.asset import AssetUnderUpload
 from models.claim import Claim
 from tasks.context import Context
@@ -240,15 +240,10 @@ class Sender:
     def _stream(self, job: Job, way: Way) -> None:
         """Send one file, and wait for its answer."""
         with self._dealing_with(job, way) as take_turn:
-            copy = (
-                second_copy(self._context, self._api_key, job.asset, job.second)
-                if job.second
-                else local_copy(job.asset.source)
-            )
-            with copy as path:
+            with self._content(job) as content:
                 media_id = self._context.provider.upload(
                     self._api_key,
-                    content=_content(job.asset, path),
+                    content=content,
                     mime_type=job.asset.mime_type,
                     file_name=job.asset.file_name,
                     before_sending=take_turn,
@@ -258,16 +253,37 @@ class Sender:
 
     def _send(self, job: Job) -> None:
         """Send one file; its answer comes by itself."""
-        with self._dealing_with(job, Way.AT_ONCE) as take_turn, local_copy(job.asset.source) as path:
+        with self._dealing_with(job, Way.AT_ONCE) as take_turn, self._content(job) as content:
             self._context.provider.upload_later(
                 self._api_key,
-                content=_content(job.asset, path),
+                content=content,
                 mime_type=job.asset.mime_type,
                 file_name=job.asset.file_name,
                 before_sending=take_turn,
                 after_sending=self._channel.sent,
                 done=lambda result: self._end(job, result),
             )
+
+    def _content(self, job: Job) -> AbstractContextManager[UploadContent]:
+        """The file, wherever it is to be had; a file of this machine is opened when it is read."""
+        if job.second is None and not is_url(job.asset.source):
+            return nullcontext(_read_by(job.asset, lambda: self._open(job.asset.source)))
+        return self._copied(job, job.second)
+
+    def _open(self, path: str) -> BinaryIO:
+        # An asset may be of a mended copy: the one source that Greenroom itself has named.
+        return self._context.sources.open(path, own=True)
+
+    @contextmanager
+    def _copied(self, job: Job, second: SecondSource | None) -> Iterator[UploadContent]:
+        copy = (
+            second_copy(self._context, self._api_key, job.asset, second)
+            if second
+            else self._context.sources.copy(job.asset.source)
+        )
+        with copy as path:
+            # Read in large pieces by whoever sends it: a buffer would only ask the system more often.
+            yield _read_by(job.asset, lambda: path.open("rb", buffering=0))
 
     @contextmanager
     def _dealing_with(self, job: Job, way: Way) -> Iterator[Callable[[], None]]:
@@ -339,6 +355,5 @@ def _our_fault(asset: AssetUnderUpload, error: Exception) -> OurFault:
     return OurFault(f"Greenroom failed at this file ({type(error).__name__}); its log says more.")
 
 
-def _content(asset: AssetUnderUpload, path: Path) -> UploadContent:
-    # Read in large pieces by whoever sends it: a buffer would only ask the system four questions more.
-    return UploadContent(open=lambda: path.open("rb", buffering=0), size=asset.size, sha256=asset.sha256)
+def _read_by(asset: AssetUnderUpload, open_it: Callable[[], BinaryIO]) -> UploadContent:
+    return UploadContent(open=open_it, size=asset.size, sha256=asset.sha256)

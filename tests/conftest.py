@@ -239,6 +239,9 @@ def make_world(
                 "api_base_url": sandbox.url,
                 # Passing time jumps while requests are on their way: less than what the sandbox takes.
                 "pace": 10,
+                # Whatever files a test has, and the servers that it runs.
+                "media_roots": ["/"],
+                "source_hosts": "http://127.0.0.1:*",
                 **settings,
             }
         )

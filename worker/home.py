@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,7 @@ _LEAVINGS = frozenset(
     {
         *("greenroom.db", "greenroom.db-shm", "greenroom.db-wal", "secret.key"),
         *("broker", "sandbox", "mended", "logs", "processes.json", "processes.new"),
+        "media-roots.json",
         *("beat", "beat.bak", "beat.dat", "beat.db", "beat.dir"),
     }
 )
@@ -62,6 +63,36 @@ class Home:
     def mended(self) -> Path:
         """The files that were mended."""
         return self.folder / "mended"
+
+    @property
+    def media_roots(self) -> Path:
+        """The paths that its user has named on the command line, by now: a list in JSON."""
+        return self.folder / "media-roots.json"
+
+    def allow(self, paths: Iterable[Path]) -> None:
+        """Let files be opened at these paths, in this run and in later ones, which renew this one's media.
+
+        A single file is itself alone, and not what a link in its place may lead to later.
+
+        Raises:
+            Misuse: it cannot be written down.
+        """
+        named = {str(path.absolute() if path.is_dir() else path.resolve()) for path in paths}
+        try:
+            known = set(json.loads(self.media_roots.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            known = set()
+        if named <= known and self.media_roots.exists():
+            return
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            draft = self.media_roots.with_suffix(f".{os.getpid()}")
+            draft.write_text(json.dumps(sorted(named | known)), encoding="utf-8")
+            draft.replace(self.media_roots)
+        except OSError as error:
+            raise Misuse(
+                f"{self.folder} cannot be made ({error.strerror}). Give another folder with --state."
+            ) from error
 
     @property
     def logs(self) -> Path:

@@ -1,13 +1,15 @@
 """Logs: what others wrote (names, answers, addresses) is made harmless on its way into a log.
 
 Each record begins at the margin and its further lines are indented, so that nothing in it can be taken for a
-record; and a terminal on which a log is read is not driven by it.
+record; and a terminal on which a log is read is not driven by it. Addresses lose what signs them, whoever
+writes the record: Celery shows whole messages where it cannot deal with one, and arguments at DEBUG.
 """
 
 from __future__ import annotations
 
 import logging
 
+from greenroom.sources import without_secrets
 from greenroom.text import LONGEST_SENTENCE, printable_lines
 
 _INDENT = "  "
@@ -30,7 +32,7 @@ class PrintableRecords(logging.Filter):
 
 
 def _clean(text: str) -> str:
-    return printable_lines(text, indent=_INDENT, longest=LONGEST_SENTENCE)
+    return printable_lines(without_secrets(text), indent=_INDENT, longest=LONGEST_SENTENCE)
 
 
 _FILTER = PrintableRecords()

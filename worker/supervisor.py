@@ -232,6 +232,7 @@ class Supervisor:
             "GREENROOM_REDIS_URL": self.addresses["redis"],
             "GREENROOM_BROKER_URL": self.addresses["redis"],
             "GREENROOM_SECRET_KEY_FILE": str(self.home.secret_key.absolute()),
+            "GREENROOM_STATE_FOLDER": str(self.home.folder.absolute()),
             "GREENROOM_LEASE_SECONDS": "15",
             "GREENROOM_MENDED_FOLDER": str(self.home.mended.absolute()),
         }

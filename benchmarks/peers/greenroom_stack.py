@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from psycopg import Connection as Psycopg
@@ -205,7 +206,14 @@ def _plan(campaign_id: str, channel: str) -> CampaignPlan:
 def greenroom_stack(stage: Stage) -> Iterator[Contender]:
     """The stack that ``greenroom run`` starts, on PostgreSQL, sending to the endpoint."""
     home = Home(folder=stage.folder / "home")
-    plan = stack_plan(home.folder, workers=WORKERS, concurrency=CONCURRENCY, sandbox=False, latency="0")
+    plan = stack_plan(
+        home.folder,
+        workers=WORKERS,
+        concurrency=CONCURRENCY,
+        sandbox=False,
+        latency="0",
+        media={Path(file).parent for file in stage.files},
+    )
     with postgres(stage.folder / "postgres") as (address, pid):
         plan.environment.update(GREENROOM_DATABASE_URL=address, GREENROOM_API_BASE_URL=stage.endpoint)
         with embedded_stack(plan) as stack:

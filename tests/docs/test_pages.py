@@ -111,7 +111,9 @@ def test_a_page_on_its_own(page: str, make_reader: MakeReader) -> None:
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """A running installation with one channel: broker, database, worker, beat, and the sandbox."""
     home = tmp_path_factory.mktemp("installation")
-    plan = stack_plan(home, workers=1, concurrency=2, sandbox=True, latency="0")
+    # Where the folders of all this module's tests are.
+    media = [tmp_path_factory.getbasetemp()]
+    plan = stack_plan(home, workers=1, concurrency=2, sandbox=True, latency="0", media=media)
     with embedded_stack(plan) as stack:
         database = Database(stack.settings.database_url)
         with database.write() as connection:
@@ -138,6 +140,7 @@ def test_a_page_on_an_installation(page: str, make_reader: MakeReader, installat
             "GREENROOM_REDIS_URL": redis,
             "GREENROOM_SECRET_KEY": installation.secret_key.get_secret_value(),
             "GREENROOM_API_BASE_URL": installation.api_base_url,
+            "GREENROOM_MEDIA_ROOTS": ":".join(map(str, installation.media_roots or ())),
         },
         instead={"redis://localhost:6379/0": redis},
         database=database,

@@ -188,6 +188,7 @@ class Theatre:
                 "secret_key": key,
                 "batch_size": 50,
                 "pace": 24,
+                "media_roots": [self.folder],
                 **self.settings,
             }
         )

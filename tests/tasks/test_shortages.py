@@ -6,17 +6,15 @@ import errno
 import os
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 
 from greenroom.errors import OutOfResources
 from greenroom.inspection import inspect_file
-from greenroom.provider import UploadContent
 from greenroom.resources import out_of_resources
+from greenroom.sources import Sources
 from greenroom.verdict import Verdict
-from models.asset import AssetUnderUpload
-from tasks import sender
 from tests.conftest import World
 from tests.models.rows import asset_row, item_rows
 from tests.tasks.conftest import MakeImage
@@ -85,13 +83,13 @@ def test_a_shortage_gives_no_file_up(
     inspect_all(world)
     short = [OSError(errno.EMFILE, os.strerror(errno.EMFILE))]
 
-    def content(asset: AssetUnderUpload, path: Path) -> UploadContent:
+    def open_(self: Sources, path: str, *, own: bool = False) -> BinaryIO:
         if short:
             raise short.pop()
-        return whole(asset, path)
+        return open_really(self, path, own=own)
 
-    whole = sender._content
-    monkeypatch.setattr("tasks.sender._content", content)
+    open_really = Sources.open
+    monkeypatch.setattr(Sources, "open", open_)
     assert upload_all(world) == {"uploaded": 0, "postponed": 1, "failed": 0}
     row = asset_row(world, item_rows(world)[0].asset_id)
     assert (row.state, row.attempts, row.lost_answers) == ("waiting", 0, 0)

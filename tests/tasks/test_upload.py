@@ -6,18 +6,17 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 from sqlalchemy import text
 
-from greenroom import sources
 from greenroom.limiter import Limiter
 from greenroom.reasons import Reason
+from greenroom.sources import Sources
 from models.channel import get_channel
 from models.need import cancel_campaign
 from tasks.context import Message
@@ -175,12 +174,14 @@ def test_a_fault_of_ours_costs_one_file_and_no_other_its_id(
     hand_over(world, *(make_image(f"{number}.jpg", number) for number in range(6)))
     inspect_all(world)
 
-    def local_copy(source: str) -> AbstractContextManager[Path]:
-        if source.endswith("3.jpg"):
-            raise KeyError("nobody foresaw this")
-        return sources.local_copy(source)
+    open_really = Sources.open
 
-    monkeypatch.setattr("tasks.sender.local_copy", local_copy)
+    def open_(self: Sources, path: str, *, own: bool = False) -> BinaryIO:
+        if path.endswith("3.jpg"):
+            raise KeyError("nobody foresaw this")
+        return open_really(self, path, own=own)
+
+    monkeypatch.setattr(Sources, "open", open_)
     claims = [claim for batch in claims_handed_out(world) for claim in batch]
     assert upload(world.context, CHANNEL, from_json(claims)) == {"uploaded": 5, "postponed": 0, "failed": 1}
     assert {row.media_id for row in media_rows(world)} == set(world.sandbox.live_media_ids(CANARY_KEY))

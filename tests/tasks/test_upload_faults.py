@@ -6,18 +6,16 @@ import shutil
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import Connection
 
-from greenroom import sources
 from greenroom.errors import SourceMissing
+from greenroom.sources import Sources
 from models import asset, media
 from models.channel import get_channel
 from models.claim import Claim
@@ -63,14 +61,16 @@ def test_a_source_that_goes_missing_while_the_channel_is_being_paused(
         stopped.set()
         return jobs
 
-    def local_copy(source: str) -> AbstractContextManager[Path]:
-        if not source.endswith("1.jpg"):
+    open_really = Sources.open
+
+    def open_(self: Sources, path: str, *, own: bool = False) -> BinaryIO:
+        if not path.endswith("1.jpg"):
             assert stopped.wait(PATIENCE)
             raise SourceMissing("it is gone")
-        return sources.local_copy(source)
+        return open_really(self, path, own=own)
 
     monkeypatch.setattr(Sender, "stop", stop_and_say)
-    monkeypatch.setattr("tasks.sender.local_copy", local_copy)
+    monkeypatch.setattr(Sources, "open", open_)
     with ThreadPoolExecutor(1) as threads:
         counts = threads.submit(upload, world.context, CHANNEL, from_json(claims)).result(PATIENCE)
     assert counts == {"uploaded": 0, "postponed": 2, "failed": 0}

@@ -112,6 +112,7 @@ def working(folder: Path, database: Path, **settings: str) -> Iterator[Productio
                 "GREENROOM_DATABASE_URL": f"sqlite:///{folder / 'greenroom.db'}",
                 "GREENROOM_SECRET_KEY": new_secret_key().get_secret_value(),
                 "GREENROOM_API_BASE_URL": sandbox.url,
+                "GREENROOM_MEDIA_ROOTS": "/",
                 **settings,
             },
         )

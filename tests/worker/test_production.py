@@ -117,6 +117,7 @@ def production(
                 "GREENROOM_REDIS_URL": redis_url,
                 "GREENROOM_SECRET_KEY": new_secret_key().get_secret_value(),
                 "GREENROOM_API_BASE_URL": sandbox.url,
+                "GREENROOM_MEDIA_ROOTS": str(tmp_path),
             },
         )
         try:

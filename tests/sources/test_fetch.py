@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
-from greenroom import sources
 from greenroom.errors import FileRejected, SourceMissing, SourceUnavailable
-from greenroom.sources import local_copy
+from greenroom.sources import Sources, fetch
+from greenroom.sources.hosts import parse_hosts
+
+ALLOWED = Sources(hosts=parse_hosts("http://127.0.0.1:*"))
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -55,7 +57,7 @@ def server() -> Iterator[str]:
 @pytest.mark.parametrize("what", ["plain", "gzip"])
 def test_a_web_source_is_a_local_file_for_a_while(server: str, what: str) -> None:
     """With what its server compressed undone."""
-    with local_copy(f"{server}/{what}") as path:
+    with ALLOWED.copy(f"{server}/{what}") as path:
         assert path.read_bytes() == b"Hello!\n"
     assert not path.exists()
 
@@ -73,15 +75,15 @@ def test_a_web_source_is_a_local_file_for_a_while(server: str, what: str) -> Non
 )
 def test_what_a_server_does_is_told_by_type(server: str, what: str, error: type[Exception]) -> None:
     """And never with the query, which may be what signs the address."""
-    with pytest.raises(error) as caught, local_copy(f"{server}/{what}?signature=canary"):
+    with pytest.raises(error) as caught, ALLOWED.copy(f"{server}/{what}?signature=canary"):
         pass
     assert "canary" not in str(caught.value)
 
 
 def test_a_trickle_is_given_up_for_now(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """It would keep a worker from everything else."""
-    monkeypatch.setattr(sources, "FETCH_SECONDS", 0.0)
-    with pytest.raises(SourceUnavailable, match="too slowly"), local_copy(f"{server}/plain"):
+    monkeypatch.setattr(fetch, "FETCH_SECONDS", 0.0)
+    with pytest.raises(SourceUnavailable, match="too slowly"), ALLOWED.copy(f"{server}/plain"):
         pass
 
 
@@ -89,8 +91,8 @@ def test_more_than_whatsapp_ever_takes_is_not_read_to_its_end(
     server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The file's fault, and final."""
-    monkeypatch.setattr(sources, "LARGEST_FILE", 3)
-    with pytest.raises(FileRejected), local_copy(f"{server}/plain"):
+    monkeypatch.setattr(fetch, "LARGEST_FILE", 3)
+    with pytest.raises(FileRejected), ALLOWED.copy(f"{server}/plain"):
         pass
 
 
@@ -101,5 +103,5 @@ def test_a_full_disk_is_the_moments_fault(server: str, monkeypatch: pytest.Monke
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("tempfile._TemporaryFileWrapper.write", full, raising=False)
-    with pytest.raises(SourceUnavailable), local_copy(f"{server}/plain"):
+    with pytest.raises(SourceUnavailable), ALLOWED.copy(f"{server}/plain"):
         pass

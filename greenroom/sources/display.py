@@ -1,0 +1,49 @@
+"""How a source is shown, in every log, error, report and table: one way, and a safe one."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+from urllib.parse import unquote
+
+from greenroom.sources.address import NotAnAddress, is_url, parse_address
+from greenroom.text import printable
+
+_ADDRESS_IN_TEXT = re.compile(r"\bhttps?:[^\s'\"<>\\]*", re.IGNORECASE)
+
+
+def shown(source: str) -> str:
+    """The source as it may be shown.
+
+    An address without what signs it: neither user and password nor query; of one that is none, its scheme
+    alone. Either as a terminal may have it, see :func:`greenroom.text.printable`.
+    """
+    if is_url(source):
+        try:
+            source = parse_address(source).shown
+        except NotAnAddress:
+            source = source.partition(":")[0].lower() + ":..."
+    return printable(source)
+
+
+def source_name(source: str) -> str:
+    """The file name that a source goes by."""
+    if not is_url(source):
+        return source.rstrip("/").rpartition("/")[2]
+    try:
+        address = parse_address(source)
+    except NotAnAddress:
+        return "file"
+    return unquote(PurePosixPath(address.target.partition("?")[0]).name) or address.host
+
+
+def without_secrets(text: str) -> str:
+    """A text with each address in it as it may be shown; linear in its length."""
+    return _ADDRESS_IN_TEXT.sub(_shown_match, text) if "http" in text.lower() else text
+
+
+def _shown_match(found: re.Match[str]) -> str:
+    try:
+        return parse_address(found[0]).shown
+    except NotAnAddress:
+        return found[0].partition(":")[0] + ":..."

@@ -1,0 +1,303 @@
+"""Fetching a file from the web, from hosts that the operator allows, and from nowhere that they lead to.
+
+The IP address that is checked is the one that is connected to: a name is resolved once for each connection,
+all its addresses are checked, and the connection is made to one of them, with the name in TLS and in the
+header Host alone. A redirect is checked like an address that somebody named. Nothing is read from the
+environment: no proxy, no netrc, no certificates.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from http.client import HTTPException
+from pathlib import Path
+from typing import IO, Any
+
+import urllib3
+from urllib3 import HTTPResponse
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from greenroom import __version__
+from greenroom.errors import FileRejected, GreenroomError, SourceMissing, SourceRefused, SourceUnavailable
+from greenroom.provider.failures import BROKEN_EXCHANGE, why
+from greenroom.provider.transport import tls_context
+from greenroom.reasons import Reason
+from greenroom.resources import out_of_resources
+from greenroom.rules import LARGEST_FILE, MIB
+from greenroom.sources.address import Address, NotAnAddress, parse_address
+from greenroom.sources.display import shown
+from greenroom.sources.hosts import AllowedHost, matching
+from greenroom.sources.networks import Ip, parse_ip
+
+CONNECT_SECONDS = 10.0
+#: Seconds without a byte.
+READ_SECONDS = 60.0
+#: A web source that takes longer altogether is given up for now: it would keep a worker from everything else.
+FETCH_SECONDS = 600.0
+#: Redirects that are followed; a CDN needs one or two.
+MOST_REDIRECTS = 5
+#: IP addresses of one host that are tried.
+MOST_TRIED = 4
+_CHUNK = 64 * 1024
+_REDIRECTS = (301, 302, 303, 307, 308)
+#: The server's, or the moment's, fault: request time-out, too many requests, and all from 500.
+_FOR_NOW = (408, 429)
+_PACKED = {"gzip": 31, "x-gzip": 31, "deflate": zlib.MAX_WBITS}
+
+#: Like `socket.getaddrinfo`.
+Resolve = Callable[..., Sequence[tuple[Any, ...]]]
+
+
+class Fetcher:
+    """Fetches files from the hosts that it is given."""
+
+    def __init__(
+        self,
+        hosts: Sequence[AllowedHost],
+        *,
+        ca_bundle: Path | None = None,
+        resolve: Resolve = socket.getaddrinfo,
+    ) -> None:
+        """Prepare; nothing is connected yet.
+
+        Args:
+            hosts: who may be asked.
+            ca_bundle: authorities that are trusted besides the usual ones.
+            resolve: finds the IP addresses of a host.
+        """
+        self._hosts = tuple(hosts)
+        self._ca_bundle = ca_bundle
+        self._resolve = resolve
+
+    def refusal(self, source: str) -> SourceRefused | None:
+        """Why an address is never asked, as far as its letters tell."""
+        try:
+            self._require_named(parse_address(source))
+        except NotAnAddress as error:
+            return SourceRefused(
+                f"{shown(source)} can be no address: it {error}.", reason=Reason.NOT_AN_ADDRESS
+            )
+        except SourceRefused as error:
+            return error
+        return None
+
+    def fetch(self, source: str, into: IO[bytes]) -> None:
+        """Write what an address has into a file.
+
+        Raises:
+            SourceRefused: it may not be asked, or leads to one that may not.
+            SourceMissing: its server says that there is no such file.
+            SourceUnavailable: it cannot be had just now.
+            FileRejected: the server sends more than WhatsApp ever takes.
+        """
+        if refused := self.refusal(source):
+            raise refused
+        address, give_up_at = parse_address(source), time.monotonic() + FETCH_SECONDS
+        for _ in range(MOST_REDIRECTS + 1):
+            following = self._fetch(address, into, give_up_at)
+            if following is None:
+                return
+            address = self._followed(address, following)
+        raise SourceUnavailable(f"{shown(source)} was redirected more than {MOST_REDIRECTS} times.")
+
+    def _fetch(self, address: Address, into: IO[bytes], give_up_at: float) -> str | None:
+        """Ask one address; returns where it redirects to, if it does. Errors name it without its query."""
+        name = address.shown
+        try:
+            with self._asked(address, give_up_at) as answer:
+                if answer.status in _REDIRECTS and (location := answer.headers.get("Location")):
+                    return str(location)
+                _require_file(answer, name)
+                for piece in _pieces(answer):
+                    into.write(piece)
+                    if time.monotonic() > give_up_at:
+                        raise TimeoutError
+                    _require_size(into.tell())
+        except GreenroomError:
+            raise
+        except (*BROKEN_EXCHANGE, ValueError, zlib.error) as error:
+            # Not `from error`: its text has the whole address.
+            if (short := out_of_resources(error)) is not None:
+                raise short from None
+            if time.monotonic() > give_up_at:
+                reason = f"{name} sends too slowly: not done in {FETCH_SECONDS:.0f} s."
+            else:
+                reason = f"{name} could not be fetched: {_why(error)}."
+            raise SourceUnavailable(reason) from None
+        return None
+
+    def _followed(self, address: Address, location: str) -> Address:
+        try:
+            following = address.follow(location)
+        except NotAnAddress as error:
+            raise SourceUnavailable(f"{address.shown} redirects to what {error}.") from None
+        try:
+            self._require_named(following)
+        except SourceRefused as error:
+            raise SourceRefused(f"{address.shown} redirects elsewhere: {error}") from None
+        return following
+
+    def _require_named(self, address: Address) -> list[AllowedHost]:
+        if entries := matching(self._hosts, address):
+            return entries
+        hosts = "has no such host" if self._hosts else "is not set, so that no address is allowed"
+        raise SourceRefused(f"{address.shown} may not be fetched: GREENROOM_SOURCE_HOSTS {hosts}.")
+
+    @contextmanager
+    def _asked(self, address: Address, give_up_at: float) -> Iterator[HTTPResponse]:
+        connection = self._connected(address)
+        try:
+            with _cut_at(give_up_at, connection):
+                if connection.sock is not None:
+                    connection.sock.settimeout(READ_SECONDS)
+                headers = {
+                    "Host": address.netloc,
+                    "Accept": "*/*",
+                    "Accept-Encoding": "identity",
+                    "User-Agent": f"greenroom/{__version__}",
+                    **({"Authorization": address.authorization} if address.authorization else {}),
+                }
+                connection.request(
+                    "GET", address.target, headers=headers, preload_content=False, decode_content=False
+                )
+                with connection.getresponse() as answer:
+                    yield answer
+        finally:
+            connection.close()
+
+    def _connected(self, address: Address) -> HTTPConnection:
+        failure: Exception = OSError("no address")
+        for ip in self._checked(address)[:MOST_TRIED]:
+            connection = self._connection(address, str(ip))
+            try:
+                connection.connect()
+            except BROKEN_EXCHANGE as error:
+                connection.close()
+                failure = error
+            else:
+                return connection
+        raise failure
+
+    def _checked(self, address: Address) -> list[Ip]:
+        """The host's IP addresses, each of them allowed; they are what is connected to."""
+        entries = self._require_named(address)
+        found = self._resolve(address.host, address.port, type=socket.SOCK_STREAM)
+        ips = {parse_ip(str(each[4][0])): None for each in found}
+        for ip in ips:
+            if not any(entry.reaches(ip) for entry in entries):
+                raise SourceRefused(
+                    f"{address.shown} may not be fetched: {address.host} is inside a network ({ip}), which "
+                    "GREENROOM_SOURCE_HOSTS does not allow for it."
+                )
+        return list(ips)
+
+    def _connection(self, address: Address, ip: str) -> HTTPConnection:
+        if address.scheme == "http":
+            return HTTPConnection(ip, address.port, timeout=CONNECT_SECONDS)
+        return HTTPSConnection(
+            ip,
+            address.port,
+            timeout=CONNECT_SECONDS,
+            ssl_context=self._tls,
+            # The name that the certificate must have; the host is an IP address by now.
+            server_hostname=address.host,
+        )
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        context = tls_context(None)
+        if self._ca_bundle is not None:
+            folder = self._ca_bundle.is_dir()
+            context.load_verify_locations(
+                cafile=None if folder else self._ca_bundle, capath=self._ca_bundle if folder else None
+            )
+        return context
+
+
+@contextmanager
+def _cut_at(moment: float, connection: HTTPConnection) -> Iterator[None]:
+    """Close a connection at a moment of `time.monotonic`: a header that trickles has no other end."""
+    timer = threading.Timer(max(0.0, moment - time.monotonic()), _cut, [connection])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _cut(connection: HTTPConnection) -> None:
+    if connection.sock is not None:
+        try:
+            # Of the socket below TLS, which says nothing any more.
+            socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
+        except OSError:
+            return  # it is closed already
+
+
+def _require_file(answer: HTTPResponse, name: str) -> None:
+    if answer.status >= 500 or answer.status in _FOR_NOW:  # noqa: PLR2004 - server errors
+        raise SourceUnavailable(f"{name} answered {answer.status}.")
+    if not 200 <= answer.status < 300:  # noqa: PLR2004 - success
+        raise SourceMissing(f"{name} answered {answer.status}.")
+    if (length := answer.headers.get("Content-Length", "")).isdecimal() and len(length) < 20:  # noqa: PLR2004
+        _require_size(int(length))
+
+
+def _require_size(size: int) -> None:
+    if size > LARGEST_FILE:
+        raise FileRejected(
+            Reason.TOO_LARGE,
+            f"The file is larger than {LARGEST_FILE // MIB} MB, the most that WhatsApp takes of any file.",
+        )
+
+
+def _pieces(answer: HTTPResponse) -> Iterator[bytes]:
+    """The content, unpacked where its server packs it although it was not asked to."""
+    coding = answer.headers.get("Content-Encoding", "identity").strip().lower()
+    if coding in ("", "identity"):
+        yield from _raw(answer)
+    elif coding in _PACKED:
+        yield from _unpacked(_raw(answer), zlib.decompressobj(_PACKED[coding]))
+    else:
+        raise urllib3.exceptions.DecodeError
+
+
+def _raw(answer: HTTPResponse) -> Iterator[bytes]:
+    size = 0
+    # What has come in so far, and not a full chunk: a trickle must not hide from the clock.
+    while piece := answer.read1(_CHUNK, decode_content=False):
+        size += len(piece)
+        _require_size(size)
+        yield piece
+
+
+def _unpacked(pieces: Iterator[bytes], unpacker: Any) -> Iterator[bytes]:
+    """Never more at a time than a chunk, however much a piece holds."""
+    for piece in pieces:
+        rest = piece
+        while rest and not unpacker.eof:
+            yield unpacker.decompress(rest, _CHUNK)
+            rest = unpacker.unconsumed_tail
+        if unpacker.eof and (rest or unpacker.unused_data):
+            raise urllib3.exceptions.DecodeError
+    while not unpacker.eof:
+        more = unpacker.decompress(unpacker.unconsumed_tail, _CHUNK)
+        if not more:
+            raise urllib3.exceptions.DecodeError
+        yield more
+
+
+def _why(error: BaseException) -> str:
+    if isinstance(error, (zlib.error, urllib3.exceptions.DecodeError)):
+        return "it is packed in a way that cannot be undone"
+    if isinstance(error, OSError) and not isinstance(error, (urllib3.exceptions.HTTPError, HTTPException)):
+        return error.strerror or why(error)
+    return why(error)

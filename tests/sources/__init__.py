@@ -1,0 +1,1 @@
+"""Sources: what may be opened, and how."""
