@@ -45,6 +45,8 @@ FETCH_SECONDS = 600.0
 MOST_REDIRECTS = 5
 #: IP addresses of one host that are tried.
 MOST_TRIED = 4
+#: Of a length that is looked at; numbers of any length would take time to read.
+_MOST_DIGITS = 20
 _CHUNK = 64 * 1024
 _REDIRECTS = (301, 302, 303, 307, 308)
 #: The server's, or the moment's, fault: request time-out, too many requests, and all from 500.
@@ -247,7 +249,8 @@ def _require_file(answer: HTTPResponse, name: str) -> None:
         raise SourceUnavailable(f"{name} answered {answer.status}.")
     if not 200 <= answer.status < 300:  # noqa: PLR2004 - success
         raise SourceMissing(f"{name} answered {answer.status}.")
-    if (length := answer.headers.get("Content-Length", "")).isdecimal() and len(length) < 20:  # noqa: PLR2004
+    length = answer.headers.get("Content-Length", "")
+    if length.isdecimal() and len(length) <= _MOST_DIGITS:
         _require_size(int(length))
 
 
