@@ -16,8 +16,9 @@ from collections.abc import Iterator
 from hashlib import sha256
 from typing import BinaryIO
 
-from greenroom.errors import SourceChanged, SourceUnavailable
+from greenroom.errors import GreenroomError, SourceChanged, SourceUnavailable
 from greenroom.provider.values import UploadContent
+from greenroom.resources import out_of_resources
 
 #: Bytes read, hashed and sent at a time. 100 MB over loopback, SHA-256 included (0.067 s of it): 0.110 s of
 #: CPU with 64 KiB, 0.092 with 128, 0.081 with 256, 0.088 with 512.
@@ -150,14 +151,19 @@ def _opened(content: UploadContent) -> BinaryIO:
     try:
         return content.open()
     except OSError as error:
-        raise SourceUnavailable(f"the file cannot be opened: {_words(error)}") from error
+        raise _not_read(error, "opened") from error
 
 
 def _read(stream: BinaryIO, most: int) -> bytes:
     try:
         return stream.read(most)
     except OSError as error:
-        raise SourceUnavailable(f"the file cannot be read: {_words(error)}") from error
+        raise _not_read(error, "read") from error
+
+
+def _not_read(error: OSError, what: str) -> GreenroomError:
+    short = out_of_resources(error)
+    return short or SourceUnavailable(f"the file cannot be {what}: {_words(error)}")
 
 
 def _words(error: OSError) -> str:

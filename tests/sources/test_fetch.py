@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from greenroom.errors import FileRejected, SourceMissing, SourceUnavailable
+from greenroom.errors import FileRejected, OutOfResources, SourceMissing, SourceUnavailable
 from greenroom.sources import Sources, fetch
 from greenroom.sources.hosts import parse_hosts
 
@@ -103,5 +103,5 @@ def test_a_full_disk_is_the_moments_fault(server: str, monkeypatch: pytest.Monke
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("tempfile._TemporaryFileWrapper.write", full, raising=False)
-    with pytest.raises(SourceUnavailable), ALLOWED.copy(f"{server}/plain"):
+    with pytest.raises(OutOfResources), ALLOWED.copy(f"{server}/plain"):
         pass
