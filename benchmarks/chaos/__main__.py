@@ -80,7 +80,11 @@ def one(stack: Stack, fault: Fault, files: Files, seed: int) -> Row:
     chance = random.Random(f"{seed} {fault.slug}")  # noqa: S311 - to be the same again, not to be secret
     made = files.of(fault)
     with served(files.folder_of(fault)) if fault.fetched else nullcontext("") as address:
-        return Run(stack=stack, fault=fault, chance=chance, files=made, address=address).go()
+        run = Run(stack=stack, fault=fault, chance=chance, files=made, address=address)
+        try:
+            return run.go()
+        except Exception as error:  # noqa: BLE001 - whatever it is stands in the table, and others are tried
+            return run.given_up(error)
 
 
 def main() -> int:

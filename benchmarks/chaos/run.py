@@ -227,12 +227,26 @@ class Run:
         self._settle()
         return self._count(recovered)
 
+    def given_up(self, error: Exception) -> Row:
+        """The line of a run that could not be counted."""
+        nothing = Comparison(ready=0, wrong=0, twice=0, orphans=0)
+        return Row(
+            fault=self.fault,
+            stack=self.stack.name,
+            accepted=0,
+            counted=nothing,
+            in_flight=0,
+            throttled=0,
+            peak=0,
+            recovered=0.0,
+            problems=(*self.problems, f"not counted: {_in_words(error)}"),
+        )
+
     def _break(self) -> None:
         try:
             self.fault.do(self)
         except Exception as error:  # noqa: BLE001 - whatever it is stands in the table
-            named = "" if isinstance(error, Problem | TimeoutError) else f"{type(error).__name__}: "
-            self.problems.append(named + " ".join(str(error).split())[:200])
+            self.problems.append(_in_words(error))
         finally:
             self.sandbox.faults({"clear": True})
             if self.stack.controls.is_dir():
@@ -298,8 +312,15 @@ class Run:
             recovered=recovered,
             problems=(),
         )
-        ended = sorted(set(self.stack.ended()))
-        return judged(row, [*self.problems, *(f"{name} ended by itself" for name in ended)])
+        further = [f"{name} ended by itself" for name in sorted(set(self.stack.ended()))]
+        if silent := self.stack.silent():
+            further.append(f"{silent} of {len(self.stack.workers)} workers do not answer")
+        return judged(row, [*self.problems, *further])
+
+
+def _in_words(error: Exception) -> str:
+    named = "" if isinstance(error, Problem | TimeoutError) else f"{type(error).__name__}: "
+    return (named + " ".join(str(error).split()))[:200]
 
 
 def judged(row: Row, further: Sequence[str] = ()) -> Row:

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
+from celery import Celery
 from pydantic import SecretStr
 from redis import Redis
 
@@ -38,6 +39,8 @@ LEASE_SECONDS = 10
 LATENCY = "50ms-150ms"
 #: Seconds that a worker may take to be at work, on a busy machine.
 START_PATIENCE = 90.0
+#: And to answer, after all else is done: it may have been started again a moment ago.
+ANSWER_PATIENCE = 30.0
 #: What all stacks are told, besides where they are.
 SETTINGS = {
     "GREENROOM_LEASE_SECONDS": str(LEASE_SECONDS),
@@ -131,6 +134,19 @@ class Stack(ABC):
     def client(self, timeout: float = 15.0) -> Greenroom:
         """A scheduler's."""
         return Greenroom(self.settings.celery_broker, timeout=timeout)
+
+    def silent(self) -> int:
+        """How many workers do not answer a ping, though they are given the time to start."""
+        app = Celery("chaos", broker=self.settings.celery_broker, set_as_current=False)
+        deadline = time.monotonic() + ANSWER_PATIENCE
+        try:
+            while True:
+                answers = app.control.ping(timeout=3.0, limit=len(self.workers))
+                left = len(self.workers) - len(answers or ())
+                if left <= 0 or time.monotonic() > deadline:
+                    return max(left, 0)
+        finally:
+            app.close()
 
     def add_channel(self, channel_id: str, key: str) -> None:
         """As ``greenroom channel add`` does, for a new channel or a new key."""
