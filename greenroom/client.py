@@ -171,6 +171,11 @@ class Greenroom:
         try:
             self._await(answer)
             return answer.maybe_throw()  # the task's own error as itself
+        except (OperationalError, RedisError) as error:
+            # The task was done, and its worker could not put the answer where it is waited for.
+            raise BrokerUnavailable(
+                "The broker was lost while a worker answered; what was asked for may be done. Ask again."
+            ) from error
         finally:
             with suppress(*AWAY):
                 answer.forget()

@@ -64,6 +64,18 @@ def test_a_broker_that_is_away_is_one_error(
     client.close()
 
 
+@pytest.mark.parametrize("error", FAILURES[:2], ids=lambda failure: type(failure).__name__)
+def test_a_broker_that_is_lost_while_a_worker_answers_is_the_same_error(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """Celery gives the worker's own trouble with it as the task's outcome, though the task was done."""
+    client = Greenroom("redis://127.0.0.1:9/0")
+    monkeypatch.setattr(client._app, "send_task", lambda *_, **__: Answer(error=error))
+    with pytest.raises(BrokerUnavailable, match="Ask again"):
+        client.prepare(PLAN, ITEMS)
+    client.close()
+
+
 @contextmanager
 def hangs_up() -> Iterator[tuple[int, list[int]]]:
     """A port whose server hangs up on everybody, and the ports of those whom it hung up on."""
