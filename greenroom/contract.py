@@ -153,7 +153,7 @@ def check_message(
     """
     if version is not None and (type(version) is not int or version != CONTRACT_VERSION):
         raise MessageRefused(
-            f"{name}: the message is of contract version {_shown(version)}, and this worker knows version "
+            f"{name}: the message is of contract version {shown(version)}, and this worker knows version "
             f"{CONTRACT_VERSION}. Update the older of the two."
         )
     model = ARGUMENTS[name]
@@ -169,10 +169,10 @@ def check_message(
         problem = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(map(str, problem["loc"]))
         said = problem["msg"].removeprefix("Value error, ")
-        raise MessageRefused(f"{name}: {_shown(where)}: {said[:_LONGEST_QUOTE]}.") from None
+        raise MessageRefused(f"{name}: {shown(where)}: {said[:_LONGEST_QUOTE]}.") from None
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
     """What came from outside, so that it cannot fill a log or drive a terminal."""
     text = value if isinstance(value, str) else reprlib.repr(value)
     text = text if len(text) <= _LONGEST_QUOTE else text[:_LONGEST_QUOTE] + "..."

@@ -10,7 +10,8 @@ Redis once a second, to remain the owner; what it knows of the channel's last se
 * Where nothing is known of a channel (a new one, or a Redis that was wiped), the last second is taken to have
   been full, too. Keys do not expire: each channel that ever uploaded has a small one, of about 600 bytes.
 * An owner that cannot reach Redis goes on until its time is over, for nobody else can begin before that. Then
-  it waits.
+  it is one no more, whether or not somebody else is: so one that was frozen, with its process or its machine,
+  sends nothing when it wakes. Its claims may be somebody else's by then.
 * Whether its time is over an owner sees once more just before it sends, by a clock that goes on while the
   machine sleeps: a process that was stopped in between must not send together with the next owner.
 * An owner that lets go waits for what is just being sent: stamped too early, it would arrive in a second that
@@ -78,7 +79,8 @@ local owner, ends = row[1], tonumber(row[2] or '')
 -- A moment so far away was never written by us: the clock of Redis has been set back.
 if ends and ends > now + 2 * lasts then owner, ends = 'nobody', now end
 if ARGV[3] == '0' then
-    if owner and owner ~= ARGV[1] then return {0, now} end
+    -- Whose time is over begins anew: its own clock may have stood still.
+    if owner and (owner ~= ARGV[1] or not ends or ends <= now) then return {0, now} end
     redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'until', string.format('%.0f', now + lasts),
                'log', ARGV[4], 'learned', ARGV[5], 'held_until', ARGV[6], 'ending', ARGV[7])
     return {1, now}
@@ -120,7 +122,7 @@ class ChannelOutlook:
 
 
 class OwnershipLost(NoSlotInTime):
-    """Somebody else uploads on this channel now."""
+    """The time of an owner is over; somebody else may upload on the channel now."""
 
 
 class Limiter:
@@ -349,7 +351,8 @@ class OwnedChannel:
                     self._log.woke(now - woken_at)
                 earliest, mine = self._log.earliest(now), self._is_mine(now)
                 if self._lost:
-                    raise OwnershipLost(f"somebody else uploads on {self.channel_id} now", retry_after=1.0)
+                    text = f"the time to upload on {self.channel_id} is over; whoever has it now goes on"
+                    raise OwnershipLost(text, retry_after=1.0)
                 if mine and earliest <= now:
                     self._log.begin(now)
                     return
@@ -423,6 +426,9 @@ class OwnedChannel:
         asked_at = self._limiter.monotonic()
         if self._lost or asked_at < self._keep_at:
             return  # another thread has just done so
+        if not self._is_mine(asked_at):
+            self._lose()
+            return
         try:
             answer = self._limiter.go_on(self.channel_id, self._me, self._state())
         except LimiterUnavailable as error:
@@ -433,9 +439,12 @@ class OwnedChannel:
         if answer[0]:
             self._kept(asked_at, answer)
         else:
-            with self._lock:
-                self._lost = True
-                self._changed.notify_all()
+            self._lose()
+
+    def _lose(self) -> None:
+        with self._lock:
+            self._lost = True
+            self._changed.notify_all()
 
     def end_soon(self) -> None:
         """Say that somebody else may be asked to go on; whoever comes waits until this owner lets go."""

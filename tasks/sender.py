@@ -116,10 +116,14 @@ class Sender:
         self._lost: set[Claim] = set()
         self._outcomes: list[Outcome] = []
         self._something_to_do = threading.Event()
+        #: When a file was last begun, sent or failed; a moment of `time.monotonic`.
+        self._got_on_at = time.monotonic()
 
     def add(self, jobs: Iterable[Job], *, first: bool = False) -> None:
         """Send these, too; before all others where they come first."""
         with self._lock:
+            if not self._waiting[Way.AT_ONCE] and not self._waiting[Way.STREAMED]:
+                self._got_on_at = time.monotonic()
             for job in jobs:
                 queue = self._waiting[self._way(job)]
                 queue.appendleft(job) if first else queue.append(job)
@@ -146,6 +150,11 @@ class Sender:
         """Whether there are files whose outcome has not been collected."""
         with self._lock:
             return bool(self.waiting or self._under_way or self._outcomes)
+
+    def stalled_for(self, seconds: float) -> bool:
+        """Whether files lie ready, and for so long none was begun, sent or failed: a disk that hangs, say."""
+        ready = self._waiting[Way.AT_ONCE] or self._waiting[Way.STREAMED]
+        return bool(ready) and time.monotonic() - self._got_on_at >= seconds
 
     @property
     def stopped(self) -> bool:
@@ -240,6 +249,7 @@ class Sender:
     def _stream(self, job: Job, way: Way) -> None:
         """Send one file, and wait for its answer."""
         with self._dealing_with(job, way) as take_turn:
+            self._check(job.asset)
             with self._content(job) as content:
                 media_id = self._context.provider.upload(
                     self._api_key,
@@ -253,16 +263,18 @@ class Sender:
 
     def _send(self, job: Job) -> None:
         """Send one file; its answer comes by itself."""
-        with self._dealing_with(job, Way.AT_ONCE) as take_turn, self._content(job) as content:
-            self._context.provider.upload_later(
-                self._api_key,
-                content=content,
-                mime_type=job.asset.mime_type,
-                file_name=job.asset.file_name,
-                before_sending=take_turn,
-                after_sending=self._channel.sent,
-                done=lambda result: self._end(job, result),
-            )
+        with self._dealing_with(job, Way.AT_ONCE) as take_turn:
+            self._check(job.asset)
+            with self._content(job) as content:
+                self._context.provider.upload_later(
+                    self._api_key,
+                    content=content,
+                    mime_type=job.asset.mime_type,
+                    file_name=job.asset.file_name,
+                    before_sending=take_turn,
+                    after_sending=self._channel.sent,
+                    done=lambda result: self._end(job, result),
+                )
 
     def _content(self, job: Job) -> AbstractContextManager[UploadContent]:
         """The file, wherever it is to be had; a file of this machine is opened when it is read."""
@@ -313,11 +325,12 @@ class Sender:
                 is_ready = True
                 with self._lock:
                     self._preparing[way] -= 1
+                    self._got_on_at = time.monotonic()
                 self._begin_more()
 
         failure: GreenroomError | None = None
         try:
-            self._check(job.asset)
+            # First of all: one that has not come to this has no block that could fail.
             yield take_turn
         except GreenroomError as error:
             # Its traceback holds this frame, which holds it, and all that was to be sent.

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pydantic import SecretStr
 from sqlalchemy import Connection
 
+from greenroom.clock import boottime
 from greenroom.errors import (
     ChannelError,
     LimiterUnavailable,
@@ -50,6 +51,8 @@ OWNER_PATIENCE_SECONDS = 10.0
 #: Seconds after which another worker goes on with the channel; and sooner, while channels wait for a worker.
 TURN_SECONDS = 120.0
 SHORT_TURN_SECONDS = 2.0
+#: Seconds in which something is sent, or fails, where files wait: the longest wait for a slot six times over.
+STALLED_SECONDS = 60.0
 
 
 def upload(context: Context, channel_id: str, claims: Sequence[Claim]) -> dict[str, int]:
@@ -64,6 +67,7 @@ def upload(context: Context, channel_id: str, claims: Sequence[Claim]) -> dict[s
     # Whether or not there is something to do: a worker has looked.
     with suppress(LimiterUnavailable):
         context.limiter.note_begun(channel_id)
+    taken_at = boottime()
     now = context.clock.now()
     with context.database.write() as connection:
         taken = take_assets(connection, channel_id, claims, now=now, lease=context.settings.lease)
@@ -86,7 +90,7 @@ def upload(context: Context, channel_id: str, claims: Sequence[Claim]) -> dict[s
     turn = _Turn(context, channel, key, owned)
     try:
         with kept_alive(context, turn.claims, renew_assets, lost=turn.forget):
-            turn.run(assets)
+            turn.run(_still_held(context, assets, taken_at=taken_at))
     finally:
         owned.let_go()
     summary = f"channel {channel_id} has room for more"
@@ -115,6 +119,18 @@ def _key_or_pause(context: Context, connection: Connection, channel: ChannelRow)
         pause_channel(connection, channel.id, reason=str(error), now=context.clock.now())
         logger.error("Channel %s is paused: %s", channel.id, error)
         return None
+
+
+def _still_held(
+    context: Context, assets: Sequence[AssetUnderUpload], *, taken_at: float
+) -> list[AssetUnderUpload]:
+    """Those whose claims are ours after the wait for the channel: we may have been frozen meanwhile."""
+    if boottime() - taken_at < context.settings.lease_seconds / 3:
+        return list(assets)
+    with context.database.write() as connection:
+        until = context.clock.now() + context.settings.lease
+        lost = set(renew_assets(connection, [asset.claim for asset in assets], until=until))
+    return [asset for asset in assets if asset.claim not in lost]
 
 
 def _give_back(context: Context, assets: Sequence[AssetUnderUpload], why: str) -> None:
@@ -188,11 +204,20 @@ class _Turn:
         self._recording = ()
 
     def _go_on_or_end(self) -> None:
+        # First: whose time is over claims nothing more.
+        self._owned.keep()
         if self._ending:
             if not self._sender.unsent:
                 self._owned.let_go()
         elif self._owned.lost or self._context.stopping.is_set():
             self._end(why="The worker stopped before this file's turn.")
+        elif self._sender.stalled_for(STALLED_SECONDS):
+            # Whoever owns and does not get on lets go; what is stuck here is not waited for.
+            logger.error(
+                "Channel %s: nothing could be sent for a while; somebody else tries.", self._channel.id
+            )
+            self._end(why="Its worker did not get on.")
+            self._owned.let_go()
         elif self._is_over():
             self._ending = True
             self._owned.end_soon()
@@ -200,7 +225,6 @@ class _Turn:
             announce(self._context, Message(name=TaskName.DISPATCH, args=[self._channel.id], summary=summary))
         elif self._sender.waiting <= self._context.settings.batch_size:
             self._take_more()
-        self._owned.keep()
 
     def _has_nothing_to_wait_for(self) -> bool:
         """Whether nothing more came for so long that the channel is let go."""

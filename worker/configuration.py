@@ -13,6 +13,7 @@ from greenroom.redis_client import is_unix_socket, transport_options
 from greenroom.settings import Settings
 from greenroom.task_names import QUEUES, Queue
 from tasks.context import configure
+from worker import transport
 from worker.schedule import beat_schedule
 
 #: Seconds until Redis hands an unacknowledged message to another worker. Far above the longest task: a
@@ -51,6 +52,8 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "task_reject_on_worker_lost": True,
         "task_retry_on_worker_lost": True,
         "worker_prefetch_multiplier": 1,
+        # Throws away what no worker can read, and outlives its connection. See docs/decisions/0022.
+        "worker_consumer": "worker.consumer:Consumer",
         # A pool process that has looked at half a million files has grown by megabytes: a fresh one follows.
         "worker_max_tasks_per_child": 1_000,
         # Uploads under way go on when the broker is lost: their IDs are recorded in the database, and their
@@ -85,6 +88,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
 
 def make_app(settings: Settings) -> Celery:
     """The Celery app for these settings; `@shared_task` tasks are bound to it from now on."""
+    transport.install()
     # What a task is expected to raise costs one line and no traceback; at INFO, many would not see it.
     trace.log_policy_expected = trace.log_policy_expected._replace(severity=logging.WARNING)
     app = Celery("greenroom")

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from queue import Queue
 from typing import Any, BinaryIO
 
 import pytest
@@ -280,9 +281,12 @@ def test_an_id_whose_claim_was_lost_is_deleted_instead_of_forgotten(
     (claims,) = claims_handed_out(world)
     upload_of = world.context.provider.upload_later
 
-    def take_over(*args: Any, **more: Any) -> None:
-        # While this upload is on its way, its lease ends and another worker does the work.
+    def take_over(*args: Any, done: Callable[[Any], None], **more: Any) -> None:
+        # Before its answer is dealt with, its lease ends and another worker does the work.
         monkeypatch.undo()
+        answers: Queue[Any] = Queue()
+        upload_of(*args, done=answers.put, **more)
+        answer = answers.get(timeout=30)
         # The first one shall not take up again by itself what it has lost.
         world.context.stopping.set()
         world.clock.advance(timedelta(minutes=2))
@@ -294,7 +298,7 @@ def test_an_id_whose_claim_was_lost_is_deleted_instead_of_forgotten(
         (message,) = (message for message in world.published if message.name == "media.upload")
         assert upload(other, CHANNEL, from_json(message.args[1]))["uploaded"] == 1
         other.upload_threads.shutdown()
-        upload_of(*args, **more)
+        done(answer)
 
     monkeypatch.setattr(world.context.provider, "upload_later", take_over)
     assert upload(world.context, CHANNEL, from_json(claims))["uploaded"] == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -14,19 +15,22 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import Connection
 
-from greenroom.errors import SourceMissing
+from greenroom.errors import ClaimLost, SourceMissing
+from greenroom.limiter import OWNED_SECONDS, OwnedChannel
 from greenroom.sources import Sources
 from models import asset, media
+from models.asset import take_assets
 from models.channel import get_channel
 from models.claim import Claim
 from models.database import Database, DatabaseUnavailable
 from models.media import GivenId
 from tasks import record as recording
+from tasks import upload as uploading
 from tasks.dispatch import from_json
 from tasks.sender import Job, Outcome, Sender
 from tasks.sweep import sweep
 from tasks.upload import upload
-from tests.conftest import CANARY_KEY, CHANNEL, World
+from tests.conftest import CANARY_KEY, CHANNEL, MakeWorld, World
 from tests.models.rows import accepted_item, asset_row, item_rows, media_rows
 from tests.tasks.conftest import MakeImage
 from tests.tasks.test_inspect import hand_over, inspect_all
@@ -41,6 +45,97 @@ def two_files(world: World, make_image: MakeImage) -> list[list[int]]:
     inspect_all(world)
     (claims,) = claims_handed_out(world)
     return claims
+
+
+def test_a_claim_that_was_lost_before_its_file_was_begun_holds_up_no_other(
+    world: World, make_image: MakeImage
+) -> None:
+    """The thread that sends goes on with the next file: else the channel has an owner that does nothing."""
+    claims = two_files(world, make_image)
+    with world.database.write() as connection:
+        first, second = take_assets(
+            connection, CHANNEL, from_json(claims), now=world.clock.now(), lease=world.context.settings.lease
+        )
+    owned = world.context.limiter.own(CHANNEL, timeout=5, sleep=world.context.sleep)
+    sender = Sender(world.context, SecretStr(CANARY_KEY), owned)
+    sender.forget([first.claim])
+    outcomes: list[Outcome] = []
+
+    def both_ended() -> bool:
+        outcomes.extend(sender.collect(until=time.monotonic() + 1))
+        return len(outcomes) == 2
+
+    sender.add([Job(asset=first), Job(asset=second)])
+    assert eventually(both_ended)
+    (of_first,) = (outcome for outcome in outcomes if outcome.asset == first)
+    (of_second,) = (outcome for outcome in outcomes if outcome.asset == second)
+    assert isinstance(of_first.error, ClaimLost)
+    assert of_second.media_id
+    assert not sender.busy
+
+
+def test_an_owner_that_was_frozen_lets_go_and_the_next_one_sends_all(
+    make_world: MakeWorld, make_image: MakeImage
+) -> None:
+    """Frozen when it had taken its files, for longer than its lease: nothing is sent twice, and all once."""
+    world = make_world(batch_size=50)
+    world.add_channel()
+    hand_over(world, *(make_image(f"{number}.jpg", number) for number in range(30)))
+    inspect_all(world)
+    (claims,) = claims_handed_out(world)
+    own = world.context.limiter.own
+
+    def freeze(*args: Any, **more: Any) -> OwnedChannel:
+        owned = own(*args, **more)
+        owned._until -= OWNED_SECONDS
+        owned._keep_at -= OWNED_SECONDS
+        world.context.redis.hset(f"greenroom:channel:{CHANNEL}", "until", "1")
+        world.clock.advance(world.context.settings.lease * 2)
+        sweep(world.context)
+        return owned
+
+    world.context.limiter.own = freeze  # type: ignore[method-assign]
+    assert upload(world.context, CHANNEL, from_json(claims))["uploaded"] == 0
+    assert world.sandbox.stats().get(CANARY_KEY, {}).get("uploads", 0) == 0
+    world.context.limiter.own = own  # type: ignore[method-assign]
+    world.clock.advance(timedelta(seconds=5))
+    assert upload_all(world)["uploaded"] == 30
+    assert world.sandbox.stats()[CANARY_KEY]["duplicates"] == 0
+
+
+def test_an_owner_that_does_not_get_on_lets_go(
+    world: World, make_image: MakeImage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that hangs holds up what it holds, and its worker's other files go to somebody else."""
+    hand_over(world, *(make_image(f"{number}.jpg", number) for number in range(10)))
+    inspect_all(world)
+    (claims,) = claims_handed_out(world)
+    hung, goes_on = threading.Event(), threading.Event()
+
+    open_really = Sources.open
+
+    def hang(self: Sources, path: str, *, own: bool = False) -> BinaryIO:
+        hung.set()
+        goes_on.wait(PATIENCE)
+        return open_really(self, path, own=own)
+
+    monkeypatch.setattr(Sources, "open", hang)
+    monkeypatch.setattr(uploading, "STALLED_SECONDS", 0.0)
+    with ThreadPoolExecutor(1) as threads:
+        turn = threads.submit(upload, world.context, CHANNEL, from_json(claims))
+        try:
+            assert hung.wait(PATIENCE)
+            assert eventually(lambda: not world.context.limiter.look([CHANNEL])[CHANNEL].owned)
+            assert {asset_row(world, row.asset_id).state for row in item_rows(world)} == {
+                "waiting",
+                "uploading",
+            }
+        finally:
+            goes_on.set()
+    assert turn.result()["postponed"] == 10
+    monkeypatch.undo()
+    world.clock.advance(timedelta(seconds=5))
+    assert upload_all(world)["uploaded"] == 10
 
 
 def test_a_source_that_goes_missing_while_the_channel_is_being_paused(
