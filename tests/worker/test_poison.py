@@ -83,7 +83,13 @@ def test_what_celery_writes_is_taken() -> None:
     now = datetime(2026, 12, 1, 9, tzinfo=UTC)
     whole = unpacked(json.dumps(message()).encode())
     body = [[], {}, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}]
-    retried = {"eta": "2026-12-01T09:00:20.5+00:00", "retries": 12, "timelimit": [None, None], "newer": {}}
+    retried: dict[str, Any] = {
+        "eta": "2026-12-01T09:00:20.5+00:00",
+        "retries": 12,
+        "timelimit": [None, None],
+        "newer": {},
+    }
     late: dict[str, Any] = {"expires": "2026-12-01T08:00:00"}
-    for more in (late, retried, {"stamps": {}, "stamped_headers": None}):
+    stamped: dict[str, Any] = {"stamps": {}, "stamped_headers": None}
+    for more in (late, retried, stamped):
         assert check_task({**whole["headers"], **more}, body, now=now) == "media.sweep"
