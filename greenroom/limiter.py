@@ -426,7 +426,7 @@ class OwnedChannel:
         asked_at = self._limiter.monotonic()
         if self._lost or asked_at < self._keep_at:
             return  # another thread has just done so
-        if not self._is_mine(asked_at):
+        if asked_at >= self._until:
             self._lose()
             return
         try:

@@ -273,6 +273,10 @@ def test_nothing_is_sent_in_a_slot_that_is_long_over(
         now.now += OWNED_SECONDS
         with pytest.raises(OwnershipLost):
             sleeper.require_mine()
+        if stopped == "process":
+            # Its time is over, and it knows: it begins anew, as anybody else.
+            let_time_pass(limiter_redis, OWNED_SECONDS)
+            sleeper = own(limiter, passing)
         # The slot was given back; nobody else came, and so it goes on.
         passing.now += KEEP_EVERY_SECONDS
 
