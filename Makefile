@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 BENCH := .venv-bench
 BENCH_READY := $(BENCH)/.ready
 
-.PHONY: help setup demo demo-stay test lint mutants fuzz hostile bench bench-quick bench-allowance bench-backlog bench-numbers bench-plans bench-scale bench-soak chaos lock pin-images clean
+.PHONY: help setup demo demo-stay test lint secrets mutants fuzz hostile bench bench-quick bench-allowance bench-backlog bench-numbers bench-plans bench-scale bench-soak chaos lock pin-images clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ test: $(READY) ## Run all the tests
 
 lint: $(READY) ## Check style, types and layers (the tests do so too)
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+secrets: $(READY) ## Seed secrets, drive a whole production into failures, and search all that it wrote (half a minute)
+	@$(BIN)/python -m pytest tests/secrets --quiet --capture=no -p no:cacheprovider
 
 mutants: $(READY) ## Change the lifecycle's rules in a thousand ways, and see that a test notices (a quarter of an hour)
 	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/mutants.txt

@@ -70,8 +70,11 @@ def allow_many_connections(**_: Any) -> None:
 
 @after_setup_logger.connect
 def quiet_libraries(**_: Any) -> None:
-    """Keep libraries from logging addresses at DEBUG: a download's query is what authorises it."""
-    for name in ("urllib3", "requests"):
+    """Keep libraries from logging addresses at DEBUG: their queries are what authorises a download.
+
+    Requests with their addresses, and the pool each message with its body, where manifests' sources stand.
+    """
+    for name in ("urllib3", "requests", "celery.pool"):
         logging.getLogger(name).setLevel(logging.INFO)
 
 

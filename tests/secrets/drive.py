@@ -1,0 +1,202 @@
+"""Every path of a production, each with what can go wrong on it; whatever is raised goes to a log, too."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from celery import Celery
+from sqlalchemy import text
+
+from greenroom.client import Greenroom
+from greenroom.manifest import CampaignPlan, ManifestItem, parse_items, parse_plan
+from greenroom.task_names import QUEUES, TaskName
+from models.progress import campaign_progress
+from tests.secrets.seeds import SECRET_KEY, SEEDS
+from tests.secrets.stack import Stack, wait_for
+
+ONE, REVOKED = "4915112345678", "4915187654321"
+_SIGNED = f"X-Amz-Signature={SEEDS['signature of a source']}"
+
+
+@contextmanager
+def _told(stack: Stack) -> Iterator[None]:
+    """What is raised goes to a log, as a scheduler would write it."""
+    try:
+        yield
+    except Exception:  # noqa: BLE001 - whatever it is, its text is searched
+        with (stack.logs / "raised.log").open("a", encoding="utf-8") as log:
+            log.write(traceback.format_exc())
+
+
+def plan(campaign: str, channel: str) -> CampaignPlan:
+    """A campaign of now."""
+    now = datetime.now(UTC)
+    send_at, keep_until = now + timedelta(hours=1), now + timedelta(days=9)
+    return parse_plan({"id": campaign, "channel": channel, "send_at": send_at, "keep_until": keep_until})
+
+
+def items(stack: Stack, file: Path) -> list[ManifestItem]:
+    """Sources that are there, that are not, and that cannot be; most with a password or a signature."""
+    password = SEEDS["password of a source"]
+    web = f"http://user:{password}@127.0.0.1:{stack.web}"
+    sources = {
+        "file": str(file),
+        **{
+            word: f"{web}/{word}.jpg?{_SIGNED}"
+            for word in ("good", "half", "moved", "denied", "gone", "broken")
+        },
+        "nobody": f"http://user:{password}@127.0.0.1:1/x.jpg?{_SIGNED}",
+        "unknown host": f"https://user:{password}@nowhere.invalid/x.jpg?{_SIGNED}",
+        "no port": f"http://user:{password}@127.0.0.1:99999/x.jpg?{_SIGNED}",
+        "no host": f"http:{password}?{_SIGNED}",
+        "not allowed": f"https://user:{password}@files.example.com/x.jpg?{_SIGNED}",
+        "not TLS": f"https://user:{password}@127.0.0.1:{stack.web}/good.jpg?{_SIGNED}",
+    }
+    accepted = []
+    for ref, source in sources.items():
+        with _told(stack):
+            accepted += parse_items([{"ref": ref, "source": source, "mend": ref == "good"}])
+    return accepted
+
+
+def misbehave(stack: Stack) -> None:
+    """Let the provider fail in every way, with the key in its own words."""
+    key, revoked = SEEDS["API key"], SEEDS["API key, revoked"]
+    signature = SEEDS["signature of a download"]
+    link = f"https://lookaside.fbsbx.com/whatsapp_business/attachments/?mid=1&hash={signature}"
+    location = (
+        f'{{"url": "{link}", "mime_type": "image/jpeg", "sha256": "{"0" * 64}", "file_size": 5, "id": "1", '
+        '"messaging_product": "whatsapp"}'
+    )
+    failed = {"status": 500, "code": 131000, "message": f"Something went wrong with {key}"}
+    limited = {
+        "status": 429,
+        "code": 130429,
+        "message": f"Too many by {key}",
+        "headers": {"Retry-After": "1"},
+    }
+    withdrawn = {"status": 401, "code": 190, "message": f"Invalid api_key {revoked}"}
+    stack.sandbox.faults(
+        {"on": "upload", "api_key": key, "times": 1, "answer": failed},
+        {"on": "upload", "api_key": key, "times": 1, "answer": limited},
+        {"on": "upload", "api_key": key, "times": 1, "drop": "halfway"},
+        {"on": "upload", "api_key": revoked, "answer": withdrawn},
+        {"on": "media_url", "api_key": key, "answer": {"status": 200, "body": location}},
+        {"on": "delete", "api_key": key, "times": 1, "answer": failed},
+    )
+
+
+def _states(stack: Stack, campaign: str) -> tuple[int, int]:
+    with stack.database.read() as connection:
+        progress = campaign_progress(connection, campaign, now=datetime.now(UTC))
+    return progress.ready, progress.settled
+
+
+def _one(stack: Stack, statement: str) -> Callable[[], bool]:
+    """Whether a statement answers anything."""
+
+    def holds() -> bool:
+        with stack.database.read() as connection:
+            return bool(connection.execute(text(statement)).first())
+
+    return holds
+
+
+def drive(stack: Stack, file: Path) -> None:
+    """All of it, in the order of a campaign's life."""
+    stack.type(
+        f"GREENROOM_API_KEY={SEEDS['API key']} channel add {ONE}",
+        f"GREENROOM_API_KEY={SEEDS['API key, revoked']} channel add {REVOKED}",
+    )
+    misbehave(stack)
+    client = Greenroom(stack.settings["GREENROOM_REDIS_URL"], timeout=60)
+    try:
+        every = items(stack, file)
+        client.prepare(plan("seeded", ONE), every)
+        client.prepare(plan("revoked", REVOKED), every[:1])
+        wait_for(lambda: _states(stack, "seeded")[0] >= 2, "the file, and the one of an address, are ready")
+        wait_for(_one(stack, "SELECT 1 FROM channels WHERE paused_at IS NOT NULL"), "a channel is paused")
+        ids = client.resolve("seeded", [item.ref for item in every])
+        now = datetime.now(UTC)
+        client.mark_used([(ONE, media_id, now) for media_id in ids.values()])
+        wait_for(_one(stack, "SELECT 1 FROM media WHERE last_used_at IS NOT NULL"), "uses are recorded")
+        with _told(stack):
+            client.resolve("unheard-of", ["x"])
+    finally:
+        client.close()
+    _lose_the_file(stack, file)
+    _say_nonsense(stack)
+    _type_everything(stack)
+
+
+def _lose_the_file(stack: Stack, file: Path) -> None:
+    """Let IDs come due whose file is gone, so that the provider's copy is asked for; look up, and delete."""
+    file.unlink()
+    app = Celery(broker=stack.settings["GREENROOM_REDIS_URL"], set_as_current=False)
+    with stack.database.write() as connection:
+        # As if four weeks had gone by.
+        connection.execute(
+            text(
+                "UPDATE media SET uploaded_at = uploaded_at - interval '28 days', last_used_at = NULL, "
+                "expires_at = now() + interval '2 days', refresh_at = now(), verify_at = now()"
+            )
+        )
+    try:
+        for name in (TaskName.REFRESH, TaskName.VERIFY, TaskName.SWEEP, TaskName.RETIRE, TaskName.PRUNE):
+            app.send_task(name, queue=QUEUES[name])
+        wait_for(_one(stack, "SELECT 1 FROM assets WHERE detail LIKE '%own copy%'"), "the copy is asked for")
+    finally:
+        app.close()
+
+
+def _say_nonsense(stack: Stack) -> None:
+    """Messages that are no hand-over, with signed addresses in them; a client with a wrong password."""
+    address = f"https://user:{SEEDS['password of a source']}@example.com/x.jpg?{_SIGNED}"
+    app = Celery(broker=stack.settings["GREENROOM_REDIS_URL"], set_as_current=False)
+    try:
+        for name, args in (
+            ("media.unheard_of", [address]),
+            (TaskName.PREPARE, [{"id": "odd"}, [{"ref": "x", "source": address, "unknown": address}]]),
+            (TaskName.PREPARE, [address]),
+            (
+                TaskName.PREPARE,
+                [plan("odd", "4900").model_dump(mode="json"), [{"ref": "x", "source": address}]],
+            ),
+            (TaskName.MARK_USED, [[[ONE, address, "yesterday"]]]),
+            (TaskName.UPLOAD, [ONE, [[address, address]]]),
+        ):
+            app.send_task(name, args=args, queue="control", argsrepr="nonsense")
+        wait_for(lambda: not stack.redis.llen("control"), "all messages are taken")
+    finally:
+        app.close()
+
+
+def _type_everything(stack: Stack) -> None:
+    """The commands that show something, and those that fail at the start; then what was cancelled goes."""
+    database, redis = SEEDS["database password"], SEEDS["broker password"]
+    away = (
+        f"GREENROOM_DATABASE_URL=postgresql://seeded:{database}@127.0.0.1:1/seeded",
+        f"GREENROOM_REDIS_URL=redis://:{redis}@127.0.0.1:1/0",
+    )
+    wrong = (
+        f"GREENROOM_DATABASE_URL=mysql://seeded:{database}@127.0.0.1/seeded",
+        f"GREENROOM_REDIS_URL=redis://:{redis}@127.0.0.1:no-port/0",
+        f"GREENROOM_SECRET_KEY={SECRET_KEY.replace('=', '')}",
+    )
+    stack.type(
+        *("doctor", "campaign status", "campaign status seeded", "campaign export seeded", "media list"),
+        *("channel list", "channel rotate", "channel resume nobody", "campaign cancel seeded"),
+        *(f"{' '.join(settings)} doctor" for settings in (away, wrong)),
+    )
+    with stack.database.write() as connection:
+        connection.execute(text("UPDATE media SET retire_at = now(), delete_after = now()"))
+    app = Celery(broker=stack.settings["GREENROOM_REDIS_URL"], set_as_current=False)
+    app.send_task(TaskName.RETIRE, queue=QUEUES[TaskName.RETIRE])
+    app.close()
+    wait_for(
+        _one(stack, "SELECT 1 FROM media WHERE delete_attempts > 0 OR deleted_at IS NOT NULL"), "deletions"
+    )
