@@ -46,6 +46,7 @@ SETTINGS = {
     "GREENROOM_LEASE_SECONDS": str(LEASE_SECONDS),
     "GREENROOM_CONNECT_TIMEOUT": "3",
     "GREENROOM_READ_TIMEOUT": "5",
+    "GREENROOM_SOURCE_HOSTS": "http://127.0.0.1:*",
 }
 PRODUCTION, EMBEDDED = "production", "embedded"
 #: Seconds between two looks at whether a worker has ended.
@@ -195,6 +196,7 @@ class Production(Stack):
             "GREENROOM_REDIS_URL": self.broker.url,
             "GREENROOM_SECRET_KEY": new_secret_key().get_secret_value(),
             "GREENROOM_API_BASE_URL": url,
+            "GREENROOM_MEDIA_ROOTS": "/",
             **SETTINGS,
             **more,
         }
@@ -368,7 +370,9 @@ def embedded(folder: Path) -> Iterator[Embedded]:
     """An embedded stack that is up."""
     with provider_running(folder) as provider:
         url = f"http://localhost:{provider.port}"
-        plan = stack_plan(folder / "home", workers=2, concurrency=2, sandbox=False, latency="0")
+        plan = stack_plan(
+            folder / "home", workers=2, concurrency=2, sandbox=False, latency="0", media=[Path("/")]
+        )
         plan.environment.update(GREENROOM_API_BASE_URL=url, **SETTINGS)
         with embedded_stack(plan) as running:
             stack = Embedded(folder, provider, running)
