@@ -12,6 +12,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -84,6 +85,7 @@ def one(stack: Stack, fault: Fault, files: Files, seed: int) -> Row:
         try:
             return run.go()
         except Exception as error:  # noqa: BLE001 - whatever it is stands in the table, and others are tried
+            traceback.print_exc()
             return run.given_up(error)
 
 
