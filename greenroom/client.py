@@ -26,7 +26,7 @@ from greenroom.clock import require_aware
 from greenroom.contract import CONTRACT_VERSION, VERSION_HEADER
 from greenroom.errors import Misuse, TransientError
 from greenroom.manifest import CampaignPlan, ManifestItem, items_as_json
-from greenroom.redis_client import celery_address, is_sentinel, transport_options
+from greenroom.redis_client import celery_address, is_lost_connection, is_sentinel, transport_options
 from greenroom.task_names import QUEUES, TaskName
 
 #: Items in one message: small enough for any broker (most often some 200 KB, 9 MB at the very most), large
@@ -166,6 +166,12 @@ class Greenroom:
             )
         except AWAY as error:
             raise BrokerUnavailable("The broker could not be reached; nothing was enqueued.") from error
+        except AttributeError as error:
+            if not is_lost_connection(error):
+                raise
+            raise BrokerUnavailable(
+                "The broker was lost while a message was being sent; it may be enqueued. Ask again."
+            ) from error
 
     def _answer(self, answer: Any) -> Any:
         try:

@@ -90,3 +90,11 @@ def transport_options(sentinel_master: str | None) -> dict[str, Any]:
     if sentinel_master is None:
         return {}
     return {"master_name": sentinel_master, "sentinel_kwargs": _ASKING}
+
+
+def is_lost_connection(error: AttributeError) -> bool:
+    """Whether this is how kombu 5.7 says that a connection was lost while a message was being published.
+
+    Its channel has forgotten the connection then, and asks None for the address.
+    """
+    return error.obj is None and error.name in ("client", "hostname")

@@ -21,7 +21,7 @@ from redis.exceptions import RedisError
 from greenroom.clock import Clock, SystemClock
 from greenroom.limiter import Limiter
 from greenroom.provider import ProviderClient
-from greenroom.redis_client import connect
+from greenroom.redis_client import connect, is_lost_connection
 from greenroom.settings import Settings
 from greenroom.sources import Sources
 from greenroom.task_names import QUEUES, TaskName
@@ -117,6 +117,10 @@ def announce(context: Context, message: Message) -> None:
         context.publish(message)
     except (KombuError, RedisError, OSError) as error:
         logger.warning("%s waits for beat's next tick: %s", message.name, error)
+    except AttributeError as error:
+        if not is_lost_connection(error):
+            raise
+        logger.warning("%s waits for beat's next tick: the connection was lost.", message.name)
 
 
 #: Set while a dispatch that was asked for has not begun.

@@ -76,6 +76,23 @@ def test_a_broker_that_is_lost_while_a_worker_answers_is_the_same_error(
     client.close()
 
 
+@pytest.mark.parametrize("told", [True, False])
+def test_a_connection_that_is_lost_while_a_message_is_sent(
+    monkeypatch: pytest.MonkeyPatch, *, told: bool
+) -> None:
+    """Kombu asks None for its address; an AttributeError of another kind is not hidden."""
+    lost = AttributeError("no attribute", name="client", obj=None if told else object())
+
+    def send_task(*_: Any, **__: Any) -> Answer:
+        raise lost
+
+    client = Greenroom("redis://127.0.0.1:9/0")
+    monkeypatch.setattr(client._app, "send_task", send_task)
+    with pytest.raises(BrokerUnavailable if told else AttributeError):
+        client.prepare(PLAN, ITEMS)
+    client.close()
+
+
 @contextmanager
 def hangs_up() -> Iterator[tuple[int, list[int]]]:
     """A port whose server hangs up on everybody, and the ports of those whom it hung up on."""

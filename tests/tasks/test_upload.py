@@ -152,12 +152,16 @@ def test_a_file_that_is_written_to_all_the_time_is_given_up(
     assert inspect_all(world) == {"accepted": 0, "rejected": 0, "postponed": 0}
 
 
-def test_a_broker_that_is_away_undoes_nothing(world: World, one_file: Path) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [ConnectionRefusedError("no broker"), AttributeError("no attribute", name="client", obj=None)],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_broker_that_is_away_undoes_nothing(world: World, one_file: Path, error: Exception) -> None:
     """The ID is recorded; that there is room for more, beat will find out."""
 
-    def away(message: Message) -> None:
-        msg = f"no broker for {message.name}"
-        raise ConnectionRefusedError(msg)
+    def away(_message: Message) -> None:
+        raise error
 
     (claims,) = claims_handed_out(world)
     context = replace(world.context, publish=away)
