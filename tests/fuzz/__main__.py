@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.fuzz.child import MOST_MEMORY, MOST_SECONDS, input_of
 from tests.fuzz.run import Tally, fuzz, write_seeds
-from tests.fuzz.targets import TARGETS
+from tests.fuzz.targets import TARGETS, load_target
 
 MIB = 1024 * 1024
 
@@ -42,7 +42,7 @@ def _options() -> argparse.Namespace:
 
 def _again(which: str, seed: int, seeds: Path) -> int:
     name, _, number = which.partition(":")
-    target = TARGETS[name](seeds)
+    target = load_target(name, seeds)
     given = input_of(target, name, seed, int(number))
     print(ascii(given)[:2_000])
     print(target.judge(given))

@@ -14,8 +14,8 @@ import time
 import traceback
 from pathlib import Path
 
-from tests.fuzz.planted import PLANTED, Planted
 from tests.fuzz.target import Target
+from tests.fuzz.targets import load_target
 
 #: Bytes of address space beyond what the code itself takes.
 MOST_MEMORY = 512 * 1024 * 1024
@@ -33,7 +33,7 @@ def main() -> None:
     """Judge inputs, one after another."""
     name, seeds, seconds, *numbers = sys.argv[1:]
     seed, first, last = map(int, numbers)
-    target = _target(name)(Path(seeds))
+    target = load_target(name, Path(seeds))
     _bound_memory()
     for number in range(first, last + 1):
         # Its default is to end the process, which also ends a loop in C.
@@ -42,14 +42,6 @@ def main() -> None:
         outcome = _judged(target, name, seed, number)
         took = time.process_time() - began_at
         print(f"{number}\t{took:.4f}\t{_peak()}\t{outcome}", flush=True)
-
-
-def _target(name: str) -> type[Target]:
-    if name == PLANTED:
-        return Planted
-    from tests.fuzz.targets import TARGETS  # noqa: PLC0415 - they load all of Greenroom
-
-    return TARGETS[name]
 
 
 def _judged(target: Target, name: str, seed: int, number: int) -> str:

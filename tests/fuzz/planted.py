@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import random
-from typing import Any, Final
+from typing import Any
 
 from tests.fuzz.target import Target
-
-PLANTED: Final = "planted"
 
 
 class Planted(Target):

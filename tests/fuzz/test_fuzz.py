@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fuzz.planted import PLANTED
 from tests.fuzz.run import fuzz, write_seeds
-from tests.fuzz.targets import TARGETS
+from tests.fuzz.targets import PLANTED, TARGETS
 
 
 @pytest.fixture(scope="module")

@@ -135,7 +135,7 @@ def _exported(folder: Path) -> Callable[[], str]:  # noqa: ARG001 - nothing is w
 CASES_OF_MANIFESTS = (
     of("20,000 lines", "m.csv", Lines(20_000), "read: 20,000 items"),
     of("ten million lines", "m.csv", Lines(MANY), "read: 10,000,000 items", large=True),
-    of("a ref of the first line again, 120,000 lines later", "m.csv", Lines(120_000, repeated=True), "line 120002: the ref .* stands on line 2"),
+    of("a ref of the first line again, 120,000 lines later", "m.csv", Lines(120_000, repeated=True), "line 120002: the ref .* stands on line 2", large=True),
     of("broken UTF-8", "m.csv", b"ref,source\na,/\xff\n", "line 2: this is not UTF-8"),
     of("UTF-16", "m.csv", "ref,source\na,/a\n".encode("utf-16"), "line 1: .*UTF-8"),
     of("a workbook named .csv", "m.csv", b"PK\x03\x04\x14\0\6\0" + bytes(100), "line 1: .*NUL"),
