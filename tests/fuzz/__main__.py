@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.fuzz.child import MOST_MEMORY, MOST_SECONDS, input_of
@@ -19,7 +22,8 @@ def main() -> int:
     """Run it; returns 1 where an input crashed or hung."""
     options = _options()
     with tempfile.TemporaryDirectory(prefix="greenroom-fuzz-") as folder:
-        seeds = write_seeds(Path(folder))
+        with _quiet():
+            seeds = write_seeds(Path(folder))
         if options.only:
             return _again(options.only, options.seed, seeds)
         share = -(-options.inputs // len(TARGETS))
@@ -29,6 +33,19 @@ def main() -> int:
             )
     _print(tallies, seed=options.seed)
     return 1 if any(tally.crashes or tally.hangs for tally in tallies) else 0
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Let encoders, which make some of the files, say nothing on standard error."""
+    kept = os.dup(2)
+    with Path(os.devnull).open("w", encoding="ascii") as nothing:
+        os.dup2(nothing.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _options() -> argparse.Namespace:

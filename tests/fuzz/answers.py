@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from greenroom.errors import GreenroomError
-from greenroom.provider.answer_parser import AnswerParser, BadAnswer
+from greenroom.provider.answer_parser import AnswerParser
 from greenroom.provider.answers import Endpoint, error_of, read_answer
+from greenroom.provider.failures import BadAnswer
 from greenroom.provider.location import read_location
 from greenroom.provider.origin import Origin
 from greenroom.provider.reply import Unreadable, read_object

@@ -6,6 +6,7 @@ it was that ended it.
 
 from __future__ import annotations
 
+import logging
 import random
 import resource
 import signal
@@ -34,6 +35,7 @@ def main() -> None:
     name, seeds, seconds, *numbers = sys.argv[1:]
     seed, first, last = map(int, numbers)
     target = load_target(name, Path(seeds))
+    logging.disable(logging.CRITICAL)
     _bound_memory()
     for number in range(first, last + 1):
         # Its default is to end the process, which also ends a loop in C.

@@ -122,6 +122,9 @@ _LOST = "AnswerLost: "
 
 CASES_OF_ANSWERS = (
     of("a good one", whole(200, ID), "media ID 1094408688491179"),
+    of("102 and 103 before it", head(102) + head(103, "Link: </x>") + whole(200, ID), "media ID 1094408688491179"),
+    of("101, another protocol", head(101, "Upgrade: x", "Connection: Upgrade"), _LOST),
+    of("interim answers without an end", _endless(b"", head(100)), _LOST),
     of("no HTTP", b"SSH-2.0-OpenSSH_9.6\r\n", _LOST),
     of("half an answer", head(200, "Content-Length: 26") + ID[:9], _LOST),
     of("no answer", lambda _: None, _LOST),
@@ -145,6 +148,7 @@ CASES_OF_ANSWERS = (
     of("a redirect to itself", whole(307, b"", "Location: /media"), "RedirectRefused: "),
     of("to wait for 10 to the 300 seconds", whole(429, b"{}", "Retry-After: " + "9" * 300), "Throttled: "),
     of("status 999", whole(999, b""), "ProviderUnavailable: "),
+    of("102 before it, a large file", head(102) + whole(200, ID), "media ID 1094408688491179", content=LARGE),
     of("an endless body, a large file", _endless(head(200), b"x" * 65_536), _LOST, content=LARGE),
     of("an ID of 1 MB, a large file", whole(200, b'{"id": "' + b"1" * MIB + b'"}'), _LOST, content=LARGE),
 )  # fmt: skip

@@ -11,17 +11,20 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
-from kombu.exceptions import ContentDisallowed, DecodeError
-from kombu.serialization import loads
+from kombu import Connection
 
 from greenroom.clock import ManualClock
-from greenroom.contract import LARGEST_NUMBER, MOST_ROWS, check_message
+from greenroom.contract import LARGEST_NUMBER, MOST_ROWS, VERSION_HEADER, check_message
 from greenroom.errors import ManifestError, Misuse
 from greenroom.manifest import parse_items, parse_plan
 from greenroom.task_names import TaskName
 from tasks.context import Context
 from tasks.mark_used import _read
 from tests.hostile.case import Case
+from tests.worker.poison import POISON, message
+from worker.consumer import said
+from worker.quarantine import CONTENT_FAULTS, Poison, check_task, unpacked
+from worker.transport import install
 
 PLAN = {
     "id": "spring",
@@ -34,19 +37,25 @@ USE = ["4915112345678", "1094408688491179", "2026-06-01T12:00:00+00:00"]
 _CONTEXT = cast("Context", SimpleNamespace(clock=ManualClock(datetime(2026, 6, 1, 12, tzinfo=UTC))))
 
 
-def taken(name: TaskName, body: bytes, content_type: str, version: object) -> str:
+def taken(item: bytes) -> str:
     """What a worker makes of a message before it asks the database: one printable line."""
+    install()
+    channel: Any = Connection("memory://").channel()
     try:
-        args, kwargs, _ = loads(body, content_type, "utf-8", accept={"application/json"})
-        check_message(name, args, kwargs, version=version)
-        said = _run(name, args)
-    except (DecodeError, ContentDisallowed) as error:
-        return f"not decoded: {type(error).__name__}"
+        message = channel.Message(unpacked(item), channel=channel, accept={"application/json"})
+        if message.errors:
+            message._reraise_error()
+        name = check_task(message.headers, message.payload)
+        args, kwargs, _ = message.payload
+        check_message(name, args, kwargs, version=message.headers.get(VERSION_HEADER))
+        said_of_it = _run(name, args)
+    except (Poison, *CONTENT_FAULTS) as error:
+        said_of_it = f"thrown away: {said(error)}"
     except (Misuse, ManifestError) as error:
-        said = f"refused: {error}"
-    assert said.isprintable()
-    assert len(said) < 1_000
-    return said
+        said_of_it = f"refused: {error}"
+    assert said_of_it.isprintable()
+    assert len(said_of_it) < 1_000
+    return said_of_it
 
 
 def _run(name: TaskName, args: list[Any]) -> str:
@@ -58,22 +67,25 @@ def _run(name: TaskName, args: list[Any]) -> str:
     return "taken"
 
 
-def of(
-    name: str,
-    task: TaskName,
-    args: list[Any] | bytes,
-    says: str,
-    *,
-    content_type: str = "application/json",
-    version: object = 1,
-) -> Case:
-    """A message with these arguments, or with these bytes."""
+def of(name: str, task: TaskName, args: list[Any] | bytes, says: str, *, version: object = 1) -> Case:
+    """A message with these arguments, or with these bytes for a body."""
 
     def prepare(folder: Path) -> Callable[[], str]:  # noqa: ARG001 - nothing is written
-        body = args if isinstance(args, bytes) else json.dumps([args, {}, {}]).encode()
-        return lambda: taken(task, body, content_type, version)
+        headers: dict[str, Any] = {"task": str(task), VERSION_HEADER: version}
+        raw_body = args if isinstance(args, bytes) else None
+        item = message(None if raw_body else [args, {}, {}], raw_body=raw_body, **headers)
+        return lambda: taken(json.dumps(item).encode())
 
     return Case(kind="message", name=name, prepare=prepare, says=says)
+
+
+def poison(name: str, item: bytes) -> Case:
+    """What ends a worker of Celery's."""
+
+    def prepare(folder: Path) -> Callable[[], str]:  # noqa: ARG001 - nothing is written
+        return lambda: taken(item)
+
+    return Case(kind="message", name=f"poison: {name}", prepare=prepare, says="^thrown away: ")
 
 
 def plan(**changes: object) -> Mapping[str, object]:
@@ -83,10 +95,9 @@ def plan(**changes: object) -> Mapping[str, object]:
 
 CASES_OF_MESSAGES = (
     of("a good one", TaskName.PREPARE, [PLAN, [ITEM]], "taken: 1 items"),
-    of("no JSON", TaskName.SWEEP, b"[[", "not decoded"),
-    of("JSON, 200,000 deep", TaskName.SWEEP, b"[" * 200_000, "not decoded"),
-    of("a number of 60,000 digits", TaskName.SWEEP, b"[[" + b"9" * 60_000 + b"], {}, {}]", "not decoded"),
-    of("a pickle", TaskName.SWEEP, b"cos\nsystem\n(S'true'\ntR.", "not decoded", content_type="application/x-python-serialize"),
+    of("no JSON", TaskName.SWEEP, b"[[", "thrown away"),
+    of("JSON, 200,000 deep", TaskName.SWEEP, b"[" * 200_000, "thrown away"),
+    of("a number of 60,000 digits", TaskName.SWEEP, b"[[" + b"9" * 60_000 + b"], {}, {}]", "thrown away"),
     of("of another version", TaskName.SWEEP, [], "refused: .*contract version 2", version=2),
     of("of a version that is no number", TaskName.SWEEP, [], "refused: .*contract version", version="\x1b[2J"),
     of("too many arguments", TaskName.SWEEP, [1, 2], "refused: media.sweep takes 0 arguments, not 2"),
@@ -108,4 +119,5 @@ CASES_OF_MESSAGES = (
     of("reports of which none can be read", TaskName.MARK_USED, [[None, 1, [], {}, ["a"], [*USE, 1], ["a", "b", "c"]]], "taken: 0 of 7 reports"),
     of("a report from the year 9999", TaskName.MARK_USED, [[[*USE[:2], "9999-12-31T23:59:59-23:59"], USE]], "taken: 1 of 2 reports"),
     of("a media ID that is a path", TaskName.MARK_DEAD, [[[USE[0], "../x y", USE[2]]]], "taken: 0 of 1 reports"),
+    *(poison(name, item) for name, item in POISON.items()),
 )  # fmt: skip
