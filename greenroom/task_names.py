@@ -44,3 +44,6 @@ QUEUES: dict[TaskName, Queue] = {
     TaskName.VERIFY: Queue.UPLOAD,
     TaskName.PRUNE: Queue.CONTROL,
 }
+
+#: Seconds after which a task that hangs in a pool process is ended; its claims lapse and are taken up again.
+TASK_TIME_LIMIT = 3600

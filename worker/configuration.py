@@ -11,7 +11,7 @@ from kombu import Queue as KombuQueue
 
 from greenroom.redis_client import is_unix_socket, transport_options
 from greenroom.settings import Settings
-from greenroom.task_names import QUEUES, Queue
+from greenroom.task_names import QUEUES, TASK_TIME_LIMIT, Queue
 from tasks.context import configure
 from worker import transport
 from worker.schedule import beat_schedule
@@ -19,8 +19,6 @@ from worker.schedule import beat_schedule
 #: Seconds until Redis hands an unacknowledged message to another worker. Far above the longest task: a
 #: message that comes back while its first run goes on finds its claims taken and does nothing.
 VISIBILITY_TIMEOUT = 2 * 3600
-#: Seconds after which a task that hangs is ended; its claims lapse and are taken up again.
-TASK_TIME_LIMIT = 3600
 
 
 def configuration(settings: Settings) -> dict[str, Any]:

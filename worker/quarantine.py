@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapte
 
 from greenroom.contract import LARGEST_MESSAGE, shown
 from greenroom.errors import Misuse
-from greenroom.task_names import TaskName
+from greenroom.task_names import TASK_TIME_LIMIT, TaskName
 
 #: Farther than any retry of ours waits. A worker holds what is for later in its memory, and the broker hands
 #: it to another one after the visibility timeout.
@@ -48,7 +48,9 @@ Word = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"
 OptionalWord = Annotated[str, StringConstraints(max_length=255, pattern=r"^[ -~]*$")] | None
 #: What an operator is shown.
 Summary = Annotated[str, StringConstraints(max_length=10_000)] | None
-#: Of what has no place in Greenroom: chords, chains, and time limits that the sender sets.
+#: The limit that workers and beat send with each task, or none: a shorter one would end pool processes.
+_TimeLimit = Annotated[int, Field(ge=TASK_TIME_LIMIT, le=TASK_TIME_LIMIT)] | None
+#: Of what has no place in Greenroom: chords and chains.
 Nothing = Annotated[list[Any] | dict[str, Any], Field(max_length=0)] | None
 
 
@@ -93,7 +95,7 @@ class _Headers(_Checked):
     retries: Annotated[int, Field(ge=0, le=2**31)] | None = None
     ignore_result: bool | None = None
     replaced_task_nesting: Annotated[int, Field(ge=0, le=100)] | None = None
-    timelimit: tuple[None, None] | Annotated[list[None], Field(max_length=2)] | None = None
+    timelimit: tuple[None, None] | Annotated[list[_TimeLimit], Field(max_length=2)] | None = None
     shadow: None = None
     group: None = None
     stamps: Nothing = None

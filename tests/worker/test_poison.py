@@ -12,14 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from celery import Celery
 from redis import Redis
 
 from greenroom.client import Greenroom
 from greenroom.errors import UnknownName
+from greenroom.settings import Settings
+from greenroom.task_names import TASK_TIME_LIMIT, TaskName
 from greenroom.vault import new_secret_key
 from tests.worker.poison import POISON, message
 from tests.worker.test_production import PATIENCE, Production, wait_for
-from worker.quarantine import check_task, unpacked
+from worker.configuration import configuration
+from worker.quarantine import Poison, check_task, unpacked
 
 LINE = re.compile(r"ERROR .*A message of queue \S+ was thrown away: ")
 
@@ -93,3 +97,26 @@ def test_what_celery_writes_is_taken() -> None:
     stamped: dict[str, Any] = {"stamps": {}, "stamped_headers": None}
     for more in (late, retried, stamped):
         assert check_task({**whole["headers"], **more}, body, now=now) == "media.sweep"
+
+
+def test_what_beat_sends_is_taken(redis: Redis, redis_url: str) -> None:
+    """Celery puts the configured time limit into messages; a shorter one is poison."""
+    settings = Settings.model_validate(
+        {"database_url": "sqlite:///none.db", "redis_url": redis_url, "secret_key": new_secret_key()}
+    )
+    app = Celery("beat", set_as_current=False)
+    app.conf.update(configuration(settings))
+    try:
+        app.task(name=TaskName.SWEEP)(test_what_celery_writes_is_taken).apply_async(
+            **app.conf.beat_schedule[TaskName.SWEEP]["options"]
+        )
+        item = redis.lpop("control")
+    finally:
+        app.close()
+    assert isinstance(item, bytes)
+    headers = unpacked(item)["headers"]
+    body: list[Any] = [[], {}, {}]
+    assert headers["timelimit"] == [TASK_TIME_LIMIT, None]
+    assert check_task(headers, body) == TaskName.SWEEP
+    with pytest.raises(Poison, match="timelimit"):
+        check_task({**headers, "timelimit": [1, None]}, body)
