@@ -19,6 +19,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError
 
+from cli.doctor_sources import NOTHING, allowed_sources, warnings_about_sources
 from cli.outlook import risks_in_a_sentence
 from cli.stage import in_production, open_database, stage_options
 from cli.words import console, count, moment, plain
@@ -49,26 +50,34 @@ class Finding:
         part: its name.
         well: whether it does its work.
         sentence: what was seen, and what to do where it is not well.
+        doubtful: whether it does its work in a way that may not have been meant.
     """
 
     part: str
     well: bool
     sentence: str
+    doubtful: bool = False
+
+    @property
+    def mark(self) -> str:
+        """A sign for it."""
+        if not self.well:
+            return "[red]✗[/red]"
+        return "[yellow]![/yellow]" if self.doubtful else "[green]✓[/green]"
 
 
 @click.command()
 @stage_options
 @click.pass_context
 def doctor(context: click.Context, *, state: Path, sandbox: bool) -> None:
-    """Look at every part: settings, database, Redis, workers, beat, channels, provider, inspection.
+    """Look at every part: settings, sources, database, Redis, workers, beat, channels, provider, inspection.
 
     Exit code 0: all are well. 1: some are not.
     """
     findings: list[Finding] = []
     for finding in _examine(state, sandbox=sandbox):
-        mark = "[green]✓[/green]" if finding.well else "[red]✗[/red]"
         sentence = "\n".join(plain(line) for line in finding.sentence.splitlines())
-        console.print(f"{mark} [bold]{finding.part:<11}[/bold] {sentence}", soft_wrap=True)
+        console.print(f"{finding.mark} [bold]{finding.part:<11}[/bold] {sentence}", soft_wrap=True)
         findings.append(finding)
     context.exit(0 if all(finding.well for finding in findings) else 1)
 
@@ -91,6 +100,7 @@ def _examine(state: Path, *, sandbox: bool) -> Iterator[Finding]:
         yield Finding(part="settings", well=False, sentence=str(error))
         return
     yield Finding(part="settings", well=True, sentence="All settings can be used.")
+    yield _sources(settings)
     try:
         yield _safely("database", lambda: _database(database))
         yield _safely("redis", lambda: _redis(settings))
@@ -125,6 +135,14 @@ def _inspection() -> Finding:
         if verdict.accepted
         else f"A plain text was rejected: {verdict.detail}",
     )
+
+
+def _sources(settings: Settings) -> Finding:
+    if not (settings.media_roots or settings.source_hosts):
+        return Finding(part="sources", well=False, sentence=NOTHING)
+    warnings = list(warnings_about_sources(settings))
+    sentence = " ".join([allowed_sources(settings), *warnings])
+    return Finding(part="sources", well=True, doubtful=bool(warnings), sentence=sentence)
 
 
 def _embedded(state: Path, *, sandbox: bool) -> Finding:

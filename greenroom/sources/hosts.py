@@ -62,7 +62,8 @@ class AllowedHost:
             start = f"{self.scheme}://" + (f"[{self.host}]" if ":" in self.host else self.host)
             default = self.port == DEFAULT_PORTS[self.scheme]
             port = "" if default else f":{self.port or ANY}"
-        return f"{start}{port}{f'={self.network}' if self.network else ''}"
+        network = "" if self.network in (None, _own_network(self.host)) else f"={self.network}"
+        return f"{start}{port}{network}"
 
 
 def _is_below(host: str, pattern: str) -> bool:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
+from cli.doctor import _sources
+from cli.doctor_sources import allowed_sources, warnings_about_sources
 from greenroom.errors import SettingsError
-from greenroom.settings import load_settings
+from greenroom.settings import Settings, load_settings
 from greenroom.vault import new_secret_key
 from models import Database
 from tests.cli.conftest import Greenroom
@@ -63,3 +67,31 @@ def test_an_address_that_cannot_be_used_is_a_sentence_without_its_password(name:
     with pytest.raises(SettingsError, match=name) as caught:
         Database(load_settings(given, dotenv=None).database_url)
     assert "canary" not in str(caught.value)
+
+
+def settings_with(**given: str) -> Settings:
+    """Settings that are complete, and these."""
+    values = {"DATABASE_URL": "sqlite:///x.db", "REDIS_URL": NOWHERE}
+    named = {f"GREENROOM_{name}": value for name, value in {**values, **given}.items()}
+    return load_settings({**named, "GREENROOM_SECRET_KEY": new_secret_key().get_secret_value()}, dotenv=None)
+
+
+def test_the_doctor_says_what_may_be_opened_and_warns_where_that_is_everything(tmp_path: Path) -> None:
+    """Nothing at all is a fault, for no campaign can be got ready."""
+    some = settings_with(MEDIA_ROOTS=str(tmp_path), SOURCE_HOSTS="cdn.example.com,*.example.com:8443")
+    assert allowed_sources(some) == (
+        f"Files below {tmp_path}. Addresses at https://cdn.example.com, https://*.example.com:8443."
+    )
+    assert list(warnings_about_sources(some)) == []
+    assert "not there" in next(warnings_about_sources(settings_with(MEDIA_ROOTS=str(tmp_path / "gone"))))
+    everything = settings_with(MEDIA_ROOTS="/", SOURCE_HOSTS="*,*=0.0.0.0/0")
+    assert list(warnings_about_sources(everything)) == [
+        "GREENROOM_MEDIA_ROOTS allows every file that Greenroom's user may read.",
+        "GREENROOM_SOURCE_HOSTS allows every web server on the Internet, by *.",
+        "GREENROOM_SOURCE_HOSTS allows every web server at any IP address, by *=0.0.0.0/0.",
+    ]
+    assert [(found.mark, found.part) for found in map(_sources, (some, everything, settings_with()))] == [
+        ("[green]✓[/green]", "sources"),
+        ("[yellow]![/yellow]", "sources"),
+        ("[red]✗[/red]", "sources"),
+    ]
