@@ -15,7 +15,7 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 LONGEST_HOST = 253
 _URL = re.compile(r"https?:", re.IGNORECASE)
 #: Up to the path: what programs would read in different ways is refused.
-_START = re.compile(r"https?://[^/?#\\\s]+", re.IGNORECASE)
+_START = re.compile(r"https?://(?:[^/?#\\\s]*@)?[^/?#\\\s%@]+(?=[/?#]|\Z)", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _NUMBER = re.compile(r"\d+|0x[0-9a-f]*")

@@ -10,6 +10,9 @@ Ip = IPv4Address | IPv6Address
 #: Answers with a machine's own secrets, and lies in a public range: the host of each machine at Azure.
 #: https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16
 _METADATA = IPv4Address("168.63.129.16")
+#: What some versions of Python take for public: what IETF keeps for protocols (with a metadata service of a
+#: cloud's), NAT64 of one's own (RFC 8215), and the site-local addresses of old (RFC 3879).
+_INSIDE = tuple(map(ipaddress.ip_network, ("192.0.0.0/24", "64:ff9b:1::/48", "fec0::/10")))
 #: IPv6 addresses that stand for an IPv4 address, and how far that is from their right end, in bits: mapped
 #: (RFC 4291) and translated (RFC 2765), compatible (RFC 4291), NAT64 (RFC 6052), 6to4 (RFC 3056).
 _EMBEDDING = tuple(
@@ -46,4 +49,6 @@ def is_public(ip: Ip) -> bool:
     Private, loopback, link-local and carrier networks, multicast, reserved and documentation ranges are not:
     Python's `is_global` is the registry of IANA, but for multicast.
     """
-    return ip.is_global and not ip.is_multicast and not ip.is_reserved and ip != _METADATA
+    if not ip.is_global or ip.is_multicast or ip.is_reserved or ip == _METADATA:
+        return False
+    return not any(ip in network for network in _INSIDE)
