@@ -94,7 +94,7 @@ def test_an_owner_that_was_frozen_lets_go_and_the_next_one_sends_all(
         sweep(world.context)
         return owned
 
-    world.context.limiter.own = freeze  # type: ignore[method-assign]
+    world.context.limiter.own = freeze  # type: ignore[method-assign]  # frozen for this test
     assert upload(world.context, CHANNEL, from_json(claims))["uploaded"] == 0
     assert world.sandbox.stats().get(CANARY_KEY, {}).get("uploads", 0) == 0
     world.context.limiter.own = own  # type: ignore[method-assign]
