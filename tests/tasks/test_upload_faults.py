@@ -97,7 +97,7 @@ def test_an_owner_that_was_frozen_lets_go_and_the_next_one_sends_all(
     world.context.limiter.own = freeze  # type: ignore[method-assign]  # frozen for this test
     assert upload(world.context, CHANNEL, from_json(claims))["uploaded"] == 0
     assert world.sandbox.stats().get(CANARY_KEY, {}).get("uploads", 0) == 0
-    world.context.limiter.own = own  # type: ignore[method-assign]
+    world.context.limiter.own = own  # type: ignore[method-assign]  # for this test
     world.clock.advance(timedelta(seconds=5))
     assert upload_all(world)["uploaded"] == 30
     assert world.sandbox.stats()[CANARY_KEY]["duplicates"] == 0
