@@ -76,7 +76,7 @@ class Consumer(CelerysConsumer):
         One that was closed gives its messages back: they come again, and find their work done. kombu 5.7
         raises an AttributeError there, too.
         """
-        return super().call_soon_ack(_if_connected(p), *args, **kwargs)  # type: ignore[misc]  # for this test
+        return super().call_soon_ack(_if_connected(p), *args, **kwargs)  # type: ignore[misc]  # a mixin: the next class has it
 
 
 def said(error: Exception) -> str:

@@ -51,9 +51,9 @@ class _CarefulChannel:
     def close(self) -> None:
         """Close; what cannot be given back now is given back by :func:`give_back`."""
         qos = self._qos
-        tags = [] if qos is None else [tag for tag in qos._delivered if tag not in qos._dirty]  # noqa: SLF001  # for this test
+        tags = [] if qos is None else [tag for tag in qos._delivered if tag not in qos._dirty]  # noqa: SLF001 - kombu has no other way
         try:
-            super().close()  # type: ignore[misc]  # for this test
+            super().close()  # type: ignore[misc]  # a mixin: the next class has it
         except (RedisError, OSError, AttributeError):
             _left_behind.update(tags)
             self._close_for_good()
@@ -63,16 +63,16 @@ class _CarefulChannel:
         self._in_poll = None
         if self._qos is not None:
             self._qos._on_collect.cancel()  # noqa: SLF001 - at exit it would try once more
-            self._qos._delivered.clear()  # noqa: SLF001  # for this test
+            self._qos._delivered.clear()  # noqa: SLF001 - kombu has no other way
         with suppress(RedisError, OSError, AttributeError):
-            super().close()  # type: ignore[misc]  # for this test
+            super().close()  # type: ignore[misc]  # a mixin: the next class has it
         if self.connection is not None:
             self.connection.close_channel(self)
 
     def _receive_one(self, client: Any) -> Any:
         """Take one message of those that go to everybody: remote control."""
         try:
-            return super()._receive_one(client)  # type: ignore[misc]  # for this test
+            return super()._receive_one(client)  # type: ignore[misc]  # a mixin: the next class has it
         except RecursionError:
             logger.error(THROWN_AWAY, "celery.pidbox", "it is nested too deeply")
             raise Empty from None
@@ -111,7 +111,7 @@ class _CarefulTransport:
         except Poison as poison:
             logger.error(THROWN_AWAY, queue, poison)
             return
-        super()._deliver(message, queue)  # type: ignore[misc]  # for this test
+        super()._deliver(message, queue)  # type: ignore[misc]  # a mixin: the next class has it
 
 
 class RedisChannel(_CarefulChannel, kombu_redis.Channel):
