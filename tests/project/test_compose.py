@@ -144,9 +144,12 @@ def test_compose_reads_the_file_as_these_tests_do(tmp_path: Path) -> None:
         "--file",
         str(FILE),
     ]
-    result = subprocess.run(
-        [*command, "config", "--format", "json"], capture_output=True, text=True, check=False
-    )
+    try:
+        result = subprocess.run(
+            [*command, "config", "--format", "json"], capture_output=True, text=True, check=False, timeout=60
+        )
+    except subprocess.TimeoutExpired:
+        pytest.skip("this machine's Compose says nothing within a minute")
     if "is not a docker command" in result.stderr or "unknown" in result.stderr:
         pytest.skip("this Docker has no Compose")
     assert result.returncode == 0, result.stderr
