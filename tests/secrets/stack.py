@@ -142,13 +142,14 @@ class Stack:
         """
         with (self.logs / "typed.log").open("ab") as log:
             subprocess.run(
-                [sys.executable, "-c", _TYPED, *lines],
+                [sys.executable, "-u", "-c", _TYPED, *lines],
                 cwd=self.folder,
                 env=environment(**self.settings),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 check=True,
+                timeout=PATIENCE,
             )
 
     def family(self) -> list[psutil.Process]:
