@@ -145,6 +145,22 @@ def dispatch_begins(context: Context) -> None:
         context.redis.delete(DISPATCH_ASKED)
 
 
+def provider_of(settings: Settings) -> ProviderClient:
+    """The client that these settings describe: the one way of asking the provider.
+
+    Raises:
+        SettingsError: its address, proxy or CA bundle cannot be used.
+    """
+    return ProviderClient(
+        base_url=settings.api_base_url,
+        connect_timeout=settings.connect_timeout,
+        read_timeout=settings.read_timeout,
+        proxy=settings.https_proxy,
+        ca_bundle=str(settings.ca_bundle) if settings.ca_bundle else None,
+        allow_plain_http=settings.allow_plain_http,
+    )
+
+
 def make_context(settings: Settings) -> Context:
     """The context of a worker process.
 
@@ -162,14 +178,7 @@ def make_context(settings: Settings) -> Context:
         database=Database(settings.database_url),
         redis=redis,
         limiter=Limiter(redis, pace=settings.pace),
-        provider=ProviderClient(
-            base_url=settings.api_base_url,
-            connect_timeout=settings.connect_timeout,
-            read_timeout=settings.read_timeout,
-            proxy=settings.https_proxy,
-            ca_bundle=str(settings.ca_bundle) if settings.ca_bundle else None,
-            allow_plain_http=settings.allow_plain_http,
-        ),
+        provider=provider_of(settings),
         vault=Vault(settings.secret_key),
         clock=SystemClock(),
         publish=publish_to_broker,

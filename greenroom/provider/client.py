@@ -358,6 +358,21 @@ class ProviderClient:
             raise RequestRefused(f"delete answered HTTP {reply.status} without success", status=reply.status)
         return True
 
+    def reach(self) -> None:
+        """Connect to the API as a request would, proxy and certificates included, and say nothing.
+
+        Raises:
+            ProviderUnavailable: no connection could be made.
+        """
+        try:
+            self._sessions.reach(timeout=self._timeout[0])
+        except BROKEN_EXCHANGE as error:
+            problem = why(error)
+        else:
+            return
+        through = " through the proxy" if self._proxies else ""
+        raise ProviderUnavailable(f"{self._origin.host} cannot be reached{through}: {problem}")
+
     def close(self) -> None:
         """Close all connections."""
         self._sessions.close()

@@ -41,6 +41,9 @@ _WORDS: tuple[tuple[type[BaseException], str], ...] = (
     (HTTPException, "the answer is not HTTP"),
 )
 
+#: How http.client begins what it says of a proxy that answers CONNECT with an error.
+_REFUSED_BY_PROXY = "Tunnel connection failed"
+
 
 def why(error: BaseException) -> str:
     """Why the exchange broke: a clause for a sentence, free of secrets."""
@@ -48,6 +51,8 @@ def why(error: BaseException) -> str:
     for one in chain:
         if isinstance(one, BadAnswer):
             return str(one)
+    if any(str(one).startswith(_REFUSED_BY_PROXY) for one in chain):
+        return "the proxy refused to connect"
     for kind, words in _WORDS:
         if any(isinstance(one, kind) for one in chain):
             return words

@@ -20,7 +20,7 @@ import os
 import ssl
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
@@ -150,9 +150,28 @@ class _MeteredTLSConnection(_MeteredConnection, HTTPSConnection):
 class _Pool(HTTPConnectionPool):
     ConnectionCls = _MeteredConnection
 
+    def reach(self, *, timeout: float) -> None:
+        """Connect, through the proxy's tunnel where there is one, and say nothing.
 
-class _TLSPool(HTTPSConnectionPool):
+        Raises:
+            As urllib3 does: no connection could be made.
+        """
+        connection = self._new_conn()
+        connection.timeout = timeout
+        try:
+            self._prepare_proxy(connection)  # connects where it makes a tunnel
+            if connection.is_closed:
+                connection.connect()
+        finally:
+            connection.close()
+
+
+class _TLSPool(_Pool, HTTPSConnectionPool):
     ConnectionCls = _MeteredTLSConnection
+
+    def _prepare_proxy(self, connection: Any) -> None:
+        if self.proxy is not None:
+            super()._prepare_proxy(connection)
 
 
 class OneOriginAdapter(HTTPAdapter):
@@ -163,9 +182,11 @@ class OneOriginAdapter(HTTPAdapter):
         super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0)
         manager = self.proxy_manager_for(proxy, **self._tls) if proxy else self.poolmanager
         manager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
-        self._pool: HTTPConnectionPool = manager.connection_from_host(
-            origin.host, port=origin.port, scheme=origin.scheme
-        )
+        self._pool: _Pool = manager.connection_from_host(origin.host, port=origin.port, scheme=origin.scheme)
+
+    def reach(self, *, timeout: float) -> None:
+        """As the pool's."""
+        self._pool.reach(timeout=timeout)
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **kwargs: Any) -> None:  # noqa: FBT001, FBT002  # the overridden method's own signature
         """Make the pool manager with our TLS context; called by the base class."""
@@ -226,6 +247,15 @@ class SessionPool:
         self._idle.append((session, IdleSince()))
         if self._closed:
             self.close()
+
+    def reach(self, *, timeout: float) -> None:
+        """Make a connection as for a request, and close it.
+
+        Raises:
+            As urllib3 does: none could be made.
+        """
+        with closing(OneOriginAdapter(self._origin, proxy=self._proxy, tls=self._tls)) as adapter:
+            adapter.reach(timeout=timeout)
 
     def close(self) -> None:
         """Close all sessions: the idle ones now, those in use as they are given back."""

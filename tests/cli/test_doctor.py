@@ -9,14 +9,16 @@ from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
-from cli.doctor import _sources
+from cli.doctor import _provider, _sources
 from cli.doctor_sources import allowed_sources, warnings_about_sources
-from greenroom.errors import SettingsError
+from greenroom.errors import ProviderUnavailable, SettingsError
 from greenroom.settings import Settings, load_settings
 from greenroom.vault import new_secret_key
 from models import Database
 from tests.cli.conftest import Greenroom
 from tests.conftest import free_port
+from tests.provider.conftest import StandIn
+from tests.provider.tls import Authority, TunnelProxy
 
 NOWHERE = f"redis://127.0.0.1:{free_port()}/0"
 
@@ -95,3 +97,28 @@ def test_the_doctor_says_what_may_be_opened_and_warns_where_that_is_everything(t
         ("[yellow]![/yellow]", "sources"),
         ("[red]✗[/red]", "sources"),
     ]
+
+
+def test_the_provider_is_asked_as_workers_ask_it(tmp_path: Path) -> None:
+    """A folder of authorities, and a proxy: where uploads work, all is well; and where not, it says why."""
+    authority = Authority(tmp_path)
+    server, proxy = StandIn([None], tls=authority.context), TunnelProxy()
+    settings = Settings.model_validate(
+        {
+            "database_url": "sqlite:///x.db",
+            "redis_url": NOWHERE,
+            "secret_key": new_secret_key(),
+            "api_base_url": f"https://127.0.0.1:{server.port}",
+            "ca_bundle": authority.folder,
+        }
+    )
+    try:
+        assert _provider(settings).well
+        assert _provider(settings.model_copy(update={"https_proxy": proxy.url})).well
+        assert [one.split()[1] for one in proxy.asked] == [f"127.0.0.1:{server.port}"]
+        with pytest.raises(ProviderUnavailable, match="certificate is not accepted"):
+            _provider(settings.model_copy(update={"ca_bundle": None}))
+    finally:
+        server.close()
+        proxy.close()
+    assert server.requests == []

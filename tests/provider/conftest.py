@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import io
 import socket
+import ssl
 import struct
 import termios
 import threading
@@ -105,6 +106,7 @@ class StandIn:
     requests: list[Request] = field(default_factory=list)
     connections: int = 0
     greets: bytes = b""
+    tls: ssl.SSLContext | None = None
 
     def __post_init__(self) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0))
@@ -149,12 +151,17 @@ class StandIn:
                 return
             self.connections += 1
             self.accepted.set()
-            self._open.append(connection)
             thread = threading.Thread(target=self._serve, args=(connection,))
             self._threads.append(thread)
             thread.start()
 
-    def _serve(self, connection: socket.socket) -> None:
+    def _serve(self, plain: socket.socket) -> None:
+        try:
+            connection = self.tls.wrap_socket(plain, server_side=True) if self.tls else plain
+        except OSError:
+            plain.close()
+            return  # the client does not accept our certificate
+        self._open.append(connection)
         with connection:
             greeting, self.greets = self.greets, b""
             try:
