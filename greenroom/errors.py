@@ -20,7 +20,14 @@ from __future__ import annotations
 
 
 class GreenroomError(Exception):
-    """The root of all of Greenroom's errors; its text is a sentence for a person."""
+    """The root of all of Greenroom's errors; its text is a sentence for a person.
+
+    Attributes:
+        answered_by: the provider's endpoint that answered so (a value of
+            :class:`greenroom.provider.answers.Endpoint`); empty where no answer was involved.
+    """
+
+    answered_by: str = ""
 
 
 class Misuse(GreenroomError):

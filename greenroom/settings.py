@@ -271,6 +271,11 @@ class Settings(BaseModel):
     verify_every_days: float = Field(
         default=2.0, gt=0, le=365, description="Days between two look-ups of one media ID."
     )
+    failed_uploads_count: bool = Field(
+        default=True,
+        description="Book an upload that the provider refused as a failed look-up: its page may mean so. "
+        "Where many fail, look-ups wait.",
+    )
     grace_hours: float = Field(
         default=24.0,
         ge=0,

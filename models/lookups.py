@@ -5,6 +5,9 @@ one hour, after which look-ups of the number are blocked for an hour. Greenroom 
 with a failure to spare. A failure is booked before the look-up and taken back when it succeeds, so that a
 worker that dies in between has counted too much and never too little; and it is booked in the database, so
 that all processes share one count and no restart forgets it.
+
+The second threshold speaks of "failed requests to the `/media` endpoint", which is the one of uploads. They
+may be meant, too, so they are booked here as well, unless a setting says that they do not count.
 """
 
 from __future__ import annotations
@@ -30,7 +33,7 @@ LEASE = timedelta(minutes=30)
 
 
 class LookupFailure(Base):
-    """A look-up that failed, or one that is under way and may."""
+    """A look-up that failed, or one that is under way and may; or an upload that failed."""
 
     __tablename__ = "lookup_failures"
     __table_args__ = (Index("ix_lookup_failures_channel_id_at", "channel_id", "at"),)
@@ -79,6 +82,16 @@ def take_back(connection: Connection, booking: int) -> None:
 def count_at(connection: Connection, booking: int, *, at: datetime) -> None:
     """The look-up failed at this moment; the window counts from here, not from when it was booked."""
     connection.execute(update(LookupFailure).where(LookupFailure.id == booking).values(at=at))
+
+
+def note_failures(connection: Connection, channel_id: str, moments: Iterable[datetime]) -> None:
+    """Uploads of the number failed at these moments, which may count as failed look-ups do.
+
+    Only as many are noted as a window may hold: with those it is full.
+    """
+    rows = [{"channel_id": channel_id, "at": at} for at in sorted(moments)[-FAILURES_ALLOWED:]]
+    if rows:
+        connection.execute(insert(LookupFailure), rows)
 
 
 def no_more_lookups(connection: Connection, channel_id: str, *, now: datetime) -> None:

@@ -43,6 +43,11 @@ def _parser() -> argparse.ArgumentParser:
         default=Envelope.META,
         help="how an upload too many is refused: meta (HTTP 429, default) or 360dialog (its HTTP 400)",
     )
+    parser.add_argument(
+        "--count-failed-uploads",
+        action="store_true",
+        help="uploads answered with an error count for the rule of five failed requests, too",
+    )
     return parser
 
 
@@ -61,6 +66,7 @@ def _options(given: argparse.Namespace) -> Options:
         state=given.state,
         api_keys=tuple(given.api_key),
         throttle_answer=given.throttle_answer,
+        count_failed_uploads=given.count_failed_uploads,
     )
 
 

@@ -36,8 +36,6 @@ class StampedSocket(socket.socket):
         """As any socket does."""
         plain, address = super().accept()
         accepted = StampedSocket(plain.family, plain.type, plain.proto, fileno=plain.detach())
-        if _IS_LINUX:
-            accepted.setsockopt(socket.SOL_SOCKET, _TIMESTAMPNS, 1)
         _stamped[accepted.fileno()] = accepted
         return accepted, address
 
@@ -85,6 +83,8 @@ def listen(host: str, port: int, *, backlog: int) -> StampedSocket:
     listening = StampedSocket(family, socket.SOCK_STREAM)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if _IS_LINUX:  # accepted ones have it from here, for what came before they were accepted, too
+            listening.setsockopt(socket.SOL_SOCKET, _TIMESTAMPNS, 1)
         listening.bind(address)
         listening.listen(backlog)
     except OSError:

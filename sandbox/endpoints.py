@@ -66,7 +66,7 @@ class Endpoints:
             endpoint=Endpoint.UPLOAD,
             admit=self._world.admit_upload,
             answer=self._upload,
-            failed=_count_rejected,
+            failed=self._world.upload_failed,
         )
 
     def _looking_up(self) -> Work:
@@ -201,10 +201,6 @@ def _first_half(response: web.StreamResponse) -> bytes:
     body = response.body if isinstance(response, web.Response) and isinstance(response.body, bytes) else b""
     head = f"HTTP/1.1 {response.status} {response.reason}\r\nContent-Type: application/json\r\n"
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body[: len(body) // 2]
-
-
-def _count_rejected(number: Number) -> None:
-    number.counts.rejected += 1
 
 
 def _count_download(number: Number, _: float) -> None:

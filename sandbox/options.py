@@ -19,6 +19,7 @@ class Options:
         latency: how long an answer takes.
         state: a directory that keeps media over a restart; None for one that is removed at the end.
         api_keys: the only keys that are known; empty for any.
+        count_failed_uploads: uploads answered with an error count for the rule of five, too.
         throttle_answer: ``meta`` answers 429 beyond 25 uploads a second, ``360dialog`` its own HTTP 400.
     """
 
@@ -28,3 +29,4 @@ class Options:
     state: Path | None = None
     api_keys: tuple[str, ...] = ()
     throttle_answer: Envelope = Envelope.META
+    count_failed_uploads: bool = False

@@ -120,7 +120,12 @@ def _state(given: Path | None) -> Iterator[Path]:
 
 @contextmanager
 def _world(state: Path, options: Options) -> Iterator[World]:
-    world = World(state, api_keys=options.api_keys, throttle_answer=options.throttle_answer)
+    world = World(
+        state,
+        api_keys=options.api_keys,
+        throttle_answer=options.throttle_answer,
+        count_failed_uploads=options.count_failed_uploads,
+    )
     try:
         yield world
     finally:

@@ -42,6 +42,7 @@ class RunningSandbox:
         state: Path | None = None,
         api_keys: Sequence[str] = (),
         throttle_answer: Envelope = Envelope.META,
+        count_failed_uploads: bool = False,
     ) -> None:
         """Start it.
 
@@ -50,6 +51,7 @@ class RunningSandbox:
             state: a directory that keeps media over a restart; None for one that is removed at the end.
             api_keys: the only keys that are known; empty for any.
             throttle_answer: how an upload beyond the limit is refused.
+            count_failed_uploads: whether uploads answered with an error count for the rule of five.
 
         Raises:
             StateInUse: another sandbox has the state directory open.
@@ -59,6 +61,7 @@ class RunningSandbox:
             state=state,
             api_keys=tuple(api_keys),
             throttle_answer=throttle_answer,
+            count_failed_uploads=count_failed_uploads,
         )
         self._started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event, Listening]] = Future()
         self._thread = threading.Thread(target=self._run, args=(options,), name="sandbox", daemon=True)

@@ -51,6 +51,7 @@ class ErrorRule:
         window_seconds: length of the sliding window.
         penalty_seconds: how long look-ups are then blocked.
         counts_refusals: whether a look-up refused by a block counts as an error.
+        may_count_uploads: whether its words may mean uploads that failed, too.
         source: the page's own words.
     """
 
@@ -58,6 +59,7 @@ class ErrorRule:
     window_seconds: float
     penalty_seconds: float
     counts_refusals: bool
+    may_count_uploads: bool
     source: str
 
 
@@ -67,6 +69,7 @@ ERROR_RULES: tuple[ErrorRule, ...] = (
         window_seconds=60 * 60,
         penalty_seconds=30 * 60,
         counts_refusals=True,  # the answer to a blocked look-up is an "error response"
+        may_count_uploads=False,  # "Media Retrieval (GET /<media_id>)"
         source="Error Threshold: 20 error responses within a 60-minute window. Penalty: [...] 30 minutes.",
     ),
     ErrorRule(
@@ -74,6 +77,7 @@ ERROR_RULES: tuple[ErrorRule, ...] = (
         window_seconds=60 * 60,
         penalty_seconds=60 * 60,
         counts_refusals=False,  # a blocked look-up never reached the endpoint, so it did not fail there
+        may_count_uploads=True,  # "failed requests to the /media endpoint", which takes uploads
         source="exceeds five (5) failed requests to the /media endpoint within one hour [...] for one hour",
     ),
 )
@@ -120,6 +124,12 @@ class LookupThrottle:
         """A look-up was answered with an error."""
         for watch in self._watches:
             watch.error(now, refusal=False)
+
+    def upload_failed(self, now: float) -> None:
+        """An upload was answered with an error, and is to count where a rule's words may mean so."""
+        for watch in self._watches:
+            if watch.rule.may_count_uploads:
+                watch.error(now, refusal=False)
 
     def refused(self, now: float) -> None:
         """A look-up was refused because of a block."""

@@ -31,6 +31,7 @@ class World:
         *,
         api_keys: Iterable[str] = (),
         throttle_answer: Envelope = Envelope.META,
+        count_failed_uploads: bool = False,
     ) -> None:
         """Open the state.
 
@@ -38,6 +39,7 @@ class World:
             state: the folder of the state; made where it is missing.
             api_keys: the only keys that are known; none means that any key is.
             throttle_answer: how an upload beyond the limit is refused.
+            count_failed_uploads: whether uploads answered with an error count for the rule of five.
 
         Raises:
             StateInUse: another sandbox has it open.
@@ -49,6 +51,7 @@ class World:
         self._revoked_keys: set[str] = set()
         self._numbers: dict[str, Number] = {}
         self._throttled = THROTTLE_ANSWERS[throttle_answer]
+        self._count_failed_uploads = count_failed_uploads
         self.clock = MovableClock(offset_seconds=self._ledger.clock_offset_seconds)
         self._began = self.clock.stamp()
         self.faults = Faults()
@@ -90,7 +93,17 @@ class World:
         stamp = self.clock.stamp(arrived_at)
         if not number.upload_arrives(stamp, since_start=stamp - self._began):
             number.counts.throttled += 1
+            self._count_failed_upload(number)
             raise Refusal(self._throttled)
+
+    def upload_failed(self, number: Number) -> None:
+        """Count an upload that was admitted and answered with an error."""
+        number.counts.rejected += 1
+        self._count_failed_upload(number)
+
+    def _count_failed_upload(self, number: Number) -> None:
+        if self._count_failed_uploads:
+            number.lookups.upload_failed(self.clock.now())
 
     def admit_lookup(self, number: Number) -> None:
         """Count a look-up.

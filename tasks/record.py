@@ -30,12 +30,14 @@ from greenroom.errors import (
     TransientError,
 )
 from greenroom.lifecycle import LifeRules
+from greenroom.provider.answers import Endpoint
 from greenroom.reasons import Reason
 from models.asset import AssetState, AssetUnderUpload, finish_asset, finish_uploads, lock_held, postpone_asset
 from models.channel import pause_channel
 from models.claim import Claim
 from models.database import DatabaseUnavailable
 from models.item import inspect_again
+from models.lookups import note_failures
 from models.media import GivenId, has_current_media, record_media
 from models.need import look_again, needed_until
 from models.outlook import campaigns_at_risk
@@ -138,10 +140,23 @@ def _record_all(context: Context, connection: Connection, entries: Sequence[Outc
         ]
         finish_uploads(connection, [one.asset_id for one in given if one.current])
         record_media(connection, given, grace=context.settings.grace)
-    return [
+    counts = [
         Counter(_record(context, connection, entry.channel_id, outcome) for outcome in entry.outcomes)
         for entry in entries
     ]
+    if context.settings.failed_uploads_count:
+        for entry in entries:
+            note_failures(connection, entry.channel_id, map(_at, filter(_was_refused, entry.outcomes)))
+    return counts
+
+
+def _at(outcome: Outcome) -> datetime:
+    return outcome.at
+
+
+def _was_refused(outcome: Outcome) -> bool:
+    """Whether the provider answered this upload with an error, whichever."""
+    return outcome.error is not None and outcome.error.answered_by == Endpoint.UPLOAD
 
 
 def _given(

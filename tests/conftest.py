@@ -153,9 +153,9 @@ def database(database_url: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def sandbox() -> Iterator[RunningSandbox]:
-    """The stand-in for 360dialog, over a real socket."""
-    with RunningSandbox() as running:
+def sandbox(request: pytest.FixtureRequest) -> Iterator[RunningSandbox]:
+    """The stand-in for 360dialog, over a real socket; a test's parameter may be its options."""
+    with RunningSandbox(**getattr(request, "param", {})) as running:
         yield running
 
 

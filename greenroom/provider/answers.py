@@ -129,6 +129,10 @@ def _words(pattern: str) -> re.Pattern[str]:
 
 
 _CLIENT_ERRORS = range(400, 500)
+#: No answer can have anything wait for longer than a day; what waits has narrower bounds of its own.
+LONGEST_WAIT_SECONDS = 86_400.0
+#: Characters of a ``Retry-After``, of which a date has 29.
+_LONGEST_DATE = 100
 _META = "Meta: Cloud API error codes"
 _THREADS = "public issue threads"
 
@@ -288,7 +292,9 @@ TABLE: tuple[Row, ...] = (
 
 def error_of(answer: Answer) -> GreenroomError:
     """The error that an answer other than a success means."""
-    return next(row.becomes(answer) for row in TABLE if row.fits(answer))
+    error = next(row.becomes(answer) for row in TABLE if row.fits(answer))
+    error.answered_by = answer.endpoint
+    return error
 
 
 def read_answer(
@@ -326,19 +332,22 @@ def read_answer(
 
 
 def seconds_to_wait(header: str | None, now: datetime) -> float | None:
-    """A ``Retry-After`` header in seconds, whether it gives seconds or a date; None for nonsense."""
-    if header is None:
+    """A ``Retry-After`` header in seconds, whether it gives seconds or a date; None for nonsense.
+
+    Never more than :data:`LONGEST_WAIT_SECONDS`, whatever it says.
+    """
+    if header is None or len(header) > _LONGEST_DATE:
         return None
     value = header.strip()
-    if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", value, re.ASCII):
-        return float(value)
+    if re.fullmatch(r"\d+(\.\d+)?", value, re.ASCII):
+        return min(float(value), LONGEST_WAIT_SECONDS)
     try:
         moment = parsedate_to_datetime(value)
     except (ValueError, IndexError, TypeError, OverflowError):
         return None
     if moment.tzinfo is None:  # "-0000" in a date: RFC 9110 knows only GMT
         moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - now).total_seconds())
+    return min(max(0.0, (moment - now).total_seconds()), LONGEST_WAIT_SECONDS)
 
 
 def _find(body: Any) -> tuple[int | None, str]:

@@ -24,6 +24,8 @@ MEDIA_PATHS = frozenset({"/whatsapp_business/attachments", "/whatsapp_business/a
 LOCATION_LIFE = timedelta(minutes=5) - timedelta(seconds=15)
 
 _CDN = Origin(scheme="https", host=CDN_HOST, port=443, base=f"https://{CDN_HOST}")
+#: No file has so many bytes: an answer that says so says nothing.
+_ABSURD = 10**15
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
@@ -62,4 +64,5 @@ def read_location(body: dict[str, Any], *, api: Origin, asked_at: datetime) -> M
 def _size(value: Any) -> int | None:
     if isinstance(value, str) and re.fullmatch(r"\d{1,15}", value, re.ASCII):
         return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    known = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _ABSURD
+    return value if known else None

@@ -126,3 +126,39 @@ def test_a_block_has_a_fixed_term() -> None:
         throttle.refused(number * 0.5)
     assert throttle.blocked_until(600.0) == 60 * MINUTE
     assert throttle.blocked_until(60 * MINUTE) is None
+
+
+def test_uploads_may_count_for_the_rule_of_five_alone() -> None:
+    """Page: "five (5) failed requests to the /media endpoint"; the rule of 20 is about GET /<media_id>."""
+    throttle = LookupThrottle()
+    for _ in range(4):
+        throttle.failed(0.0)
+    throttle.upload_failed(0.0)
+    assert throttle.blocked_until(0.0) is None
+    throttle.upload_failed(0.0)
+    assert throttle.blocked_until(0.0) == 60 * MINUTE
+    many = LookupThrottle((TWENTY,))
+    for _ in range(30):
+        many.upload_failed(0.0)
+    assert many.blocked_until(0.0) is None
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_arrivals_that_are_seen_late_count_where_they_came(seed: int) -> None:
+    """A busy server sees requests in another order than they came in; the peak is the same."""
+    dice = random.Random(seed)
+    stamps = [dice.uniform(0, 10) for _ in range(400)]
+    second, late = SlidingSecond(), SlidingSecond()
+    for stamp in sorted(stamps):
+        second.arrive(stamp)
+    for stamp in sorted(stamps, key=lambda stamp: stamp + dice.uniform(0, 3)):
+        late.arrive(stamp)
+    assert late.peak == second.peak
+
+
+def test_what_is_seen_much_too_late_is_not_refused() -> None:
+    """It is not remembered any more what came then."""
+    second = SlidingSecond()
+    second.arrive(1000.0)
+    assert second.arrive(900.0)
+    assert second.peak == 1

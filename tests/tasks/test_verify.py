@@ -9,17 +9,17 @@ from sqlalchemy import func, select
 
 from greenroom.task_names import TaskName
 from models.channel import get_channel, pause_channel
-from models.lookups import LookupFailure
+from models.lookups import FAILURES_ALLOWED, LookupFailure
 from models.need import cancel_campaign
 from tasks.prepare import prepare
 from tasks.prune import prune
 from tasks.refresh import refresh
 from tasks.resolve import resolve
 from tasks.verify import verify
-from tests.conftest import CANARY_KEY, CHANNEL, World
+from tests.conftest import CANARY_KEY, CHANNEL, MakeWorld, World
 from tests.models.rows import asset_row, item_rows, media_rows
 from tests.tasks.conftest import MakeImage
-from tests.tasks.test_inspect import inspect_all
+from tests.tasks.test_inspect import hand_over, inspect_all
 from tests.tasks.test_upload import upload_all
 
 DAY = timedelta(days=1)
@@ -126,6 +126,33 @@ def test_a_block_that_somebody_else_caused_is_waited_out(world: World, media_ids
     world.clock.advance(timedelta(minutes=2))
     assert verify(world.context, CHANNEL) == {"alive": 8, "dead": 0}
     assert media_ids
+
+
+@pytest.mark.parametrize("sandbox", [{"count_failed_uploads": True}], indirect=True)
+@pytest.mark.parametrize(("booked", "answered"), [(True, (0, 0, 0)), (False, (1, 0, 1))])
+def test_uploads_that_fail_may_count_against_look_ups(
+    make_world: MakeWorld, make_image: MakeImage, *, booked: bool, answered: tuple[int, int, int]
+) -> None:
+    """At a provider that reads its page's last line so; where they are not booked, look-ups get blocked."""
+    world = make_world(failed_uploads_count=booked)
+    world.add_channel()
+    hand_over(world, make_image("old.jpg", 0), campaign="winter")
+    inspect_all(world)
+    assert upload_all(world)["uploaded"] == 1
+    world.clock.advance(7 * DAY)
+    world.sandbox.faults({"on": "upload", "answer": {"status": 400, "code": 131053, "message": "No"}})
+    hand_over(world, *[make_image(f"{number}.jpg", number) for number in range(1, 7)])
+    inspect_all(world)
+    while upload_all(world)["failed"]:
+        world.clock.advance(timedelta(seconds=1))
+    assert world.sandbox.stats()[CANARY_KEY]["rejected"] == 6
+    assert (failures(world) >= FAILURES_ALLOWED) is booked
+    assert verify(world.context, CHANNEL)["alive"] == 0
+    assert look_ups(world) == answered
+    world.clock.advance(timedelta(minutes=61))
+    world.sandbox.advance(61 * 60)
+    # Who was blocked asks for nothing within an hour from then on.
+    assert verify(world.context, CHANNEL)["alive"] == 1
 
 
 def test_a_provider_that_is_away_is_asked_once_a_run(world: World, media_ids: list[str]) -> None:
