@@ -136,7 +136,8 @@ def test_uploads_that_fail_may_count_against_look_ups(
     """At a provider that reads its page's last line so; where they are not booked, look-ups get blocked."""
     world = make_world(failed_uploads_count=booked)
     world.add_channel()
-    hand_over(world, make_image("old.jpg", 0), campaign="winter")
+    item = {"ref": "old.jpg", "source": str(make_image("old.jpg", 0))}
+    prepare(world.context, world.campaign("winter", days=25), [item])
     inspect_all(world)
     assert upload_all(world)["uploaded"] == 1
     world.clock.advance(7 * DAY)
