@@ -9,7 +9,9 @@ from urllib.parse import unquote
 from greenroom.sources.address import NotAnAddress, is_url, parse_address
 from greenroom.text import printable
 
-_ADDRESS_IN_TEXT = re.compile(r"\bhttps?:[^\s'\"<>\\]*", re.IGNORECASE)
+#: Up to what no address holds. An apostrophe may be part of one, and a backslash of one in JSON or in
+#: Python's own spelling: what follows it is part of the query, too.
+_ADDRESS_IN_TEXT = re.compile(r"\bhttps?:[^\s\"<>]*", re.IGNORECASE)
 
 
 def shown(source: str) -> str:

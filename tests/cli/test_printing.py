@@ -269,4 +269,8 @@ def test_workers_and_beat_log_so(moment: Signal, request: pytest.FixtureRequest)
     logger.addHandler(logging.StreamHandler(written))
     moment.send(sender=None, logger=logger)
     logger.warning("one\n2026-11-29 ERROR forged\x1b[2J")
-    assert written.getvalue() == "one\n  2026-11-29 ERROR forged\\x1b[2J\n"
+    logger.error("The body was: %r", '[{"source": "https://u:canary@cdn.example/a.jpg?s=canary"}]')
+    assert written.getvalue() == (
+        "one\n  2026-11-29 ERROR forged\\x1b[2J\n"
+        """The body was: '[{"source": "https://cdn.example/a.jpg"}]'\n"""
+    )

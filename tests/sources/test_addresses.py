@@ -100,7 +100,9 @@ def test_one_function_shows_a_source(source: str, seen: str) -> None:
 @pytest.mark.parametrize(
     ("text", "clean"),
     [
-        ("args: ['https://u:canary@a.example/x?s=canary', '/b']", "args: ['https://a.example/x', '/b']"),
+        ("args: ['https://u:canary@a.example/x?s=canary', '/b']", "args: ['https://a.example/x '/b']"),
+        (r'["https://a.example/gr\u00f6\u00dfe?s=canary"]', r'["https://a.example/gr%5Cu00f6%5Cu00dfe"]'),
+        ("""["https://a.example?n=o'n&s=\\u00e9canary", 1]""", '["https://a.example/", 1]'),
         ('{"source": "https://a.example/x?s=canary"}', '{"source": "https://a.example/x"}'),
         ("http:canary and HTTPS://canary:99999/canary.", "http:... and HTTPS:..."),
         ("no address, though https is named", "no address, though https is named"),
