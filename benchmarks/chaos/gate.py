@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import ssl
 import threading
@@ -129,15 +128,9 @@ class Gate:
             self._port: int = probe.getsockname()[1]
         self.url = f"https://localhost:{self._port}"
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._run_loop, name="gate", daemon=True)
+        self._thread = threading.Thread(target=self._loop.run_forever, name="gate", daemon=True)
         self._thread.start()
         self.open()
-
-    def _run_loop(self) -> None:
-        # As the sandbox: what it passes on late comes too close together.
-        with suppress(OSError):
-            os.sched_setscheduler(threading.get_native_id(), os.SCHED_RR, os.sched_param(1))
-        self._loop.run_forever()
 
     def present(self, trust: Trust) -> None:
         """Show this to whoever connects from now on."""

@@ -292,9 +292,3 @@ class Provider(Service):
             folder=folder,
             environment={**os.environ, "PYTHONPATH": str(CHECKOUT)},
         )
-
-    def start(self) -> None:
-        """Start it, and let it have the processor first: what it sees late, it sees too close together."""
-        super().start()
-        with suppress(OSError):  # root may
-            os.sched_setscheduler(self.pid, os.SCHED_RR, os.sched_param(1))

@@ -18,7 +18,11 @@ __all__ = ["faults"]
 FIRST, SECOND = 30, 15
 SEED = 15
 #: On one stack, in this order; xdist gives all of them to one process.
-TELLING = ("worker: kill -9 after answer", "database: sessions ended, five times")
+TELLING = (
+    "worker: kill -9 after answer",
+    "broker: kill -9, three times",
+    "database: sessions ended, five times",
+)
 
 pytestmark = [pytest.mark.xdist_group("chaos"), pytest.mark.timeout(300)]
 
