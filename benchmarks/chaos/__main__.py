@@ -106,10 +106,14 @@ def main() -> int:
             print(f"{each.group}: {each.name} ({stack})")
         return 0
     rows: list[Row] = []
+    whole = not given.only and given.stack is None
 
     def tell(row: Row) -> None:
         rows.append(row)
         print(line(row), flush=True)
+        if whole:
+            text = page(rows, of=len(chosen), seed=given.seed, command=COMMAND)
+            RESULTS.write_text(text, encoding="utf-8")
 
     began_at = time.monotonic()
     if given.keep:
@@ -118,8 +122,6 @@ def main() -> int:
         with tempfile.TemporaryDirectory(prefix="greenroom-chaos-") as folder:
             run_all(chosen, Path(folder), seed=given.seed, tell=tell)
     print(f"{len(rows)} faults in {(time.monotonic() - began_at) / 60:.1f} minutes", flush=True)
-    if not given.only and given.stack is None:
-        RESULTS.write_text(page(rows, seed=given.seed, command=COMMAND), encoding="utf-8")
     return 1 if any(row.problems for row in rows) else 0
 
 

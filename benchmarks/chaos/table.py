@@ -37,11 +37,19 @@ def line(row: Row) -> str:
     return f"{mark} {name:<70} {counts}" + "".join(f"\n    {problem}" for problem in row.problems)
 
 
-def page(rows: Sequence[Row], *, seed: int, command: str) -> str:
-    """The whole page."""
+def page(rows: Sequence[Row], *, of: int, seed: int, command: str) -> str:
+    """The whole page, so far.
+
+    Args:
+        rows: of the faults that were tried.
+        of: how many there are.
+        seed: of what was left to chance.
+        command: by which they were tried.
+    """
     held = sum(not row.problems for row in rows)
     summary = (
-        f"{held} of {len(rows)} held; {sum(row.accepted for row in rows):,} files were accepted, "
+        f"{len(rows)} of {of} faults were tried, {held} held; "
+        f"{sum(row.accepted for row in rows):,} files were accepted, "
         f"{sum(row.lost for row in rows)} lost. The lease is {LEASE_SECONDS} s; recovering may take "
         f"{RECOVERY_SECONDS:.0f} s."
     )

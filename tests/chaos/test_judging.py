@@ -35,7 +35,7 @@ def test_a_line_that_held() -> None:
     row = judged(HELD)
     assert not row.problems
     assert line(row).startswith("✓")
-    assert "| 360 | 360 | 0 | 20 | 20 | 0 | 20 | 20.0 s | held |" in page([row], seed=1, command="x")
+    assert "| 360 | 360 | 0 | 20 | 20 | 0 | 20 | 20.0 s | held |" in page([row], of=1, seed=1, command="x")
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_a_line_that_did_not_hold(row: Row, said: str) -> None:
     """Each by itself, and it is said in the table."""
     row = judged(row)
     assert row.problems == (said,)
-    assert said in page([row], seed=1, command="x")
+    assert said in page([row], of=1, seed=1, command="x")
     assert "✗" in line(row)
 
 
