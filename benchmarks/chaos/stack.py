@@ -18,6 +18,7 @@ import psutil
 from celery import Celery
 from pydantic import SecretStr
 from redis import Redis
+from redis.exceptions import RedisError
 
 from benchmarks.chaos.gate import Gate
 from benchmarks.chaos.services import Postgres, Provider, Service, Valkey, send, until
@@ -142,7 +143,10 @@ class Stack(ABC):
         deadline = time.monotonic() + ANSWER_PATIENCE
         try:
             while True:
-                answers = app.control.ping(timeout=3.0, limit=len(self.workers))
+                answers: list[dict[str, str]] = []
+                # A connection of its own: those in Celery's pool may have been cut.
+                with suppress(OSError, RedisError), app.connection_for_write() as connection:
+                    answers = app.control.ping(timeout=3.0, limit=len(self.workers), connection=connection)
                 left = len(self.workers) - len(answers or ())
                 if left <= 0 or time.monotonic() > deadline:
                     return max(left, 0)
