@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import psutil
 from celery import Celery
@@ -143,7 +144,7 @@ class Stack(ABC):
         deadline = time.monotonic() + ANSWER_PATIENCE
         try:
             while True:
-                answers: list[dict[str, str]] = []
+                answers: list[dict[str, Any]] | None = None
                 # A connection of its own: those in Celery's pool may have been cut.
                 with suppress(OSError, RedisError), app.connection_for_write() as connection:
                     answers = app.control.ping(timeout=3.0, limit=len(self.workers), connection=connection)
