@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +18,8 @@ from tasks.context import Context
 
 logger = logging.getLogger(__name__)
 
+#: Seconds that the last renewal may take to end.
+END_SECONDS = 10.0
 #: Seconds after which a renewal that failed is tried again: the claims may lapse meanwhile.
 TRY_AGAIN_SECONDS = 1.0
 
@@ -70,13 +73,39 @@ def kept_alive(
                 # Where they lapse for all that, the files are looked at again: nothing is lost.
                 logger.warning("Claims could not be renewed: %s", error)
                 wait = min(pause, TRY_AGAIN_SECONDS)
+            except Exception:
+                # Whatever it was, no memory or a fault of ours: all claims would lapse with this thread.
+                logger.exception("Claims could not be renewed.")
+                wait = min(pause, TRY_AGAIN_SECONDS)
             else:
                 lost(gone)
 
-    thread = threading.Thread(target=beat, name="keep-alive", daemon=True)
-    thread.start()
+    over = _started(beat)
     try:
         yield
     finally:
         done.set()
-        thread.join()
+        over.wait(END_SECONDS)
+
+
+def _started(work: Callable[[], None]) -> threading.Event:
+    """Run this in a thread; returns what is set when it is over.
+
+    `threading` would wait until the thread says that it runs, and one that finds no memory never says so: the
+    task would hang, and with it its process.
+    """
+    over = threading.Event()
+
+    def run() -> None:
+        try:
+            work()
+        finally:
+            over.set()
+
+    try:
+        _thread.start_new_thread(run, ())
+    except RuntimeError as error:
+        # What lapses is looked at again; the work itself need not wait for that.
+        logger.warning("Claims are not renewed: %s", error)
+        over.set()
+    return over

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+import pytest
 from sqlalchemy import Connection
 
 from models.asset import claim_assets, renew_assets, sweep_assets
@@ -13,6 +14,42 @@ from models.claim import Claim
 from tasks.keep_alive import kept_alive
 from tests.conftest import CHANNEL, World
 from tests.models.rows import accepted_item
+
+
+def test_a_renewal_that_fails_in_any_way_is_tried_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that found no memory must not be the last."""
+    monkeypatch.setattr("tasks.keep_alive.TRY_AGAIN_SECONDS", 0.01)
+    failures: list[Exception] = [MemoryError(), KeyError("nobody foresaw this")]
+    renewed = threading.Event()
+
+    def renew(connection: Connection, claims: Sequence[Claim], *, until: datetime) -> list[Claim]:
+        if failures:
+            raise failures.pop()
+        renewed.set()
+        return renew_assets(connection, claims, until=until)
+
+    with kept_alive(world.context, list, renew, every=0.01):
+        assert renewed.wait(30)
+
+
+@pytest.mark.parametrize("started", [True, False])
+def test_a_thread_that_finds_no_memory_holds_nothing_up(
+    world: World, monkeypatch: pytest.MonkeyPatch, *, started: bool
+) -> None:
+    """Whether the system says so, or it is started and never runs: the work is done without renewals."""
+
+    def start(*_: object) -> int:
+        if not started:
+            raise RuntimeError("can't start new thread")
+        return 0
+
+    for name in ("_thread.start_new_thread", "threading._start_new_thread"):
+        monkeypatch.setattr(name, start)
+    monkeypatch.setattr("tasks.keep_alive.END_SECONDS", 0.01)
+    with kept_alive(world.context, list, renew_assets):
+        pass
 
 
 def test_claims_are_renewed_while_the_work_goes_on(world: World) -> None:
