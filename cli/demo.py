@@ -65,8 +65,8 @@ def demo(*, stay: bool, state: Path) -> None:
 def _stay(stack: Stack, home: Home) -> None:
     settings = stack.settings
     console.print("\n[bold]Everything is up until you press Ctrl-C[/bold]\n")
-    console.print(f"  Flower, to watch the tasks   {stack.flower}")
-    console.print(f"  The sandbox's own counts     {stack.sandbox}/_sandbox/stats")
+    console.print(f"  Flower, to watch the tasks   {plain(stack.flower)}")
+    console.print(f"  The sandbox's own counts     {plain(stack.sandbox)}/_sandbox/stats")
     console.print(f"  The broker                   {plain(settings.redis_url.get_secret_value())}")
     console.print(f"  The database                 {plain(home.database)}", soft_wrap=True)
     console.print(f"  Logs                         {plain(home.logs)}\n", soft_wrap=True)

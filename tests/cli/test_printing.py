@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import io
 import json
@@ -28,6 +29,7 @@ from models.channel import Channel
 from models.progress import campaign_items
 from tests.conftest import NOON
 from worker.log_lines import make_printable
+from worker.supervisor import CHECKOUT
 
 #: Each would drive, colour, crash or mislead a terminal, or fill it.
 HOSTILE = (
@@ -154,6 +156,72 @@ def test_rows_as_tables_and_as_json(state: Path) -> None:
         assert {json.loads(line)["path"] for line in lines} == {text}
         assert text[:1_000] in {json.loads(line)["detail"][:1_000] for line in lines}
     database.close()
+
+
+#: What makes text fit for printing, or makes text of its own.
+SPELLING = {"len", "plain", "printable", "count", "moment", "day", "span", "size", "mend", "observed"}
+#: Values that are printed as they are: our own words, or made by one of these a line before.
+OWN_WORDS = {
+    *(
+        "channel: since",
+        "channel: why",
+        "check: reason",
+        "demo: command",
+        "demo: what",
+        "doctor: finding.mark",
+    ),
+    *(
+        "doctor: sentence",
+        "embedded: name",
+        "outlook: bar",
+        "outlook: colour",
+        "outlook: when",
+        "report: detail",
+    ),
+    *("run: peak", "run: refused", "run: twice"),
+}
+
+
+def printed_as_they_are() -> Iterator[str]:
+    """Values in what the command prints that nothing spells out; and what is echoed by another way."""
+    for path in sorted((CHECKOUT / "cli").glob("*.py")):
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            match call:
+                case ast.Call(func=ast.Attribute(value=ast.Name(id="console" | "remarks"), attr="print")):
+                    pass
+                case ast.Call(func=ast.Attribute(attr="add_row")):
+                    pass
+                case _:
+                    continue
+            values = [node for node in ast.walk(call) if isinstance(node, ast.FormattedValue)]
+            bare = [given for given in call.args if isinstance(given, ast.Attribute)]
+            unspelt = [one.value for one in values if one.format_spec is None and not is_spelt(one.value)]
+            yield from (f"{path.stem}: {ast.unparse(value)}" for value in [*unspelt, *bare])
+
+
+def is_spelt(value: ast.expr) -> bool:
+    """Whether it is a call of what spells out."""
+    return isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id in SPELLING
+
+
+def test_what_is_printed_is_spelt_out() -> None:
+    """Whoever prints another value as it is says here that nobody else chooses it."""
+    assert set(printed_as_they_are()) <= OWN_WORDS
+
+
+def test_whatever_else_is_echoed_is_no_text_of_others() -> None:
+    """By `say`, but for JSON, a key that was made this moment, and one word."""
+    echoed = {
+        line.strip()
+        for path in (CHECKOUT / "cli").glob("*.py")
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if "click.echo(" in line and path.name != "words.py"
+    }
+    assert echoed == {
+        "click.echo(as_json(item))",
+        "click.echo(new_secret_key().get_secret_value())",
+        'click.echo("Interrupted.", err=True)',
+    }
 
 
 class Terminal(io.StringIO):
