@@ -20,8 +20,9 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from greenroom.inspection import crew, worker
 from greenroom.inspection.judge import inspect_file
+from greenroom.isolation import child, crew
+from greenroom.isolation.orders import Look
 from greenroom.verdict import Verdict
 from tests.inspection.corpus import CASES
 
@@ -103,8 +104,8 @@ def judge(folder: str) -> None:
     """A worker of the crew: spoils the file of the number that it is asked for; answers its time as label."""
     with tempfile.TemporaryDirectory(prefix="greenroom-spoiled-") as own:
 
-        def timed(path: Path) -> Verdict:
-            number = int(path.name)
+        def timed(order: Look) -> Verdict:
+            number = int(order.path.name)
             file = Path(own, CASES[number % len(CASES)].name)
             file.write_bytes(spoiled(folder, number))
             start = time.perf_counter()
@@ -113,7 +114,7 @@ def judge(folder: str) -> None:
             file.unlink()
             return replace(verdict, label=str(seconds))
 
-        worker.main(timed)
+        child.main(timed)
 
 
 def _name(number: int) -> str:

@@ -17,7 +17,7 @@ from rich.text import Text
 from cli.mending import Mending, mend_all
 from cli.verdicts import MOST_LINES, mend, verdict_as_json
 from cli.words import console, count, remarks, size
-from greenroom.inspection.crew import judge_all
+from greenroom.isolation.crew import judge_all
 from greenroom.text import printable
 from greenroom.verdict import Verdict
 

@@ -10,7 +10,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
-from greenroom.errors import GreenroomError, Misuse
+from greenroom.errors import CannotMend, GreenroomError, Misuse
 from greenroom.verdict import Verdict
 
 
@@ -58,7 +58,7 @@ def mend_all(rows: Sequence[tuple[Path, Verdict]], into: Path) -> Iterator[Mendi
 
 def mend_one(file: Path, verdict: Verdict, into: Path) -> Mending:
     """Mend one file; a trouble with it is an answer and not an exception."""
-    from greenroom.mending import CannotMend, mend_file  # noqa: PLC0415 - PyAV takes its time to load
+    from greenroom.mending import mend_file  # noqa: PLC0415 - PyAV takes its time to load
 
     try:
         mended = mend_file(file, verdict, into)

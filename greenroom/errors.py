@@ -60,6 +60,10 @@ class FileRejected(GreenroomError):
         self.detail = detail
 
 
+class CannotMend(GreenroomError):
+    """This file cannot be made into one that WhatsApp takes; the text says why, for a campaign manager."""
+
+
 class RequestRefused(GreenroomError):
     """The request's fault, and final: the provider understood it and said no.
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from greenroom.copy_record import CopyRecord, clear_remains, read_record, write_record
-from greenroom.inspection import inspect_file
-from greenroom.mending import Mended, mend_file
+from greenroom.isolation.orders import Look, Mend
+from greenroom.isolation.pool import FilePool
+from greenroom.mended import Mended
 from greenroom.rules import Category
 from greenroom.verdict import Verdict
 
@@ -36,7 +37,7 @@ class Kept:
 
 
 def mend_and_keep(
-    path: Path, verdict: Verdict, folder: Path, *, name: str, kind: Category | None
+    path: Path, verdict: Verdict, folder: Path, *, name: str, kind: Category | None, files: FilePool
 ) -> Kept | None:
     """Mend a file, or find what was made of the same content before.
 
@@ -46,6 +47,7 @@ def mend_and_keep(
         folder: where mended files are kept; made if need be.
         name: what the sender calls it.
         kind: what the manifest wants it to be.
+        files: processes in which files are looked at and mended.
 
     Returns:
         None where nothing needs to be done.
@@ -53,17 +55,18 @@ def mend_and_keep(
     Raises:
         CannotMend: the text says why.
         OSError: the folder cannot be written to.
+        TransientError: the moment's fault.
     """
     if verdict.sha256 is not None:
-        before = _found(folder, verdict.sha256, kind)
+        before = _found(folder, verdict.sha256, kind, files)
         if before is not None:
             return before
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".draft-", dir=folder) as draft:
-        mended = mend_file(path, verdict, Path(draft), name=name, kind=kind)
+        mended = files.mend(Mend(path=path, verdict=verdict, into=Path(draft), name=name, kind=kind))
         if mended is None:
             return None
-        return _keep(mended, Path(draft), folder, kind)
+        return _keep(mended, Path(draft), folder, kind, files)
 
 
 def _places(folder: Path, original_sha256: str, kind: Category | None) -> Iterator[Path]:
@@ -73,7 +76,7 @@ def _places(folder: Path, original_sha256: str, kind: Category | None) -> Iterat
     yield from (first.with_name(f"{first.name}.{number}") for number in range(2, MOST_PLACES + 1))
 
 
-def _keep(mended: Mended, draft: Path, folder: Path, kind: Category | None) -> Kept:
+def _keep(mended: Mended, draft: Path, folder: Path, kind: Category | None, files: FilePool) -> Kept:
     record = CopyRecord(file=mended.path.name, sha256=mended.sha256, steps=mended.steps)
     note = write_record(draft, record)
     whole = draft / "whole"
@@ -89,7 +92,7 @@ def _keep(mended: Mended, draft: Path, folder: Path, kind: Category | None) -> K
             whole.rename(place)
         except OSError as error:
             # Another worker was first; the same original has one mended file. Or what is there is spoiled.
-            if found := _kept(place, mended.original_sha256, kind):
+            if found := _kept(place, mended.original_sha256, kind, files):
                 return found
             problem = error
         else:
@@ -102,23 +105,23 @@ def _keep(mended: Mended, draft: Path, folder: Path, kind: Category | None) -> K
     raise problem or OSError("there is no place for the copy")
 
 
-def _found(folder: Path, original_sha256: str, kind: Category | None) -> Kept | None:
+def _found(folder: Path, original_sha256: str, kind: Category | None, files: FilePool) -> Kept | None:
     """What was made of an original before."""
     for place in _places(folder, original_sha256, kind):
         if not place.exists():
             return None
-        if found := _kept(place, original_sha256, kind):
+        if found := _kept(place, original_sha256, kind, files):
             return found
     return None
 
 
-def _kept(place: Path, original_sha256: str, kind: Category | None) -> Kept | None:
+def _kept(place: Path, original_sha256: str, kind: Category | None, files: FilePool) -> Kept | None:
     """What is kept there, if it is what was made, and still what WhatsApp takes."""
     record = read_record(place)
     if record is None:
         return None
     path = place / record.file
-    verdict = inspect_file(path, kind=kind)
+    verdict = files.look_once(Look(path=path, kind=kind))
     if not verdict.accepted or record.sha256 != verdict.sha256:
         return None
     return Kept(path=path, steps=record.steps, original_sha256=original_sha256, verdict=verdict)

@@ -19,6 +19,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from greenroom.clock import Clock, SystemClock
+from greenroom.isolation.pool import FilePool
 from greenroom.limiter import Limiter
 from greenroom.provider import ProviderClient
 from greenroom.redis_client import connect, is_lost_connection
@@ -87,6 +88,9 @@ class Context:
     recording: Together[Any, Any] = field(default_factory=Together)
     #: And lets them claim together what they send next.
     taking: Together[Any, Any] = field(default_factory=Together)
+
+    #: Processes that look at files and mend them, the first of which is started when it is needed.
+    files: FilePool = field(default_factory=FilePool)
 
     @cached_property
     def sources(self) -> Sources:
@@ -227,6 +231,7 @@ def close_context() -> None:
     if context is not None:
         for threads in (context.upload_threads, context.other_threads):
             threads.shutdown(wait=False, cancel_futures=True)
+        context.files.close()
         context.provider.close()
         context.database.close()
         context.redis.close()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from greenroom.errors import (
+    CannotMend,
     FileRejected,
     SourceChanged,
     SourceMissing,
@@ -20,12 +22,14 @@ from greenroom.errors import (
     SourceUnavailable,
     SourceUnreadable,
 )
-from greenroom.inspection import clean_file_name, inspect_file
+from greenroom.inspection import clean_file_name
+from greenroom.isolation.orders import Look
+from greenroom.isolation.pool import MOST_AT_A_TIME, FilePool, Stalled
+from greenroom.isolation.process import ProcessesFailed
 from greenroom.mended_files import Kept, mend_and_keep
-from greenroom.mending import CannotMend
 from greenroom.reasons import Reason
 from greenroom.resources import out_of_resources
-from greenroom.sources import Sources, source_name
+from greenroom.sources import Sources, is_url, source_name
 from greenroom.text import one_line
 from greenroom.verdict import Verdict
 from models.asset import NewAsset, queue_uploads, want_assets
@@ -119,36 +123,72 @@ def _inspect(context: Context, items: Sequence[ItemUnderInspection], counts: Cou
     unwritten = [item.claim for item in items]
     written_at = context.clock.now()
     with kept_alive(context, lambda: unwritten, renew_items):
-        for item in items:
-            began_at = time.monotonic()
-            judged.append(_judge(context.sources, item, context.settings.mended_folder))
+        began_at = time.monotonic()
+        for one in _judge(context, items):
+            judged.append(one)
             seconds += time.monotonic() - began_at
             last = len(judged) == len(unwritten)
             if last or context.clock.now() - written_at >= WRITE_EVERY:
                 _write_surely(context, judged, counts)
                 unwritten = unwritten[len(judged) :]
                 judged, written_at = [], context.clock.now()
+            began_at = time.monotonic()
     return seconds
 
 
-def _judge(sources: Sources, item: ItemUnderInspection, mended_folder: Path | None) -> _Judged:
-    name = source_name(item.source)
+def _judge(context: Context, items: Sequence[ItemUnderInspection]) -> Iterator[_Judged]:
+    """What came of each item, in their order, each as soon as it is known."""
+    for chunk in _chunks(items):
+        with ExitStack() as copies:
+            opened = [_open(context.sources, item, copies) for item in chunk]
+            looks = [
+                Look(path=one, name=source_name(item.source), kind=item.kind)
+                for item, one in zip(chunk, opened, strict=True)
+                if isinstance(one, Path)
+            ]
+            verdicts = context.files.look(looks)
+            for item, one in zip(chunk, opened, strict=True):
+                yield one if isinstance(one, _Judged) else _settle(context, item, one, next(verdicts))
+
+
+def _chunks(items: Sequence[ItemUnderInspection]) -> Iterator[Sequence[ItemUnderInspection]]:
+    """Items that are looked at in one go.
+
+    One that has to be fetched goes alone: the others need not wait for it, nor lie about as a copy. So does
+    one that is to be mended, for which the work may take minutes.
+    """
+    chunk: list[ItemUnderInspection] = []
+    for item in items:
+        alone = item.mend or is_url(item.source)
+        if chunk and (alone or len(chunk) == MOST_AT_A_TIME):
+            yield chunk
+            chunk = []
+        if alone:
+            yield [item]
+        else:
+            chunk.append(item)
+    if chunk:
+        yield chunk
+
+
+def _open(sources: Sources, item: ItemUnderInspection, copies: ExitStack) -> Path | _Judged:
+    """The item's file, on this machine for as long as the stack lasts; or what is wrong with its source."""
     try:
-        with sources.copy(item.source) as path:
-            verdict = inspect_file(path, name=name, kind=item.kind)
-            if item.mend:
-                return _mend(item, path, verdict, mended_folder)
-            return _Judged(item=item, verdict=verdict)
-    except (SourceMissing, SourceUnreadable, FileRejected) as error:
-        return _Judged(item=item, verdict=_unopened(error))
-    except (SourceUnavailable, SourceChanged) as error:
-        return _Judged(item=item, verdict=None, away=str(error))
+        return copies.enter_context(sources.copy(item.source))
     except Exception as error:  # noqa: BLE001 - one file's trouble must not cost the others their verdicts
-        return _failed(item, error)
+        return _fail(item, error)
 
 
-def _failed(item: ItemUnderInspection, error: Exception) -> _Judged:
-    """What nobody foresaw: this machine's shortage, after which the file is looked at again, or a fault."""
+def _fail(item: ItemUnderInspection, error: Exception) -> _Judged:
+    """What an error at one file means for its item."""
+    match error:
+        case SourceMissing() | SourceUnreadable() | FileRejected():
+            return _Judged(item=item, verdict=_unopened(error))
+        case SourceUnavailable() | SourceChanged():
+            return _Judged(item=item, verdict=None, away=str(error))
+        case ProcessesFailed():
+            raise error
+    # What nobody foresaw: this machine's shortage, after which the file is looked at again, or a fault.
     if (short := out_of_resources(error)) is not None:
         return _Judged(item=item, verdict=None, away=str(short), counts=False)
     name = source_name(item.source)
@@ -167,12 +207,27 @@ def _unopened(error: SourceMissing | SourceUnreadable | FileRejected) -> Verdict
     return _unread(Reason.UNREADABLE, str(error))
 
 
-def _mend(item: ItemUnderInspection, path: Path, verdict: Verdict, folder: Path | None) -> _Judged:
+def _settle(context: Context, item: ItemUnderInspection, path: Path, found: Verdict | Stalled) -> _Judged:
+    """What a verdict means for its item; one that asks for it is mended."""
+    if isinstance(found, Stalled):
+        return _Judged(item=item, verdict=None, away=found.sentence)
+    if not item.mend:
+        return _Judged(item=item, verdict=found)
+    try:
+        return _mend(item, path, found, context.settings.mended_folder, context.files)
+    except Exception as error:  # noqa: BLE001 - as above
+        return _fail(item, error)
+
+
+def _mend(
+    item: ItemUnderInspection, path: Path, verdict: Verdict, folder: Path | None, files: FilePool
+) -> _Judged:
     """Judge what can be made of a file; where nothing can, the file itself, and say why."""
     problem = "GREENROOM_MENDED_FOLDER is not set."
     if folder is not None:
         try:
-            kept = mend_and_keep(path, verdict, folder, name=source_name(item.source), kind=item.kind)
+            name = source_name(item.source)
+            kept = mend_and_keep(path, verdict, folder, name=name, kind=item.kind, files=files)
         except CannotMend as error:
             problem = str(error)
         except OSError as error:

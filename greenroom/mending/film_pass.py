@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from greenroom.errors import CannotMend
 from greenroom.inspection.words import human_time
 from greenroom.mending.film_source import CUT_SHORT, Film, opened
 from greenroom.mending.job import Job
-from greenroom.mending.result import CannotMend
 from greenroom.mending.tracks import Track
 
 #: Share of the play time that has to come out, beyond a second.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from greenroom.errors import CannotMend
 from greenroom.inspection.words import human_size, human_time
 from greenroom.mending import limits
-from greenroom.mending.result import CannotMend
 from greenroom.rules import SIZE_LIMITS, Category
 
 LIMIT: Final = SIZE_LIMITS[Category.VIDEO]

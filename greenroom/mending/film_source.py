@@ -11,11 +11,11 @@ from typing import Any, Final
 
 import av
 
+from greenroom.errors import CannotMend
 from greenroom.inspection.words import human_size
 from greenroom.mending import limits
 from greenroom.mending.job import Job
 from greenroom.mending.pictures_filter import HDR
-from greenroom.mending.result import CannotMend
 
 #: FFmpeg's readers that are let near a stranger's file: none that opens another file or an address, such as
 #: playlists, and no guesses at text.

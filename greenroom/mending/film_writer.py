@@ -11,10 +11,10 @@ from typing import Any, Final
 
 import av
 
+from greenroom.errors import CannotMend
 from greenroom.mending.film_plan import LIMIT, Plan
 from greenroom.mending.job import Job
 from greenroom.mending.pictures_filter import PictureFilter
-from greenroom.mending.result import CannotMend
 
 Frames = Iterator[Any]
 

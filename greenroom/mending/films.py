@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import av
 
+from greenroom.errors import CannotMend
 from greenroom.inspection import inspect_file
 from greenroom.inspection.words import human_size
 from greenroom.mending import film_steps, limits, sounds
@@ -16,7 +17,6 @@ from greenroom.mending.film_plan import LIMIT, Plan, planned
 from greenroom.mending.film_source import Film, Pictures, Sound, examine, measured
 from greenroom.mending.film_writer import SHARES, mp4
 from greenroom.mending.job import Draft, Job
-from greenroom.mending.result import CannotMend
 from greenroom.mending.tracks import Copied, PictureTrack, SoundTrack, Track
 from greenroom.rules import Category
 

@@ -9,11 +9,11 @@ from typing import Any, Final
 import av
 from PIL import Image, ImageOps
 
+from greenroom.errors import CannotMend
 from greenroom.inspection.words import human_size
 from greenroom.mending import limits, tags
 from greenroom.mending.deadline import Deadline
 from greenroom.mending.heif_boxes import Photo, read
-from greenroom.mending.result import CannotMend
 from greenroom.rules import MIB
 
 #: Bytes of a HEIC photo; they are read at once.

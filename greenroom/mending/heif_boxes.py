@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from greenroom.mending.result import CannotMend
+from greenroom.errors import CannotMend
 
 _MOST_BOXES: Final = 20_000
 _MOST_TILES: Final = 1024

@@ -6,11 +6,11 @@ from typing import Any, Final
 
 from PIL import Image, JpegImagePlugin
 
+from greenroom.errors import CannotMend
 from greenroom.inspection.words import human_size
 from greenroom.mending import animation, colour, heif, shrink, stickers, tags
 from greenroom.mending.job import Draft, Job
 from greenroom.mending.pictures import MOVING, opened, readable
-from greenroom.mending.result import CannotMend
 from greenroom.reasons import Reason
 from greenroom.rules import Category
 

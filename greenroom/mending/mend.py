@@ -7,14 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from greenroom.errors import SourceChanged
+from greenroom.errors import CannotMend, SourceChanged
 from greenroom.inspection import clean_file_name, inspect_file
 from greenroom.inspection.words import human_size
+from greenroom.mended import Mended
 from greenroom.mending import films, images, limits
 from greenroom.mending.deadline import Deadline
 from greenroom.mending.job import Draft, Job
 from greenroom.mending.place import put, scratch
-from greenroom.mending.result import CannotMend, Mended
 from greenroom.mending.source import Engine, engine_for
 from greenroom.reasons import MEND, Reason
 from greenroom.rules import Category

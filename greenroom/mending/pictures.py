@@ -11,8 +11,8 @@ from typing import Final
 
 from PIL import Image, UnidentifiedImageError
 
+from greenroom.errors import CannotMend
 from greenroom.mending import limits
-from greenroom.mending.result import CannotMend
 
 #: Pillow's readers that are let near a stranger's file. Left out are those that start other programs (EPS) or
 #: that nobody sends.

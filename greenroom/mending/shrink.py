@@ -9,11 +9,11 @@ from typing import Any, Final
 
 from PIL import Image
 
+from greenroom.errors import CannotMend
 from greenroom.inspection.words import human_size
 from greenroom.mending import limits
 from greenroom.mending.deadline import Deadline
 from greenroom.mending.job import Draft
-from greenroom.mending.result import CannotMend
 from greenroom.rules import size_limit
 
 _LEAST_STEP: Final = 0.9

@@ -10,12 +10,12 @@ from typing import Any, Final
 
 import av
 
+from greenroom.errors import CannotMend
 from greenroom.inspection import inspect_file
 from greenroom.inspection.words import human_size
 from greenroom.mending.film_pass import TooLarge, run
 from greenroom.mending.film_source import Film, Sound, measured
 from greenroom.mending.job import Draft, Job
-from greenroom.mending.result import CannotMend
 from greenroom.mending.sound_plan import LIMIT, SoundPlan, planned
 from greenroom.mending.tracks import Copied, SoundTrack, Track
 from greenroom.mending.words import codec_name

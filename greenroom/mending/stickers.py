@@ -8,12 +8,12 @@ from typing import Final
 
 from PIL import Image
 
+from greenroom.errors import CannotMend
 from greenroom.inspection.words import human_size
 from greenroom.mending import limits
 from greenroom.mending.animation import seconds_of
 from greenroom.mending.colour import Coloured
 from greenroom.mending.job import Draft, Job
-from greenroom.mending.result import CannotMend
 from greenroom.mending.shrink import best_within, packed
 from greenroom.rules import size_limit
 

@@ -9,11 +9,11 @@ from typing import Any, Final, Protocol
 
 import av
 
+from greenroom.errors import CannotMend
 from greenroom.mending.film_plan import Plan
 from greenroom.mending.film_source import DECODER, UNREADABLE, Film, Pictures
 from greenroom.mending.film_writer import H264, Look
 from greenroom.mending.pictures_filter import PictureFilter
-from greenroom.mending.result import CannotMend
 from greenroom.mending.sound_filter import SoundFilter
 
 #: Packets that may fail to decode before a file counts as damaged: so many, and one in so many.

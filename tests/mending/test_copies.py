@@ -11,6 +11,7 @@ from PIL import Image
 
 from greenroom.copy_record import LONGEST_NOTE, NOTE, is_place_of_copy, remove_copy
 from greenroom.inspection import inspect_file
+from greenroom.isolation.pool import FilePool
 from greenroom.mended_files import Kept, mend_and_keep
 
 
@@ -28,9 +29,9 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "mended"
 
 
-def keep(original: Path, folder: Path) -> Kept:
+def keep(original: Path, folder: Path, files: FilePool) -> Kept:
     """Mend the original, or find what was made of it."""
-    kept = mend_and_keep(original, inspect_file(original), folder, name=original.name, kind=None)
+    kept = mend_and_keep(original, inspect_file(original), folder, name=original.name, kind=None, files=files)
     assert kept is not None
     return kept
 
@@ -63,37 +64,39 @@ def lead_away(kept: Kept) -> None:
 
 @pytest.mark.parametrize("harm", [lose, lose_the_record, spoil, nest_the_record, lead_away])
 def test_a_copy_that_was_harmed_is_made_anew(
-    original: Path, folder: Path, harm: Callable[[Kept], None]
+    original: Path, folder: Path, harm: Callable[[Kept], None], file_pool: FilePool
 ) -> None:
     """And found from then on: no original is poisoned by what became of its copy."""
-    harm(keep(original, folder))
-    again = keep(original, folder)
+    harm(keep(original, folder, file_pool))
+    again = keep(original, folder, file_pool)
     assert again.verdict.accepted
     assert inspect_file(again.path).sha256 == again.verdict.sha256
-    assert keep(original, folder) == again
+    assert keep(original, folder, file_pool) == again
     assert remove_copy(str(again.path), folder)
 
 
-def test_a_file_of_others_in_the_way_stays(original: Path, folder: Path) -> None:
+def test_a_file_of_others_in_the_way_stays(original: Path, folder: Path, file_pool: FilePool) -> None:
     """The copy goes beside it."""
-    kept = keep(original, folder)
+    kept = keep(original, folder, file_pool)
     kept.path.unlink()
     mine = kept.path.parent / "mine.jpg"
     mine.write_bytes(b"precious")
-    assert keep(original, folder).path.parent != kept.path.parent
+    assert keep(original, folder, file_pool).path.parent != kept.path.parent
     assert mine.read_bytes() == b"precious"
 
 
-def test_a_copy_is_removed_with_its_folder_and_nothing_else(original: Path, folder: Path) -> None:
+def test_a_copy_is_removed_with_its_folder_and_nothing_else(
+    original: Path, folder: Path, file_pool: FilePool
+) -> None:
     """What somebody has put beside it stays, and so does the folder then."""
-    kept = keep(original, folder)
+    kept = keep(original, folder, file_pool)
     beside = kept.path.parent / "beside.jpg"
     beside.write_bytes(b"precious")
     assert remove_copy(str(kept.path), folder)
     assert sorted(kept.path.parent.iterdir()) == [beside]
     beside.unlink()
     kept.path.parent.rmdir()
-    kept = keep(original, folder)
+    kept = keep(original, folder, file_pool)
     assert remove_copy(str(kept.path), folder)
     assert not kept.path.parent.exists()
     assert not remove_copy(str(kept.path), folder)
@@ -173,10 +176,10 @@ def _the_folder(kept: Kept) -> str:
     ],
 )
 def test_what_cannot_be_proven_is_not_removed(
-    original: Path, folder: Path, named: Callable[[Kept], str]
+    original: Path, folder: Path, named: Callable[[Kept], str], file_pool: FilePool
 ) -> None:
     """Whatever a hand-over called a source."""
-    source = named(keep(original, folder))
+    source = named(keep(original, folder, file_pool))
     before = sorted(original.parent.rglob("*"))
     assert not remove_copy(source, folder)
     assert sorted(original.parent.rglob("*")) == before

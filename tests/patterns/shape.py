@@ -55,8 +55,23 @@ class _Part:
 
 
 def parsed(pattern: re.Pattern[Any]) -> Sequence[Node]:
-    """The pattern as the standard library's engine sees it."""
-    found: Sequence[Node] = list(_parser.parse(pattern.pattern, pattern.flags & ~re.DEBUG))
+    """The pattern as the standard library's engine sees it; a reference to a group is one more of it."""
+    return _without_references(list(_parser.parse(pattern.pattern, pattern.flags & ~re.DEBUG)), {})
+
+
+def _without_references(nodes: Sequence[Node], groups: dict[int, Node]) -> Sequence[Node]:
+    found: list[Node] = []
+    for kind, value in nodes:
+        node: Node = (kind, value)
+        if kind is sre.GROUPREF:
+            node = groups[value]
+        elif kind is sre.SUBPATTERN:
+            node = groups[value[0]] = (kind, (*value[:3], _without_references(value[3], groups)))
+        elif kind is sre.BRANCH:
+            node = (kind, (value[0], [_without_references(way, groups) for way in value[1]]))
+        elif kind in _REPEATS:
+            node = (kind, (*value[:2], _without_references(value[2], groups)))
+        found.append(node)
     return found
 
 

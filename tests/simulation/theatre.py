@@ -235,6 +235,7 @@ class Theatre:
     def close(self) -> None:
         """Let go of everything."""
         self.context.upload_threads.shutdown()
+        self.context.files.close()
         self.provider.close()
         self.database.close()
 

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from greenroom.inspection import inspect_file
+from greenroom.isolation.bounds import Bounds
+from greenroom.isolation.pool import FilePool
 from greenroom.reasons import Reason
+from greenroom.sources import Sources
 from greenroom.task_names import TaskName
-from greenroom.verdict import Verdict
 from models import DatabaseUnavailable
 from models.item import record_verdicts
 from tasks.dispatch import dispatch, from_json
 from tasks.inspect import inspect, next_round
 from tasks.prepare import prepare
 from tests.conftest import CHANNEL, World
+from tests.isolation.odd import ODD
 from tests.models.rows import asset_row, item_rows
 from tests.tasks.conftest import MakeImage
 
@@ -112,16 +117,50 @@ def test_a_fault_of_ours_costs_one_file_and_no_other_its_verdict(
 ) -> None:
     """What nobody foresaw at one file must not send the others back."""
     hand_over(world, *(make_image(f"{number}.jpg", number) for number in range(3)))
-    judge = inspect_file
 
-    def badly(path: Path, **more: Any) -> Verdict:
-        if more["name"] == "1.jpg":
+    def badly(self: Sources, source: str) -> AbstractContextManager[Path]:
+        if source.endswith("1.jpg"):
             raise KeyError("nobody foresaw this")
-        return judge(path, **more)
+        return copy(self, source)
 
-    monkeypatch.setattr("tasks.inspect.inspect_file", badly)
+    copy = Sources.copy
+    monkeypatch.setattr(Sources, "copy", badly)
     assert inspect_all(world) == {"accepted": 2, "rejected": 1, "postponed": 0}
     assert item_rows(world)[1].reason == Reason.UNREADABLE
+
+
+@contextmanager
+def odd(world: World, bounds: Bounds) -> Iterator[World]:
+    """A world whose files do to the process that looks at them what their names say."""
+    pool = FilePool(bounds, ODD)
+    yield replace(world, context=replace(world.context, files=pool))
+    pool.close()
+
+
+@pytest.mark.parametrize("deed", ["kills", "computes"])
+def test_a_file_that_ends_its_process_is_rejected_and_no_other(
+    world: World, make_image: MakeImage, deed: str
+) -> None:
+    """A file that is made to crash or to occupy what reads it costs its own verdict, and nobody else's."""
+    hand_over(world, *(make_image(f"{name}.jpg", number) for number, name in enumerate(["a", deed, "z"])))
+    with odd(world, Bounds(processor=0.5)) as odd_world:
+        assert inspect_all(odd_world) == {"accepted": 2, "rejected": 1, "postponed": 0}
+    rows = {row.ref: row for row in item_rows(world)}
+    assert rows[f"{deed}.jpg"].reason == Reason.BROKEN
+    assert rows[f"{deed}.jpg"].detail.startswith("This file ")
+    assert {rows["a.jpg"].state, rows["z.jpg"].state} == {"accepted"}
+
+
+def test_a_file_that_keeps_its_process_waiting_is_looked_at_again(
+    world: World, make_image: MakeImage
+) -> None:
+    """Its disk may be away for a while; the others of its batch have their verdicts meanwhile."""
+    hand_over(world, *(make_image(f"{name}.jpg", number) for number, name in enumerate(["a", "hangs", "z"])))
+    with odd(world, Bounds(patience=1)) as odd_world:
+        assert inspect_all(odd_world) == {"accepted": 2, "rejected": 0, "postponed": 1}
+    (row,) = [row for row in item_rows(world) if row.ref == "hangs.jpg"]
+    assert row.attempts == 1
+    assert "within 1 seconds" in row.detail
 
 
 def test_verdicts_are_written_again_after_a_failure_of_the_moment(

@@ -1,16 +1,11 @@
-"""What comes out of mending: a new file and what was done to it, or a sentence that says why not."""
+"""What comes out of mending: a new file, and what was done to it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from greenroom.errors import GreenroomError
 from greenroom.verdict import Verdict
-
-
-class CannotMend(GreenroomError):
-    """This file cannot be made into one that WhatsApp takes; the text says why, for a campaign manager."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,54 +2,18 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from greenroom.inspection import inspect_file
-from greenroom.inspection.crew import CrewFailed, judge_all
-from greenroom.inspection.worker import answer, read_answer
+from greenroom.isolation.crew import judge_all
+from greenroom.isolation.orders import read_verdict, write_verdict
+from greenroom.isolation.process import ProcessesFailed
 from greenroom.reasons import Reason
 from tests.inspection.corpus import CASES, Case
-
-#: A worker whose parser does to some files what no parser may do, by their names.
-_ODD = """
-import os, time
-from greenroom.inspection import inspect_file, worker
-
-def odd(path):
-    if "kills" in path.name:
-        os.abort()
-    if "hangs" in path.name:
-        time.sleep(600)
-    if "raises" in path.name:
-        raise RecursionError
-    if "prints" in path.name:
-        print("a library that talks")
-        os.write(1, b"more")
-    return inspect_file(path)
-
-worker.main(odd)
-"""
-ODD = ("-P", "-c", _ODD)
-
-
-@pytest.fixture(autouse=True)
-def nothing_stays() -> Iterator[None]:
-    """No test leaves a process or a thread behind."""
-    before = {process.pid for process in psutil.Process().children(recursive=True)}, threading.active_count()
-    yield
-    after = {process.pid for process in psutil.Process().children(recursive=True)}, threading.active_count()
-    assert after == before
-
-
-def _files(folder: Path, *names: str) -> list[Path]:
-    for name in names:
-        (folder / name).write_text(f"This is {name}.\n", encoding="utf-8")
-    return [folder / name for name in names]
+from tests.isolation.files import files_named
+from tests.isolation.odd import ODD
 
 
 def test_the_same_verdicts_in_the_same_order(corpus: dict[Case, Path]) -> None:
@@ -61,38 +25,38 @@ def test_the_same_verdicts_in_the_same_order(corpus: dict[Case, Path]) -> None:
 def test_a_verdict_survives_its_journey(corpus: dict[Case, Path]) -> None:
     """Every field of every verdict comes back as it was sent."""
     for path in corpus.values():
-        assert read_answer(answer(inspect_file(path))) == inspect_file(path)
+        assert read_verdict(write_verdict(inspect_file(path))) == inspect_file(path)
 
 
-@pytest.mark.parametrize("deed", ["kills", "hangs", "raises"])
+@pytest.mark.parametrize("deed", ["kills", "hangs", "computes", "raises"])
 def test_one_file_takes_no_other_with_it(tmp_path: Path, deed: str) -> None:
     """Every other file is judged, and the one that did it is broken, with words and its size."""
     names = [f"{number:02}.txt" for number in range(40)]
     names[3] = names[20] = f"this-{deed}.txt"
-    files = _files(tmp_path, *names)
-    verdicts = dict(zip(names, judge_all(files, processes=2, limit=1.5, worker=ODD), strict=True))
+    files = files_named(tmp_path, *names)
+    verdicts = dict(zip(names, judge_all(files, processes=2, limit=3, worker=ODD), strict=True))
     assert {name for name, verdict in verdicts.items() if not verdict.accepted} == {names[3]}
     odd = verdicts[names[3]]
     assert (odd.reason, odd.size) == (Reason.BROKEN, files[3].stat().st_size)
-    assert ("1.5 seconds" in odd.detail) == (deed == "hangs")
+    assert ("3 seconds" in odd.detail) == (deed in ("hangs", "computes"))
     assert odd.detail.endswith(".")
 
 
 def test_what_a_library_prints_is_no_answer(tmp_path: Path) -> None:
     """Words on standard output of a worker go elsewhere."""
-    files = _files(tmp_path, "prints.txt", "quiet.txt")
+    files = files_named(tmp_path, "prints.txt", "quiet.txt")
     assert [verdict.accepted for verdict in judge_all(files, worker=ODD)] == [True, True]
 
 
 def test_all_files_may_be_bad(tmp_path: Path) -> None:
     """Where every file kills its process, every file is broken and nothing else happens."""
-    files = _files(tmp_path, *(f"kills-{number}.txt" for number in range(6)))
+    files = files_named(tmp_path, *(f"kills-{number}.txt" for number in range(3)))
     assert {verdict.reason for verdict in judge_all(files, processes=2, worker=ODD)} == {Reason.BROKEN}
 
 
 def test_a_reader_who_leaves_ends_everything(tmp_path: Path) -> None:
     """Who takes one verdict and goes leaves no process behind, not even a hanging one."""
-    files = _files(tmp_path, "first.txt", *(f"hangs-{number}.txt" for number in range(20)))
+    files = files_named(tmp_path, "first.txt", *(f"hangs-{number}.txt" for number in range(20)))
     verdicts = judge_all(files, processes=2, worker=ODD)
     assert next(verdicts).accepted
     verdicts.close()  # type: ignore[attr-defined] # it is a generator
@@ -105,8 +69,8 @@ def test_no_files_no_processes() -> None:
 
 def test_a_worker_that_cannot_start_is_said(tmp_path: Path) -> None:
     """A broken installation is one error, not a folder of broken files."""
-    with pytest.raises(CrewFailed, match="do not start"):
-        list(judge_all(_files(tmp_path, "a.txt", "b.txt"), worker=("-c", "raise SystemExit(3)")))
+    with pytest.raises(ProcessesFailed, match="do not start"):
+        list(judge_all(files_named(tmp_path, "a.txt", "b.txt"), worker=("-c", "raise SystemExit(3)")))
 
 
 def test_nothing_is_imported_from_the_folder_at_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
