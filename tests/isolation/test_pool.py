@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -50,16 +50,22 @@ def _look(pool: FilePool, *files: Path) -> list[Verdict | Stalled]:
     return list(pool.look([Look(path=file) for file in files]))
 
 
-def _processes() -> list[psutil.Process]:
-    return psutil.Process().children(recursive=True)
+Processes = Callable[[], list[psutil.Process]]
 
 
-def test_a_process_is_kept_from_file_to_file(pool: FilePool, tmp_path: Path) -> None:
+@pytest.fixture
+def processes() -> Processes:
+    """Answers which processes were started since the test began."""
+    before = set(psutil.Process().children(recursive=True))
+    return lambda: [one for one in psutil.Process().children(recursive=True) if one not in before]
+
+
+def test_a_process_is_kept_from_file_to_file(pool: FilePool, tmp_path: Path, processes: Processes) -> None:
     """Starting one costs as much as looking at a thousand files."""
-    assert _processes() == []
+    assert processes() == []
     first, second = files_named(tmp_path, "tells-1.txt", "tells-2.txt")
     labels = {found.label for file in (first, second) for found in _look(pool, file)}  # type: ignore[union-attr] # none stalls
-    assert labels == {str(process.pid) for process in _processes()}
+    assert labels == {str(process.pid) for process in processes()}
 
 
 def test_names_and_kinds_reach_the_examiner(usual_pool: FilePool, tmp_path: Path) -> None:
@@ -112,24 +118,28 @@ def test_a_process_that_is_killed_by_chance_costs_nothing(pool: FilePool, tmp_pa
     assert [getattr(one, "reason", None) for one in found] == [None, None, None]
 
 
-def test_a_process_that_is_killed_at_rest_costs_nothing(pool: FilePool, tmp_path: Path) -> None:
+def test_a_process_that_is_killed_at_rest_costs_nothing(
+    pool: FilePool, tmp_path: Path, processes: Processes
+) -> None:
     """The next file gets a new one."""
     files = files_named(tmp_path, "a.txt", "b.txt")
     _look(pool, files[0])
-    (process,) = _processes()
+    (process,) = processes()
     process.kill()
     (found,) = _look(pool, files[1])
     assert isinstance(found, Verdict)
     assert found.accepted
 
 
-def test_who_leaves_in_the_middle_leaves_nothing(pool: FilePool, tmp_path: Path) -> None:
+def test_who_leaves_in_the_middle_leaves_nothing(
+    pool: FilePool, tmp_path: Path, processes: Processes
+) -> None:
     """Answers that nobody took are not taken for those of the next files."""
     files = files_named(tmp_path, *(f"{number}.txt" for number in range(10)))
     verdicts = pool.look([Look(path=file) for file in files])
     next(verdicts)
     verdicts.close()  # type: ignore[attr-defined] # it is a generator
-    assert _processes() == []
+    assert processes() == []
     (tmp_path / "empty.txt").touch()
     (found,) = _look(pool, tmp_path / "empty.txt")
     assert isinstance(found, Verdict)
@@ -173,12 +183,14 @@ def test_mending_comes_back_as_it_was_done(usual_pool: FilePool, tmp_path: Path)
         usual_pool.mend(Mend(path=print_shop, verdict=inspect_file(print_shop), into=into / "never"))
 
 
-def test_a_process_that_has_grown_is_not_kept(usual_pool: FilePool, tmp_path: Path) -> None:
-    """What mending a large picture took is given back with its process; one that looked at files stays slim."""
+def test_a_process_that_has_grown_is_not_kept(
+    usual_pool: FilePool, tmp_path: Path, processes: Processes
+) -> None:
+    """What mending a large picture took is given back with its process."""
     picture = tmp_path / "large.png"
     Image.new("1", (9000, 9000)).save(picture)
     order = Mend(path=picture, verdict=inspect_file(picture), into=tmp_path)
     assert usual_pool.look_once(Look(path=picture)) == order.verdict
-    assert len(_processes()) == 1
+    assert len(processes()) == 1
     assert usual_pool.mend(order) is not None
-    assert _processes() == []
+    assert processes() == []
