@@ -149,7 +149,7 @@ class Controls:
 async def _json(request: web.Request) -> object:
     try:
         body: object = await request.json()
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadCommand("the body is not JSON") from error
     return body
 

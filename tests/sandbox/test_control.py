@@ -195,9 +195,10 @@ def test_other_wrong_bodies(one: Caller, name: str, body: object) -> None:
     assert one.control(name, body).status_code == 400
 
 
-def test_a_body_that_is_not_json(one: Caller) -> None:
-    """As above."""
-    answer = one.session.post(one.url + "/_sandbox/faults", data=b"{", timeout=30)
+@pytest.mark.parametrize("body", [b"{", b"[" * 5_000], ids=["cut off", "deep"])
+def test_a_body_that_is_not_json(one: Caller, body: bytes) -> None:
+    """Or nested so deeply that Python gives up."""
+    answer = one.session.post(one.url + "/_sandbox/faults", data=body, timeout=30)
     assert (answer.status_code, answer.json()) == (400, {"error": "the body is not JSON"})
 
 
