@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import (
     CTE,
     BigInteger,
+    ColumnElement,
     Connection,
     ForeignKey,
     Index,
@@ -280,7 +281,7 @@ def take_assets(
             Asset.channel_id == channel_id,
             _IS_CLAIMED,
         )
-        .order_by(Asset.sha256)
+        .order_by(*in_lock_order(connection))
         .with_for_update()
     )
     mine = [row.id for row in rows if row.token == tokens[row.id]]
@@ -387,12 +388,26 @@ def lock_held(connection: Connection, claims: Sequence[Claim]) -> set[Claim]:
     return {claim for claim in claims if tokens.get(claim.id) == claim.token}
 
 
+def in_lock_order(connection: Connection) -> list[ColumnElement[Any]]:
+    """In which order assets are locked: that of :func:`want_assets`, whose rows are sorted by Python."""
+    columns: list[ColumnElement[Any]] = [
+        column.expression for column in (Asset.channel_id, Asset.sha256, Asset.mime_type)
+    ]
+    # By their letters' numbers, and not as people of the database's country sort names.
+    return [column.collate("C") for column in columns] if on_postgresql(connection) else columns
+
+
+def lock_assets(connection: Connection, asset_ids: Collection[int]) -> None:
+    """Lock assets that are to be written, in the one order; see `models.locks`."""
+    _lock(connection, asset_ids)
+
+
 def _lock(connection: Connection, asset_ids: Collection[int]) -> dict[int, int]:
-    """Lock assets, in the order in which everybody does (see :func:`want_assets`); answers their tokens."""
+    """Lock assets, in the order in which everybody does (see `models.locks`); answers their tokens."""
     statement = (
         select(Asset.id, Asset.token)
         .where(among(connection, Asset.id, asset_ids))
-        .order_by(Asset.channel_id, Asset.sha256)
+        .order_by(*in_lock_order(connection))
         .with_for_update()
     )
     return dict(connection.execute(statement).all())
@@ -480,8 +495,7 @@ def want_assets(connection: Connection, new: Sequence[NewAsset]) -> dict[tuple[s
     """The IDs of the assets for these contents, made if need be, their rows locked by this transaction.
 
     A new one goes into the backlog. The locks are what makes linking an item and retiring an unneeded asset
-    exclude each other. Whoever locks several assets and waits for them does so in the order of their channels
-    and hashes, and before items: two transactions that wait for each other would both be a minute late.
+    exclude each other. They are had in the order that `models.locks` says.
 
     Returns:
         By channel, SHA-256 and MIME type.

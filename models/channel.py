@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from greenroom.errors import Misuse, UnknownName
 from models.base import Base, Moment, OutsideText, Sentence
 from models.bulk import among
+from models.locks import lock_rows
 from models.upsert import insert
 
 
@@ -174,6 +175,12 @@ def lives(connection: Connection, channel_ids: Collection[str]) -> dict[str, tim
         row.id: None if row.media_life_seconds is None else timedelta(seconds=row.media_life_seconds)
         for row in connection.execute(statement)
     }
+
+
+def lock_channels(connection: Connection, channel_ids: Collection[str]) -> None:
+    """Lock channels that are to be written, in the one order; see `models.locks`."""
+    if channel_ids:
+        lock_rows(connection, Channel, among(connection, Channel.id, channel_ids))
 
 
 def note_early_death(connection: Connection, channel_id: str, age: timedelta) -> None:

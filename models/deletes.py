@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, select, update
 
 from models.channel import Channel
+from models.locks import lock_rows
 from models.media import Media
 
 
@@ -57,6 +58,7 @@ def claim_deletes(
 
 def record_deletes(connection: Connection, media_row_ids: Collection[int], *, now: datetime) -> None:
     """Say that the provider no longer has these IDs."""
+    lock_rows(connection, Media, Media.id.in_(media_row_ids))
     connection.execute(update(Media).where(Media.id.in_(media_row_ids)).values(deleted_at=now))
 
 

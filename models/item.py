@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -40,6 +40,7 @@ from models.base import Base, BigKey, Moment, OutsideText, Sentence
 from models.bulk import add_rows, among, given_rows, insertion, on_postgresql, update_rows
 from models.campaign import Campaign
 from models.claim import Claim
+from models.locks import lock_rows
 from models.states import in_state
 
 
@@ -145,7 +146,7 @@ class ItemUnderInspection:
 
 
 def lock_items(connection: Connection, *, campaign_id: str, refs: Sequence[str] | None) -> None:
-    """Lock a campaign's items, in the order in which everybody locks items that he waits for: by ID.
+    """Lock a campaign's items, in the one order; see `models.locks`.
 
     Args:
         connection: an open transaction.
@@ -570,11 +571,17 @@ def postpone_item(
     )
 
 
+def lock_items_of(connection: Connection, asset_ids: Collection[int]) -> None:
+    """Lock the items that share these assets, in the one order; see `models.locks`."""
+    lock_rows(connection, Item, among(connection, Item.asset_id, asset_ids))
+
+
 def inspect_again(connection: Connection, *, asset_id: int, until: datetime, max_attempts: int) -> None:
     """Send all items that share an asset back to inspection: its source holds other bytes now.
 
     Not at once, and it counts as an attempt: a file that is written to all the time has its end, too.
     """
+    lock_items_of(connection, [asset_id])
     connection.execute(
         update(Item)
         .where(Item.asset_id == asset_id, Item.state == ItemState.ACCEPTED)

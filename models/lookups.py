@@ -16,12 +16,14 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, ForeignKey, Index, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, ForeignKey, Index, delete, func, insert, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from greenroom.lifecycle import LifeRules
 from models.base import Base, BigKey, Moment
+from models.bulk import among, update_rows
 from models.channel import Channel, note_life
+from models.locks import lock_rows
 from models.media import Media
 from models.need import needed_now
 
@@ -58,7 +60,7 @@ def book_failure(connection: Connection, channel_id: str, *, now: datetime) -> i
     Several look-ups may share a booking, one after the other, until one of them fails.
     """
     # Whoever books on the same number at the same time waits here.
-    connection.execute(select(Channel.id).where(Channel.id == channel_id).with_for_update()).all()
+    lock_rows(connection, Channel, Channel.id == channel_id)
     counted = connection.execute(
         select(func.count()).where(
             LookupFailure.channel_id == channel_id,
@@ -72,6 +74,11 @@ def book_failure(connection: Connection, channel_id: str, *, now: datetime) -> i
     if key is None:
         raise AssertionError("an INSERT of one row answers its key")
     return int(key[0])
+
+
+def lock_bookings(connection: Connection, bookings: Collection[int]) -> None:
+    """Lock bookings whose look-ups are to be counted or not, in the one order; see `models.locks`."""
+    lock_rows(connection, LookupFailure, among(connection, LookupFailure.id, bookings))
 
 
 def take_back(connection: Connection, booking: int) -> None:
@@ -158,6 +165,11 @@ def _look_up_at(connection: Connection, ids: Collection[int], at: datetime | Non
     connection.execute(update(Media).where(Media.id.in_(ids)).values(verify_at=at))
 
 
+def lock_lookups(connection: Connection, lookups: Iterable[DueLookup]) -> None:
+    """Lock the IDs of look-ups whose outcomes are to be written, in the one order; see `models.locks`."""
+    lock_rows(connection, Media, among(connection, Media.id, [lookup.id for lookup in lookups]))
+
+
 def give_back(connection: Connection, lookups: Iterable[DueLookup], *, now: datetime) -> None:
     """Look-ups that were taken and not made: they stay due."""
     _look_up_at(connection, [lookup.id for lookup in lookups], now)
@@ -173,13 +185,12 @@ def record_alive(
 ) -> None:
     """Write down that these IDs were found at the provider."""
     if lookups:
-        connection.execute(
-            update(Media)
-            .where(Media.id == bindparam("row"))
-            .values(seen_alive_at=now, verify_at=bindparam("next")),
+        update_rows(
+            connection,
+            Media,
             [
-                {"row": lookup.id, "next": rules.verify_at(lookup.uploaded_at, now)}
-                for lookup in sorted(lookups, key=lambda one: one.id)
+                {"id": one.id, "seen_alive_at": now, "verify_at": rules.verify_at(one.uploaded_at, now)}
+                for one in lookups
             ],
         )
         note_life(connection, channel_id, max(now - lookup.uploaded_at for lookup in lookups))
@@ -194,4 +205,6 @@ def record_doubt(connection: Connection, lookup: DueLookup, *, now: datetime) ->
 
 def drop_old_failures(connection: Connection, *, now: datetime) -> None:
     """Drop what no window counts any more."""
-    connection.execute(delete(LookupFailure).where(LookupFailure.at <= now - 2 * WINDOW))
+    old = select(LookupFailure.id).where(LookupFailure.at <= now - 2 * WINDOW)
+    ids = list(connection.execute(old.with_for_update(skip_locked=True)).scalars())
+    connection.execute(delete(LookupFailure).where(among(connection, LookupFailure.id, ids)))

@@ -19,6 +19,7 @@ from sqlalchemy import (
     select,
     text,
     true,
+    union,
     update,
 )
 from sqlalchemy.orm import Mapped, mapped_column
@@ -26,8 +27,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 from greenroom.lifecycle import LifeRules
 from models.asset import Asset
 from models.base import Base, BigKey, Moment, OutsideText
-from models.bulk import among, insertion
+from models.bulk import among, given_rows, insertion, on_postgresql
 from models.item import Item
+from models.locks import lock_rows
 
 
 class Media(Base):
@@ -153,7 +155,38 @@ class GivenId:
     current: bool
 
 
-def record_media(connection: Connection, given: Sequence[GivenId], *, grace: timedelta) -> None:
+def lock_media(
+    connection: Connection, *, current_of: Collection[int] = (), named: Collection[tuple[str, str]] = ()
+) -> None:
+    """Lock media IDs that are to be written, in the one order; see `models.locks`.
+
+    Args:
+        connection: an open transaction.
+        current_of: the current IDs of these assets.
+        named: and the IDs of these channels and names, as far as they are known.
+    """
+    if not on_postgresql(connection):
+        return
+    found = []
+    if current_of:
+        found.append(select(Media.id).where(among(connection, Media.asset_id, current_of), Media.is_current))
+    if named:
+        rows = [{"channel_id": channel_id, "media_id": media_id} for channel_id, media_id in named]
+        given = given_rows(Media, rows)
+        both = (Media.channel_id == given.c.channel_id) & (Media.media_id == given.c.media_id)
+        found.append(select(Media.id).join(given, both))
+    if found:
+        lock_rows(connection, Media, Media.id.in_(union(*found)))
+
+
+def record_media(
+    connection: Connection,
+    given: Sequence[GivenId],
+    *,
+    grace: timedelta,
+    current_of: Collection[int] = (),
+    named: Collection[tuple[str, str]] = (),
+) -> None:
     """Write IDs that the provider gave; those that they replace stay for a grace period.
 
     Args:
@@ -161,8 +194,16 @@ def record_media(connection: Connection, given: Sequence[GivenId], *, grace: tim
             locked by that.
         given: the IDs, of different assets.
         grace: how long an ID that is replaced stays, for messages in flight.
+        current_of: assets whose IDs are written afterwards, and are locked with the others; see `lock_media`.
+        named: IDs that are written afterwards.
     """
     taken = {one.asset_id: one for one in given if one.current}
+    lock_media(
+        connection,
+        current_of={*taken, *current_of},
+        # A provider may answer an ID that it gave before.
+        named={*((one.channel_id, one.media_id) for one in given), *named},
+    )
     if taken:
         connection.execute(
             update(Media)

@@ -7,11 +7,11 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, select, update
 
-from models.asset import Asset, AssetState, Priority
+from models.asset import Asset, AssetState, Priority, in_lock_order
 from models.bulk import among
 from models.campaign import Campaign, get_campaign, hold_campaign
 from models.item import Item
-from models.media import Media
+from models.media import Media, lock_media
 from models.parts import parts
 
 
@@ -68,6 +68,7 @@ def look_again(connection: Connection, asset_ids: Collection[int], *, now: datet
     The assets are to be locked: an ID that is just being recorded is then either seen here, or recorded with
     what this transaction knows.
     """
+    lock_media(connection, current_of=asset_ids)
     for part in parts(asset_ids):
         connection.execute(
             update(Media).where(Media.asset_id.in_(part), Media.is_current).values(retire_at=now)
@@ -79,7 +80,7 @@ def _lock_held(connection: Connection, campaign_id: str, *, refs: Sequence[str] 
     held = select(Item.asset_id).where(Item.campaign_id == campaign_id, Item.asset_id.is_not(None))
     if refs is not None:
         held = held.where(Item.ref.in_(refs))
-    locked = select(Asset.id).where(Asset.id.in_(held)).order_by(Asset.sha256).with_for_update()
+    locked = select(Asset.id).where(Asset.id.in_(held)).order_by(*in_lock_order(connection)).with_for_update()
     return list(connection.execute(locked).scalars())
 
 

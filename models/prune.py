@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, exists, or_, select
 
 from models.asset import Asset, AssetState
+from models.bulk import among
 from models.campaign import Campaign
 from models.item import Item
 from models.media import Media
@@ -40,7 +41,9 @@ def prune_campaigns(connection: Connection, *, before: datetime, limit: int) -> 
     if campaign_id is None:
         return Pruned(rows=0)
     chosen = select(Item.id).where(Item.campaign_id == campaign_id).order_by(Item.id).limit(limit)
-    gone = connection.execute(delete(Item).where(Item.id.in_(chosen)).returning(Item.asset_id)).scalars()
+    ids = list(connection.execute(chosen.with_for_update()).scalars())
+    items = delete(Item).where(among(connection, Item.id, ids))
+    gone = connection.execute(items.returning(Item.asset_id)).scalars()
     asset_ids = list(gone)
     rows = len(asset_ids)
     if rows < limit:
@@ -57,10 +60,11 @@ def prune_media(connection: Connection, *, before: datetime, limit: int) -> Prun
         .where(Media.deleted_at.is_not(None), Media.deleted_at < before)
         .order_by(Media.deleted_at)
         .limit(limit)
+        .with_for_update(skip_locked=True)
     )
-    asset_ids = list(
-        connection.execute(delete(Media).where(Media.id.in_(chosen)).returning(Media.asset_id)).scalars()
-    )
+    ids = list(connection.execute(chosen).scalars())
+    media = delete(Media).where(among(connection, Media.id, ids))
+    asset_ids = list(connection.execute(media.returning(Media.asset_id)).scalars())
     sources = _drop_assets(connection, set(asset_ids))
     return Pruned(rows=len(asset_ids) + len(sources), sources=sources)
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, false, or_, select, tuple_, update
+from sqlalchemy import Connection, Row, select, tuple_, update
 
 from greenroom.lifecycle import LifeRules
-from models.asset import Asset, AssetState, Priority
-from models.channel import lives, note_early_death
-from models.media import Media
+from models.asset import Asset, AssetState, Priority, lock_assets
+from models.bulk import update_rows
+from models.channel import lives, lock_channels, note_early_death
+from models.media import Media, lock_media
 from models.need import needed_now
 from models.parts import parts
 
@@ -38,6 +39,7 @@ def mark_used(
     found = lives(connection, {channel_id for channel_id, _ in latest})
     rules = {channel_id: rules_of(life) for channel_id, life in found.items()}
     changes: list[dict[str, Any]] = []
+    lock_media(connection, named=latest)
     for row in _rows(connection, latest):
         at, its_rules = latest[row.channel_id, row.media_id], rules[row.channel_id]
         # An ID lives on from its upload; a use reported from before it says nothing.
@@ -46,22 +48,10 @@ def mark_used(
         refresh = row.refresh_at
         if its_rules.trust_last_use:
             refresh = its_rules.refresh_at(row.uploaded_at, at, lot=row.asset_id)
-        changes.append({"row": row.id, "at": at, "until": at + its_rules.life, "refresh": refresh})
-    if changes:
-        # In one order for all: two batches that share IDs must not lock them crosswise.
-        connection.execute(
-            update(Media)
-            .where(
-                Media.id == bindparam("row"),
-                or_(Media.last_used_at.is_(None), Media.last_used_at < bindparam("at")),
-            )
-            .values(
-                last_used_at=bindparam("at"),
-                expires_at=bindparam("until"),
-                refresh_at=bindparam("refresh"),
-            ),
-            sorted(changes, key=lambda change: int(change["row"])),
+        changes.append(
+            {"id": row.id, "last_used_at": at, "expires_at": at + its_rules.life, "refresh_at": refresh}
         )
+    update_rows(connection, Media, changes)
 
 
 def mark_dead(connection: Connection, reports: Iterable[Report], *, now: datetime) -> int:
@@ -74,28 +64,27 @@ def mark_dead(connection: Connection, reports: Iterable[Report], *, now: datetim
     said: dict[tuple[str, str], list[datetime]] = defaultdict(list)
     for report in reports:
         said[report.channel_id, report.media_id].append(report.at)
-    # Assets are locked before their media, and in one order, by everybody who waits for them.
-    asset_ids = {row.asset_id for row in _rows(connection, said)}
-    locked = select(Asset.id).where(Asset.id.in_(asset_ids)).order_by(Asset.channel_id, Asset.sha256)
-    connection.execute(locked.with_for_update()).all()
-    out_of_service = 0
-    for row in _rows(connection, said):
-        since = [at for at in said[row.channel_id, row.media_id] if at >= row.uploaded_at]
-        if row.died_at is not None or row.deleted_at is not None or not since:
-            continue
-        died_at = min(since)
-        if died_at < row.expires_at:
-            note_early_death(connection, row.channel_id, died_at - row.uploaded_at)
-        # It is deleted too: a report may be wrong, and what is gone already counts as deleted.
-        connection.execute(
-            update(Media)
-            .where(Media.id == row.id)
-            .values(died_at=died_at, is_current=false(), delete_after=now)
-        )
-        if row.is_current:
-            out_of_service += 1
-            _upload_anew(connection, row.asset_id, now=now)
-    return out_of_service
+    # First all locks, in the order of `models.locks`, then a look at what is to be written.
+    lock_assets(connection, {row.asset_id for row in _rows(connection, said)})
+    lock_media(connection, named=said)
+    dead = [
+        (row, min(since))
+        for row in _rows(connection, said)
+        if (since := [at for at in said[row.channel_id, row.media_id] if at >= row.uploaded_at])
+        and row.died_at is None
+        and row.deleted_at is None
+    ]
+    early = [(row, died_at) for row, died_at in dead if died_at < row.expires_at]
+    lock_channels(connection, {row.channel_id for row, _ in early})
+    for row, died_at in early:
+        note_early_death(connection, row.channel_id, died_at - row.uploaded_at)
+    # It is deleted too: a report may be wrong, and what is gone already counts as deleted.
+    gone = {"is_current": False, "delete_after": now}
+    update_rows(connection, Media, [{"id": row.id, "died_at": died_at, **gone} for row, died_at in dead])
+    out_of_service = [row.asset_id for row, _ in dead if row.is_current]
+    for asset_id in out_of_service:
+        _upload_anew(connection, asset_id, now=now)
+    return len(out_of_service)
 
 
 def _upload_anew(connection: Connection, asset_id: int, *, now: datetime) -> None:

@@ -20,6 +20,7 @@ from greenroom.errors import (
     GreenroomError,
     LimiterUnavailable,
     LookupBlocked,
+    MediaGone,
     NoSlotInTime,
     OutOfResources,
     RequestRefused,
@@ -33,11 +34,11 @@ from greenroom.lifecycle import LifeRules
 from greenroom.provider.answers import Endpoint
 from greenroom.reasons import Reason
 from models.asset import AssetState, AssetUnderUpload, finish_asset, finish_uploads, lock_held, postpone_asset
-from models.channel import pause_channel
+from models.channel import lock_channels, pause_channel
 from models.claim import Claim
 from models.database import DatabaseUnavailable
-from models.item import inspect_again
-from models.lookups import note_failures
+from models.item import inspect_again, lock_items_of
+from models.lookups import lock_bookings, note_failures
 from models.media import GivenId, has_current_media, record_media
 from models.need import look_again, needed_until
 from models.outlook import campaigns_at_risk
@@ -124,9 +125,53 @@ def _record_surely(context: Context, entries: Sequence[Outcomes]) -> list[Counte
             pause = min(pause * 2, 10.0)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Failures:
+    """What failures write besides their own assets.
+
+    Attributes:
+        changed: assets whose sources hold something else by now.
+        dead: media IDs that the provider does not have any more, with their channels.
+        channels: that are paused, or whose early deaths are counted.
+        bookings: of look-ups that were made.
+    """
+
+    changed: Sequence[int]
+    dead: Sequence[tuple[str, str]]
+    channels: Collection[str]
+    bookings: Sequence[int]
+
+    @classmethod
+    def of(cls, entries: Sequence[Outcomes]) -> _Failures:
+        """Those among the outcomes."""
+        every = [(entry.channel_id, outcome) for entry in entries for outcome in entry.outcomes]
+        second = [(channel_id, one.job.second) for channel_id, one in every if one.job.second is not None]
+        dead = [
+            (channel_id, one.media_id)
+            for channel_id, one in second
+            if one.media_id is not None and isinstance(one.failure, MediaGone)
+        ]
+        paused = [channel_id for channel_id, one in every if isinstance(one.error, ChannelError)]
+        return cls(
+            changed=[one.asset.claim.id for _, one in every if isinstance(one.error, SourceChanged)],
+            dead=dead,
+            channels={*paused, *(channel_id for channel_id, _ in dead)},
+            bookings=[one.booking for _, one in second if one.booking is not None],
+        )
+
+    def lock(self, connection: Connection) -> None:
+        """Lock what comes after assets and media IDs, before any of it is written; see `models.locks`."""
+        if self.changed:
+            lock_items_of(connection, self.changed)
+        lock_channels(connection, self.channels)
+        if self.bookings:
+            lock_bookings(connection, self.bookings)
+
+
 def _record_all(context: Context, connection: Connection, entries: Sequence[Outcomes]) -> list[Counter[str]]:
     held = lock_held(connection, [outcome.asset.claim for entry in entries for outcome in entry.outcomes])
     ids = [outcome.asset.claim.id for entry in entries for outcome in entry.outcomes if outcome.media_id]
+    given: list[GivenId] = []
     if ids:
         # Asked for with the assets locked: whatever ends a need after this finds the ID.
         needed = needed_until(connection, ids)
@@ -139,7 +184,15 @@ def _record_all(context: Context, connection: Connection, entries: Sequence[Outc
             if (media_id := outcome.media_id)
         ]
         finish_uploads(connection, [one.asset_id for one in given if one.current])
-        record_media(connection, given, grace=context.settings.grace)
+    failures = _Failures.of(entries)
+    record_media(
+        connection,
+        given,
+        grace=context.settings.grace,
+        current_of=failures.changed,
+        named=failures.dead,
+    )
+    failures.lock(connection)
     counts = [
         Counter(_record(context, connection, entry.channel_id, outcome) for outcome in entry.outcomes)
         for entry in entries

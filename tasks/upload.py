@@ -27,6 +27,7 @@ from models.asset import (
     AssetUnderUpload,
     claim_and_take_assets,
     finish_asset,
+    lock_held,
     postpone_asset,
     renew_assets,
     take_assets,
@@ -137,6 +138,7 @@ def _give_back(context: Context, assets: Sequence[AssetUnderUpload], why: str) -
     """Files that were not begun go back to the backlog, at once."""
     if assets:
         with context.database.write() as connection:
+            lock_held(connection, [asset.claim for asset in assets])
             for asset in assets:
                 postpone_asset(connection, asset.claim, until=None, detail=why, counts=False)
 

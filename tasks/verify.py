@@ -26,6 +26,7 @@ from models.lookups import (
     claim_lookups,
     count_at,
     give_back,
+    lock_lookups,
     no_more_lookups,
     record_alive,
     record_doubt,
@@ -85,6 +86,7 @@ class _Verification:
         left = self._look_up(channel, due)
         with context.database.write() as connection:
             now = context.clock.now()
+            lock_lookups(connection, [*self._alive, *left])
             record_alive(connection, channel.id, self._alive, now=now, rules=rules)
             give_back(connection, left, now=now)
             if self._booking is not None:
@@ -118,8 +120,8 @@ class _Verification:
         except LookupBlocked as error:
             logger.warning("Look-ups of channel %s are blocked: %s", self._channel_id, error)
             with context.database.write() as connection:
-                no_more_lookups(connection, self._channel_id, now=context.clock.now())
                 give_back(connection, [lookup], now=context.clock.now())
+                no_more_lookups(connection, self._channel_id, now=context.clock.now())
             return False
         except RequestRefused as error:
             # "If a request [...] returns a status code of 400, do not retry it": never asked for again.

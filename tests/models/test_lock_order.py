@@ -1,0 +1,200 @@
+"""Every task locks tables and rows in the one order of `models.locks`: no two can wait for each other."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, update
+
+from greenroom.task_names import TaskName
+from models import Base, Channel, Media
+from models.channel import note_life
+from models.locks import LOCK_ORDER
+from models.lookups import book_failure
+from models.media import lock_media
+from models.need import look_again
+from tasks.mark_used import mark_dead, mark_used
+from tasks.resolve import resolve
+from tests.conftest import CHANNEL, World
+from tests.models.lock_recorder import LockRecorder, step_of
+from tests.models.rows import ready_item
+from tests.simulation.theatre import DAY, HOUR, Campaign, Theatre
+
+#: What has to have been seen for the run to prove anything: one table waited for while another is held.
+SEEN = {
+    ("assets", "media"),
+    ("assets", "items"),
+    ("assets", "channels"),
+    ("campaigns", "assets"),
+    ("campaigns", "items"),
+    ("media", "channels"),
+    ("media", "items"),
+    ("media", "lookup_failures"),
+}
+
+
+@pytest.fixture
+def postgres(database_url: str) -> str:
+    """On SQLite there is one writer at a time."""
+    if database_url.startswith("sqlite"):
+        pytest.skip("SQLite has one lock")
+    return database_url
+
+
+@pytest.fixture
+def theatre(postgres: str, tmp_path: Path) -> Iterator[Theatre]:
+    """Two numbers, and all that happens to them."""
+    theatre = Theatre(postgres, tmp_path, random.Random(1), settings={"prune_after_days": 1})
+    yield theatre
+    theatre.close()
+
+
+def test_every_task_keeps_the_order(theatre: Theatre) -> None:
+    """Campaigns come, share files, move, are cancelled and pruned; sources, IDs and look-ups fail."""
+    recorder = LockRecorder(theatre.database)
+    play(theatre)
+    assert recorder.violations == []
+    assert set(TaskName) <= recorder.tasks
+    assert recorder.edges >= SEEN
+    assert all(LOCK_ORDER.index(first) < LOCK_ORDER.index(then) for first, then in recorder.edges)
+
+
+def play(theatre: Theatre) -> None:
+    """Some weeks in which everything fails that locks more than its own row."""
+    files = [theatre.make_file(f"file-{number}") for number in range(12)]
+    for number, channel in enumerate(theatre.channels * 2):
+        theatre.submit(
+            f"campaign-{number}",
+            channel,
+            {str(place): path for place, path in enumerate(files[number * 2 : number * 2 + 6])},
+            send_in=5 * DAY,
+            keep=(number + 1) * 10 * DAY,
+        )
+    days(theatre, 1)
+    theatre.move("campaign-0", send_in=4 * DAY, keep=20 * DAY)
+    days(theatre, 1)
+    for channel in theatre.channels:
+        for media_id in theatre.live(channel)[:3]:
+            theatre.kill(media_id)
+    days(theatre, 9)
+    for channel in theatre.channels:
+        for media_id in theatre.live(channel)[:2]:
+            theatre.kill(media_id)
+    # Renewals find these gone or changed, and ask for the provider's copies, of which two are dead.
+    for path in files[2:7]:
+        theatre.vanish(path)
+    theatre.change(files[7])
+    theatre.change(files[8])
+    theatre.provider.lose_answers = 1
+    days(theatre, 22)
+    theatre.cancel("campaign-3")
+    days(theatre, 12)
+
+
+def days(theatre: Theatre, number: int) -> None:
+    """Beat's ticks, and the messages that are sent."""
+    for _ in range(number):
+        theatre.clock.advance(23 * HOUR)
+        theatre.lose_next = True
+        theatre.tick()
+        theatre.clock.advance(HOUR)
+        for campaign in theatre.campaigns.values():
+            send(theatre, campaign)
+        theatre.tick()
+
+
+def send(theatre: Theatre, campaign: Campaign) -> None:
+    """What a scheduler asks and reports."""
+    if campaign.cancelled or theatre.clock.now() >= campaign.keep_until:
+        return
+    found = resolve(theatre.context, campaign.id, list(campaign.files)).values()
+    reports = [[campaign.channel, media_id, theatre.clock.now().isoformat()] for media_id in found]
+    random.Random(1).shuffle(reports)
+    mark_used(theatre.context, reports)
+    mark_dead(theatre.context, [report for report in reports if report[1] in theatre.deaths][:2])
+
+
+Bad = Callable[[Connection], object]
+
+
+def media_before_assets(connection: Connection) -> None:
+    """Waits for a table that comes before one that it holds."""
+    note_life(connection, CHANNEL, timedelta(days=1))
+    lock_media(connection, named=[(CHANNEL, "a")])
+
+
+def rows_in_no_order(connection: Connection) -> None:
+    """Writes several rows that it has not locked before."""
+    connection.execute(update(Media).values(delete_attempts=1))
+
+
+def a_row_after_one_behind_it(connection: Connection) -> None:
+    """One after the other, from behind."""
+    for media_id in ("b", "a"):
+        connection.execute(update(Media).where(Media.media_id == media_id).values(delete_attempts=1))
+
+
+@pytest.mark.parametrize(
+    ("bad", "complaint"),
+    [
+        (media_before_assets, "media is waited for with rows of channels held"),
+        (rows_in_no_order, "2 rows of media are locked in no order"),
+        (a_row_after_one_behind_it, "a row of media is waited for after one behind it"),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_the_recorder_sees_what_is_wrong(postgres: str, world: World, bad: Bad, complaint: str) -> None:
+    """It is asked of the database, and not read from the statements alone."""
+    ready_item(world, "a", media_id="a")
+    ready_item(world, "b", media_id="b")
+    recorder = LockRecorder(world.database)
+    with world.database.write() as connection:
+        bad(connection)
+    assert [complaint in violation for violation in recorder.violations] == [True]
+    assert postgres
+
+
+def test_the_recorder_has_nothing_against_the_order(postgres: str, world: World) -> None:
+    """Nor against what is locked already."""
+    assets = [ready_item(world, name, media_id=name) for name in "ab"]
+    recorder = LockRecorder(world.database)
+    with world.database.write() as connection:
+        look_again(connection, assets, now=world.clock.now())
+        rows_in_no_order(connection)
+        assert book_failure(connection, CHANNEL, now=world.clock.now()) is not None
+        connection.execute(update(Channel).values(early_deaths=1))
+    assert recorder.violations == []
+    assert recorder.edges == {("media", "channels")}
+    assert postgres
+
+
+def test_every_table_has_its_place() -> None:
+    """A new one is asked for its own."""
+    assert set(LOCK_ORDER) == set(Base.metadata.tables)
+
+
+CASES = [
+    ("SELECT a.id FROM media a", ("", (), False)),
+    ("SELECT media.id FROM media ORDER BY media.id FOR NO KEY UPDATE", ("SELECT", ("media",), True)),
+    ("SELECT 1 FROM media JOIN assets FOR UPDATE OF media SKIP LOCKED", ("SELECT", ("media",), False)),
+    ("WITH c AS (SELECT id FROM assets FOR UPDATE) UPDATE assets SET x", ("UPDATE", ("assets",), True)),
+    (
+        "WITH c AS (SELECT id FROM assets FOR UPDATE SKIP LOCKED) UPDATE assets SET x",
+        ("UPDATE", ("assets",), False),
+    ),
+    ("UPDATE items SET x", ("UPDATE", ("items",), True)),
+    ("DELETE FROM items WHERE x", ("DELETE", ("items",), True)),
+    ("INSERT INTO items VALUES (1)", ("INSERT", ("items",), False)),
+    ("INSERT INTO items VALUES (1) ON CONFLICT (id) DO UPDATE SET x", ("INSERT", ("items",), True)),
+]
+
+
+@pytest.mark.parametrize(("statement", "does"), CASES)
+def test_what_a_statement_does(statement: str, does: tuple[str, tuple[str, ...], bool]) -> None:
+    """As far as the order is concerned."""
+    step = step_of(statement)
+    assert (step.verb, step.tables, step.waits) == does
