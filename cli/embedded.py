@@ -23,7 +23,7 @@ from greenroom.vault import Vault, new_secret_key
 from models import Database
 from models.campaign import get_campaign
 from models.channel import add_channel, get_channel
-from models.progress import ItemReport, campaign_items, campaign_progress
+from models.progress import FollowedCampaign, ItemReport, campaign_items
 from models.progress import Progress as CampaignProgress
 from worker.embedded import Stack
 from worker.home import Home
@@ -200,10 +200,11 @@ def _add_channel(database: Database, stack: Stack, request: Request) -> None:
 def _follow(
     stack: Stack, database: Database, campaign: CampaignPlan, bars: Progress, task: TaskID
 ) -> CampaignProgress:
+    followed = FollowedCampaign(campaign.id)
     while True:
         now = datetime.now(UTC)
         with database.read() as connection:
-            progress = campaign_progress(connection, campaign.id, now=now)
+            progress = followed.look(connection, now=now)
             channel = get_channel(connection, campaign.channel)
             cancelled_at = get_campaign(connection, campaign.id).cancelled_at
         bars.update(task, total=progress.total, completed=progress.settled, description=_words(progress))

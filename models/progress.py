@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import Case, Connection, Row, and_, case, func, literal_column, or_, select
+from sqlalchemy import Case, Connection, Row, Select, and_, case, func, literal_column, or_, select
 from sqlalchemy.orm import aliased
 
 from greenroom.verdict import Notice
@@ -103,35 +104,150 @@ def _hindrance(item: type[Item], now: datetime) -> Case[str]:
 
 def campaign_progress(connection: Connection, campaign_id: str, *, now: datetime) -> Progress:
     """How far a campaign is at this moment."""
+    return _sum(_pages(connection, campaign_id, now=now))
+
+
+@dataclass(kw_only=True)
+class _Page:
+    """Items of a campaign that follow each other, and where they stand.
+
+    Attributes:
+        after: the ref before its first.
+        last: the ref of its last.
+        counts: how many stand where.
+        hindrance: why some of them wait.
+        unsettled: those that may still change, where they are known one by one.
+    """
+
+    after: str
+    last: str
+    counts: Counter[str]
+    hindrance: str
+    unsettled: list[int] | None = None
+
+    @property
+    def stage(self) -> str | None:
+        """Where all of them stand; None where they differ."""
+        return next(iter(self.counts)) if len(self.counts) == 1 else None
+
+    @property
+    def settled(self) -> bool:
+        """Whether none of them waits for anything."""
+        return not self.counts.keys() & _UNSETTLED
+
+
+#: Stages that others follow.
+_UNSETTLED = {Stage.CHECKING.value, Stage.UPLOADING.value}
+
+
+def _sum(pages: Iterable[_Page]) -> Progress:
     counts: Counter[str] = Counter()
-    hindrance, after = "", ""
+    hindrance = ""
+    for page in pages:
+        for stage, count in page.counts.items():
+            counts[stage] += count
+        hindrance = hindrance or page.hindrance
+    return Progress(**counts, hindrance=hindrance)
+
+
+def _pages(connection: Connection, campaign_id: str, *, now: datetime) -> Iterator[_Page]:
+    """All of a campaign, a page at a time.
+
+    What is joined with a page is found by index; joined with the whole of a large campaign it would be found
+    by reading all assets and media IDs that there are.
+    """
+    after = ""
     while True:
-        # What is joined with a page is found by index; joined with the whole of a large campaign it would be
-        # found by reading all assets and media IDs that there are. In the order of the one index that has the
-        # campaign's items together.
-        page = (
-            select(Item)
-            .where(Item.campaign_id == campaign_id, Item.ref > after)
-            .order_by(Item.ref)
-            .limit(literal_column(str(PAGE)))
-            .subquery()
-        )
-        item = aliased(Item, page)
-        stage = _stage(item, now)
-        last = func.max(func.max(item.ref)).over()
-        rows = connection.execute(
-            select(stage, func.count(), func.max(_hindrance(item, now)), last)
-            .select_from(item)
-            .outerjoin(Asset, Asset.id == item.asset_id)
-            .outerjoin(Media, and_(Media.asset_id == Asset.id, Media.is_current))
-            .group_by(stage)
-        ).all()
-        for name, count, why, _ in rows:
-            counts[name] += count
-            hindrance = hindrance or why or ""
-        if sum(count for _, count, _, _ in rows) < PAGE:
-            return Progress(**counts, hindrance=hindrance)
-        after = rows[0][3]
+        page = _read_page(connection, campaign_id, now=now, after=after, last=None)
+        if page.counts:
+            yield page
+        if page.counts.total() < PAGE:
+            return
+        after = page.last
+
+
+def _read_page(
+    connection: Connection, campaign_id: str, *, now: datetime, after: str, last: str | None
+) -> _Page:
+    """The items from a ref to another one; or as many as a page has."""
+    # In the order of the one index that has the campaign's items together.
+    chosen = select(Item).where(Item.campaign_id == campaign_id, Item.ref > after).order_by(Item.ref)
+    chosen = chosen.limit(literal_column(str(PAGE))) if last is None else chosen.where(Item.ref <= last)
+    item = aliased(Item, chosen.subquery())
+    stage = _stage(item, now)
+    # The last as the index has it, and not as Python sorts letters.
+    of_all = func.max(func.max(item.ref)).over()
+    counted = _with_media(select(stage, func.count(), func.max(_hindrance(item, now)), of_all), item)
+    rows = connection.execute(counted.group_by(stage)).all()
+    return _Page(
+        after=after,
+        last=rows[0][3] if rows else after,
+        counts=Counter({name: count for name, count, _, _ in rows}),
+        hindrance=next((why for _, _, why, _ in rows if why), ""),
+    )
+
+
+def _with_media(statement: Select[*tuple[Any, ...]], item: type[Item]) -> Select[*tuple[Any, ...]]:
+    return (
+        statement.select_from(item)
+        .outerjoin(Asset, Asset.id == item.asset_id)
+        .outerjoin(Media, and_(Media.asset_id == Asset.id, Media.is_current))
+    )
+
+
+class FollowedCampaign:
+    """Counts a campaign again and again, and reads what may have changed since: not all of a million items.
+
+    Items are worked on in the order of their pages. So a page whose items have all come to their end is not
+    read again; nor one of which all wait at the same place, while one before it waits there untouched. Of a
+    page that is being worked on, those that have not come to their end are read. One page more is read each
+    time, in turn, for what changes out of order. When all seems done, all is counted once more.
+    """
+
+    def __init__(self, campaign_id: str) -> None:
+        self._campaign_id = campaign_id
+        self._pages: list[_Page] = []
+        self._turn = 0
+
+    def look(self, connection: Connection, *, now: datetime) -> Progress:
+        """How far the campaign is at this moment."""
+        if self._pages:
+            self._follow(connection, now)
+        if all(page.settled for page in self._pages):
+            self._pages = list(_pages(connection, self._campaign_id, now=now))
+        return _sum(self._pages)
+
+    def _follow(self, connection: Connection, now: datetime) -> None:
+        untouched: set[str] = set()
+        self._turn = (self._turn + 1) % len(self._pages)
+        for place, page in enumerate(self._pages):
+            stage = page.stage
+            if place == self._turn or (stage in _UNSETTLED and stage not in untouched):
+                self._pages[place] = self._read_again(connection, page, now)
+                if stage is not None and self._pages[place].stage == stage:
+                    untouched.add(stage)
+            elif stage is None and not page.settled:
+                self._read_unsettled(connection, page, now)
+
+    def _read_again(self, connection: Connection, page: _Page, now: datetime) -> _Page:
+        return _read_page(connection, self._campaign_id, now=now, after=page.after, last=page.last)
+
+    def _read_unsettled(self, connection: Connection, page: _Page, now: datetime) -> None:
+        stage = _stage(Item, now)
+        statement = _with_media(select(Item.id, stage, _hindrance(Item, now)), Item)
+        if page.unsettled is None:
+            statement = statement.where(
+                Item.campaign_id == self._campaign_id, Item.ref > page.after, Item.ref <= page.last
+            )
+        else:
+            statement = statement.where(among(connection, Item.id, page.unsettled))
+            page.counts = Counter({name: n for name, n in page.counts.items() if name not in _UNSETTLED})
+        rows = connection.execute(statement).all()
+        if page.unsettled is None:
+            page.counts = Counter()
+        page.counts += Counter(name for _, name, _ in rows)
+        page.unsettled = [item_id for item_id, name, _ in rows if name in _UNSETTLED]
+        page.hindrance = next((why for _, _, why in rows if why), "")
 
 
 def campaign_items(

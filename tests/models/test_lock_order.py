@@ -23,6 +23,7 @@ from tests.conftest import CHANNEL, World
 from tests.models.lock_recorder import LockRecorder, step_of
 from tests.models.rows import ready_item
 from tests.simulation.theatre import DAY, HOUR, Campaign, Theatre
+from worker.supervisor import CHECKOUT
 
 #: What has to have been seen for the run to prove anything: one table waited for while another is held.
 SEEN = {
@@ -173,8 +174,10 @@ def test_the_recorder_has_nothing_against_the_order(postgres: str, world: World)
 
 
 def test_every_table_has_its_place() -> None:
-    """A new one is asked for its own."""
+    """A new one is asked for its own; and the page says what the code does."""
     assert set(LOCK_ORDER) == set(Base.metadata.tables)
+    page = (CHECKOUT / "docs" / "explanation" / "claims.md").read_text(encoding="utf-8")
+    assert f"```text\n{', '.join(LOCK_ORDER)}\n```" in page
 
 
 CASES = [

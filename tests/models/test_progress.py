@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from itertools import pairwise
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import Connection, event, update
 
 from models import Asset, Item, Media, progress
-from models.progress import Stage, campaign_items, campaign_progress
+from models.progress import FollowedCampaign, Progress, Stage, campaign_items, campaign_progress
 from tests.conftest import World
 from tests.models.rows import accepted_item, ready_item
 
@@ -95,3 +97,62 @@ def test_lines_come_in_the_order_of_the_manifest(world: World, campaign: list[st
         (campaign[9], "source_missing"),
     ]
     assert any(one > other for one, other in pairwise(campaign))
+
+
+@contextmanager
+def statements(world: World) -> Iterator[list[str]]:
+    """Those that are sent meanwhile."""
+    sent: list[str] = []
+
+    def note(_connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+        sent.append(statement)
+
+    event.listen(world.database.engine, "before_cursor_execute", note)
+    yield sent
+    event.remove(world.database.engine, "before_cursor_execute", note)
+
+
+def look(world: World, followed: FollowedCampaign) -> tuple[Progress, int]:
+    """How far the campaign is, and how many questions that took."""
+    with statements(world) as sent, world.database.read() as connection:
+        found = followed.look(connection, now=world.clock.now())
+    return found, sum("items" in statement for statement in sent)
+
+
+def test_a_campaign_is_followed_by_what_changes(world: World) -> None:
+    """Of its pages, those are read that are worked on, one that waits behind them, and one more in turn."""
+    assets = [accepted_item(world, f"{number:02}") for number in range(24)]
+    with world.database.write() as connection:
+        connection.execute(update(Item).values(state="waiting", asset_id=None))
+    followed = FollowedCampaign("spring")
+    # The last page is full, so that one more is asked for.
+    assert look(world, followed)[1] == 7
+    for number, asset_id in enumerate(assets, start=1):
+        with world.database.write() as connection:
+            mine = update(Item).where(Item.ref == f"{number - 1:02}")
+            connection.execute(mine.values(state="accepted", asset_id=asset_id))
+        found, questions = look(world, followed)
+        assert (found.checking, found.uploading) == (24 - number, number)
+        assert questions <= 4
+    for number, asset_id in enumerate(assets, start=1):
+        with world.database.write() as connection:
+            connection.execute(update(Asset).where(Asset.id == asset_id).values(state="failed"))
+        found, questions = look(world, followed)
+        assert (found.uploading, found.failed) == (24 - number, number)
+        # At the end all is counted once more.
+        assert questions <= (4 if number < 24 else 4 + 7)
+
+
+def test_what_changes_out_of_order_is_seen_in_turn(world: World, campaign: list[str]) -> None:
+    """And what has come to its end, and lost it, at the latest when all seems done."""
+    followed = FollowedCampaign("spring")
+    assert look(world, followed)[0].ready == 5
+    with world.database.write() as connection:
+        connection.execute(update(Item).where(Item.campaign_id == "spring").values(state="rejected"))
+        changed = update(Item).where(Item.ref == campaign[3])
+        connection.execute(changed.values(state="waiting"))
+    for _ in range(FILES):
+        found, _ = look(world, followed)
+    with world.database.read() as connection:
+        assert found == campaign_progress(connection, "spring", now=world.clock.now())
+    assert (found.rejected, found.checking) == (FILES - 1, 1)
