@@ -106,6 +106,8 @@ class Asset(Base):
     due_at: Mapped[datetime] = mapped_column(Moment)
     token: Mapped[int] = mapped_column(BigInteger, default=0)
     lease_until: Mapped[datetime | None] = mapped_column(Moment)
+    #: Whose claim it is or was: see `tasks.heartbeat`.
+    worker: Mapped[str | None] = mapped_column(String(64))
     not_before: Mapped[datetime | None] = mapped_column(Moment)
     attempts: Mapped[int] = mapped_column(default=0)
     #: Uploads that may have succeeded without an answer: each is a possible orphan at the provider.
@@ -229,6 +231,7 @@ def _claim(
     limit: int,
     now: datetime,
     lease: timedelta,
+    worker: str | None = None,
 ) -> dict[str, list[Any]]:
     """Claim the most urgent assets of channels, up to `limit` of each; answers their rows by channel."""
     rows: list[Any] = []
@@ -238,7 +241,7 @@ def _claim(
         rows += connection.execute(
             update(Asset)
             .where(Asset.id.in_(select(chosen.c.id)))
-            .values(state=state, token=Asset.token + 1, lease_until=now + lease)
+            .values(state=state, token=Asset.token + 1, lease_until=now + lease, worker=worker)
             .returning(*_UNDER_UPLOAD)
         ).all()
     by_channel: dict[str, list[Any]] = {channel_id: [] for channel_id in channel_ids}
@@ -266,7 +269,13 @@ def claim_assets(
 
 
 def take_assets(
-    connection: Connection, channel_id: str, claims: Sequence[Claim], *, now: datetime, lease: timedelta
+    connection: Connection,
+    channel_id: str,
+    claims: Sequence[Claim],
+    *,
+    now: datetime,
+    lease: timedelta,
+    worker: str | None = None,
 ) -> list[AssetUnderUpload]:
     """Begin work on claims that were handed out; those that somebody else has meanwhile are left out.
 
@@ -288,20 +297,28 @@ def take_assets(
     connection.execute(
         update(Asset)
         .where(among(connection, Asset.id, mine))
-        .values(state=AssetState.UPLOADING, token=Asset.token + 1, lease_until=now + lease)
+        .values(state=AssetState.UPLOADING, token=Asset.token + 1, lease_until=now + lease, worker=worker)
     )
     rows_now = connection.execute(select(*_UNDER_UPLOAD).where(among(connection, Asset.id, mine)))
     return [_under_upload(row) for row in sorted(rows_now, key=_urgency)]
 
 
 def claim_and_take_assets(
-    connection: Connection, channel_ids: Sequence[str], *, limit: int, now: datetime, lease: timedelta
+    connection: Connection,
+    channel_ids: Sequence[str],
+    *,
+    limit: int,
+    now: datetime,
+    lease: timedelta,
+    worker: str | None = None,
 ) -> dict[str, list[AssetUnderUpload]]:
     """Claim up to `limit` uploads on each channel and begin work on them, the most urgent first.
 
     For the channels' owner, who goes on by himself: nothing is handed out, so nothing can come twice.
     """
-    claimed = _claim(connection, channel_ids, AssetState.UPLOADING, limit=limit, now=now, lease=lease)
+    claimed = _claim(
+        connection, channel_ids, AssetState.UPLOADING, limit=limit, now=now, lease=lease, worker=worker
+    )
     return {channel_id: [_under_upload(row) for row in rows] for channel_id, rows in claimed.items()}
 
 
@@ -454,8 +471,10 @@ def postpone_asset(
     return result.rowcount == 1
 
 
-def sweep_assets(connection: Connection, *, now: datetime, max_attempts: int, limit: int) -> int:
-    """Put back assets whose worker went silent; answers how many.
+def sweep_assets(
+    connection: Connection, *, now: datetime, max_attempts: int, limit: int, silent: Collection[str] = ()
+) -> int:
+    """Put back assets whose lease is over, or whose worker is one of the `silent`; answers how many.
 
     One that was being uploaded may have arrived: it is counted as a possible orphan, and as an attempt, so
     that a file which brings its worker down each time is given up in the end; not before its campaign is
@@ -463,7 +482,7 @@ def sweep_assets(connection: Connection, *, now: datetime, max_attempts: int, li
     """
     lapsed = (
         select(Asset.id)
-        .where(_IS_WITH_A_WORKER, Asset.lease_until <= now)
+        .where(_IS_WITH_A_WORKER, or_(Asset.lease_until <= now, Asset.worker.in_(silent)))
         .order_by(Asset.lease_until)
         .limit(limit)
         .with_for_update(skip_locked=True)

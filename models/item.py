@@ -93,6 +93,8 @@ class Item(Base):
     state: Mapped[str] = mapped_column(String(16), default=ItemState.WAITING)
     token: Mapped[int] = mapped_column(BigInteger, default=0)
     lease_until: Mapped[datetime | None] = mapped_column(Moment)
+    #: Whose claim it is or was: see `tasks.heartbeat`.
+    worker: Mapped[str | None] = mapped_column(String(64))
     not_before: Mapped[datetime | None] = mapped_column(Moment)
     attempts: Mapped[int] = mapped_column(default=0)
     asset_id: Mapped[int | None] = mapped_column(ForeignKey("assets.id"))
@@ -381,7 +383,12 @@ def count_items_handed_out(connection: Connection, *, now: datetime) -> int:
 
 
 def take_items(
-    connection: Connection, claims: Sequence[Claim], *, now: datetime, lease: timedelta
+    connection: Connection,
+    claims: Sequence[Claim],
+    *,
+    now: datetime,
+    lease: timedelta,
+    worker: str | None = None,
 ) -> list[ItemUnderInspection]:
     """Begin work on claims that were handed out; those that somebody else has meanwhile are left out.
 
@@ -398,13 +405,13 @@ def take_items(
     connection.execute(
         update(Item)
         .where(among(connection, Item.id, mine))
-        .values(state=ItemState.INSPECTING, token=Item.token + 1, lease_until=now + lease)
+        .values(state=ItemState.INSPECTING, token=Item.token + 1, lease_until=now + lease, worker=worker)
     )
     return _under_inspection(connection, mine)
 
 
 def claim_and_take_items(
-    connection: Connection, *, limit: int, now: datetime, lease: timedelta
+    connection: Connection, *, limit: int, now: datetime, lease: timedelta, worker: str | None = None
 ) -> list[ItemUnderInspection]:
     """Claim up to `limit` items and begin work on them, in fair shares; none whose inspection failed before.
 
@@ -414,7 +421,7 @@ def claim_and_take_items(
     connection.execute(
         update(Item)
         .where(among(connection, Item.id, chosen))
-        .values(state=ItemState.INSPECTING, token=Item.token + 1, lease_until=now + lease)
+        .values(state=ItemState.INSPECTING, token=Item.token + 1, lease_until=now + lease, worker=worker)
     )
     return _under_inspection(connection, chosen)
 
@@ -597,11 +604,16 @@ def inspect_again(connection: Connection, *, asset_id: int, until: datetime, max
     )
 
 
-def sweep_items(connection: Connection, *, now: datetime, max_attempts: int, limit: int) -> int:
-    """Put back items whose worker went silent; those that did so too often are rejected as broken."""
+def sweep_items(
+    connection: Connection, *, now: datetime, max_attempts: int, limit: int, silent: Collection[str] = ()
+) -> int:
+    """Put back items whose lease is over, or whose worker is one of the `silent`.
+
+    Those that silenced their workers too often are rejected as broken.
+    """
     lapsed = (
         select(Item.id)
-        .where(_IS_WITH_A_WORKER, Item.lease_until <= now)
+        .where(_IS_WITH_A_WORKER, or_(Item.lease_until <= now, Item.worker.in_(silent)))
         .order_by(Item.lease_until)
         .limit(limit)
         .with_for_update(skip_locked=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -11,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from celery import current_app
 from kombu.exceptions import KombuError
@@ -30,6 +32,9 @@ from greenroom.text import one_line
 from greenroom.vault import Vault
 from models import Database
 from tasks.together import Together
+
+if TYPE_CHECKING:
+    from tasks.heartbeat import Heartbeat
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +70,11 @@ class Message:
         object.__setattr__(self, "summary", one_line(self.summary))
 
 
+def name_of_this_process() -> str:
+    """A name that no other process has, on any machine, ever."""
+    return f"{socket.gethostname()[:32]}:{os.getpid()}:{secrets.token_hex(6)}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Context:
     """The world that a task sees; tests hand in another one."""
@@ -78,6 +88,8 @@ class Context:
     clock: Clock
     publish: Callable[[Message], None]
     sleep: Callable[[float], None] = time.sleep
+    #: The name under which this process claims.
+    worker: str = field(default_factory=name_of_this_process)
     #: Seconds for which an upload task waits for more files on its channel before it ends.
     linger_seconds: float = 0.0
 
@@ -194,6 +206,7 @@ def make_context(settings: Settings) -> Context:
 
 _settings: Settings | None = None
 _contexts: dict[int, Context] = {}
+_heartbeats: dict[int, Heartbeat] = {}
 _making = threading.Lock()
 
 
@@ -205,6 +218,8 @@ def configure(settings: Settings) -> None:
 
 def current_context() -> Context:
     """This process's context, made at first use: connections must not be shared across a fork."""
+    from tasks.heartbeat import Heartbeat  # noqa: PLC0415 - it needs what stands above
+
     pid = os.getpid()
     # A pool of threads may ask for it many times at once.
     with _making:
@@ -212,10 +227,13 @@ def current_context() -> Context:
             if _settings is None:
                 raise RuntimeError("tasks.context.configure has not been called; import `worker` first")
             _contexts.clear()
+            _heartbeats.clear()
             context = make_context(_settings)
             # Made here, for without the lock two threads would make them twice.
             logger.debug("Threads are ready: %s, %s", context.upload_threads, context.other_threads)
-            _contexts[pid] = context
+            heartbeat = Heartbeat(context)
+            heartbeat.start()
+            _contexts[pid], _heartbeats[pid] = context, heartbeat
         return _contexts[pid]
 
 
@@ -227,7 +245,9 @@ def stop_soon() -> None:
 
 def close_context() -> None:
     """Close what this process's context holds open, if there is one."""
-    context = _contexts.pop(os.getpid(), None)
+    heartbeat, context = _heartbeats.pop(os.getpid(), None), _contexts.pop(os.getpid(), None)
+    if heartbeat is not None:
+        heartbeat.stop()
     if context is not None:
         for threads in (context.upload_threads, context.other_threads):
             threads.shutdown(wait=False, cancel_futures=True)

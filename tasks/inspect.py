@@ -88,7 +88,7 @@ def inspect(context: Context, claims: Sequence[Claim]) -> dict[str, int]:
     settings, clock = context.settings, context.clock
     began_at = time.monotonic()
     with context.database.write() as connection:
-        items = take_items(connection, claims, now=clock.now(), lease=settings.lease)
+        items = take_items(connection, claims, now=clock.now(), lease=settings.lease, worker=context.worker)
     counts = Counter({"accepted": 0, "rejected": 0, "postponed": 0})
     announced = False
     while items:
@@ -101,7 +101,9 @@ def inspect(context: Context, claims: Sequence[Claim]) -> dict[str, int]:
             announced = True
         limit = next_round(len(items), seconds, smallest=settings.inspect_batch_size)
         with context.database.write() as connection:
-            items = claim_and_take_items(connection, limit=limit, now=clock.now(), lease=settings.lease)
+            items = claim_and_take_items(
+                connection, limit=limit, now=clock.now(), lease=settings.lease, worker=context.worker
+            )
     if any(counts.values()):
         announce_dispatch(context, why=f"{counts['accepted']} files were accepted")
     return dict(counts)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 
 from redis.exceptions import RedisError
 
+from greenroom.clock import EARLIEST
 from greenroom.task_names import TaskName
 from models.asset import sweep_assets
 from models.database import DatabaseUnavailable
@@ -51,6 +54,30 @@ def sweep(context: Context) -> dict[str, int]:
         summary = f"{inspections + uploads} files of silent workers are back"
         announce(context, Message(name=TaskName.DISPATCH, args=[], summary=summary))
     return {"inspections": inspections, "uploads": uploads}
+
+
+def put_back_claims_of(context: Context, silent: Sequence[str]) -> None:
+    """Put back what these workers have claimed, who are dead, whatever their leases say.
+
+    Raises:
+        DatabaseUnavailable: it is away, or somebody has locked the tables.
+    """
+    most, uploads, inspections = context.settings.max_attempts, 0, 0
+    while True:
+        with context.database.write_briefly() as connection:
+            # No lease ends before this moment.
+            same: dict[str, Any] = {"now": EARLIEST, "max_attempts": most, "limit": CHUNK}
+            items = sweep_items(connection, silent=silent, **same)
+            assets = sweep_assets(connection, silent=silent, **same)
+        inspections, uploads = inspections + items, uploads + assets
+        if max(items, assets) < CHUNK:
+            break
+    if inspections or uploads:
+        logger.warning(
+            "Workers are gone: %d inspections and %d uploads of theirs are back.", inspections, uploads
+        )
+        summary = f"{inspections + uploads} files of dead workers are back"
+        announce(context, Message(name=TaskName.DISPATCH, args=[], summary=summary))
 
 
 def _sweep(context: Context) -> tuple[int, int]:

@@ -71,7 +71,9 @@ def upload(context: Context, channel_id: str, claims: Sequence[Claim]) -> dict[s
     taken_at = boottime()
     now = context.clock.now()
     with context.database.write() as connection:
-        taken = take_assets(connection, channel_id, claims, now=now, lease=context.settings.lease)
+        taken = take_assets(
+            connection, channel_id, claims, now=now, lease=context.settings.lease, worker=context.worker
+        )
         channel = get_channel(connection, channel_id)
         assets = _still_wanted(context, connection, taken)
         key = _key_or_pause(context, connection, channel)
@@ -318,6 +320,7 @@ def _take_for_all(context: Context, channels: Sequence[ChannelRow]) -> list[list
             limit=context.settings.batch_size,
             now=context.clock.now(),
             lease=context.settings.lease,
+            worker=context.worker,
         )
         every = [asset for of_one in taken.values() for asset in of_one]
         wanted = {asset.claim.id for asset in _still_wanted(context, connection, every)}
