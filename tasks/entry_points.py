@@ -14,6 +14,7 @@ from celery import Task, shared_task
 from greenroom.contract import VERSION_HEADER, check_message
 from greenroom.errors import GreenroomError, TransientError
 from greenroom.task_names import TaskName
+from tasks import running
 from tasks.context import current_context
 from tasks.dispatch import dispatch, from_json
 from tasks.inspect import inspect
@@ -47,7 +48,8 @@ class CheckedTask(Task[Any, Any]):
             MessageRefused: it does not keep to the contract; nothing was done.
         """
         check_message(TaskName(self.name), args, kwargs, version=self.request.get(VERSION_HEADER))
-        return self.run(*args, **kwargs)
+        with running.noted(str(self.name)):
+            return self.run(*args, **kwargs)
 
 
 def until_done(task: Task[Any, Any], work: Callable[[], Answer]) -> Answer:

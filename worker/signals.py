@@ -13,11 +13,13 @@ from celery.signals import (
     after_setup_task_logger,
     celeryd_after_setup,
     worker_process_shutdown,
+    worker_ready,
     worker_shutdown,
     worker_shutting_down,
 )
 
 from tasks.context import close_context, stop_soon
+from worker import hung
 from worker.log_lines import make_printable
 
 #: Objects more than before, from which Python looks for cycles among the new ones; and times that it does so
@@ -83,6 +85,12 @@ def quiet_libraries(**_: Any) -> None:
 def print_nothing_of_others(*, logger: logging.Logger, **_: Any) -> None:
     """Let nothing that others wrote forge a record or drive the terminal that shows it."""
     make_printable(logger)
+
+
+@worker_ready.connect
+def look_after_threads(sender: Any, **_: Any) -> None:
+    """See that none hangs for ever."""
+    hung.watch(sender)
 
 
 @worker_process_shutdown.connect
