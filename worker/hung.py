@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 LOOK_EVERY = 5.0
 #: Seconds that all other tasks of the process have to end.
 GRACE = 60.0
+#: The state of a consumer that has ended; its stubs do not know it.
+TERMINATE: int = vars(bootsteps)["TERMINATE"]
 #: "An internal software error has been detected." (sysexits.h)
 EXIT_CODE = 70
 
@@ -46,7 +48,7 @@ def _watch(consumer: Any) -> None:
     )
     stop_soon()
     # The consumer looks at this at each turn of its loop: it takes nothing more, and waits for its tasks.
-    state.should_stop = EXIT_CODE
+    vars(state)["should_stop"] = EXIT_CODE
     others_end_by = time.monotonic() + GRACE
     while _others_run(consumer, len(hung)) and time.monotonic() < others_end_by:
         time.sleep(min(LOOK_EVERY, 1.0))
@@ -54,14 +56,15 @@ def _watch(consumer: Any) -> None:
 
 
 def _others_run(consumer: Any, hung: int) -> bool:
-    """Whether tasks besides the hung ones run, or may still begin."""
-    return running.count() > hung or consumer.blueprint.state == bootsteps.RUN
+    """Whether tasks besides the hung ones run, or the consumer may still take one."""
+    return running.count() > hung or consumer.blueprint.state != TERMINATE
 
 
 def _end(consumer: Any) -> None:
     """End the process, its threads with it, when what it has not acknowledged is back in its queues."""
     try:
-        consumer.connection.default_channel.qos.restore_unacked_once()
+        # It also reads what the broker was asked for last: that would be lost.
+        consumer.connection.default_channel.close()
     except Exception as error:  # noqa: BLE001 - it ends in any case; without this, they come after two hours
         logger.warning("Messages could not be put back into their queues: %s", type(error).__name__)
     logging.shutdown()
