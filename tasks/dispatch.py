@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from datetime import timedelta
 from typing import TypeVar
 
 from redis.exceptions import RedisError
@@ -21,6 +22,9 @@ logger = logging.getLogger(__name__)
 
 #: Channels whose batches are claimed in one transaction.
 CHANNELS_AT_ONCE = 50
+#: How long an upload's message may be on its way. One that a worker took with it when it was killed holds
+#: its channel up no longer; one that comes later, and finds its files with somebody else, costs nothing.
+ON_ITS_WAY = timedelta(seconds=8)
 
 Thing = TypeVar("Thing")
 
@@ -99,7 +103,7 @@ def _hand_out(context: Context, channel_ids: Sequence[str]) -> int:
             channel_ids,
             limit=settings.batch_size,
             now=context.clock.now(),
-            lease=settings.lease,
+            lease=min(settings.lease, ON_ITS_WAY),
         )
     with suppress(LimiterUnavailable):
         context.limiter.note_asked([channel_id for channel_id, batch in claims.items() if batch])

@@ -7,7 +7,7 @@ from typing import Any
 from greenroom.settings import Settings
 from greenroom.task_names import QUEUES, TaskName
 
-SWEEP_EVERY = 10.0
+SWEEP_EVERY = 5.0
 REFRESH_EVERY = 60.0
 RETIRE_EVERY = 60.0
 VERIFY_EVERY = 300.0
