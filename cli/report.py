@@ -11,7 +11,7 @@ from rich.table import Table
 
 from cli.verdicts import MOST_LINES, json_line, mend
 from cli.words import day, plain, size
-from greenroom.sources import shown
+from greenroom.sources import unsigned
 from greenroom.text import printable
 from models.progress import ItemReport, Stage
 
@@ -83,7 +83,7 @@ def as_json(item: ItemReport) -> str:
     """One line of `greenroom run --json`."""
     return json_line(
         {
-            "path": item.source,
+            "path": unsigned(item.source),
             "verdict": verdict(item.stage),
             "category": item.category,
             "mime_type": item.mime_type,
@@ -125,7 +125,7 @@ def _cell(item: ItemReport, column: str) -> str:
         return verdict(item.stage) if item.stage is not Stage.FAILED else "failed"
     value: Any = getattr(item, column)
     if column == "source":
-        return shown(value)
+        return unsigned(value)
     if column == "mended":
         return " ".join(value)
     if value is None:

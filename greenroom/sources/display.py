@@ -15,17 +15,21 @@ _ADDRESS_IN_TEXT = re.compile(r"\bhttps?:[^\s\"<>]*", re.IGNORECASE)
 
 
 def shown(source: str) -> str:
-    """The source as it may be shown.
+    """The source as people are shown it: :func:`unsigned`, and as a terminal may have it."""
+    return printable(unsigned(source))
 
-    An address without what signs it: neither user and password nor query; of one that is none, its scheme
-    alone. Either as a terminal may have it, see :func:`greenroom.text.printable`.
+
+def unsigned(source: str) -> str:
+    """The source as programs are given it: a path as it is, an address without what signs it.
+
+    Neither user and password nor query; of one that is none, its scheme alone.
     """
-    if is_url(source):
-        try:
-            source = parse_address(source).shown
-        except NotAnAddress:
-            source = source.partition(":")[0].lower() + ":..."
-    return printable(source)
+    if not is_url(source):
+        return source
+    try:
+        return parse_address(source).shown
+    except NotAnAddress:
+        return source.partition(":")[0].lower() + ":..."
 
 
 def source_name(source: str) -> str:

@@ -1,17 +1,22 @@
-"""What may not be opened is said before it is handed over."""
+"""What may not be opened is said before it is handed over; and no report shows what signs an address."""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from cli.embedded import settings_of, stack_plan
 from cli.refusals import say_what_is_refused
+from cli.report import as_json, write_csv
 from greenroom.errors import Misuse
 from greenroom.manifest import ManifestItem, parse_items
 from greenroom.sources import Sources
+from models.progress import ItemReport, Stage
 from worker.home import Home
 
 
@@ -68,3 +73,24 @@ def test_the_embedded_stack_opens_what_the_command_line_names(
     allowed = plan_for(home, monkeypatch, GREENROOM_MEDIA_ROOTS=str(tmp_path / "state"))
     assert allowed.refusal(str(tmp_path / "state" / "a.jpg")) is None
     assert allowed.refusal(first) is not None
+
+
+@pytest.mark.parametrize(
+    ("source", "given"),
+    [
+        ("/media/spring: sale\n.jpg", "/media/spring: sale\n.jpg"),
+        ("/media/" + "x" * 900, "/media/" + "x" * 900),
+        ("https://user:canary@cdn.example/a.jpg?s=canary", "https://cdn.example/a.jpg"),
+        ("http:canary", "http:..."),
+    ],
+)
+def test_what_signs_an_address_is_in_no_report(source: str, given: str) -> None:
+    """Neither as JSON nor as CSV; and a path is what it is, for programs that go by it."""
+    names = (field.name for field in fields(ItemReport))
+    nothing = dict.fromkeys(names) | {"ref": "hero", "stage": Stage.READY, "mended": (), "notices": ()}
+    item = ItemReport(**{**nothing, "label": "", "detail": "", "source": source})  # type: ignore[arg-type] # as above
+    assert json.loads(as_json(item))["path"] == given
+    written = io.StringIO()
+    write_csv([item], written)
+    (row,) = csv.DictReader(io.StringIO(written.getvalue(), newline=""))
+    assert row["source"] == given
