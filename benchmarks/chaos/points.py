@@ -86,7 +86,8 @@ def _is_media_id(_sender: Sender, _job: Any, result: Any) -> bool:
 
 def set_points() -> None:
     """Every point, in the order in which a file passes them; a name that is gone stops the worker."""
-    after(tasks.prepare, "add_items", "prepared")
+    for name in ("add_items", "save_items"):
+        after(tasks.prepare, name, "prepared")
     after(tasks.inspect, "take_items", "inspecting")
     after(tasks.inspect, "record_verdicts", "before the verdicts' commit")
     after(tasks.inspect, "_write", "after the verdicts' commit")
