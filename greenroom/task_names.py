@@ -45,5 +45,6 @@ QUEUES: dict[TaskName, Queue] = {
     TaskName.PRUNE: Queue.CONTROL,
 }
 
-#: Seconds after which a task that hangs in a pool process is ended; its claims lapse and are taken up again.
+#: Seconds after which a task that hangs in a pool process is ended; where its pool is one of threads, which
+#: cannot be ended, its worker is (`worker.hung`). Its claims are taken up again.
 TASK_TIME_LIMIT = 3600

@@ -18,6 +18,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    and_,
     case,
     false,
     func,
@@ -114,6 +115,7 @@ class Item(Base):
 
 
 _IS_WAITING = in_state(Item.state, ItemState.WAITING)
+_IS_INSPECTING = in_state(Item.state, ItemState.INSPECTING)
 _IS_WITH_A_WORKER = in_state(Item.state, ItemState.CLAIMED, ItemState.INSPECTING)
 #: Items of one channel that are handed out at a time, however many channels wait.
 SMALLEST_SHARE = 5
@@ -613,7 +615,7 @@ def sweep_items(
     """
     lapsed = (
         select(Item.id)
-        .where(_IS_WITH_A_WORKER, or_(Item.lease_until <= now, Item.worker.in_(silent)))
+        .where(_IS_WITH_A_WORKER, or_(Item.lease_until <= now, and_(_IS_INSPECTING, Item.worker.in_(silent))))
         .order_by(Item.lease_until)
         .limit(limit)
         .with_for_update(skip_locked=True)
