@@ -139,13 +139,23 @@ def list_channels(connection: Connection) -> list[ChannelRow]:
     return [ChannelRow(**row) for row in rows]
 
 
-def pause_channel(connection: Connection, channel_id: str, *, reason: str, now: datetime) -> bool:
-    """Hand out nothing more on the channel; answers whether it was running until now."""
-    result = connection.execute(
-        update(Channel)
-        .where(Channel.id == channel_id, Channel.paused_at.is_(None))
-        .values(paused_at=now, paused_reason=reason)
-    )
+def pause_channel(
+    connection: Connection, channel_id: str, *, reason: str, now: datetime, tried: str | None = None
+) -> bool:
+    """Hand out nothing more on the channel; answers whether it was running until now.
+
+    Args:
+        connection: an open transaction.
+        channel_id: which.
+        reason: why, for the operator.
+        now: the present.
+        tried: the API key that failed, as it was read from here: where the channel has another one by now,
+            an operator has put things right, and it is not paused. None where it is not about a key.
+    """
+    statement = update(Channel).where(Channel.id == channel_id, Channel.paused_at.is_(None))
+    if tried is not None:
+        statement = statement.where(Channel.api_key == tried)
+    result = connection.execute(statement.values(paused_at=now, paused_reason=reason))
     return result.rowcount > 0
 
 

@@ -57,9 +57,13 @@ NOT_ITS_FAULT = (Throttled, LimiterUnavailable, NoSlotInTime, LookupBlocked, Out
 
 @dataclass(frozen=True, kw_only=True)
 class Outcomes:
-    """What came of files of one channel, and the rules of its media IDs."""
+    """What came of files of one channel, and the rules of its media IDs.
+
+    The API key is the one that was used, as it stands in the database.
+    """
 
     channel_id: str
+    api_key: str
     rules: LifeRules
     outcomes: Sequence[Outcome]
 
@@ -194,7 +198,7 @@ def _record_all(context: Context, connection: Connection, entries: Sequence[Outc
     )
     failures.lock(connection)
     counts = [
-        Counter(_record(context, connection, entry.channel_id, outcome) for outcome in entry.outcomes)
+        Counter(_record(context, connection, entry, outcome) for outcome in entry.outcomes)
         for entry in entries
     ]
     if context.settings.failed_uploads_count:
@@ -235,22 +239,23 @@ def _given(
     )
 
 
-def _record(context: Context, connection: Connection, channel_id: str, outcome: Outcome) -> str:
+def _record(context: Context, connection: Connection, entry: Outcomes, outcome: Outcome) -> str:
     if outcome.job.second is not None:
-        settle(context, connection, channel_id, outcome.job.second)
+        settle(context, connection, entry.channel_id, outcome.job.second)
     error = outcome.error
     if outcome.media_id is not None:
         return "uploaded"
     if isinstance(error, ChannelError):
-        _pause(context, connection, channel_id, error)
+        _pause(context, connection, entry, error)
     if isinstance(error, TransientError | ChannelError | ClaimLost | Released):
         return _postpone(context, connection, outcome, error)
     _give_up(context, connection, outcome, error)
     return "failed"
 
 
-def _pause(context: Context, connection: Connection, channel_id: str, error: ChannelError) -> None:
-    if pause_channel(connection, channel_id, reason=str(error), now=context.clock.now()):
+def _pause(context: Context, connection: Connection, entry: Outcomes, error: ChannelError) -> None:
+    channel_id, now = entry.channel_id, context.clock.now()
+    if pause_channel(connection, channel_id, reason=str(error), now=now, tried=entry.api_key):
         level = logging.CRITICAL if isinstance(error, AccountRestricted) else logging.ERROR
         logger.log(level, "Channel %s is paused: %s", channel_id, error)
 

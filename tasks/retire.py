@@ -91,8 +91,11 @@ def _delete_one(context: Context, media: MediaToDelete, chunk: _Deleting) -> Non
     except (ChannelError, SettingsError) as error:
         chunk.held_back.add(media.channel_id)
         with context.database.write() as connection:
-            pause_channel(connection, media.channel_id, reason=str(error), now=now)
-        logger.error("Channel %s is paused: %s", media.channel_id, error)
+            paused = pause_channel(
+                connection, media.channel_id, reason=str(error), now=now, tried=media.api_key
+            )
+        if paused:
+            logger.error("Channel %s is paused: %s", media.channel_id, error)
     except (TransientError, RequestRefused) as error:
         if isinstance(error, TransientError):
             # The rest of the channel waits for its lease to lapse: each try may take a time-out.

@@ -119,8 +119,9 @@ def _key_or_pause(context: Context, connection: Connection, channel: ChannelRow)
     try:
         return context.vault.decrypt(channel.api_key)
     except SettingsError as error:
-        pause_channel(connection, channel.id, reason=str(error), now=context.clock.now())
-        logger.error("Channel %s is paused: %s", channel.id, error)
+        now = context.clock.now()
+        if pause_channel(connection, channel.id, reason=str(error), now=now, tried=channel.api_key):
+            logger.error("Channel %s is paused: %s", channel.id, error)
         return None
 
 
@@ -202,7 +203,12 @@ class _Turn:
         self._sender.forget(lost)
 
     def _record(self, outcomes: Sequence[Outcome]) -> None:
-        entry = Outcomes(channel_id=self._channel.id, rules=self._rules, outcomes=outcomes)
+        entry = Outcomes(
+            channel_id=self._channel.id,
+            api_key=self._channel.api_key,
+            rules=self._rules,
+            outcomes=outcomes,
+        )
         self._recording = outcomes
         self.counts.update(record(self._context, entry))
         self._recording = ()

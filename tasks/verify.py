@@ -98,16 +98,16 @@ class _Verification:
         try:
             key = self._context.vault.decrypt(channel.api_key)
         except SettingsError as error:
-            self._pause(error)
+            self._pause(channel, error)
             return due
         for place, lookup in enumerate(due):
             if self._booking is None and not self._book():
                 return due[place:]
-            if not self._look_up_one(key, lookup):
+            if not self._look_up_one(channel, key, lookup):
                 return due[place + 1 :]
         return []
 
-    def _look_up_one(self, key: SecretStr, lookup: DueLookup) -> bool:
+    def _look_up_one(self, channel: ChannelRow, key: SecretStr, lookup: DueLookup) -> bool:
         """Look one ID up; answers whether to go on with the next."""
         context = self._context
         try:
@@ -132,7 +132,7 @@ class _Verification:
             return True
         except ChannelError as error:
             self._count()
-            self._pause(error)
+            self._pause(channel, error)
             with context.database.write() as connection:
                 give_back(connection, [lookup], now=context.clock.now())
             return False
@@ -164,7 +164,9 @@ class _Verification:
             mark_dead(connection, [report], now=now)
         self._dead += 1
 
-    def _pause(self, error: ChannelError | SettingsError) -> None:
+    def _pause(self, channel: ChannelRow, error: ChannelError | SettingsError) -> None:
+        now = self._context.clock.now()
         with self._context.database.write() as connection:
-            pause_channel(connection, self._channel_id, reason=str(error), now=self._context.clock.now())
-        logger.error("Channel %s is paused: %s", self._channel_id, error)
+            paused = pause_channel(connection, channel.id, reason=str(error), now=now, tried=channel.api_key)
+        if paused:
+            logger.error("Channel %s is paused: %s", channel.id, error)

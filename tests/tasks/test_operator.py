@@ -1,4 +1,4 @@
-"""What an operator does to a channel while a worker uploads on it: pause it, rotate the secret key."""
+"""What an operator does to a channel while a worker uploads on it: pause it, replace or rotate its key."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FILES, BATCH = 6, 2
 
 
 class Interrupted(Together[Any, Any]):
-    """Lets something happen right before a worker claims more files in the middle of its turn."""
+    """Lets something happen right before a worker claims more files, or writes down what came of some."""
 
     def __init__(self, happens: Callable[[], object]) -> None:
         super().__init__()
@@ -37,13 +37,15 @@ class Interrupted(Together[Any, Any]):
         return super().do(entry, work)
 
 
-def a_turn(world: World, make_image: MakeImage, happens: Callable[[], object]) -> dict[str, int]:
+def a_turn(
+    world: World, make_image: MakeImage, happens: Callable[[], object], *, before: str = "taking"
+) -> dict[str, int]:
     """One upload task that has handled its first files when something happens; more wait for it."""
     hand_over(world, *(make_image(f"{shade}.jpg", shade) for shade in range(FILES)))
     inspect_all(world)
     (claims,) = claims_handed_out(world)
-    context = replace(world.context, taking=Interrupted(happens))
-    return upload(context, CHANNEL, from_json(claims[:BATCH]))
+    interrupted: Any = {before: Interrupted(happens)}
+    return upload(replace(world.context, **interrupted), CHANNEL, from_json(claims[:BATCH]))
 
 
 def test_a_pause_by_hand_ends_the_turn_of_whoever_uploads(
@@ -82,3 +84,28 @@ def test_a_rotation_of_the_secret_key_loses_no_upload(make_world: MakeWorld, mak
     assert len(world.sandbox.live_media_ids(CANARY_KEY)) == FILES
     with world.database.read() as connection:
         assert get_channel(connection, CHANNEL).paused_at is None
+
+
+def test_answers_to_a_key_that_was_replaced_do_not_pause_the_channel(
+    make_world: MakeWorld, make_image: MakeImage
+) -> None:
+    """A key is revoked, its refusals are under way, and the operator gives the channel a new one."""
+    world = make_world(batch_size=BATCH)
+    world.add_channel()
+    refused = {"status": 401, "code": 190, "message": "Invalid api_key"}
+    world.sandbox.faults({"on": "upload", "api_key": CANARY_KEY, "answer": refused})
+    a_turn(world, make_image, lambda: world.add_channel(key="the-new-key"), before="recording")
+    while upload_all(world)["uploaded"]:
+        pass
+    assert len(world.sandbox.live_media_ids("the-new-key")) == FILES
+    with world.database.read() as connection:
+        assert get_channel(connection, CHANNEL).paused_at is None
+
+
+def test_a_pause_for_a_key_that_is_not_the_channels_any_more_is_none(world: World) -> None:
+    """However the failure came: by an upload, a look-up, a deletion, or a secret key that is not there."""
+    with world.database.write() as connection:
+        now = world.clock.now()
+        tried = get_channel(connection, CHANNEL).api_key
+        assert not pause_channel(connection, CHANNEL, reason="Refused", now=now, tried="an earlier one")
+        assert pause_channel(connection, CHANNEL, reason="Refused", now=now, tried=tried)

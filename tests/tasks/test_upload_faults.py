@@ -278,7 +278,10 @@ def test_two_answers_for_one_file_are_one_current_id(world: World) -> None:
         for one, media_id in ((stale, "first"), (under_way, "second"))
     ]
     entry = recording.Outcomes(
-        channel_id=CHANNEL, rules=world.context.settings.life_rules(None), outcomes=outcomes
+        channel_id=CHANNEL,
+        api_key="as it was read",
+        rules=world.context.settings.life_rules(None),
+        outcomes=outcomes,
     )
     assert recording.record(world.context, entry)["uploaded"] == 2
     assert {row.media_id: row.is_current for row in media_rows(world)} == {"first": False, "second": True}
