@@ -128,7 +128,7 @@ def _columns(row: list[str], lines: _Lines) -> list[str]:
     named = [column for column in header if column]
     for column in named:
         if named.count(column) > 1:
-            raise lines.wrong(1, f"the column {column} is named twice. Take one of the two out.")
+            raise lines.wrong(1, f"the column {column[:50]!r} is named twice. Take one of the two out.")
     return header
 
 

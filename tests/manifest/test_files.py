@@ -98,6 +98,11 @@ REFUSED = {
     "an error after a row of several lines": ("m.csv", 'ref,source\n"a\nb",/x\nc\n', r"line 4: source is"),
     "no columns": ("m.csv", "hero,/a\n", r"line 1: the first line must name the columns"),
     "a column named twice": ("m.csv", "ref,source,ref\na,/a,b\n", r"line 1: .*named twice"),
+    "an odd column named twice": (
+        "m.csv",
+        "ref,source,\x1b[2J,\x1b[2J\na,/a,b\n",
+        r"line 1: the column '.x1b\[2J'",
+    ),
     "a column that nobody knows": ("m.csv", "ref,source,note\na,/a,x\n", r"line 2: note is not known"),
     "an empty file": ("m.csv", "", r"line 1: the first line must name the columns"),
     "a ref twice": (
