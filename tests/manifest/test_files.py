@@ -114,7 +114,6 @@ REFUSED = {
     "NUL": ("m.csv", "ref,source\na,/a\nb,/b\0\n", r"line 3: there is the character NUL"),
     "broken UTF-8": ("m.csv", b"ref,source\na,/a\nb,/\xff\n", r"line 3: this is not UTF-8"),
     "UTF-16": ("m.csv", "ref,source\na,/a\n".encode("utf-16"), r"line 1: .*UTF-8"),
-    "a relative address": ("m.csv", "ref,source\na,http://[\n", r"line 2: "),
     # JSON lines
     "deep JSON line": ("m.jsonl", f"{ITEM}\n{DEEP}\n", r"line 2: this is nested too deeply"),
     "half a JSON line": ("m.jsonl", f"{ITEM}\n\n{ITEM[:9]}\n", r"line 3: this is not JSON"),
