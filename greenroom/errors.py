@@ -110,6 +110,10 @@ class ProviderUnavailable(TransientError):
     """The provider could not be reached, or answered that it is away; nothing was stored."""
 
 
+class ProviderAway(ProviderUnavailable):
+    """The provider says that it is away (502, 503), or no connection can be made: no file would fare better."""
+
+
 class AnswerLost(TransientError):
     """The request was sent whole and no answer came: an upload may have succeeded unseen."""
 

@@ -23,6 +23,7 @@ from greenroom.errors import (
     MediaGone,
     NoSlotInTime,
     OutOfResources,
+    ProviderAway,
     RequestRefused,
     SourceChanged,
     SourceMissing,
@@ -262,16 +263,18 @@ def _pause(context: Context, connection: Connection, entry: Outcomes, error: Cha
 
 def _postpone(context: Context, connection: Connection, outcome: Outcome, error: GreenroomError) -> str:
     """Back to the backlog, unless the file has failed so often that it is given up."""
-    counts = isinstance(error, TransientError) and not isinstance(error, NOT_ITS_FAULT)
     asset = outcome.asset
-    if counts and asset.attempts + 1 >= context.settings.max_attempts and asset.due_at <= outcome.at:
+    counts = _is_charged(error, asset.attempts, max_attempts=context.settings.max_attempts)
+    is_last = asset.attempts + 1 >= context.settings.max_attempts and asset.due_at <= outcome.at
+    if counts and is_last and not isinstance(error, ProviderAway):
         finish_asset(
             connection, asset.claim, state=AssetState.FAILED, reason=Reason.UPLOAD_FAILED, detail=str(error)
         )
         return "failed"
     until = None
     if isinstance(error, TransientError):
-        until = outcome.at + backoff(asset.attempts if counts else 0, asked=error.retry_after)
+        charged = counts or isinstance(error, ProviderAway)
+        until = outcome.at + backoff(asset.attempts if charged else 0, asked=error.retry_after)
     postpone_asset(
         connection,
         asset.claim,
@@ -281,6 +284,17 @@ def _postpone(context: Context, connection: Connection, outcome: Outcome, error:
         answer_lost=isinstance(error, AnswerLost),
     )
     return "postponed"
+
+
+def _is_charged(error: GreenroomError, attempts: int, *, max_attempts: int) -> bool:
+    """Whether a failure burns one of a file's attempts.
+
+    A provider that is away burns half of them at most: they lengthen the back-off, and no file is given up for
+    what every file would meet.
+    """
+    if isinstance(error, ProviderAway):
+        return attempts < max_attempts // 2
+    return isinstance(error, TransientError) and not isinstance(error, NOT_ITS_FAULT)
 
 
 def _give_up(

@@ -24,6 +24,7 @@ from greenroom.errors import (
     KeyRefused,
     LookupBlocked,
     MediaGone,
+    ProviderAway,
     ProviderUnavailable,
     RedirectRefused,
     RequestRefused,
@@ -269,9 +270,14 @@ TABLE: tuple[Row, ...] = (
         source=f"{_META}: unknown error, service unavailable, maintenance",
     ),
     Row(
+        statuses=frozenset({502, 503}),
+        becomes=_later(ProviderAway),
+        source="360dialog: 502, the API is away; HTTP: 503, the service is unavailable",
+    ),
+    Row(
         statuses=range(500, 1000),
         becomes=_later(ProviderUnavailable),
-        source="HTTP: server errors; 360dialog: 502, the API is away",
+        source="HTTP: server errors",
     ),
     Row(
         statuses=frozenset({408, 425}),

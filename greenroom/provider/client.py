@@ -29,6 +29,7 @@ from greenroom.errors import (
     GreenroomError,
     KeyRefused,
     MediaGone,
+    ProviderAway,
     ProviderUnavailable,
     RedirectRefused,
     RequestRefused,
@@ -36,7 +37,7 @@ from greenroom.errors import (
 )
 from greenroom.provider.answer_parser import MORE_THAN_ONE, AnswerParser
 from greenroom.provider.answers import Endpoint, error_of, read_answer
-from greenroom.provider.failures import BROKEN_EXCHANGE, why
+from greenroom.provider.failures import BROKEN_EXCHANGE, never_connected, why
 from greenroom.provider.lines import Answered, Broken, Line, Lines, RefusedMidway
 from greenroom.provider.location import read_location
 from greenroom.provider.multipart import CHUNK_BYTES, MultipartBody
@@ -251,7 +252,7 @@ class ProviderClient:
             return self._lines.idle() or self._lines.connect()
         except Broken as error:
             problem = str(error)
-        raise ProviderUnavailable(f"{Endpoint.UPLOAD} failed at {self._origin.host}: {problem}")
+        raise self._away(Endpoint.UPLOAD, problem)
 
     def _result(self, key: str, answered: Answered, *, sent_whole: bool) -> str | GreenroomError:
         answer = answered.answer
@@ -362,7 +363,7 @@ class ProviderClient:
         """Connect to the API as a request would, proxy and certificates included, and say nothing.
 
         Raises:
-            ProviderUnavailable: no connection could be made.
+            ProviderAway: no connection could be made.
         """
         try:
             self._sessions.reach(timeout=self._timeout[0])
@@ -371,7 +372,7 @@ class ProviderClient:
         else:
             return
         through = " through the proxy" if self._proxies else ""
-        raise ProviderUnavailable(f"{self._origin.host} cannot be reached{through}: {problem}")
+        raise ProviderAway(f"{self._origin.host} cannot be reached{through}: {problem}")
 
     def close(self) -> None:
         """Close all connections."""
@@ -414,7 +415,7 @@ class ProviderClient:
                 proxies=self._proxies,
             )
         except BROKEN_EXCHANGE as error:
-            problem = why(error)
+            problem, away = why(error), never_connected(error)
         except BaseException:
             session.close()
             raise
@@ -425,6 +426,8 @@ class ProviderClient:
             return Reply(response, timeout=self._timeout[1], free=free)
         # Raised out here, so that the exception of `requests`, which holds the key, is not our context.
         session.close()
+        if away:
+            raise self._away(call.endpoint, problem)
         raise self._broken(call, problem)
 
     def _prepared(self, call: _Call, url: str) -> requests.PreparedRequest:
@@ -445,6 +448,9 @@ class ProviderClient:
                 send_timeout=self._timeout[1],
             )
         return request
+
+    def _away(self, endpoint: Endpoint, problem: str) -> ProviderAway:
+        return ProviderAway(f"{endpoint} failed at {self._origin.host}: {problem}")
 
     def _broken(self, call: _Call, problem: str) -> GreenroomError:
         if call.body is not None and call.body.sent_whole:

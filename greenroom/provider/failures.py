@@ -41,6 +41,17 @@ _WORDS: tuple[tuple[type[BaseException], str], ...] = (
     (HTTPException, "the answer is not HTTP"),
 )
 
+#: Of these, those that say that there was no connection, so that nothing was sent.
+_NO_CONNECTION = (
+    urllib3.ProxyError,
+    ssl.SSLCertVerificationError,
+    urllib3.NameResolutionError,
+    socket.gaierror,
+    ConnectionRefusedError,
+    urllib3.NewConnectionError,
+    urllib3.ConnectTimeoutError,
+    requests.ConnectTimeout,
+)
 #: How http.client begins what it says of a proxy that answers CONNECT with an error.
 _REFUSED_BY_PROXY = "Tunnel connection failed"
 
@@ -57,6 +68,13 @@ def why(error: BaseException) -> str:
         if any(isinstance(one, kind) for one in chain):
             return words
     return "the connection failed"
+
+
+def never_connected(error: BaseException) -> bool:
+    """Whether it broke before there was a connection."""
+    return any(
+        isinstance(one, _NO_CONNECTION) or str(one).startswith(_REFUSED_BY_PROXY) for one in _chain(error)
+    )
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -17,6 +17,7 @@ from greenroom.errors import (
     KeyRefused,
     LookupBlocked,
     MediaGone,
+    ProviderAway,
     ProviderUnavailable,
     RedirectRefused,
     RequestRefused,
@@ -107,7 +108,8 @@ CASES: list[tuple[Endpoint, int, str, type[GreenroomError]]] = [
     (UP, 403, own("Blocked: lack of payment", 403), AccountRestricted),
     # the provider is away
     *[(UP, 400, meta(code), ProviderUnavailable) for code in (1, 2, 131000, 131016, 131057)],
-    *[(UP, status, "", ProviderUnavailable) for status in (500, 502, 503, 520, 599)],
+    *[(UP, status, "", ProviderUnavailable) for status in (500, 520, 599)],
+    *[(UP, status, "", ProviderAway) for status in (502, 503)],
     (GET, 500, meta(2), ProviderUnavailable),
     (DEL, 504, "", ProviderUnavailable),
     (UP, 408, "", ProviderUnavailable),

@@ -243,6 +243,23 @@ def test_ids_are_recorded_when_a_turn_breaks_off(
     assert len(media_rows(world)) == 2
 
 
+def test_a_provider_that_is_away_past_the_send_out_costs_no_file(
+    make_world: MakeWorld, make_image: MakeImage
+) -> None:
+    """A file is given up for what is wrong with it, and not for what every file would meet."""
+    world = make_world(max_attempts=2)
+    world.add_channel()
+    two_files(world, make_image)
+    world.clock.advance(timedelta(hours=2))
+    sweep(world.context)
+    world.sandbox.faults({"on": "upload", "answer": {"status": 503}})
+    for _ in range(4):
+        assert upload_all(world)["failed"] == 0
+        world.clock.advance(timedelta(minutes=10))
+    world.sandbox.faults({"clear": True})
+    assert upload_all(world)["uploaded"] == 2
+
+
 def test_an_id_that_the_database_refuses_costs_no_other(
     world: World, make_image: MakeImage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
