@@ -111,7 +111,7 @@ class ProviderUnavailable(TransientError):
 
 
 class ProviderAway(ProviderUnavailable):
-    """The provider says that it is away (502, 503), or no connection can be made: no file would fare better."""
+    """The provider says that it is away, or no connection can be made: no file would fare better."""
 
 
 class AnswerLost(TransientError):

@@ -289,7 +289,7 @@ def _postpone(context: Context, connection: Connection, outcome: Outcome, error:
 def _is_charged(error: GreenroomError, attempts: int, *, max_attempts: int) -> bool:
     """Whether a failure burns one of a file's attempts.
 
-    A provider that is away burns half of them at most: they lengthen the back-off, and no file is given up for
+    A provider that is away burns half of them at most: they lengthen the back-off. No file is given up for
     what every file would meet.
     """
     if isinstance(error, ProviderAway):

@@ -265,14 +265,19 @@ TABLE: tuple[Row, ...] = (
         source="HTTP: the gateway passed the request on and lost the answer; it may have been stored",
     ),
     Row(
-        codes=frozenset({1, 2, 131000, 131016, 131057}),
-        becomes=_later(ProviderUnavailable),
-        source=f"{_META}: unknown error, service unavailable, maintenance",
-    ),
-    Row(
         statuses=frozenset({502, 503}),
         becomes=_later(ProviderAway),
         source="360dialog: 502, the API is away; HTTP: 503, the service is unavailable",
+    ),
+    Row(
+        codes=frozenset({2, 131016, 131057}),
+        becomes=_later(ProviderAway),
+        source=f"{_META}: service unavailable, maintenance",
+    ),
+    Row(
+        codes=frozenset({1, 131000}),
+        becomes=_later(ProviderUnavailable),
+        source=f"{_META}: unknown error",
     ),
     Row(
         statuses=range(500, 1000),
