@@ -22,6 +22,8 @@ _MOST_TRACKS: Final = 64
 #: An index larger than the largest video can't belong to one.
 _LARGEST_INDEX: Final = SIZE_LIMITS[Category.VIDEO]
 _LARGEST_FRAGMENT: Final = 1024 * 1024
+#: Bytes of a track's description that are looked at; those of H.264 and AAC take some hundred.
+_LARGEST_ENTRY: Final = 64 * 1024
 #: Of the flags of a run of samples: fields before its list, fields of each sample, and that the last of those
 #: is the offset between decoding and showing.
 _RUN_FIXED: Final = 0x005
@@ -247,7 +249,8 @@ def _read_table(data: bytes, start: int, end: int, track: Track) -> None:
             _, size, entry = (
                 struct.unpack_from(">QI4s", data, at) if stop - at >= _LONG_HEADER else (0, 0, b"")
             )
-            track.entry, track.body = entry, data[at + _LONG_HEADER : min(at + _HEADER + size, stop)]
+            end = min(at + _HEADER + size, stop, at + _LARGEST_ENTRY)
+            track.entry, track.body = entry, data[at + _LONG_HEADER : end]
         elif kind == b"ctts":
             track.reordered = _has_offsets(data, at, stop)
         elif kind == b"stsz" and stop - at >= 12:  # noqa: PLR2004 - the box's fixed part

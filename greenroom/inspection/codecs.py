@@ -89,6 +89,9 @@ _NOT_AAC: Final[dict[int, str]] = {
     37: "MPEG-4 SLS sound",
 }
 _ESCAPE: Final = 31
+#: Descriptors inside one another on the way to the decoder's, and bytes of a descriptor's length.
+_DEEPEST: Final = 4
+_LONGEST_LENGTH: Final = 4
 _DESCRIBED: Final = frozenset({b"mp4v", b"mp4a"})
 
 #: H.264 profile_idc (ITU-T H.264, annex A) of the High family, and those of it that phones cannot play.
@@ -138,13 +141,13 @@ def _audio_object_type(body: bytes, at: int) -> int:
 
 
 def _descriptor(body: bytes, at: int, wanted: int) -> int | None:
-    """Where the payload of a descriptor starts (ISO/IEC 14496-1, section 7.2.2); enters ES descriptors."""
-    while at + 2 <= len(body):
-        tag = body[at]
-        at += 1
-        while at < len(body) and body[at] & 0x80:
-            at += 1
-        at += 1
+    """Where the payload of a descriptor starts (ISO/IEC 14496-1, section 7.2.2); enters an ES descriptor."""
+    for _ in range(_DEEPEST):
+        if at + 2 > len(body):
+            return None
+        tag, length = body[at], body[at + 1 : at + 1 + _LONGEST_LENGTH]
+        # Seven bits of the length a byte, the last one of which has its first bit off.
+        at += 2 + next((count for count, byte in enumerate(length) if not byte & 0x80), len(length))
         if tag == wanted:
             return at
         if tag != 0x03 or at + 3 > len(body):  # noqa: PLR2004 - the ES descriptor's tag

@@ -39,6 +39,8 @@ _EIGHT_BIT: Final = 8
 _MARK: Final = 0xFF
 _MOST_MARKERS: Final = 10_000
 #: In image data, 0xFF is followed by 0x00, a restart mark or a fill byte; by anything else it is a marker.
+#: Before a marker there may be any number of fill bytes; the last one belongs to it.
+_NO_FILL: Final = re.compile(rb"[^\xff]")
 _NEXT_MARKER: Final = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
 
@@ -101,8 +103,9 @@ def _walk(data: bytes) -> _Facts:
     facts = _Facts()
     position = 2
     for _ in range(_MOST_MARKERS):
-        while data[position : position + 1] == b"\xff" == data[position + 1 : position + 2]:
-            position += 1  # fill bytes
+        if data.startswith(b"\xff\xff", position):
+            found = _NO_FILL.search(data, position)
+            position = found.start() - 1 if found else len(data)
         if position + 2 > len(data) or data[position] != _MARK:
             return facts
         marker = data[position + 1]
@@ -118,10 +121,10 @@ def _walk(data: bytes) -> _Facts:
         _note(facts, marker, data, position + 2, position + length)
         position += length
         if marker == _SOS:
-            found = _NEXT_MARKER.search(data, position)
-            if found is None:
+            following = _NEXT_MARKER.search(data, position)
+            if following is None:
                 return facts
-            position = found.start()
+            position = following.start()
     return facts
 
 

@@ -1,6 +1,7 @@
 """A small reader of OLE2 compound files: the directory, and the start of a stream.
 
-Source: Microsoft, [MS-CFB]. Every chain is bounded by the file's own size, so that a loop ends.
+Source: Microsoft, [MS-CFB]. Every chain is bounded by the file's own size, so that a loop ends. The table of
+chains (FAT) is bounded by that of the largest file, so that a list of it (DIFAT) that loops ends, too.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Final
 
 from greenroom.inspection.content import Content
 from greenroom.inspection.finding import Damaged
+from greenroom.rules import LARGEST_FILE
 
 _HEADER: Final = 512
 _FIRST_DIFAT: Final = 109
@@ -75,14 +77,16 @@ class CompoundFile:
     def _read_fat(self, header: bytes) -> array[int]:
         sectors = list(struct.unpack_from(f"<{_FIRST_DIFAT}I", header, 76))
         (following,) = struct.unpack_from("<I", header, 68)
-        for _ in range(self._most):
+        # As many as list every sector of the largest file; Office keeps no more than the file needs.
+        most = LARGEST_FILE // self._sector // (self._sector // 4) + _FIRST_DIFAT
+        while len(sectors) < most:
             block = self._read_sector(following) if following < _LAST_SECTOR else b""
             if len(block) < self._sector:
                 break
             *more, following = struct.unpack(f"<{self._sector // 4}I", block)
             sectors.extend(more)
         words: array[int] = array("I")
-        for index in sectors[: self._most]:
+        for index in sectors[:most]:
             if index >= _LAST_SECTOR:
                 continue
             block = self._read_sector(index)

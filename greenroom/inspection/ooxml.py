@@ -13,7 +13,7 @@ import threading
 import warnings
 import zipfile
 import zlib
-from typing import Final
+from typing import IO, BinaryIO, Final, cast
 
 from greenroom.inspection.content import Content
 from greenroom.inspection.finding import Damaged, Finding
@@ -27,6 +27,11 @@ _CONTENT_TYPES: Final = "[Content_Types].xml"
 _LARGEST_LIST: Final = MIB
 _LARGEST_PART: Final = 128 * KIB
 _MOST_ENTRIES: Final = 20_000
+#: Bytes of an archive's directory: a presentation of 5,000 parts has 450 KB.
+_LARGEST_DIRECTORY: Final = MIB
+#: What Office documents are packed with (ECMA-376 part 2, annex C). The others cannot be unpacked in part:
+#: their readers give all that a piece of the file unpacks to, however much that is.
+_METHODS: Final = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _ENCRYPTED_FLAG: Final = 0x1
 _BROKEN: Final = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, ValueError)
 #: What is done with a warning is the same for all threads of a process: one at a time changes it.
@@ -68,6 +73,7 @@ _OTHER_PARTS: Final[tuple[tuple[str, str], ...]] = (
 )
 _ELEMENT: Final = re.compile(r"<(?:\w{1,40}:)?(?:Override|Default)\s[^<>]*>")
 _ATTRIBUTE: Final = re.compile(r"""(PartName|ContentType)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
+_MIME_TYPE: Final = re.compile(r"[a-z]{1,20}/[a-zA-Z0-9.+-]{1,80}")
 _UTF16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
 _MAIN_SUFFIX: Final = ".main+xml"
 #: First names in a ZIP of each kind of Office file, for one that is cut short and has lost its directory.
@@ -83,7 +89,7 @@ def examine(content: Content) -> Finding:
         Damaged: an Office file that is cut short or whose parts are damaged.
     """
     try:
-        archive = zipfile.ZipFile(content.stream())
+        archive = zipfile.ZipFile(cast("IO[bytes]", _Bounded(content.stream())))
     except (zipfile.BadZipFile, ValueError, struct.error, NotImplementedError) as error:
         if _FIRST_NAMES.search(content.head):
             raise Damaged(
@@ -107,6 +113,27 @@ def examine(content: Content) -> Finding:
         return _judge(archive, names)
 
 
+class _Bounded:
+    """A file that hands out no more at a time than a directory may have: `zipfile` reads it all at once."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+        self._read = file.read
+
+    def read(self, size: int = -1) -> bytes:
+        """So many bytes, or fewer at the end; all that is left, as is asked for at the end of a file alone.
+
+        Raises:
+            BadZipFile: it is more than any directory of a document has.
+        """
+        if size > _LARGEST_DIRECTORY:
+            raise zipfile.BadZipFile("the directory is too large")
+        return self._read(size)
+
+    def close(self) -> None:
+        """Leave that to who opened it."""
+
+
 def _likely_type(start: bytes) -> str | None:
     """Which Office document a ZIP without its directory was, by the first part that tells."""
     found = _PART_NAME.search(start)
@@ -117,7 +144,7 @@ def _kind_of(archive: zipfile.ZipFile, names: set[str]) -> str:
     """The MIME type of an archive that is no Office file."""
     if "mimetype" in names:
         declared = _unpack(archive, "mimetype")[:100].decode("ascii", "replace").strip()
-        return declared.removesuffix("-template") or "application/zip"
+        return declared.removesuffix("-template") if _MIME_TYPE.fullmatch(declared) else "application/zip"
     return next((mime for name, mime in _OTHER_PARTS if name in names), "application/zip")
 
 
@@ -174,6 +201,8 @@ def _unpack(
         Damaged: it cannot be unpacked.
     """
     try:
+        if archive.getinfo(name).compress_type not in _METHODS:
+            raise zipfile.BadZipFile("packed in a way that no document is")
         with _OVERLAPS_SEEN, warnings.catch_warnings():
             # Newer Pythons refuse entries that overlap, but of one kind they only warn.
             warnings.filterwarnings("error", message="Overlapped entries", category=UserWarning)

@@ -42,6 +42,8 @@ _SMALL_PACKED: Final = 32 * 1024
 _SMALL_UNPACKED: Final = 1024 * 1024
 _SAMPLES: Final = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _LAST_FILTER: Final = 4
+#: Programs write pieces of 8 KB or more; the largest PNG that can be sent has 640 of those.
+_MOST_CHUNKS: Final = 50_000
 
 Chunk = tuple[bytes, int, int]  # its type, where its data starts and ends
 
@@ -95,7 +97,7 @@ def _chunks(data: bytes) -> Iterator[Chunk]:
     """
     view = memoryview(data)
     position = _SIGNATURE
-    while True:
+    for _ in range(_MOST_CHUNKS):
         end = position + 12
         if end > len(data):
             raise Damaged("This PNG image is cut short: its data stops before its end mark.")
@@ -114,6 +116,7 @@ def _chunks(data: bytes) -> Iterator[Chunk]:
         if kind == b"IEND":
             return
         position = end
+    raise Damaged("This PNG image is damaged: it is in more pieces than any program writes.")
 
 
 def _check(data: bytes, rows: int) -> tuple[bool, bytes]:

@@ -24,6 +24,7 @@ _ANIMATION_FLAG: Final = 0x02
 _STICKER_SIDE: Final = 512
 _VP8_START: Final = b"\x9d\x01\x2a"
 _VP8L_START: Final = 0x2F
+#: Chunks that are looked at, those inside of frames among them: a moving sticker of a minute has 4,000.
 _MOST_CHUNKS: Final = 10_000
 _CUT_SHORT: Final = "This WebP sticker is cut short: it has less data than its header says."
 
@@ -69,8 +70,9 @@ def _judge(width: int, height: int, *, animated: bool) -> Finding:
     return Finding(label=label, mime_type="image/webp", animated=animated, notices=notices)
 
 
-def _chunks(content: Content, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    for _ in range(_MOST_CHUNKS):
+def _chunks(content: Content, start: int, end: int, left: Iterator[int]) -> Iterator[tuple[bytes, int, int]]:
+    """The chunks of a part of the file, until none is ``left`` of those that are looked at in all."""
+    for _ in left:
         header = content.read(start, _CHUNK_HEADER)
         if start + _CHUNK_HEADER > end or len(header) < _CHUNK_HEADER:
             return
@@ -84,7 +86,8 @@ def _chunks(content: Content, start: int, end: int) -> Iterator[tuple[bytes, int
 
 def _read(content: Content, end: int) -> _Facts:
     facts = _Facts()
-    for kind, start, length in _chunks(content, _RIFF_HEADER, end):
+    left = iter(range(_MOST_CHUNKS))
+    for kind, start, length in _chunks(content, _RIFF_HEADER, end, left):
         if kind == b"VP8X":
             header = content.read(start, 10).ljust(10, b"\0")
             facts.animated = bool(header[0] & _ANIMATION_FLAG)
@@ -92,13 +95,13 @@ def _read(content: Content, end: int) -> _Facts:
         elif kind in _PICTURES and facts.picture is None:
             facts.picture = _PICTURES[kind](content.read(start, 10))
         elif kind == b"ANMF":
-            facts.frames += _frame(content, start, length)
+            facts.frames += _frame(content, start, length, left)
     return facts
 
 
-def _frame(content: Content, start: int, length: int) -> int:
+def _frame(content: Content, start: int, length: int, left: Iterator[int]) -> int:
     """1 when an animation frame holds a picture, otherwise 0."""
-    inside = _chunks(content, start + _ANMF_HEADER, start + length)
+    inside = _chunks(content, start + _ANMF_HEADER, start + length, left)
     return int(any(kind in _PICTURES and _PICTURES[kind](content.read(at, 10)) for kind, at, _ in inside))
 
 
