@@ -7,7 +7,6 @@ copy. Asking for that is a look-up, whose failure the provider counts, see `mode
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from greenroom.errors import (
     TransientError,
 )
 from greenroom.sources import shown
+from greenroom.spool import spooled
 from models.asset import AssetUnderUpload
 from models.item import Item
 from models.lookups import book_failure, count_at, no_more_lookups, room_at, take_back
@@ -140,7 +140,7 @@ def _provider_copy(
             f"{second.why} The provider's own copy can be asked for again when fewer look-ups have failed.",
             retry_after=max(wait, 1.0),
         )
-    with tempfile.NamedTemporaryFile(prefix="greenroom-") as file:
+    with spooled() as (file, path):
         try:
             location = context.provider.media_url(api_key, second.media_id)
             copy = context.provider.download(api_key, location, file)
@@ -161,7 +161,7 @@ def _provider_copy(
         if copy.sha256 != asset.sha256:
             raise SourceMissing(f"{second.why} {_elsewhere(second)} The provider's copy has another content.")
         file.flush()
-        yield Path(file.name)
+        yield path
 
 
 def _elsewhere(second: SecondSource) -> str:

@@ -259,7 +259,8 @@ class Sender:
                     before_sending=take_turn,
                     after_sending=self._channel.sent,
                 )
-            self._end(job, media_id)
+                # At once: a copy that cannot be cleared away must not cost the media ID.
+                self._end(job, media_id)
 
     def _send(self, job: Job) -> None:
         """Send one file; its answer comes by itself."""
@@ -349,6 +350,8 @@ class Sender:
             logger.warning("Channel %s was throttled; it waits %.1f s.", self._channel.channel_id, hold)
         outcome = Outcome(job=job, media_id=media_id, error=error, at=self._context.clock.now())
         with self._lock:
+            if error is not None and job.asset.claim not in self._under_way:
+                return  # it has its outcome, and what failed after that takes nothing from it
             self._outcomes.append(outcome)
             self._under_way.pop(job.asset.claim, None)
             if isinstance(error, WAITED_FOR) or not (self.waiting or self._under_way):

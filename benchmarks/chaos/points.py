@@ -116,7 +116,7 @@ class JumpingClock(clock.SystemClock):
         """The present moment, or what this worker takes for it."""
         try:
             ahead = float((CONTROLS / f"clock-{NAME}").read_text())
-        except (FileNotFoundError, ValueError):
+        except (OSError, ValueError):  # none is there, or this process may open no more files
             ahead = 0.0
         return datetime.now(UTC) + timedelta(seconds=ahead)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from greenroom.sources.copies import MendedCopies
 from greenroom.sources.fetch import Fetcher
 from greenroom.sources.folders import Folders, real_path
 from greenroom.sources.hosts import AllowedHost
+from greenroom.spool import spooled
 
 if TYPE_CHECKING:
     from greenroom.settings import Settings
@@ -95,10 +95,10 @@ class Sources:
             FileRejected: the server sends more than WhatsApp ever takes.
         """
         if is_url(source):
-            with tempfile.NamedTemporaryFile(prefix="greenroom-") as fetched:
+            with spooled() as (fetched, path):
                 self._fetcher.fetch(source, fetched)
                 fetched.flush()
-                yield Path(fetched.name)
+                yield path
             return
         with self.open(source, own=own) as file:
             yield _path_of(file, source)

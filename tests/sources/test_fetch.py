@@ -6,6 +6,7 @@ import gzip
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -52,6 +53,15 @@ def server() -> Iterator[str]:
         yield f"http://127.0.0.1:{running.server_port}"
         running.shutdown()
         thread.join()
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="this system has no /proc")
+def test_what_is_fetched_has_no_name(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A killed process leaves nothing behind, and nobody who tidies up takes the file away."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with ALLOWED.copy(f"{server}/plain") as path:
+        assert list(tmp_path.iterdir()) == []
+        assert path.read_bytes() == b"Hello!\n"
 
 
 @pytest.mark.parametrize("what", ["plain", "gzip"])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -12,11 +14,13 @@ import pytest
 
 from greenroom.errors import OutOfResources
 from greenroom.inspection import inspect_file
+from greenroom.provider import UploadContent
 from greenroom.resources import out_of_resources
 from greenroom.sources import Sources
 from greenroom.verdict import Verdict
-from tests.conftest import World
-from tests.models.rows import asset_row, item_rows
+from tasks.sender import Job, Sender
+from tests.conftest import CANARY_KEY, World
+from tests.models.rows import asset_row, item_rows, media_rows
 from tests.tasks.conftest import MakeImage
 from tests.tasks.test_inspect import hand_over, inspect_all
 from tests.tasks.test_upload import upload_all
@@ -95,3 +99,23 @@ def test_a_shortage_gives_no_file_up(
     assert (row.state, row.attempts, row.lost_answers) == ("waiting", 0, 0)
     world.clock.advance(timedelta(minutes=1))
     assert upload_all(world)["uploaded"] == 1
+
+
+def test_what_fails_after_the_answer_takes_no_media_id(
+    world: World, make_image: MakeImage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy that cannot be cleared away, when its file has been sent: the ID is there already."""
+    hand_over(world, make_image("hero.jpg", 1))
+    inspect_all(world)
+    content = Sender._content
+
+    @contextmanager
+    def badly_cleared_away(self: Sender, job: Job) -> Iterator[UploadContent]:
+        with content(self, job) as given:
+            yield given
+        raise FileNotFoundError(errno.ENOENT, "gone already")
+
+    monkeypatch.setattr(Sender, "_content", badly_cleared_away)
+    monkeypatch.setattr(world.context.provider, "sends_at_once", lambda _size: False)
+    assert upload_all(world) == {"uploaded": 1, "postponed": 0, "failed": 0}
+    assert [row.media_id for row in media_rows(world)] == world.sandbox.live_media_ids(CANARY_KEY)
