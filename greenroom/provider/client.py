@@ -426,7 +426,8 @@ class ProviderClient:
             return Reply(response, timeout=self._timeout[1], free=free)
         # Raised out here, so that the exception of `requests`, which holds the key, is not our context.
         session.close()
-        if away:
+        # urllib3 puts much down to a proxy that the proxy has nothing to do with.
+        if away and not (call.body is not None and call.body.sent_whole):
             raise self._away(call.endpoint, problem)
         raise self._broken(call, problem)
 

@@ -72,8 +72,9 @@ def why(error: BaseException) -> str:
 
 def never_connected(error: BaseException) -> bool:
     """Whether it broke before there was a connection."""
-    return any(
-        isinstance(one, _NO_CONNECTION) or str(one).startswith(_REFUSED_BY_PROXY) for one in _chain(error)
+    chain = list(_chain(error))
+    return not any(isinstance(one, BadAnswer) for one in chain) and any(
+        isinstance(one, _NO_CONNECTION) or str(one).startswith(_REFUSED_BY_PROXY) for one in chain
     )
 
 
