@@ -567,6 +567,8 @@ def test_a_location(stand_in: StartStandIn, client_of: StartClient, provider_clo
         {"sha256": "abc", "file_size": "many", "mime_type": 7},
         {"sha256": 5, "file_size": True},
         {"file_size": -1},
+        {"file_size": 10**15},
+        {"file_size": 10**4000},
     ],
 )
 def test_a_location_with_less(
