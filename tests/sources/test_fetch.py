@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -109,9 +111,14 @@ def test_more_than_whatsapp_ever_takes_is_not_read_to_its_end(
 def test_a_full_disk_is_the_moments_fault(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of this worker's machine, and not the file's."""
 
-    def full(*_: object, **__: object) -> None:
-        raise OSError(28, "No space left on device")
+    class Full(BytesIO):
+        def write(self, _data: object) -> int:
+            raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("tempfile._TemporaryFileWrapper.write", full, raising=False)
+    @contextmanager
+    def spooled() -> Iterator[tuple[BytesIO, Path]]:
+        yield Full(), Path("/nowhere")
+
+    monkeypatch.setattr("greenroom.sources.opening.spooled", spooled)
     with pytest.raises(OutOfResources), ALLOWED.copy(f"{server}/plain"):
         pass

@@ -5,19 +5,17 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import pytest
 
 from greenroom.errors import OutOfResources
-from greenroom.inspection import inspect_file
 from greenroom.provider import UploadContent
 from greenroom.resources import out_of_resources
 from greenroom.sources import Sources
-from greenroom.verdict import Verdict
 from tasks.sender import Job, Sender
 from tests.conftest import CANARY_KEY, World
 from tests.models.rows import asset_row, item_rows, media_rows
@@ -63,15 +61,15 @@ def test_a_shortage_rejects_no_file(
 ) -> None:
     """However often it is met while files are looked at."""
     hand_over(world, make_image("hero.jpg", 1))
-    judge = inspect_file
+    copy = Sources.copy
     short: list[Exception] = [MemoryError()] * (world.context.settings.max_attempts + 1)
 
-    def shortly(path: Path, **more: Any) -> Verdict:
+    def shortly(self: Sources, source: str, *, own: bool = False) -> AbstractContextManager[Path]:
         if short:
             raise short.pop()
-        return judge(path, **more)
+        return copy(self, source, own=own)
 
-    monkeypatch.setattr("tasks.inspect.inspect_file", shortly)
+    monkeypatch.setattr(Sources, "copy", shortly)
     while short:
         assert inspect_all(world)["postponed"] == 1
         world.clock.advance(timedelta(hours=1))
