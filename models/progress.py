@@ -170,10 +170,7 @@ def _read_page(
     connection: Connection, campaign_id: str, *, now: datetime, after: str, last: str | None
 ) -> _Page:
     """The items from a ref to another one; or as many as a page has."""
-    # In the order of the one index that has the campaign's items together.
-    chosen = select(Item).where(Item.campaign_id == campaign_id, Item.ref > after).order_by(Item.ref)
-    chosen = chosen.limit(literal_column(str(PAGE))) if last is None else chosen.where(Item.ref <= last)
-    item = aliased(Item, chosen.subquery())
+    item = _items_of_page(campaign_id, after=after, last=last)
     stage = _stage(item, now)
     # The last as the index has it, and not as Python sorts letters.
     of_all = func.max(func.max(item.ref)).over()
@@ -185,6 +182,13 @@ def _read_page(
         counts=Counter({name: count for name, count, _, _ in rows}),
         hindrance=next((why for _, _, why, _ in rows if why), ""),
     )
+
+
+def _items_of_page(campaign_id: str, *, after: str, last: str | None) -> type[Item]:
+    """In the order of the one index that has the campaign's items together."""
+    chosen = select(Item).where(Item.campaign_id == campaign_id, Item.ref > after).order_by(Item.ref)
+    chosen = chosen.limit(literal_column(str(PAGE))) if last is None else chosen.where(Item.ref <= last)
+    return aliased(Item, chosen.subquery())
 
 
 def _with_media(statement: Select[*tuple[Any, ...]], item: type[Item]) -> Select[*tuple[Any, ...]]:
@@ -233,13 +237,11 @@ class FollowedCampaign:
         return _read_page(connection, self._campaign_id, now=now, after=page.after, last=page.last)
 
     def _read_unsettled(self, connection: Connection, page: _Page, now: datetime) -> None:
-        stage = _stage(Item, now)
-        statement = _with_media(select(Item.id, stage, _hindrance(Item, now)), Item)
+        item: type[Item] = Item
         if page.unsettled is None:
-            statement = statement.where(
-                Item.campaign_id == self._campaign_id, Item.ref > page.after, Item.ref <= page.last
-            )
-        else:
+            item = _items_of_page(self._campaign_id, after=page.after, last=page.last)
+        statement = _with_media(select(item.id, _stage(item, now), _hindrance(item, now)), item)
+        if page.unsettled is not None:
             statement = statement.where(among(connection, Item.id, page.unsettled))
             page.counts = Counter({name: n for name, n in page.counts.items() if name not in _UNSETTLED})
         rows = connection.execute(statement).all()
