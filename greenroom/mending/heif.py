@@ -51,10 +51,14 @@ def _farewell(photo: Photo) -> tuple[str, ...]:
 
 
 def _assembled(photo: Photo, deadline: Deadline) -> Image.Image:
-    canvas = Image.new("RGB", (photo.width, photo.height))
+    # Each tile is brought down by itself where the whole would be more than is worked with.
+    pixels = photo.width * photo.height
+    factor = next(n for n in (1, 2, 4, 8) if n == 8 or pixels <= limits.WORKED_WITH * n * n)  # noqa: PLR2004 - the last
+    canvas = Image.new("RGB", (-(-photo.width // factor), -(-photo.height // factor)))
     for number, data in enumerate(photo.tiles):
         deadline.check()
         tile = _tile(photo.setup, data)
+        tile = tile.reduce(factor) if factor > 1 else tile
         row, column = divmod(number, photo.columns)
         # All tiles are of one size; the last of a row or column may reach over the edge.
         canvas.paste(tile, (column * tile.width, row * tile.height))

@@ -11,6 +11,7 @@ from greenroom.inspection.words import human_size
 from greenroom.mending import animation, colour, heif, shrink, stickers, tags
 from greenroom.mending.job import Draft, Job
 from greenroom.mending.pictures import MOVING, opened, readable
+from greenroom.mending.smaller import bounded
 from greenroom.reasons import Reason
 from greenroom.rules import Category
 
@@ -81,10 +82,13 @@ def _coloured(image: Image.Image, steps: tuple[str, ...]) -> colour.Coloured:
     depth = colour.described(image)  # before unpacking, with which Pillow forgets it
     image.load()
     farewell = tags.farewell(image)
+    image, scaled = bounded(image)
     turned, turn = tags.upright(image)
     converted = colour.to_rgb(turned, depth)
     return colour.Coloured(
-        image=converted.image, profile=converted.profile, steps=(*steps, *turn, *converted.steps, *farewell)
+        image=converted.image,
+        profile=converted.profile,
+        steps=(*steps, *scaled, *turn, *converted.steps, *farewell),
     )
 
 

@@ -10,8 +10,17 @@ from greenroom.rules import KIB, MIB
 LARGEST_ORIGINAL: Final = 2048 * MIB
 #: Seconds of work on one file.
 MOST_SECONDS: Final = 600.0
-#: Pixels that a picture is unpacked to: 100 million take 300 MB. A larger JPEG is unpacked at a half or less.
+#: Bytes of memory that one file may take; `greenroom.isolation.bounds` holds a process to it. What follows is
+#: chosen so that a picture stays under it.
+MOST_MEMORY: Final = 512 * MIB
+#: Pixels of a picture that is worked with: copies in other colours, turned, packed, take up to 14 bytes each.
+#: A larger JPEG is unpacked at a half or less, others are brought down as soon as they are unpacked.
+WORKED_WITH: Final = 24_000_000
+#: Pixels of a picture of any kind, and bytes that one is unpacked to: one a pixel in grey, four in colours.
 MOST_PIXELS: Final = 100_000_000
+MOST_UNPACKED: Final = 256 * MIB
+#: The same of formats whose decoders hold the picture several times over while they unpack it.
+MOST_PIXELS_AT_ONCE: Final = 20_000_000
 #: Pixels in one frame of a film: a little over 8K.
 MOST_FRAME_PIXELS: Final = 8192 * 4352
 #: Pictures in an animation that becomes a film, and in one that becomes a sticker (1 MB each in memory).

@@ -13,6 +13,7 @@ from PIL import Image, UnidentifiedImageError
 
 from greenroom.errors import CannotMend
 from greenroom.mending import limits
+from greenroom.rules import MIB
 
 #: Pillow's readers that are let near a stranger's file. Left out are those that start other programs (EPS) or
 #: that nobody sends.
@@ -35,6 +36,13 @@ PICTURE_ERRORS: Final = (
 )
 #: Pillow's formats that may hold pictures which follow one another in time.
 MOVING: Final = frozenset({"GIF", "WEBP", "AVIF"})
+#: Formats whose decoders hold the whole picture several times over.
+_AT_ONCE: Final = frozenset({"WEBP", "AVIF", "JPEG2000"})
+#: Bytes of a pixel in memory, by Pillow's mode; of all others four.
+_BYTES: Final = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}
+_TOO_MUCH: Final = (
+    f"Mending this picture takes more than {limits.MOST_MEMORY // MIB} MB of memory. Save it smaller."
+)
 _BROKEN: Final = "This picture cannot be read: it is damaged, cut short or of a rare kind. Export it again."
 
 
@@ -57,10 +65,19 @@ def readable() -> Iterator[None]:
             f"This picture unpacks to more than {limits.MOST_PIXELS / 1e6:,.0f} megapixels, which "
             "mending does not take on. Save it smaller; phones show a tenth of that."
         ) from error
+    except MemoryError as error:
+        raise CannotMend(_TOO_MUCH) from error
     except PICTURE_ERRORS as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the disk's fault, not the picture's
         raise CannotMend(_BROKEN) from error
+
+
+def _most_pixels(image: Image.Image) -> int:
+    """Pixels that a picture of this kind may have."""
+    if image.format in _AT_ONCE:
+        return min(limits.MOST_PIXELS, limits.MOST_PIXELS_AT_ONCE)
+    return min(limits.MOST_PIXELS, limits.MOST_UNPACKED // _BYTES.get(image.mode, 4))
 
 
 @contextmanager
@@ -76,16 +93,17 @@ def opened(path: Path) -> Iterator[tuple[Image.Image, tuple[str, ...]]]:
 
 def _bound(image: Image.Image) -> tuple[str, ...]:
     width, height = image.size
-    if width * height <= limits.MOST_PIXELS:
-        return ()
-    if image.format in ("JPEG", "MPO"):
+    most = _most_pixels(image)
+    if image.format in ("JPEG", "MPO") and width * height > limits.WORKED_WITH:
         # The decoder leaves out detail: it never holds more than a half, a quarter, an eighth of each side.
-        scale = next((n for n in (2, 4, 8) if width * height // n**2 <= limits.MOST_PIXELS), 8)
+        scale = next((n for n in (2, 4, 8) if width * height // n**2 <= limits.WORKED_WITH), 8)
         image.draft(image.mode, (max(1, width // scale), max(1, height // scale)))
-    if image.width * image.height > limits.MOST_PIXELS:
+    if image.width * image.height > most:
         raise CannotMend(
             f"This picture unpacks to {width:,} x {height:,} pixels "
-            f"({width * height / 1e6:,.0f} megapixels); mending takes on {limits.MOST_PIXELS / 1e6:,.0f}. "
+            f"({width * height / 1e6:,.0f} megapixels); mending takes on {most / 1e6:,.0f}. "
             "Save it smaller; phones show a tenth of that."
         )
+    if image.size == (width, height):
+        return ()
     return (f"Scaled down from {width} x {height} to {image.width} x {image.height} pixels.",)

@@ -194,3 +194,17 @@ def test_a_process_that_has_grown_is_not_kept(
     assert len(processes()) == 1
     assert usual_pool.mend(order) is not None
     assert processes() == []
+
+
+@pytest.mark.parametrize(("mode", "side"), [("P", 10_000), ("RGB", 8_000)])
+def test_a_picture_of_a_hundred_megapixels_is_mended_within_the_bound(
+    usual_pool: FilePool, tmp_path: Path, mode: str, side: int
+) -> None:
+    """A file of some kilobytes, whose process the system holds to 512 MB."""
+    picture = tmp_path / "vast.png"
+    Image.new(mode, (side, side)).save(picture, compress_level=1)
+    verdict = usual_pool.look_once(Look(path=picture, kind=Category.STICKER))
+    order = Mend(path=picture, verdict=verdict, into=tmp_path, kind=Category.STICKER)
+    made = usual_pool.mend(order)
+    assert made is not None
+    assert made.verdict.accepted

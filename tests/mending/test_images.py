@@ -229,13 +229,15 @@ def test_what_cannot_be_mended_says_why(bench: Bench) -> None:
 
 
 def test_a_large_jpeg_is_unpacked_smaller(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond the pixels that memory is given, the decoder leaves out detail; other types are refused."""
-    monkeypatch.setattr(limits, "MOST_PIXELS", 40_000)
+    """Beyond the pixels that are worked with, detail is left out; beyond those of memory, it is refused."""
+    monkeypatch.setattr(limits, "WORKED_WITH", 40_000)
     mended = bench.mend("grey.jpg", saved("JPEG", "L"))
     assert picture(mended.path).size == (160, 100)
     assert "Scaled down from 320 x 200 to 160 x 100" in said(mended)
+    assert "Scaled down from 320 x 200 to 160 x 100" in said(bench.mend("grey.png", saved("PNG", "L")))
+    monkeypatch.setattr(limits, "MOST_PIXELS", 40_000)
     with pytest.raises(CannotMend, match=r"320 x 200 pixels"):
-        bench.try_mend("grey.png", saved("PNG", "L"))
+        bench.try_mend("large.png", saved("PNG", "L"))
 
 
 def test_a_picture_of_noise_never_gets_smaller_than_a_thumbnail(

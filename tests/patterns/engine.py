@@ -62,9 +62,12 @@ class Engine:
     def _one(self, node: Node, text: str, at: int) -> Iterator[int]:
         kind, value = node
         if kind is sre.AT:
-            if (value is not sre.AT_BEGINNING_STRING or at == 0) and (
+            if (value not in (sre.AT_BEGINNING, sre.AT_BEGINNING_STRING) or at == 0) and (
                 value not in (sre.AT_END, sre.AT_END_STRING) or at == len(text)
             ):
+                yield at
+        elif kind in (sre.ASSERT, sre.ASSERT_NOT):
+            if (next(self._run(value[1], text, at), None) is not None) == (kind is sre.ASSERT):
                 yield at
         elif kind is sre.SUBPATTERN:
             yield from self._run(value[3], text, at)
@@ -152,7 +155,7 @@ def _text(nodes: Sequence[Node], flags: int) -> str:
             text += _text(value[3], flags)
         elif kind is sre.BRANCH:
             text += _text(value[1][0], flags)
-        elif kind is not sre.AT:
+        elif kind not in (sre.AT, sre.ASSERT, sre.ASSERT_NOT):
             fits = characters((kind, value), flags)
             text += next((char for char in (*"a1 ", *ALPHABET) if char in fits), "")
     return text

@@ -24,6 +24,7 @@ ALPHABET: Final = (*map(chr, range(256)), "\u2028", "\u0660", "\u4e2d")
 #: Steps that a repeat with an end may add to an attempt.
 MOST_BOUNDED: Final = 500
 _REPEATS: Final = (sre.MAX_REPEAT, sre.MIN_REPEAT)
+_ASSERTIONS: Final = (sre.ASSERT, sre.ASSERT_NOT)
 _CATEGORIES: Final = {
     sre.CATEGORY_DIGIT: r"\d",
     sre.CATEGORY_NOT_DIGIT: r"\D",
@@ -133,9 +134,10 @@ class Shape:
     def _look_at(self, nodes: Sequence[Node]) -> None:
         self._bounded.clear()
         self._follow.clear()
-        self._check(self._sequence(nodes, loops=False, bounded=None).first)
-        for following in self._follow.values():
-            self._check(following)
+        self._sequence(nodes, loops=False, bounded=None)
+        for place, following in self._follow.items():
+            if place.loops:  # elsewhere a choice is made once in an attempt
+                self._check(following)
         if len(self._bounded) > 1:
             self.faults.append("more than one bounded repeat leaves open where it ends")
 
@@ -153,6 +155,9 @@ class Shape:
     def _part(self, node: Node, *, loops: bool, bounded: object) -> _Part:
         kind, value = node
         if kind is sre.AT:
+            return _Part()
+        if kind in _ASSERTIONS:
+            self._sequence(value[1], loops=loops, bounded=bounded)
             return _Part()
         if kind is sre.SUBPATTERN:
             return self._sequence(value[3], loops=loops, bounded=bounded)
@@ -211,6 +216,8 @@ class Shape:
             final = last and all(map(_may_be_empty, nodes[number + 1 :]))
             if kind is sre.SUBPATTERN:
                 self._check_restarts(value[3], before, last=final)
+            elif kind in _ASSERTIONS:
+                self._check_restarts(value[1], before, last=False)
             elif kind is sre.BRANCH:
                 for way in value[1]:
                     self._check_restarts(way, before, last=final)
@@ -229,11 +236,14 @@ class Shape:
         elif kind in _REPEATS:
             for inner in value[2] if value[0] else ():
                 yield from self._sure(inner)
+        elif kind is sre.AT:
+            if value in (sre.AT_BEGINNING, sre.AT_BEGINNING_STRING) and not self._flags & re.MULTILINE:
+                yield frozenset()  # a search stands there once
         elif kind is sre.BRANCH:
             ways = [next((fits for inner in way for fits in self._sure(inner)), None) for way in value[1]]
             if None not in ways:
                 yield frozenset().union(*(fits for fits in ways if fits))
-        elif kind is not sre.AT:
+        elif kind not in _ASSERTIONS:
             yield characters(node, self._flags)
 
     def _all(self, nodes: Sequence[Node]) -> Iterator[frozenset[str]]:
@@ -245,7 +255,7 @@ class Shape:
                     yield from self._all(way)
             elif kind in _REPEATS:
                 yield from self._all(value[2])
-            elif kind is not sre.AT:
+            elif kind is not sre.AT and kind not in _ASSERTIONS:
                 yield characters((kind, value), self._flags)
 
 
