@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from greenroom.errors import CannotMend, GreenroomError, Misuse
+from greenroom.isolation.bounds import cores
+from greenroom.isolation.orders import Mend
+from greenroom.isolation.pool import FilePool
 from greenroom.verdict import Verdict
 
 
@@ -45,23 +46,18 @@ def mend_all(rows: Sequence[tuple[Path, Verdict]], into: Path) -> Iterator[Mendi
         raise Misuse(f"{into} cannot be made: {error.strerror}. Give --mend another folder.") from error
     if not os.access(into, os.W_OK):
         raise Misuse(f"{into} cannot be written to. Give --mend another folder.")
-    with _pool(os.cpu_count() or 1) as pool:
-        futures: list[Future[Mending]] = [
-            pool.submit(mend_one, file, verdict, into) for file, verdict in rows
-        ]
-        for (file, verdict), future in zip(rows, futures, strict=True):
-            try:
-                yield future.result()
-            except BrokenProcessPool:
-                yield _alone(file, verdict, into)
-
-
-def mend_one(file: Path, verdict: Verdict, into: Path) -> Mending:
-    """Mend one file; a trouble with it is an answer and not an exception."""
-    from greenroom.mending import mend_file  # noqa: PLC0415 - PyAV takes its time to load
-
+    files, threads = FilePool(), ThreadPoolExecutor(cores())
     try:
-        mended = mend_file(file, verdict, into)
+        yield from threads.map(lambda row: _mend_one(files, row[0], row[1], into), rows)
+    finally:
+        files.close()
+        threads.shutdown(cancel_futures=True)
+
+
+def _mend_one(files: FilePool, file: Path, verdict: Verdict, into: Path) -> Mending:
+    """Mend one file; a trouble with it is an answer and not an exception."""
+    try:
+        mended = files.mend(Mend(path=file, verdict=verdict, into=into))
     except CannotMend as error:
         return Mending(problem=str(error))
     except (GreenroomError, OSError) as error:
@@ -69,15 +65,3 @@ def mend_one(file: Path, verdict: Verdict, into: Path) -> Mending:
     if mended is None:
         return Mending()
     return Mending(path=mended.path, sha256=mended.sha256, steps=mended.steps)
-
-
-def _pool(processes: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"))
-
-
-def _alone(file: Path, verdict: Verdict, into: Path) -> Mending:
-    try:
-        with _pool(1) as pool:
-            return pool.submit(mend_one, file, verdict, into).result()
-    except BrokenProcessPool:
-        return Mending(problem="This file is so damaged that mending it ends the program that tries.")
