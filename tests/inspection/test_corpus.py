@@ -64,6 +64,8 @@ def test_every_reason_of_a_file_has_a_case() -> None:
         Reason.WRONG_KIND,
         Reason.REFUSED_BY_PROVIDER,
         Reason.UPLOAD_FAILED,
+        Reason.NOT_ALLOWED,
+        Reason.NOT_AN_ADDRESS,
     }
     assert {case.reason for case in CASES if case.reason} == set(Reason) - elsewhere
 

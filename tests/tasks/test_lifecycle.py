@@ -102,7 +102,7 @@ def test_a_use_that_cannot_be_read_takes_no_other_with_it(
     assert mark_used(world.context, uses) == 1
     assert media_rows(world)[0].last_used_at == world.clock.now()
     assert "2026-06-01T12:00:00" in caplog.text
-    assert "half" in caplog.text
+    assert "2 of 3 reports" in caplog.text
 
 
 def come_due(world: World) -> None:
