@@ -79,7 +79,7 @@ class RequestRefused(GreenroomError):
 
 
 class RedirectRefused(RequestRefused):
-    """The answer pointed to another host, which must never see the API key."""
+    """The answer pointed to another host, which must never see the API key (not of an upload)."""
 
 
 class MediaGone(RequestRefused):
@@ -112,6 +112,10 @@ class ProviderUnavailable(TransientError):
 
 class ProviderAway(ProviderUnavailable):
     """The provider says that it is away, or no connection can be made: no file would fare better."""
+
+
+class UploadRedirected(ProviderAway):
+    """An upload was pointed to another host: by a captive portal, a proxy or a wrong base URL."""
 
 
 class AnswerLost(TransientError):

@@ -101,6 +101,9 @@ class Context:
     #: And lets them claim together what they send next.
     taking: Together[Any, Any] = field(default_factory=Together)
 
+    #: Channels whose uploads are redirected elsewhere, which the log has been told of.
+    redirected: set[str] = field(default_factory=set)
+
     #: Processes that look at files and mend them, the first of which is started when it is needed.
     files: FilePool = field(default_factory=FilePool)
 

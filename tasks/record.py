@@ -30,6 +30,7 @@ from greenroom.errors import (
     SourceRefused,
     Throttled,
     TransientError,
+    UploadRedirected,
 )
 from greenroom.lifecycle import LifeRules
 from greenroom.provider.answers import Endpoint
@@ -245,9 +246,12 @@ def _record(context: Context, connection: Connection, entry: Outcomes, outcome: 
         settle(context, connection, entry.channel_id, outcome.job.second)
     error = outcome.error
     if outcome.media_id is not None:
+        context.redirected.discard(entry.channel_id)
         return "uploaded"
     if isinstance(error, ChannelError):
         _pause(context, connection, entry, error)
+    if isinstance(error, UploadRedirected):
+        _tell_of_redirect(context, entry.channel_id, error)
     if isinstance(error, TransientError | ChannelError | ClaimLost | Released):
         return _postpone(context, connection, outcome, error)
     _give_up(context, connection, outcome, error)
@@ -259,6 +263,19 @@ def _pause(context: Context, connection: Connection, entry: Outcomes, error: Cha
     if pause_channel(connection, channel_id, reason=str(error), now=now, tried=entry.api_key):
         level = logging.CRITICAL if isinstance(error, AccountRestricted) else logging.ERROR
         logger.log(level, "Channel %s is paused: %s", channel_id, error)
+
+
+def _tell_of_redirect(context: Context, channel_id: str, error: UploadRedirected) -> None:
+    """Once for each channel, until one of its files is uploaded again."""
+    if channel_id in context.redirected:
+        return
+    context.redirected.add(channel_id)
+    logger.error(
+        "Channel %s cannot upload: %s. Its files wait, and are tried again; none is given up. "
+        "Look at GREENROOM_API_BASE_URL, and at proxies and portals on the way there.",
+        channel_id,
+        error,
+    )
 
 
 def _postpone(context: Context, connection: Connection, outcome: Outcome, error: GreenroomError) -> str:

@@ -30,6 +30,7 @@ from greenroom.errors import (
     RequestRefused,
     Throttled,
     TransientError,
+    UploadRedirected,
 )
 from greenroom.provider.quoting import quoted
 from greenroom.reasons import Reason
@@ -288,6 +289,12 @@ TABLE: tuple[Row, ...] = (
         statuses=frozenset({408, 425}),
         becomes=_later(ProviderUnavailable),
         source="HTTP: the server did not wait for the whole request, or wants it again",
+    ),
+    Row(
+        at=UPLOADING,
+        statuses=range(300, 400),
+        becomes=_later(UploadRedirected),
+        source="who answers so is not the API, or not where it was: no file would fare better",
     ),
     Row(
         statuses=range(300, 400),

@@ -34,6 +34,7 @@ from greenroom.errors import (
     RedirectRefused,
     RequestRefused,
     TransientError,
+    UploadRedirected,
 )
 from greenroom.provider.answer_parser import MORE_THAN_ONE, AnswerParser
 from greenroom.provider.answers import Endpoint, error_of, read_answer
@@ -265,7 +266,7 @@ class ProviderClient:
         if answer.status in _REDIRECTS:
             # Followed from now on, by the other way of sending.
             self._redirects = True
-            return ProviderUnavailable(f"{Endpoint.UPLOAD} was redirected; it is sent anew", retry_after=0)
+            return ProviderAway(f"{Endpoint.UPLOAD} was redirected; it is sent anew", retry_after=0)
         if is_success(answer.status):
             return _media_id_or_error(answer, answered.problem, sent_whole=sent_whole)
         return error_of(
@@ -394,7 +395,7 @@ class ProviderClient:
             with reply:
                 url = self._redirected(call, url, reply)
         else:
-            raise RedirectRefused(f"{call.endpoint} was redirected more than {MOST_REDIRECTS} times")
+            raise _redirect_refused(call, f"more than {MOST_REDIRECTS} times")
         if not reply.succeeded:
             with reply:
                 raise self._error(call, reply)
@@ -462,23 +463,19 @@ class ProviderClient:
         """Where to ask instead.
 
         Raises:
-            RedirectRefused: it is not this API, or the method would change.
+            UploadRedirected: an upload was, to where it is not this API, or the method would change.
+            RedirectRefused: another request was.
         """
-        if reply.status not in _METHOD_KEPT and call.method != "GET":
-            raise RedirectRefused(
-                f"{call.endpoint} was redirected by HTTP {reply.status}, which does not keep its method",
-                status=reply.status,
-            )
+        status = reply.status
+        if status not in _METHOD_KEPT and call.method != "GET":
+            raise _redirect_refused(call, f"by HTTP {status}, which does not keep its method", status)
         location = reply.header("Location")
         if not location:
-            raise RedirectRefused(f"{call.endpoint} was redirected to nowhere", status=reply.status)
+            raise _redirect_refused(call, "to nowhere", status)
         target = self._origin.resolve(url, location)
         if target is None:
-            raise RedirectRefused(
-                f"{call.endpoint} was redirected away from {self._origin.scheme}://{self._origin.host}"
-                f":{self._origin.port}; the API key is not sent elsewhere",
-                status=reply.status,
-            )
+            home = f"{self._origin.scheme}://{self._origin.host}:{self._origin.port}"
+            raise _redirect_refused(call, f"away from {home}; the API key is not sent elsewhere", status)
         return target
 
     def _error(self, call: _Call, reply: Reply) -> GreenroomError:
@@ -495,6 +492,15 @@ class ProviderClient:
                 secrets=(call.key, call.url.partition("?")[2]),
             )
         )
+
+
+def _redirect_refused(
+    call: _Call, whither: str, status: int | None = None
+) -> UploadRedirected | RedirectRefused:
+    text = f"{call.endpoint} was redirected {whither}"
+    if call.endpoint is Endpoint.UPLOAD:
+        return UploadRedirected(text)
+    return RedirectRefused(text, status=status)
 
 
 def _media_id(status: int, body: bytes, *, sent_whole: bool) -> str:

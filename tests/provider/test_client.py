@@ -32,6 +32,7 @@ from greenroom.errors import (
     SourceChanged,
     Throttled,
     TransientError,
+    UploadRedirected,
 )
 from greenroom.provider import MediaLocation
 from greenroom.provider.answer_parser import AnswerParser
@@ -464,7 +465,7 @@ def test_a_redirect_that_changes_the_method(
 ) -> None:
     """An upload or a deletion must not turn into something else."""
     server = stand_in(reply(status, "", "Location: /v2"))
-    with pytest.raises(RedirectRefused):
+    with pytest.raises(UploadRedirected):
         stream(client_of(server))
     with pytest.raises(RedirectRefused):
         client_of(server).delete(KEY, "12")
@@ -502,7 +503,7 @@ def test_the_key_never_goes_elsewhere(
     home.scripts = [reply(status, "", f"Location: {header}" if header else "X-Nothing: x")]
     client = client_of(home)
     if status == 308:
-        with pytest.raises(RedirectRefused):
+        with pytest.raises(UploadRedirected):
             stream(client)
     with pytest.raises(RedirectRefused):
         client.media_url(KEY, "12")
@@ -525,7 +526,7 @@ def test_a_file_sent_at_once_is_sent_the_other_way_when_it_is_redirected(
 def test_redirects_end(stand_in: StartStandIn, client_of: StartClient) -> None:
     """Three are followed, no more."""
     server = stand_in(reply(308, "", "Location: /media"))
-    with pytest.raises(RedirectRefused, match="more than 3"):
+    with pytest.raises(UploadRedirected, match="more than 3"):
         stream(client_of(server))
     assert len(server.requests) == 4
 

@@ -16,6 +16,7 @@ from greenroom.errors import (
     ProviderUnavailable,
     RequestRefused,
     Throttled,
+    UploadRedirected,
 )
 from greenroom.provider.answers import LONGEST_WAIT_SECONDS
 from tasks.record import _is_charged
@@ -95,6 +96,8 @@ CASES = (
     Case(name="503", does=reply(503), becomes=ProviderAway, charged=False),
     Case(name="503 and when", does=reply(503, "", "Retry-After: 120"), becomes=ProviderAway, wait=120,
          charged=False),
+    Case(name="a redirect elsewhere", does=reply(302, "", "Location: http://portal.example/"),
+         becomes=(ProviderAway, UploadRedirected), charged=False),
     Case(name="504", does=reply(504), becomes=AnswerLost, charged=True),
     Case(name="429", does=reply(429), becomes=Throttled, charged=False),
     Case(name="429 and when", does=reply(429, "", "Retry-After: 3"), becomes=Throttled, wait=3,

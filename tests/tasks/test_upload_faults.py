@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import threading
 import time
@@ -243,8 +244,16 @@ def test_ids_are_recorded_when_a_turn_breaks_off(
     assert len(media_rows(world)) == 2
 
 
+ELSEWHERE = {"Location": "http://portal.example/login"}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [{"status": 503}, *({"status": status, "headers": ELSEWHERE} for status in (302, 308))],
+    ids=lambda answer: str(answer["status"]),
+)
 def test_a_provider_that_is_away_past_the_send_out_costs_no_file(
-    make_world: MakeWorld, make_image: MakeImage
+    make_world: MakeWorld, make_image: MakeImage, answer: dict[str, object]
 ) -> None:
     """A file is given up for what is wrong with it, and not for what every file would meet."""
     world = make_world(max_attempts=2)
@@ -252,12 +261,31 @@ def test_a_provider_that_is_away_past_the_send_out_costs_no_file(
     two_files(world, make_image)
     world.clock.advance(timedelta(hours=2))
     sweep(world.context)
-    world.sandbox.faults({"on": "upload", "answer": {"status": 503}})
+    world.sandbox.faults({"on": "upload", "answer": answer})
     for _ in range(4):
         assert upload_all(world)["failed"] == 0
         world.clock.advance(timedelta(minutes=10))
     world.sandbox.faults({"clear": True})
     assert upload_all(world)["uploaded"] == 2
+
+
+def test_who_redirects_uploads_is_told_of_once(
+    world: World, make_image: MakeImage, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With the channel and what to look at; and once more when it was over, and begins again."""
+    caplog.set_level(logging.ERROR, "tasks.record")
+    for times in (1, 2):
+        hand_over(world, make_image(f"{times}.jpg", times), campaign=f"of-{times}")
+        inspect_all(world)
+        world.sandbox.faults({"on": "upload", "answer": {"status": 308, "headers": ELSEWHERE}})
+        for _ in range(3):
+            upload_all(world)
+            world.clock.advance(timedelta(minutes=10))
+        assert len(caplog.messages) == times
+        world.sandbox.faults({"clear": True})
+        assert upload_all(world)["uploaded"] == 1
+    assert CHANNEL in caplog.messages[0]
+    assert "GREENROOM_API_BASE_URL" in caplog.messages[0]
 
 
 def test_an_id_that_the_database_refuses_costs_no_other(
