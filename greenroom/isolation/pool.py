@@ -143,16 +143,17 @@ class FilePool:
 
     @contextmanager
     def _borrowed(self) -> Iterator[FileProcess]:
-        """A process for one caller; kept for the next one where it has answered all and lives."""
+        """A process for one caller; kept for the next one where it has answered all and lives.
+
+        Callers may take the last answer and never come back: it is kept all the same.
+        """
         process = self._take()
-        whole = False
         try:
             yield process
-            whole = True
         finally:
             with self._lock:
                 self._busy.discard(process)
-                kept = whole and process.of_use and not self._closed
+                kept = process.in_step and process.of_use and not self._closed
                 if kept:
                     self._idle.append(process)
             if not kept:

@@ -61,7 +61,7 @@ class FileProcess:
         self._bounds = bounds
         self._silent = self._gone = False
         self._said = bytearray()
-        self._asked = self._told = 0
+        self._asked = self._told = self._owed = 0
         self._waited = 0.0
         with tempfile.TemporaryFile() as shared:
             self._shared = Shared(shared.fileno())
@@ -98,11 +98,16 @@ class FileProcess:
         """Whether it should be given more."""
         return self._process.poll() is None and not self._shared.spent
 
+    @property
+    def in_step(self) -> bool:
+        """Whether it has answered all that it was asked: what it says next is about what is asked next."""
+        return self._told == self._owed
+
     def answers(self, orders: Sequence[Look]) -> Iterator[bytes]:
         """A line for each order; fewer where it died or was ended."""
         bounds = self._bounds
         patience = max(bounds.mending if isinstance(one, Mend) else bounds.patience for one in orders)
-        self._asked, self._told = self._shared.begun, 0
+        self._asked, self._told, self._owed = self._shared.begun, 0, len(orders)
         for line in self._lines(write_orders(orders), len(orders), patience + _GRACE_SECONDS):
             self._told += 1
             yield line

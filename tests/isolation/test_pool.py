@@ -68,6 +68,18 @@ def test_a_process_is_kept_from_file_to_file(pool: FilePool, tmp_path: Path, pro
     assert labels == {str(process.pid) for process in processes()}
 
 
+def test_who_takes_the_last_verdict_and_leaves_leaves_the_process(
+    pool: FilePool, tmp_path: Path, processes: Processes
+) -> None:
+    """A task asks for as many verdicts as it has files, and not for one more: nothing is owed any more."""
+    labels = set()
+    for file in files_named(tmp_path, "tells-1.txt", "tells-2.txt"):
+        verdicts = pool.look([Look(path=file)])
+        labels.add(next(verdicts).label)  # type: ignore[union-attr] # none stalls
+        verdicts.close()  # type: ignore[attr-defined] # it is a generator
+    assert labels == {str(process.pid) for process in processes()}
+
+
 def test_names_and_kinds_reach_the_examiner(usual_pool: FilePool, tmp_path: Path) -> None:
     """A verdict is the one that this process would give."""
     (file,) = files_named(tmp_path, "note.txt")
