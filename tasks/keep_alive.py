@@ -80,23 +80,26 @@ def kept_alive(
             else:
                 lost(gone)
 
-    over = _started(beat)
+    begun, over = _started(beat)
     try:
         yield
     finally:
         done.set()
-        over.wait(END_SECONDS)
+        # One that begins after this ends at once; one that found no memory never begins.
+        if begun.is_set():
+            over.wait(END_SECONDS)
 
 
-def _started(work: Callable[[], None]) -> threading.Event:
-    """Run this in a thread; returns what is set when it is over.
+def _started(work: Callable[[], None]) -> tuple[threading.Event, threading.Event]:
+    """Run this in a thread; returns what is set when it has begun, and what is set when it is over.
 
     `threading` would wait until the thread says that it runs, and one that finds no memory never says so: the
     task would hang, and with it its process.
     """
-    over = threading.Event()
+    begun, over = threading.Event(), threading.Event()
 
     def run() -> None:
+        begun.set()
         try:
             work()
         finally:
@@ -107,5 +110,4 @@ def _started(work: Callable[[], None]) -> threading.Event:
     except RuntimeError as error:
         # What lapses is looked at again; the work itself need not wait for that.
         logger.warning("Claims are not renewed: %s", error)
-        over.set()
-    return over
+    return begun, over

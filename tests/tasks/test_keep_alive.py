@@ -47,9 +47,12 @@ def test_a_thread_that_finds_no_memory_holds_nothing_up(
 
     for name in ("_thread.start_new_thread", "threading._start_new_thread"):
         monkeypatch.setattr(name, start)
+    waited: list[float] = []
     monkeypatch.setattr("tasks.keep_alive.END_SECONDS", 0.01)
+    monkeypatch.setattr(threading.Event, "wait", lambda _, seconds: waited.append(seconds))
     with kept_alive(world.context, list, renew_assets):
         pass
+    assert not waited
 
 
 def test_claims_are_renewed_while_the_work_goes_on(world: World) -> None:
