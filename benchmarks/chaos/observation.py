@@ -106,6 +106,14 @@ def known(database: Database, channels: Sequence[Channel]) -> Known:
     )
 
 
+def lost_answers(database: Database, channels: Sequence[Channel]) -> int:
+    """Uploads of which the database knows that their answer never came."""
+    ids = [channel.id for channel in channels]
+    with database.read() as connection:
+        total = select(func.coalesce(func.sum(Asset.lost_answers), 0)).where(Asset.channel_id.in_(ids))
+        return connection.execute(total).scalar_one()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
     """What the database says, held against the provider's own word.

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.chaos.campaign import Channel, File, Scheduler, Wave, expected, plan_of
 from benchmarks.chaos.gate import Gate
-from benchmarks.chaos.observation import Comparison, Sandbox, compare, known
+from benchmarks.chaos.observation import Comparison, Sandbox, compare, known, lost_answers
 from benchmarks.chaos.services import until
 from benchmarks.chaos.stack import EMBEDDED, LEASE_SECONDS, PRODUCTION, Embedded, Production, Stack
 from greenroom.limiter import DEFAULT_PACE_PER_SECOND
@@ -99,6 +99,7 @@ class Row:
     peak: int
     recovered: float
     problems: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def unsettling(self) -> bool:
@@ -123,6 +124,7 @@ class Run:
         second_waves: what is handed over when the fault begins.
         in_flight: media IDs that the provider had given, and the database did not have, when something broke.
         forgiven: campaigns that are not to be ready: they were cancelled.
+        notes: figures that stand beside the verdict.
     """
 
     stack: Stack
@@ -136,6 +138,7 @@ class Run:
     in_flight: set[str] = field(default_factory=set)
     forgiven: set[str] = field(default_factory=set)
     problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.sandbox = Sandbox(f"http://127.0.0.1:{self.stack.provider.port}")
@@ -301,6 +304,11 @@ class Run:
         if self.fault.loses_answers:
             allowed += self.sandbox.sum(self.channels, "faults")
         throttled, peak = self.sandbox.sum(self.channels, "throttled"), self.sandbox.peak(self.channels)
+        if counted.twice > allowed:
+            # A machine that is too busy for the time-outs, then, and no fault of what broke.
+            self.notes.append(
+                f"{lost_answers(self.stack.database, self.channels)} answers did not come in time"
+            )
         row = Row(
             fault=self.fault,
             stack=self.stack.name,
@@ -311,6 +319,7 @@ class Run:
             peak=peak,
             recovered=recovered,
             problems=(),
+            notes=tuple(self.notes),
         )
         further = [f"{name} ended by itself" for name in sorted(set(self.stack.ended()))]
         if silent := self.stack.silent():

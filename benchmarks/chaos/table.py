@@ -22,7 +22,7 @@ def cells(row: Row) -> list[str]:
         *map(str, (row.accepted, row.counted.ready, row.lost, row.counted.twice, row.in_flight)),
         *map(str, (row.throttled, row.counted.orphans)),
         f"{row.recovered:.1f} s",
-        "; ".join(row.problems) or "held",
+        "; ".join([*(row.problems or ("held",)), *row.notes]),
     ]
 
 
@@ -34,7 +34,9 @@ def line(row: Row) -> str:
         f"{row.throttled} throttled, {row.counted.orphans} orphans, {row.recovered:.1f} s"
     )
     name = f"{row.fault.group}: {row.fault.name} ({row.stack})"
-    return f"{mark} {name:<70} {counts}" + "".join(f"\n    {problem}" for problem in row.problems)
+    return f"{mark} {name:<70} {counts}" + "".join(
+        f"\n    {problem}" for problem in (*row.problems, *row.notes)
+    )
 
 
 def page(rows: Sequence[Row], *, of: int, seed: int, command: str) -> str:

@@ -40,16 +40,19 @@ def no_files(run: Run) -> None:
 
 @fault("process", "no more memory for those that upload")
 def no_memory_to_upload(run: Run) -> None:
-    """Their address space may not grow for some seconds."""
+    """Their address space may not grow for some seconds; Celery ends where it finds none, as it should."""
     family = [process for name in run.stack.uploaders for process in run.stack.family(name)]
+    for name in run.stack.uploaders:
+        run.stack.expect_end(name)
     with run.hit(), _limited(family, resource.RLIMIT_AS, lambda process: process.memory_info().vms):
         time.sleep(SHORT_SECONDS)
 
 
 @fault("process", "no more memory for those that inspect", first=400, second=200)
 def no_memory_to_inspect(run: Run) -> None:
-    """Their address space may not grow for some seconds."""
+    """Their address space may not grow for some seconds; Celery may end, as above."""
     family = run.stack.family(run.stack.inspector)
+    run.stack.expect_end(run.stack.inspector)
     with run.hit(), _limited(family, resource.RLIMIT_AS, lambda process: process.memory_info().vms):
         time.sleep(SHORT_SECONDS)
 

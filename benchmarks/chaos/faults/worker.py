@@ -5,13 +5,19 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import select, update
 
 from benchmarks.chaos.campaign import Channel, Wave, plan_of
 from benchmarks.chaos.points import POINTS
 from benchmarks.chaos.run import BOTH, Problem, Run, fault
 from benchmarks.chaos.services import send, until
 from benchmarks.chaos.stack import LEASE_SECONDS
+from models import Asset
+from models.asset import AssetState
 
 #: Seconds for which a worker is frozen: longer than its lease, and than it remains the owner of its channels.
 FROZEN_SECONDS = LEASE_SECONDS + 5
@@ -19,6 +25,8 @@ FROZEN_SECONDS = LEASE_SECONDS + 5
 GRACE_SECONDS = 90.0
 #: Files that are handed over once more when a point is set, so that somebody comes to each.
 SOME = 20
+#: The most seconds until what a dead worker had claimed is claimed again.
+LATE_SECONDS = 15.0
 #: Seconds within which somebody comes to a point at which there is work.
 POINT_PATIENCE = 20.0
 
@@ -30,6 +38,56 @@ def kill_at_random(run: Run) -> None:
         time.sleep(run.chance.uniform(0.1, 0.8))
         with run.hit():
             run.stack.kill(run.uploader())
+
+
+@fault("worker", "kill -9 of one that has claimed, and not sent")
+def kill_late(run: Run) -> None:
+    """Its leases are made long: what has its files claimed again in time is its silence alone."""
+    until(lambda: len(claims_by_pid(run)[fullest(run)]) >= SOME, "somebody has claimed files")
+    pid = fullest(run)
+    victim = next(name for name in run.stack.uploaders if run.stack.pid(name) == pid)
+    with run.hit():
+        run.stack.kill(victim)
+        killed_at = time.monotonic()
+        held = claims_by_pid(run)[pid]
+        lengthen(run, held)
+        until(lambda: not waiting(run, held), "its files are claimed again", patience=POINT_PATIENCE * 2)
+    seconds = time.monotonic() - killed_at
+    run.notes.append(f"its {len(held)} files were claimed again after {seconds:.1f} s")
+    if seconds > LATE_SECONDS:
+        run.problems.append(f"claimed again after {seconds:.0f} s")
+
+
+def fullest(run: Run) -> int:
+    """Which of those that upload has claimed the most; its process."""
+    claims = claims_by_pid(run)
+    return max(map(run.stack.pid, run.stack.uploaders), key=lambda pid: len(claims[pid]))
+
+
+def claims_by_pid(run: Run) -> defaultdict[int, dict[int, int]]:
+    """Tokens by asset, by the process that has them."""
+    found: defaultdict[int, dict[int, int]] = defaultdict(dict)
+    with run.stack.database.read() as connection:
+        rows = select(Asset.id, Asset.token, Asset.worker).where(
+            Asset.state == AssetState.UPLOADING, Asset.worker.is_not(None)
+        )
+        for asset_id, token, worker in connection.execute(rows):
+            found[int(worker.split(":")[1])][asset_id] = token
+    return found
+
+
+def lengthen(run: Run, held: Mapping[int, int]) -> None:
+    """Let no lease of these lapse while we look."""
+    later = datetime.now(UTC) + timedelta(hours=1)
+    with run.stack.database.write() as connection:
+        connection.execute(update(Asset).where(Asset.id.in_(held)).values(lease_until=later))
+
+
+def waiting(run: Run, held: Mapping[int, int]) -> int:
+    """How many of these nobody else has claimed yet."""
+    with run.stack.database.read() as connection:
+        rows = connection.execute(select(Asset.id, Asset.token, Asset.state).where(Asset.id.in_(held))).all()
+    return sum(row.token == held[row.id] or row.state == AssetState.WAITING for row in rows)
 
 
 @fault("worker", "kill -9 of one that inspects")
