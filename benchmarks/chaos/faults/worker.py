@@ -51,9 +51,14 @@ def kill_late(run: Run) -> None:
         killed_at = time.monotonic()
         held = claims_by_pid(run)[pid]
         lengthen(run, held)
-        until(lambda: not waiting(run, held), "its files are claimed again", patience=POINT_PATIENCE * 2)
+        until(lambda: left(run, held)[0] == 0, "its files are put back", patience=POINT_PATIENCE)
+        free_at = time.monotonic()
+        until(lambda: left(run, held)[1] == 0, "its files are claimed again", patience=POINT_PATIENCE)
     seconds = time.monotonic() - killed_at
-    run.notes.append(f"its {len(held)} files were claimed again after {seconds:.1f} s")
+    run.notes.append(
+        f"its {len(held)} files were put back after {free_at - killed_at:.1f} s, "
+        f"and all claimed again after {seconds:.1f} s"
+    )
     if seconds > LATE_SECONDS:
         run.problems.append(f"claimed again after {seconds:.0f} s")
 
@@ -72,7 +77,7 @@ def claims_by_pid(run: Run) -> defaultdict[int, dict[int, int]]:
             Asset.state == AssetState.UPLOADING, Asset.worker.is_not(None)
         )
         for asset_id, token, worker in connection.execute(rows):
-            found[int(worker.split(":")[1])][asset_id] = token
+            found[int(str(worker).split(":")[1])][asset_id] = token
     return found
 
 
@@ -83,11 +88,12 @@ def lengthen(run: Run, held: Mapping[int, int]) -> None:
         connection.execute(update(Asset).where(Asset.id.in_(held)).values(lease_until=later))
 
 
-def waiting(run: Run, held: Mapping[int, int]) -> int:
-    """How many of these nobody else has claimed yet."""
+def left(run: Run, held: Mapping[int, int]) -> tuple[int, int]:
+    """How many of these are the dead worker's still, and how many nobody else has claimed yet."""
     with run.stack.database.read() as connection:
         rows = connection.execute(select(Asset.id, Asset.token, Asset.state).where(Asset.id.in_(held))).all()
-    return sum(row.token == held[row.id] or row.state == AssetState.WAITING for row in rows)
+    bound = [row for row in rows if row.token == held[row.id]]
+    return len(bound), len(bound) + sum(row.state == AssetState.WAITING for row in rows if row not in bound)
 
 
 @fault("worker", "kill -9 of one that inspects")
