@@ -51,9 +51,9 @@ def kill_late(run: Run) -> None:
         killed_at = time.monotonic()
         held = claims_by_pid(run)[pid]
         lengthen(run, held)
-        until(lambda: left(run, held)[0] == 0, "its files are put back", patience=POINT_PATIENCE)
-        free_at = time.monotonic()
-        until(lambda: left(run, held)[1] == 0, "its files are claimed again", patience=POINT_PATIENCE)
+    until(lambda: left(run, held)[0] == 0, "its files are put back", patience=POINT_PATIENCE)
+    free_at = time.monotonic()
+    until(lambda: left(run, held)[1] == 0, "its files are claimed again", patience=POINT_PATIENCE)
     seconds = time.monotonic() - killed_at
     run.notes.append(
         f"its {len(held)} files were put back after {free_at - killed_at:.1f} s, "
