@@ -6,8 +6,10 @@ import ctypes
 import gc
 import logging
 import resource
+import threading
 from typing import Any
 
+from celery.concurrency.thread import TaskPool
 from celery.signals import (
     after_setup_logger,
     after_setup_task_logger,
@@ -32,6 +34,9 @@ M_ARENA_MAX = -8
 #: Sixty-four channels with a hundred connections each, and the rest. Not without an end: whoever starts pool
 #: processes closes all that could be open.
 OPEN_FILES = 16_384
+#: Seconds that the threads of a pool may take to begin, on a busy machine; what is missing then is started
+#: when it is needed.
+START_SECONDS = 30.0
 
 
 @celeryd_after_setup.connect
@@ -91,6 +96,23 @@ def print_nothing_of_others(*, logger: logging.Logger, **_: Any) -> None:
 def look_after_threads(sender: Any, **_: Any) -> None:
     """See that none hangs for ever."""
     hung.watch(sender)
+
+
+@worker_ready.connect
+def start_all_threads(sender: Any, **_: Any) -> None:
+    """Start all threads of a pool before there is work.
+
+    Celery starts them in the loop that takes messages. Where memory is short, that would end the worker; or
+    the loop would wait for ever for a thread that found no memory to say that it runs.
+    """
+    if not isinstance(sender.pool, TaskPool):
+        return
+    # Its stubs do not know it.
+    executor, count = vars(sender.pool)["executor"], sender.pool.limit
+    all_here = threading.Barrier(count + 1)
+    for _each in range(count):
+        executor.submit(all_here.wait, START_SECONDS)
+    all_here.wait(START_SECONDS)
 
 
 @worker_process_shutdown.connect
