@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -52,6 +53,17 @@ def pytest_configure() -> None:
     """Let what tests start be interrupted, also where they themselves are not to be (`nohup`)."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def usual_priority() -> Iterator[None]:
+    """Real time is taken back from this thread: SVT-AV1, which encodes a few test films, asks for it as root.
+
+    What a later test starts would inherit it, and two busy programs of that kind leave nothing for anybody.
+    """
+    yield
+    if sys.platform == "linux" and os.sched_getscheduler(0) != os.SCHED_OTHER:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 @pytest.fixture(scope="session")
