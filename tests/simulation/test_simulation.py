@@ -1,4 +1,8 @@
-"""No campaign ever meets a dead media ID, over 400 days of everything that can go wrong."""
+"""No campaign ever meets a dead media ID, over 400 days of everything that can go wrong.
+
+On PostgreSQL it is 160 days: the rules are the same code, its own are the statements, and each of its days
+costs more than twice as much.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,9 @@ import pytest
 
 from tests.simulation.scenario import Plan, run
 
-#: What has to have happened for the run to prove anything.
+PLANS = {"sqlite": Plan(), "postgresql": Plan(days=160, campaigns=20, files=2_000)}
+#: What has to have happened in 400 days for the run to prove anything. What happens in fewer goes with their
+#: square: there are fewer media, for fewer days.
 AT_LEAST = {
     "campaigns": 50,
     "files": 5_000,
@@ -32,9 +38,12 @@ AT_LEAST = {
 
 
 @pytest.mark.timeout(600)
-def test_four_hundred_days(database_url: str, tmp_path: Path) -> None:
+def test_a_year_and_more(database_url: str, tmp_path: Path) -> None:
     """Every promise is looked at in every step; the first that is broken ends the run with its name."""
-    counts = run(Plan(), database_url, tmp_path)
+    plan = PLANS["sqlite" if database_url.startswith("sqlite") else "postgresql"]
+    counts = run(plan, database_url, tmp_path)
     sys.stdout.write("".join(f"{number:>10,}  {name}\n" for name, number in counts.most_common()))
-    short = {name: (counts[name], least) for name, least in AT_LEAST.items() if counts[name] < least}
+    part = (plan.days / Plan().days) ** 2
+    least = {name: int(number * part) for name, number in AT_LEAST.items()}
+    short = {name: (counts[name], number) for name, number in least.items() if counts[name] < number}
     assert not short
