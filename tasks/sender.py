@@ -313,10 +313,10 @@ class Sender:
                 self._channel.wait(timeout=SLOT_PATIENCE_SECONDS, sleep=self._context.sleep)
             try:
                 self._check(job.asset)
-            except GreenroomError:
+                has_its_slot()
+            except Exception:
                 self._channel.give_back()
                 raise
-            has_its_slot()
             # A process may have been stopped in between, and somebody else be the channel's owner.
             self._channel.require_mine()
 

@@ -13,6 +13,7 @@ from typing import BinaryIO
 import pytest
 
 from greenroom.errors import OutOfResources
+from greenroom.limiter import OwnedChannel
 from greenroom.provider import UploadContent
 from greenroom.resources import out_of_resources
 from greenroom.sources import Sources
@@ -117,3 +118,25 @@ def test_what_fails_after_the_answer_takes_no_media_id(
     monkeypatch.setattr(world.context.provider, "sends_at_once", lambda _size: False)
     assert upload_all(world) == {"uploaded": 1, "postponed": 0, "failed": 0}
     assert [row.media_id for row in media_rows(world)] == world.sandbox.live_media_ids(CANARY_KEY)
+
+
+def test_a_slot_that_no_thread_could_use_is_given_back(
+    world: World, make_image: MakeImage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread is started when a file has its slot; where none can be, nothing is sent in that slot."""
+    hand_over(world, make_image("hero.jpg", 1))
+    inspect_all(world)
+    short = [RuntimeError("can't start new thread")]
+    channels: list[OwnedChannel] = []
+    begin_more = Sender._begin_more
+
+    def shortly(self: Sender) -> None:
+        if short and self._channel._log.open:
+            channels.append(self._channel)
+            raise short.pop()
+        begin_more(self)
+
+    monkeypatch.setattr(Sender, "_begin_more", shortly)
+    assert upload_all(world) == {"uploaded": 0, "postponed": 1, "failed": 0}
+    assert not short
+    assert not channels[0]._log.open
