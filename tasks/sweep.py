@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
+from datetime import datetime
 
 from redis.exceptions import RedisError
+from sqlalchemy import Connection
 
 from greenroom.clock import EARLIEST
 from greenroom.task_names import TaskName
@@ -39,20 +40,12 @@ def sweep(context: Context) -> dict[str, int]:
         DatabaseUnavailable: it is away, or somebody has locked the tables; the next tick tries again.
     """
     _refresh_statistics(context)
-    inspections = uploads = 0
     try:
-        while True:
-            items, assets = _sweep(context)
-            inspections, uploads = inspections + items, uploads + assets
-            if max(items, assets) < CHUNK:
-                break
+        inspections, uploads = _put_back(context, _put_back_lapsed, whose="silent")
     except DatabaseUnavailable:
         with suppress(RedisError):
             context.redis.set(NOT_RENEWED, "1", ex=RENEWING_SECONDS)
         raise
-    if inspections or uploads:
-        summary = f"{inspections + uploads} files of silent workers are back"
-        announce(context, Message(name=TaskName.DISPATCH, args=[], summary=summary))
     return {"inspections": inspections, "uploads": uploads}
 
 
@@ -62,35 +55,49 @@ def put_back_claims_of(context: Context, silent: Sequence[str]) -> None:
     Raises:
         DatabaseUnavailable: it is away, or somebody has locked the tables.
     """
-    most, uploads, inspections = context.settings.max_attempts, 0, 0
-    while True:
-        with context.database.write_briefly() as connection:
-            # No lease ends before this moment.
-            same: dict[str, Any] = {"now": EARLIEST, "max_attempts": most, "limit": CHUNK}
-            items = sweep_items(connection, silent=silent, **same)
-            assets = sweep_assets(connection, silent=silent, **same)
-        inspections, uploads = inspections + items, uploads + assets
-        if max(items, assets) < CHUNK:
-            break
+
+    def put_back(context: Context, connection: Connection) -> tuple[int, int]:
+        # No lease ends before this moment.
+        return _chunk(context, connection, now=EARLIEST, silent=silent)
+
+    inspections, uploads = _put_back(context, put_back, whose="dead")
     if inspections or uploads:
         logger.warning(
             "Workers are gone: %d inspections and %d uploads of theirs are back.", inspections, uploads
         )
-        summary = f"{inspections + uploads} files of dead workers are back"
+
+
+def _put_back(
+    context: Context, put_back: Callable[[Context, Connection], tuple[int, int]], *, whose: str
+) -> tuple[int, int]:
+    """Put claims back, a chunk in each transaction, and ask for a dispatch: how many inspections, uploads."""
+    inspections = uploads = 0
+    while True:
+        with context.database.write_briefly() as connection:
+            items, assets = put_back(context, connection)
+        inspections, uploads = inspections + items, uploads + assets
+        if max(items, assets) < CHUNK:
+            break
+    if inspections or uploads:
+        summary = f"{inspections + uploads} files of {whose} workers are back"
         announce(context, Message(name=TaskName.DISPATCH, args=[], summary=summary))
+    return inspections, uploads
 
 
-def _sweep(context: Context) -> tuple[int, int]:
-    now, most = context.clock.now(), context.settings.max_attempts
-    with context.database.write_briefly() as connection:
-        # Asked with the locks had: whoever waited for them before has said that they were held.
-        wait_for_claims(connection)
-        if _may_be_renewed(context):
-            return 0, 0
-        return (
-            sweep_items(connection, now=now, max_attempts=most, limit=CHUNK),
-            sweep_assets(connection, now=now, max_attempts=most, limit=CHUNK),
-        )
+def _put_back_lapsed(context: Context, connection: Connection) -> tuple[int, int]:
+    # Asked with the locks had: whoever waited for them before has said that they were held.
+    wait_for_claims(connection)
+    return (0, 0) if _may_be_renewed(context) else _chunk(context, connection, now=context.clock.now())
+
+
+def _chunk(
+    context: Context, connection: Connection, *, now: datetime, silent: Sequence[str] = ()
+) -> tuple[int, int]:
+    most = context.settings.max_attempts
+    return (
+        sweep_items(connection, now=now, max_attempts=most, limit=CHUNK, silent=silent),
+        sweep_assets(connection, now=now, max_attempts=most, limit=CHUNK, silent=silent),
+    )
 
 
 def _may_be_renewed(context: Context) -> bool:
