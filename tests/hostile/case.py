@@ -29,3 +29,13 @@ class Case:
     says: str
     large: bool = False
     memory: int = 64
+
+
+def looked_at(make: Callable[[Path], Path], look: Callable[[Path], str]) -> Prepare:
+    """Makes a path in a folder; what looks at it is measured."""
+
+    def prepare(folder: Path) -> Callable[[], str]:
+        path = make(folder)
+        return lambda: look(path)
+
+    return prepare

@@ -16,7 +16,7 @@ from pathlib import Path
 from examples import makers
 from greenroom.inspection import inspect_file
 from greenroom.rules import MIB
-from tests.hostile.case import Case
+from tests.hostile.case import Case, looked_at
 from tests.inspection import raw
 from tests.inspection.corpus import CASES
 
@@ -39,22 +39,17 @@ def good(name: str) -> bytes:
 def of(name: str, content: Content, says: str, *, file: str = "file", large: bool = False) -> Case:
     """A case of a file that is there, with this content."""
 
-    def prepare(folder: Path) -> Callable[[], str]:
+    def make(folder: Path) -> Path:
         path = folder / file
         path.write_bytes(content())
-        return lambda: judged(path)
+        return path
 
-    return Case(kind="file", name=name, prepare=prepare, says=says, large=large)
+    return Case(kind="file", name=name, prepare=looked_at(make, judged), says=says, large=large)
 
 
 def odd(name: str, make: Callable[[Path], Path], says: str) -> Case:
     """A case of a path that is no plain file."""
-
-    def prepare(folder: Path) -> Callable[[], str]:
-        path = make(folder)
-        return lambda: judged(path)
-
-    return Case(kind="file", name=name, prepare=prepare, says=says)
+    return Case(kind="file", name=name, prepare=looked_at(make, judged), says=says)
 
 
 def _many_entries(count: int) -> bytes:

@@ -17,7 +17,7 @@ from greenroom.errors import ManifestError
 from greenroom.manifest_file import read_manifest
 from greenroom.rules import MIB
 from models.progress import ItemReport, Stage
-from tests.hostile.case import Case
+from tests.hostile.case import Case, looked_at
 
 ITEM = '{"ref": "a", "source": "/a"}'
 MANY = 10_000_000
@@ -42,25 +42,20 @@ def of(
 ) -> Case:
     """A manifest of this content."""
 
-    def prepare(folder: Path) -> Callable[[], str]:
+    def make(folder: Path) -> Path:
         path = folder / file
         given = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
         with path.open("wb") as out:
             for piece in [given] if isinstance(given, bytes) else given:
                 out.write(piece)
-        return lambda: read(path)
+        return path
 
-    return Case(kind="manifest", name=name, prepare=prepare, says=says, large=large)
+    return Case(kind="manifest", name=name, prepare=looked_at(make, read), says=says, large=large)
 
 
 def odd(name: str, make: Callable[[Path], Path], says: str) -> Case:
     """A manifest that is no plain file."""
-
-    def prepare(folder: Path) -> Callable[[], str]:
-        path = make(folder)
-        return lambda: read(path)
-
-    return Case(kind="manifest", name=name, prepare=prepare, says=says)
+    return Case(kind="manifest", name=name, prepare=looked_at(make, read), says=says)
 
 
 class Lines(Iterable[bytes]):
