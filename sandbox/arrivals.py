@@ -66,9 +66,23 @@ def _noted(notes: list[tuple[int, int, bytes]]) -> float | None:
     for level, kind, value in notes:
         if (level, kind, len(value)) == (socket.SOL_SOCKET, _TIMESTAMPNS, _TIMESPEC.size):
             seconds, nano = _TIMESPEC.unpack(value)
-            age: float = time.time() - (seconds + nano / 1e9)
-            return time.monotonic() - max(0.0, age)
+            now, wall = _both_clocks()
+            age: float = wall - (seconds + nano / 1e9)
+            return now - max(0.0, age)
     return None
+
+
+def _both_clocks() -> tuple[float, float]:
+    """One moment by `time.monotonic` and by `time.time`.
+
+    A process may lose the processor between the two. Of three readings, the one that took least time counts.
+    """
+    readings = []
+    for _ in range(3):
+        before, wall, after = time.monotonic(), time.time(), time.monotonic()
+        readings.append((after - before, before, wall))
+    _, before, wall = min(readings)
+    return before, wall
 
 
 def listen(host: str, port: int, *, backlog: int) -> StampedSocket:
