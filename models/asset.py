@@ -6,10 +6,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
-    CTE,
     BigInteger,
     ColumnElement,
     Connection,
@@ -20,21 +20,23 @@ from sqlalchemy import (
     SmallInteger,
     String,
     UniqueConstraint,
+    Update,
     and_,
+    bindparam,
     case,
     exists,
-    func,
     or_,
     select,
     text,
     true,
     update,
 )
+from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
 
 from greenroom.reasons import Reason
 from models.base import Base, BigKey, Moment, OutsideText, Sentence
-from models.bulk import among, as_array, insertion, on_postgresql
+from models.bulk import among, among_bound, given_rows, insert_rows, on_postgresql
 from models.channel import Channel
 from models.claim import Claim
 from models.states import in_state
@@ -191,10 +193,11 @@ def channels_with_uploads(
     return list(connection.execute(statement).scalars())
 
 
-def _most_urgent(connection: Connection, channel_ids: Sequence[str], *, limit: int, now: datetime) -> CTE:
-    """The IDs of waiting assets of channels, up to `limit` of each.
+@cache
+def _claiming(*, postgresql: bool) -> Any:
+    """Claim waiting assets of channels, up to `most` of each; on SQLite of one channel.
 
-    Campaigns come before refreshes, and the earliest send time first. On SQLite there is one channel.
+    Campaigns come before refreshes, and the earliest send time first.
     """
 
     def first_of(channel_id: Any) -> Select[int]:
@@ -203,24 +206,31 @@ def _most_urgent(connection: Connection, channel_ids: Sequence[str], *, limit: i
             .where(
                 Asset.channel_id == channel_id,
                 _IS_WAITING,
-                or_(Asset.not_before.is_(None), Asset.not_before <= now),
+                or_(Asset.not_before.is_(None), Asset.not_before <= bindparam("now")),
             )
             .order_by(Asset.priority, Asset.due_at, Asset.id)
-            .limit(limit)
+            .limit(bindparam("most"))
             .with_for_update(skip_locked=True)
         )
 
-    if not on_postgresql(connection):
-        (channel_id,) = channel_ids
-        return first_of(channel_id).cte("chosen")
-    asked = (
-        func.unnest(as_array(list(channel_ids), Asset.channel_id.type))
-        .table_valued("id", name="asked")
-        .render_derived()
+    if postgresql:
+        asked = given_rows(Channel, ["id"])
+        of_each = first_of(asked.c.id).correlate(asked).lateral("of_each")
+        # A CTE: PostgreSQL may run a subquery with LIMIT more than once, and would then lock too many.
+        chosen = select(of_each.c.id).select_from(asked).join(of_each, true()).cte("chosen")
+    else:
+        chosen = first_of(bindparam("channel")).cte("chosen")
+    values: dict[str, Any] = {
+        "state": bindparam("new_state"),
+        "lease_until": bindparam("until"),
+        "worker": bindparam("by"),
+    }
+    return (
+        update(Asset)
+        .where(Asset.id.in_(select(chosen.c.id)))
+        .values(values | {"token": Asset.token + 1})
+        .returning(*_UNDER_UPLOAD)
     )
-    of_each = first_of(asked.c.id).correlate(asked).lateral("of_each")
-    # A CTE: PostgreSQL may run a subquery with LIMIT more than once, and would then lock too many.
-    return select(of_each.c.id).select_from(asked).join(of_each, true()).cte("chosen")
 
 
 def _claim(
@@ -234,16 +244,12 @@ def _claim(
     worker: str | None = None,
 ) -> dict[str, list[Any]]:
     """Claim the most urgent assets of channels, up to `limit` of each; answers their rows by channel."""
-    rows: list[Any] = []
+    postgresql = on_postgresql(connection)
     # One statement for all, where the database can look at each channel's beginning in one.
-    for part in [channel_ids] if on_postgresql(connection) else [[channel_id] for channel_id in channel_ids]:
-        chosen = _most_urgent(connection, part, limit=limit, now=now)
-        rows += connection.execute(
-            update(Asset)
-            .where(Asset.id.in_(select(chosen.c.id)))
-            .values(state=state, token=Asset.token + 1, lease_until=now + lease, worker=worker)
-            .returning(*_UNDER_UPLOAD)
-        ).all()
+    asked = [{"each_id": list(channel_ids)}] if postgresql else [{"channel": each} for each in channel_ids]
+    values = {"new_state": state, "until": now + lease, "by": worker, "now": now, "most": limit}
+    statement = _claiming(postgresql=postgresql)
+    rows = [row for one in asked for row in connection.execute(statement, {**values, **one}).all()]
     by_channel: dict[str, list[Any]] = {channel_id: [] for channel_id in channel_ids}
     for row in sorted(rows, key=_urgency):
         by_channel[row.channel_id].append(row)
@@ -358,17 +364,20 @@ def renew_assets(connection: Connection, claims: Sequence[Claim], *, until: date
     Rows that somebody has locked are left for the next time, and are no loss yet: most often it is their own
     worker that writes down what came of them, and nobody puts back what is locked.
     """
-    statement = (
-        select(Asset.id, Asset.token)
-        .where(among(connection, Asset.id, {claim.id for claim in claims}))
-        .with_for_update(skip_locked=True)
-    )
-    tokens: dict[int, int] = dict(connection.execute(statement).all())
+    seen, renewed = _renewal(postgresql=on_postgresql(connection))
+    tokens: dict[int, int] = dict(connection.execute(seen, {"ids": [claim.id for claim in claims]}).all())
     held = [claim.id for claim in claims if tokens.get(claim.id) == claim.token]
-    connection.execute(
-        update(Asset).where(among(connection, Asset.id, held), _IS_WITH_A_WORKER).values(lease_until=until)
-    )
+    connection.execute(renewed, {"ids": held, "until": until})
     return [claim for claim in claims if tokens.get(claim.id, claim.token) != claim.token]
+
+
+@cache
+def _renewal(*, postgresql: bool) -> tuple[Select[int, int], Update]:
+    mine = among_bound(Asset.id, "ids", postgresql=postgresql)
+    return (
+        select(Asset.id, Asset.token).where(mine).with_for_update(skip_locked=True),
+        update(Asset).where(mine, _IS_WITH_A_WORKER).values(lease_until=bindparam("until")),
+    )
 
 
 #: What a claim leaves behind when it ends.
@@ -407,11 +416,15 @@ def lock_held(connection: Connection, claims: Sequence[Claim]) -> set[Claim]:
 
 def in_lock_order(connection: Connection) -> list[ColumnElement[Any]]:
     """In which order assets are locked: that of :func:`want_assets`, whose rows are sorted by Python."""
+    return _in_lock_order(postgresql=on_postgresql(connection))
+
+
+def _in_lock_order(*, postgresql: bool) -> list[ColumnElement[Any]]:
     columns: list[ColumnElement[Any]] = [
         column.expression for column in (Asset.channel_id, Asset.sha256, Asset.mime_type)
     ]
     # By their letters' numbers, and not as people of the database's country sort names.
-    return [column.collate("C") for column in columns] if on_postgresql(connection) else columns
+    return [column.collate("C") for column in columns] if postgresql else columns
 
 
 def lock_assets(connection: Connection, asset_ids: Collection[int]) -> None:
@@ -421,20 +434,29 @@ def lock_assets(connection: Connection, asset_ids: Collection[int]) -> None:
 
 def _lock(connection: Connection, asset_ids: Collection[int]) -> dict[int, int]:
     """Lock assets, in the order in which everybody does (see `models.locks`); answers their tokens."""
-    statement = (
+    statement = _locked_in_order(postgresql=on_postgresql(connection))
+    return dict(connection.execute(statement, {"ids": list(asset_ids)}).all())
+
+
+@cache
+def _locked_in_order(*, postgresql: bool) -> Select[int, int]:
+    return (
         select(Asset.id, Asset.token)
-        .where(among(connection, Asset.id, asset_ids))
-        .order_by(*in_lock_order(connection))
+        .where(among_bound(Asset.id, "ids", postgresql=postgresql))
+        .order_by(*_in_lock_order(postgresql=postgresql))
         .with_for_update()
     )
-    return dict(connection.execute(statement).all())
 
 
 def finish_uploads(connection: Connection, asset_ids: Collection[int]) -> None:
     """End claims, proved to be held by :func:`lock_held`, whose files were uploaded."""
-    connection.execute(
-        update(Asset).where(among(connection, Asset.id, asset_ids)).values(state=AssetState.READY, **_AT_REST)
-    )
+    connection.execute(_finished(postgresql=on_postgresql(connection)), {"ids": list(asset_ids)})
+
+
+@cache
+def _finished(*, postgresql: bool) -> Update:
+    mine = among_bound(Asset.id, "ids", postgresql=postgresql)
+    return update(Asset).where(mine).values(state=AssetState.READY, **_AT_REST)
 
 
 def postpone_asset(
@@ -539,28 +561,28 @@ def want_assets(connection: Connection, new: Sequence[NewAsset]) -> dict[tuple[s
         }
         for _, one in sorted(latest.items())
     ]
-    statement, parameters = insertion(connection, Asset, rows, same={"state": AssetState.WAITING})
-    given = statement.excluded
-    locked = connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=[Asset.channel_id, Asset.sha256, Asset.mime_type],
-            set_={
-                # The newest source is the likeliest to be there still when a refresh needs it.
-                "source": given.source,
-                "due_at": case(
-                    # Not NOT IN: its list could not be given once for many rows.
-                    (
-                        and_(Asset.state != AssetState.WAITING, Asset.state != AssetState.CLAIMED),
-                        given.due_at,
-                    ),
-                    (Asset.due_at > given.due_at, given.due_at),
-                    else_=Asset.due_at,
-                ),
-            },
-        ).returning(Asset.id, Asset.channel_id, Asset.sha256, Asset.mime_type),
-        parameters,
-    )
+    locked = insert_rows(connection, Asset, rows, same={"state": AssetState.WAITING}, more=_or_want)
     return {(row.channel_id, row.sha256, row.mime_type): row.id for row in locked}
+
+
+def _or_want(statement: Insert) -> Any:
+    given = statement.excluded
+    return statement.on_conflict_do_update(
+        index_elements=[Asset.channel_id, Asset.sha256, Asset.mime_type],
+        set_={
+            # The newest source is the likeliest to be there still when a refresh needs it.
+            "source": given.source,
+            "due_at": case(
+                # Not NOT IN: its list could not be given once for many rows.
+                (
+                    and_(Asset.state != AssetState.WAITING, Asset.state != AssetState.CLAIMED),
+                    given.due_at,
+                ),
+                (Asset.due_at > given.due_at, given.due_at),
+                else_=Asset.due_at,
+            ),
+        },
+    ).returning(Asset.id, Asset.channel_id, Asset.sha256, Asset.mime_type)
 
 
 def queue_uploads(connection: Connection, asset_ids: Collection[int]) -> None:
@@ -568,14 +590,17 @@ def queue_uploads(connection: Connection, asset_ids: Collection[int]) -> None:
 
     A refresh under way becomes the campaign's own upload.
     """
+    for statement in _queued(postgresql=on_postgresql(connection)):
+        connection.execute(statement, {"ids": list(asset_ids)})
+
+
+@cache
+def _queued(*, postgresql: bool) -> tuple[Update, Update]:
+    mine = among_bound(Asset.id, "ids", postgresql=postgresql)
     at_rest = (AssetState.IDLE, AssetState.FAILED, AssetState.READY)
-    connection.execute(
+    return (
         update(Asset)
-        .where(among(connection, Asset.id, asset_ids), Asset.state.in_(at_rest))
-        .values(state=AssetState.WAITING, attempts=0, not_before=None, reason=None, detail="")
-    )
-    connection.execute(
-        update(Asset)
-        .where(among(connection, Asset.id, asset_ids), Asset.priority != Priority.CAMPAIGN)
-        .values(priority=Priority.CAMPAIGN)
+        .where(mine, Asset.state.in_(at_rest))
+        .values(state=AssetState.WAITING, attempts=0, not_before=None, reason=None, detail=""),
+        update(Asset).where(mine, Asset.priority != Priority.CAMPAIGN).values(priority=Priority.CAMPAIGN),
     )

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -18,7 +19,9 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    Update,
     and_,
+    bindparam,
     case,
     false,
     func,
@@ -29,6 +32,7 @@ from sqlalchemy import (
     tuple_,
     update,
 )
+from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from greenroom.errors import SourceRefused
@@ -38,7 +42,16 @@ from greenroom.rules import Category
 from greenroom.text import LONGEST_SENTENCE, storable
 from greenroom.verdict import Verdict
 from models.base import Base, BigKey, Moment, OutsideText, Sentence
-from models.bulk import add_rows, among, given_rows, insertion, on_postgresql, update_rows
+from models.bulk import (
+    add_rows,
+    among,
+    among_bound,
+    columns_of,
+    given_rows,
+    insert_rows,
+    on_postgresql,
+    update_rows,
+)
 from models.campaign import Campaign
 from models.claim import Claim
 from models.locks import lock_rows
@@ -207,37 +220,38 @@ def save_items(
     rows = list(items)
     if not rows:
         return
-    statement, parameters = insertion(
+    insert_rows(
         connection,
         Item,
         [_as_given(item) for item in rows],
         same={"campaign_id": campaign_id, "due_at": due_at},
+        more=_or_inspect_anew,
     )
+
+
+def _or_inspect_anew(statement: Insert) -> Insert:
     new = statement.excluded
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=[Item.campaign_id, Item.ref],
-            set_={
-                "source": new.source,
-                "kind": new.kind,
-                "mend": new.mend,
-                "state": ItemState.WAITING,
-                "asset_id": None,
-                "attempts": 0,
-                "not_before": None,
-                "reason": None,
-                "detail": "",
-                # A worker that still inspects the old source must not record what it finds.
-                "token": Item.token + 1,
-            },
-            where=or_(
-                Item.source != new.source,
-                Item.kind.is_distinct_from(new.kind),
-                Item.mend != new.mend,
-                Item.state == ItemState.REJECTED,
-            ),
+    return statement.on_conflict_do_update(
+        index_elements=[Item.campaign_id, Item.ref],
+        set_={
+            "source": new.source,
+            "kind": new.kind,
+            "mend": new.mend,
+            "state": ItemState.WAITING,
+            "asset_id": None,
+            "attempts": 0,
+            "not_before": None,
+            "reason": None,
+            "detail": "",
+            # A worker that still inspects the old source must not record what it finds.
+            "token": Item.token + 1,
+        },
+        where=or_(
+            Item.source != new.source,
+            Item.kind.is_distinct_from(new.kind),
+            Item.mend != new.mend,
+            Item.state == ItemState.REJECTED,
         ),
-        parameters,
     )
 
 
@@ -317,21 +331,25 @@ def _fair_shares(connection: Connection, *, limit: int, now: datetime, also_susp
 
 def _campaigns_with_waiting_items(connection: Connection) -> dict[str, list[str]]:
     """By channel, those of the earliest send time first; one step through the index for each campaign."""
+    queues: dict[str, list[str]] = {}
+    for row in connection.execute(_queues()):
+        queues.setdefault(row.channel_id, []).append(row.id)
+    return queues
+
+
+@cache
+def _queues() -> Select[str, str]:
     walk = select(func.min(Item.campaign_id).label("id")).where(_IS_WAITING).cte("walk", recursive=True)
     following = (
         select(func.min(Item.campaign_id)).where(_IS_WAITING, Item.campaign_id > walk.c.id).scalar_subquery()
     )
     walk = walk.union_all(select(following).where(walk.c.id.is_not(None)))
-    statement = (
+    return (
         select(Campaign.channel_id, Campaign.id)
         .join(walk, walk.c.id == Campaign.id)
         .where(Campaign.cancelled_at.is_(None))
         .order_by(Campaign.send_at, Campaign.id)
     )
-    queues: dict[str, list[str]] = {}
-    for row in connection.execute(statement):
-        queues.setdefault(row.channel_id, []).append(row.id)
-    return queues
 
 
 def _lock_waiting(
@@ -343,39 +361,50 @@ def _lock_waiting(
     also_suspect: bool,
 ) -> dict[str, list[int]]:
     """Lock up to `limit` items of each campaign, those after the given ID; answers them by campaign."""
+    postgresql = on_postgresql(connection)
+    values = {"now": now, "most": limit}
+    asked: list[dict[str, Any]]
+    if postgresql:
+        asked = [columns_of([{"campaign_id": campaign_id, "id": after} for campaign_id, after in campaigns])]
+    else:
+        asked = [{"campaign": campaign_id, "after": after} for campaign_id, after in campaigns]
+    statement = _waiting(postgresql=postgresql, also_suspect=also_suspect)
+    found: dict[str, list[int]] = {campaign_id: [] for campaign_id, _ in campaigns}
+    for one in asked:
+        for campaign_id, item_id in connection.execute(statement, {**values, **one}).all():
+            found[campaign_id].append(item_id)
+    return found
 
-    def first_of(campaign_id: Any, after: Any) -> Select[int]:
+
+@cache
+def _waiting(*, postgresql: bool, also_suspect: bool) -> Select[str, int]:
+    """The first items of campaigns that may be inspected now; on SQLite of one campaign."""
+
+    def first_of(campaign_id: Any, after: Any) -> Select[str, int]:
         statement = (
-            select(Item.id)
+            select(Item.campaign_id, Item.id)
             .where(
                 Item.campaign_id == campaign_id,
                 _IS_WAITING,
                 Item.id > after,
-                or_(Item.not_before.is_(None), Item.not_before <= now),
+                or_(Item.not_before.is_(None), Item.not_before <= bindparam("now")),
             )
             .order_by(Item.id)
-            .limit(limit)
+            .limit(bindparam("most"))
             .with_for_update(skip_locked=True)
         )
         return statement if also_suspect else statement.where(Item.attempts == 0)
 
-    if not on_postgresql(connection):
-        return {
-            campaign_id: list(connection.execute(first_of(campaign_id, after)).scalars())
-            for campaign_id, after in campaigns
-        }
-    asked = given_rows(Item, [{"campaign_id": campaign_id, "id": after} for campaign_id, after in campaigns])
+    if not postgresql:
+        return first_of(bindparam("campaign"), bindparam("after"))
+    asked = given_rows(Item, ["campaign_id", "id"])
     of_each = first_of(asked.c.campaign_id, asked.c.id).correlate(asked).lateral("of_each")
-    statement = (
-        select(asked.c.campaign_id, of_each.c.id)
+    return (
+        select(of_each.c.campaign_id, of_each.c.id)
         .select_from(asked)
         .join(of_each, true())
         .order_by(of_each.c.id)
     )
-    found: dict[str, list[int]] = {campaign_id: [] for campaign_id, _ in campaigns}
-    for campaign_id, item_id in connection.execute(statement).all():
-        found[campaign_id].append(item_id)
-    return found
 
 
 def count_items_handed_out(connection: Connection, *, now: datetime) -> int:
@@ -404,12 +433,7 @@ def take_items(
         .with_for_update()
     )
     mine = [row.id for row in rows if row.token == tokens[row.id]]
-    connection.execute(
-        update(Item)
-        .where(among(connection, Item.id, mine))
-        .values(state=ItemState.INSPECTING, token=Item.token + 1, lease_until=now + lease, worker=worker)
-    )
-    return _under_inspection(connection, mine)
+    return _begun(connection, mine, until=now + lease, worker=worker)
 
 
 def claim_and_take_items(
@@ -420,16 +444,38 @@ def claim_and_take_items(
     For a worker that goes on by itself: nothing is handed out, so nothing can come twice.
     """
     chosen = _fair_shares(connection, limit=limit, now=now, also_suspect=False)
-    connection.execute(
-        update(Item)
-        .where(among(connection, Item.id, chosen))
-        .values(state=ItemState.INSPECTING, token=Item.token + 1, lease_until=now + lease, worker=worker)
-    )
-    return _under_inspection(connection, chosen)
+    return _begun(connection, chosen, until=now + lease, worker=worker)
 
 
-def _under_inspection(connection: Connection, ids: Sequence[int]) -> list[ItemUnderInspection]:
-    statement = (
+def _begun(
+    connection: Connection, ids: Sequence[int], *, until: datetime, worker: str | None
+) -> list[ItemUnderInspection]:
+    """Begin work on items that are locked."""
+    begin, read = _beginning(postgresql=on_postgresql(connection))
+    connection.execute(begin, {"ids": list(ids), "until": until, "by": worker})
+    rows = connection.execute(read, {"ids": list(ids)}).all()
+    return [
+        ItemUnderInspection(
+            claim=Claim(id=item_id, token=token),
+            campaign_id=campaign_id,
+            channel_id=channel_id,
+            ref=ref,
+            source=source,
+            kind=Category(kind) if kind else None,
+            mend=mend,
+            due_at=due_at,
+            attempts=attempts,
+        )
+        for item_id, token, campaign_id, channel_id, ref, source, kind, mend, due_at, attempts in rows
+    ]
+
+
+@cache
+def _beginning(*, postgresql: bool) -> tuple[Update, Select[*tuple[Any, ...]]]:
+    mine = among_bound(Item.id, "ids", postgresql=postgresql)
+    values: dict[str, Any] = {"lease_until": bindparam("until"), "worker": bindparam("by")}
+    return (
+        update(Item).where(mine).values(values | {"state": ItemState.INSPECTING, "token": Item.token + 1}),
         select(
             Item.id,
             Item.token,
@@ -443,34 +489,9 @@ def _under_inspection(connection: Connection, ids: Sequence[int]) -> list[ItemUn
             Item.attempts,
         )
         .join(Campaign, Campaign.id == Item.campaign_id)
-        .where(among(connection, Item.id, ids))
-        .order_by(Item.due_at, Item.id)
+        .where(mine)
+        .order_by(Item.due_at, Item.id),
     )
-    return [
-        ItemUnderInspection(
-            claim=Claim(id=item_id, token=token),
-            campaign_id=campaign_id,
-            channel_id=channel_id,
-            ref=ref,
-            source=source,
-            kind=Category(kind) if kind else None,
-            mend=mend,
-            due_at=due_at,
-            attempts=attempts,
-        )
-        for (
-            item_id,
-            token,
-            campaign_id,
-            channel_id,
-            ref,
-            source,
-            kind,
-            mend,
-            due_at,
-            attempts,
-        ) in connection.execute(statement).all()
-    ]
 
 
 def renew_items(connection: Connection, claims: Sequence[Claim], *, until: datetime) -> Sequence[Claim]:
@@ -525,15 +546,17 @@ def record_verdicts(
         The items whose claims were held; of no others a verdict was written.
     """
     tokens = {one.claim.id: one.claim.token for one in judged}
-    rows = connection.execute(
-        select(Item.id, Item.token)
-        .where(among(connection, Item.id, [*tokens, *(claim.id for claim in also)]))
-        .order_by(Item.id)
-        .with_for_update()
-    ).all()
+    ids = [*tokens, *(claim.id for claim in also)]
+    rows = connection.execute(_locked(postgresql=on_postgresql(connection)), {"ids": ids}).all()
     held = {item_id for item_id, token in rows if token == tokens.get(item_id)}
     update_rows(connection, Item, [_as_row(one) for one in judged if one.claim.id in held])
     return held
+
+
+@cache
+def _locked(*, postgresql: bool) -> Select[int, int]:
+    mine = among_bound(Item.id, "ids", postgresql=postgresql)
+    return select(Item.id, Item.token).where(mine).order_by(Item.id).with_for_update()
 
 
 def _as_row(one: Judged) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, select, text
+from sqlalchemy import ColumnElement, Connection, Select, select, text
 
 from models.bulk import on_postgresql
 
@@ -32,8 +32,12 @@ def lock_rows(connection: Connection, table: Any, condition: ColumnElement[bool]
         condition: which rows.
     """
     if on_postgresql(connection):
-        statement = select(table.id).where(condition).order_by(table.id).with_for_update(key_share=True)
-        connection.execute(statement).all()
+        connection.execute(locked_rows(table, condition)).all()
+
+
+def locked_rows(table: Any, condition: ColumnElement[bool]) -> Select[int]:
+    """The statement of :func:`lock_rows`, for PostgreSQL."""
+    return select(table.id).where(condition).order_by(table.id).with_for_update(key_share=True)
 
 
 def wait_for_claims(connection: Connection) -> None:

@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    BindParameter,
     ColumnElement,
     Connection,
     ForeignKey,
     Index,
+    Select,
     String,
     UniqueConstraint,
+    Update,
+    bindparam,
     false,
     select,
     text,
@@ -22,14 +27,15 @@ from sqlalchemy import (
     union,
     update,
 )
+from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from greenroom.lifecycle import LifeRules
 from models.asset import Asset
 from models.base import Base, BigKey, Moment, OutsideText
-from models.bulk import among, given_rows, insertion, on_postgresql
+from models.bulk import among_bound, columns_of, given_rows, insert_rows, on_postgresql
 from models.item import Item
-from models.locks import lock_rows
+from models.locks import locked_rows
 
 
 class Media(Base):
@@ -110,15 +116,21 @@ class Media(Base):
     died_at: Mapped[datetime | None] = mapped_column(Moment)
 
 
-def alive(at: datetime) -> ColumnElement[bool]:
+def alive(at: datetime | BindParameter[Any]) -> ColumnElement[bool]:
     """A condition on :class:`Media`: it is its asset's current ID, and the provider has it still."""
     return Media.is_current & Media.deleted_at.is_(None) & (Media.expires_at > at)
 
 
 def live_assets(connection: Connection, asset_ids: Collection[int], *, now: datetime) -> set[int]:
     """Those of the assets that can be sent now."""
-    statement = select(Media.asset_id).where(among(connection, Media.asset_id, asset_ids), alive(now))
-    return set(connection.execute(statement).scalars())
+    statement = _live(postgresql=on_postgresql(connection))
+    return set(connection.execute(statement, {"assets": list(asset_ids), "now": now}).scalars())
+
+
+@cache
+def _live(*, postgresql: bool) -> Select[int]:
+    mine = among_bound(Media.asset_id, "assets", postgresql=postgresql)
+    return select(Media.asset_id).where(mine, alive(bindparam("now")))
 
 
 def has_current_media(connection: Connection, asset_id: int) -> bool:
@@ -165,18 +177,20 @@ def lock_media(
         current_of: the current IDs of these assets.
         named: and the IDs of these channels and names, as far as they are known.
     """
-    if not on_postgresql(connection):
+    if not on_postgresql(connection) or not (current_of or named):
         return
-    found = []
-    if current_of:
-        found.append(select(Media.id).where(among(connection, Media.asset_id, current_of), Media.is_current))
-    if named:
-        rows = [{"channel_id": channel_id, "media_id": media_id} for channel_id, media_id in named]
-        given = given_rows(Media, rows)
-        both = (Media.channel_id == given.c.channel_id) & (Media.media_id == given.c.media_id)
-        found.append(select(Media.id).join(given, both))
-    if found:
-        lock_rows(connection, Media, Media.id.in_(union(*found)))
+    rows = [{"channel_id": channel_id, "media_id": media_id} for channel_id, media_id in named]
+    none: dict[str, list[str]] = {"each_channel_id": [], "each_media_id": []}
+    connection.execute(_locked(), {"assets": list(current_of), **(columns_of(rows) if rows else none)}).all()
+
+
+@cache
+def _locked() -> Select[int]:
+    current = select(Media.id).where(among_bound(Media.asset_id, "assets", postgresql=True), Media.is_current)
+    given = given_rows(Media, ["channel_id", "media_id"])
+    both = (Media.channel_id == given.c.channel_id) & (Media.media_id == given.c.media_id)
+    named = select(Media.id).join(given, both)
+    return locked_rows(Media, Media.id.in_(union(current, named)))
 
 
 def record_media(
@@ -206,17 +220,29 @@ def record_media(
     )
     if taken:
         connection.execute(
-            update(Media)
-            .where(
-                among(connection, Media.asset_id, taken),
-                Media.is_current,
-                ~among(connection, Media.media_id, [one.media_id for one in taken.values()]),
-            )
-            .values(is_current=false(), delete_after=max(one.at for one in taken.values()) + grace)
+            _replaced(postgresql=on_postgresql(connection)),
+            {
+                "assets": list(taken),
+                "ids": [one.media_id for one in taken.values()],
+                "ends_at": max(one.at for one in taken.values()) + grace,
+            },
         )
     for current in (True, False):
         for rows in _each_id_once([_row(one) for one in given if one.current is current]):
             _insert(connection, rows, current=current)
+
+
+@cache
+def _replaced(*, postgresql: bool) -> Update:
+    return (
+        update(Media)
+        .where(
+            among_bound(Media.asset_id, "assets", postgresql=postgresql),
+            Media.is_current,
+            ~among_bound(Media.media_id, "ids", postgresql=postgresql),
+        )
+        .values(is_current=false(), delete_after=bindparam("ends_at"))
+    )
 
 
 def _each_id_once(rows: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
@@ -246,21 +272,25 @@ def _row(one: GivenId) -> dict[str, Any]:
 #: What a provider that answers the same content with the same ID again has renewed.
 _RENEWED = ("uploaded_at", "expires_at", "refresh_at", "retire_at", "verify_at")
 _FORGOTTEN = {"died_at": None, "seen_alive_at": None, "doubted_at": None}
+_NAME = (Media.channel_id, Media.media_id)
 _BACK_IN_SERVICE = {"is_current": true(), "delete_after": None, "deleted_at": None}
 
 
 def _insert(connection: Connection, rows: list[dict[str, Any]], *, current: bool) -> None:
-    statement, parameters = insertion(
-        connection, Media, rows, same={"is_current": current, "delete_attempts": 0}
-    )
-    renewed = {name: statement.excluded[name] for name in _RENEWED} | _FORGOTTEN
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=[Media.channel_id, Media.media_id],
-            set_=renewed | _BACK_IN_SERVICE if current else renewed,
-        ),
-        parameters,
-    )
+    same = {"is_current": current, "delete_attempts": 0}
+    insert_rows(connection, Media, rows, same=same, more=_or_serve_again if current else _or_renew)
+
+
+def _or_serve_again(statement: Insert) -> Insert:
+    return statement.on_conflict_do_update(index_elements=_NAME, set_=_renewed(statement) | _BACK_IN_SERVICE)
+
+
+def _or_renew(statement: Insert) -> Insert:
+    return statement.on_conflict_do_update(index_elements=_NAME, set_=_renewed(statement))
+
+
+def _renewed(statement: Insert) -> dict[str, Any]:
+    return {name: statement.excluded[name] for name in _RENEWED} | _FORGOTTEN
 
 
 def resolve(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from functools import cache
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, Select, func, select, update
 
 from models.asset import Asset, AssetState, Priority, in_lock_order
-from models.bulk import among
+from models.bulk import among, among_bound, on_postgresql
 from models.campaign import Campaign, get_campaign, hold_campaign
 from models.item import Item
 from models.media import Media, lock_media
@@ -35,15 +36,19 @@ def needed_until(connection: Connection, asset_ids: Collection[int]) -> dict[int
 
     A campaign that was cancelled never needed anything.
     """
-    statement = (
+    statement = _needed(postgresql=on_postgresql(connection))
+    rows = connection.execute(statement, {"ids": list(asset_ids)}).all()
+    return {asset_id: until for asset_id, until in rows if asset_id is not None}
+
+
+@cache
+def _needed(*, postgresql: bool) -> Select[int | None, datetime]:
+    return (
         select(Item.asset_id, func.max(Campaign.keep_until))
         .join(Campaign, Campaign.id == Item.campaign_id)
-        .where(among(connection, Item.asset_id, asset_ids), Campaign.cancelled_at.is_(None))
+        .where(among_bound(Item.asset_id, "ids", postgresql=postgresql), Campaign.cancelled_at.is_(None))
         .group_by(Item.asset_id)
     )
-    return {
-        asset_id: until for asset_id, until in connection.execute(statement).all() if asset_id is not None
-    }
 
 
 def cancel_campaign(connection: Connection, campaign_id: str, *, now: datetime) -> None:
