@@ -19,6 +19,8 @@ from benchmarks.peers.family import Family
 from worker.supervisor import free_port
 
 RESULTS = Path(__file__).parent / "results"
+#: What is looked into once, and not kept: single figures, plans, flame graphs.
+RAW = RESULTS / "raw"
 FILE_SIZE = 50 * 1024
 #: Seconds that uploads are waited for before what is there is judged.
 PATIENCE = 60.0

@@ -1,9 +1,10 @@
 """Every statement that the tasks send to PostgreSQL, with its plan, on tables of a million rows.
 
 Run with ``make bench-plans``, or ``python -m benchmarks.query_plans [--rows N] [--channels N]``; takes some
-ten minutes and 4 GB of disk in the temporary folder, and writes ``benchmarks/results/query_plans.md``. Exits
-1 if a plan reads a table of more than 10,000 rows from end to end. PostgreSQL is the one of the tests:
-GREENROOM_TEST_DATABASE_URL (a database of its own: its tables are emptied), or one from a wheel.
+ten minutes and 4 GB of disk in the temporary folder, and writes ``benchmarks/results/query_plans.md``, and
+every statement with its plan to ``raw/`` there, which Git leaves out. Exits 1 if a plan reads a table of more
+than 10,000 rows from end to end. PostgreSQL is the one of the tests: GREENROOM_TEST_DATABASE_URL (a database
+of its own: its tables are emptied), or one from a wheel.
 
 Nothing is copied from the code: the real tasks run, and what they send is what is explained, see
 :mod:`benchmarks.statements`. Each task runs some times as it is, some times with plans that know no
@@ -63,6 +64,8 @@ from tasks.upload import upload
 from tasks.verify import verify
 
 RESULTS = Path(__file__).parent / "results" / "query_plans.md"
+#: The statements and their plans.
+PLANS = RESULTS.parent / "raw" / RESULTS.name
 ROWS, CHANNELS = 1_000_000, 1_000
 ROUNDS, ROUNDS_WITHOUT_PARAMETERS = 5, 3
 #: A table of more rows must not be read from end to end.
@@ -393,7 +396,7 @@ def _summary(result: Result) -> str:
 
 
 def report(version: str, results: Sequence[Result], rows: int, channels: int) -> str:
-    """The page."""
+    """The page: a line for each job."""
     bad = {table for result in results if not result.job.counts for table in result.bad}
     how = f"`python -m benchmarks.query_plans --rows {rows} --channels {channels}`"
     what = (
@@ -421,7 +424,12 @@ def report(version: str, results: Sequence[Result], rows: int, channels: int) ->
             f"| {', '.join(sorted(result.bad)) or 'nothing large'} "
             f"| {', '.join(sorted(result.bad_without_parameters)) or 'nothing large'} |"
         )
-    lines += ["", verdict(bad), ""]
+    return "\n".join([*lines, "", verdict(bad), ""])
+
+
+def plans(results: Sequence[Result]) -> str:
+    """What is below that page: every statement of each job, with its plan."""
+    lines = []
     for result in results:
         lines += [f"## {result.job.name[:1].upper()}{result.job.name[1:]}", ""]
         for statement in result.statements:
@@ -459,9 +467,11 @@ def main() -> int:
     page = report(version, results, given.rows, given.channels)
     if (given.rows, given.channels, given.only) == (ROWS, CHANNELS, ""):
         RESULTS.write_text(page, encoding="utf-8")
-        print(page.partition("\n## ")[0])
-    else:
+        PLANS.parent.mkdir(exist_ok=True)
+        PLANS.write_text(f"{page}\n{plans(results)}", encoding="utf-8")
         print(page)
+    else:
+        print(page, plans(results), sep="\n")
     return int(any(result.bad and not result.job.counts for result in results))
 
 

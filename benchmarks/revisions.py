@@ -3,7 +3,8 @@
 Run with ``python -m benchmarks.revisions REVISION...``; takes a minute and a half for each. Every revision is
 checked out into a folder of its own, and measured there by today's benchmarks, which change nothing else:
 one round of :mod:`benchmarks.backlog_cost`, after which an uploading process is looked into. Writes
-``benchmarks/results/revisions.md``, and a flame graph of each revision beside it.
+``benchmarks/results/revisions.md``, the last revision's flame graph beside it, and that of each to ``raw/``
+there, which Git leaves out.
 """
 
 from __future__ import annotations
@@ -19,9 +20,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.endpoint import RESULTS
+from benchmarks.endpoint import RAW, RESULTS
 from benchmarks.machine import describe
 from benchmarks.peers.contender import CHECKOUT
+
+#: The last revision's, as the documentation shows it.
+FLAME_GRAPH = RESULTS / "flame.svg"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +54,7 @@ class Revision:
 def measure(revision: str, folder: Path) -> Revision:
     """One revision, in a folder of its own."""
     name, subject = _git("show", "--no-patch", "--format=%h%n%s", revision).splitlines()
-    look = ("--flame-graph", str(RESULTS / _flame_graph(name)))
+    look = ("--flame-graph", str(_flame_graph(name)))
     _git("worktree", "add", "--detach", str(folder), revision)
     try:
         shutil.rmtree(folder / "benchmarks")
@@ -67,8 +71,8 @@ def measure(revision: str, folder: Path) -> Revision:
     return Revision(name=name, subject=subject, **json.loads(said.stdout))
 
 
-def _flame_graph(name: str) -> str:
-    return f"flame_{name}.svg"
+def _flame_graph(name: str) -> Path:
+    return RAW / f"flame_{name}.svg"
 
 
 def _git(*words: str) -> str:
@@ -81,6 +85,11 @@ def report(found: Sequence[Revision]) -> list[str]:
     introduction = (
         f"Written by `python -m benchmarks.revisions {' '.join(one.name for one in found)}`. Each figure is "
         "CPU, as a part of what a bare `requests.post` of the same file cost in the same seconds."
+    )
+    inside = (
+        "The uploading workers of the table above, by what the code is about that has the interpreter; a "
+        "sampling profiler looks at one process at full pace. "
+        f"[Flame graph of `{found[-1].name}`]({FLAME_GRAPH.name})."
     )
     columns = " | ".join(f"`{one.name}`" for one in found)
     lines = [
@@ -111,10 +120,7 @@ def report(found: Sequence[Revision]) -> list[str]:
         "",
         "## In the uploading processes",
         "",
-        "The uploading workers of the table above, by what the code is about that has the interpreter; a "
-        "sampling profiler looks at one process at full pace. Flame graphs: "
-        + ", ".join(f"[`{one.name}`]({_flame_graph(one.name)})" for one in found)
-        + ".",
+        inside,
         "",
         f"| | {columns} |",
         "| --- |" + " ---: |" * len(found),
@@ -132,11 +138,13 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("revisions", nargs="+", help="from the oldest on")
     given = arguments.parse_args()
+    RAW.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
         found = [measure(revision, Path(name) / revision) for revision in given.revisions]
     lines = report(found)
     print("\n".join(lines))
     (RESULTS / "revisions.md").write_text("\n".join(lines), encoding="utf-8")
+    shutil.copyfile(_flame_graph(found[-1].name), FLAME_GRAPH)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 Every contender uploads the same files of 50 KB to the same endpoint on loopback, one contender after the
 other, in one run; rounds of bare ``requests.post`` stand between them, so that a busy machine slows both.
-Writes a table, a plot and all single figures to ``benchmarks/results/``.
+Writes a table and a plot to ``benchmarks/results/``, and all single figures to ``raw/`` there, which Git
+leaves out.
 
     python -m benchmarks.suite           # a quarter of an hour
     python -m benchmarks.suite --quick   # under 90 s: fewer rounds, fewer contenders
@@ -24,7 +25,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from benchmarks.backlog_cost import measure
-from benchmarks.endpoint import PATIENCE, RESULTS, Endpoint, endpoint_running, make_files
+from benchmarks.endpoint import PATIENCE, RAW, RESULTS, Endpoint, endpoint_running, make_files
 from benchmarks.figures import BACKLOG, BACKLOG_WHOLE, QUICK, WHOLE, Results, Sizes
 from benchmarks.machine import describe
 from benchmarks.peers.contender import CHECKOUT, LIMIT_PER_SECOND, Stage, python
@@ -299,9 +300,9 @@ def main() -> None:
         Suite(stage=stage, endpoint=endpoint, sizes=sizes, results=results, quick=quick).run()
     results.machine["took"] = f"{time.monotonic() - STARTED:.0f} s"
     name = "peers_quick" if quick else "peers"
-    RESULTS.mkdir(exist_ok=True)
+    RAW.mkdir(parents=True, exist_ok=True)
     raw = {"machine": results.machine, "figures": results.figures}
-    (RESULTS / f"{name}.json").write_text(json.dumps(raw, indent=1) + "\n")
+    (RAW / f"{name}.json").write_text(json.dumps(raw, indent=1) + "\n")
     (RESULTS / f"{name}.svg").write_text(plot(results))
     text = report(results, picture=f"{name}.svg", quick=quick)
     (RESULTS / f"{name}.md").write_text(text)
