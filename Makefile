@@ -3,9 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-# What is compared with is not installed beside what is developed.
-BENCH := .venv-bench
-BENCH_READY := $(BENCH)/.ready
+PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
 .PHONY: help setup demo demo-stay test lint secrets mutants fuzz hostile bench bench-quick bench-allowance bench-backlog bench-numbers bench-plans bench-scale bench-soak chaos lock pin-images clean
 
@@ -14,19 +12,16 @@ help: ## Show this list
 
 setup: $(READY) ## Make .venv with everything that is needed, pinned by hashes
 
-$(READY): requirements/development.txt Makefile
+$(READY): requirements/runtime.txt requirements/development.txt pyproject.toml Makefile
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Greenroom needs Python 3.11 or newer; say which one: make PYTHON=python3.12 ..." >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 		{ echo "This Python cannot make virtual environments; install its venv package (Debian: python3-venv)." >&2; exit 1; }
 	@echo "Setting up $(VENV) (once; about a minute)"
 	@$(PYTHON) -m venv $(VENV)
-	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/development.txt
-	@$(BIN)/python -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "greenroom-checkout.pth").write_text(str(pathlib.Path.cwd()) + "\n")'
-	@# A script for the shell and for Python at once: a path with spaces, or a long one, can't follow `#!`.
-	@printf '%s\n' '#!/bin/sh' "'''exec' \"$(CURDIR)/$(BIN)/python\" \"\$$0\" \"\$$@\"" "' '''" 'from cli import main' '' \
-		'if __name__ == "__main__":' '    main(prog_name="greenroom")' > $(BIN)/greenroom
-	@chmod +x $(BIN)/greenroom
+	@$(PIP) --require-hashes --requirement requirements/development.txt
+	@# The checkout itself, by the build backend of the line above: its packages, and the command.
+	@$(PIP) --no-index --no-deps --no-build-isolation --editable .
 	@touch $(READY)
 
 demo: $(READY) ## Get the example campaign ready against the sandbox
@@ -45,7 +40,6 @@ secrets: $(READY) ## Seed secrets, drive a whole production into failures, and s
 	@$(BIN)/python -m pytest tests/secrets --quiet --capture=no -p no:cacheprovider
 
 mutants: $(READY) ## Change the lifecycle's rules in a thousand ways, and see that a test notices (a quarter of an hour)
-	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/mutants.txt
 	@$(BIN)/mutmut run && $(BIN)/mutmut results
 
 INPUTS := 100000
@@ -57,26 +51,20 @@ fuzz: $(READY) ## Spoil files, manifests, messages and answers in 100,000 ways (
 hostile: $(READY) ## Show what becomes of each hostile file, manifest, message and answer (a minute)
 	@$(BIN)/python -m tests.hostile
 
-bench: $(BENCH_READY) ## Compare with what people use instead, and with the limits (a quarter of an hour)
-	@$(BENCH)/bin/python -m benchmarks.suite
+bench: $(READY) ## Compare with what people use instead, and with the limits (a quarter of an hour)
+	@$(BIN)/python -m benchmarks.suite
 
-bench-quick: $(BENCH_READY) ## The same in under 90 s, with fewer rounds
-	@$(BENCH)/bin/python -m benchmarks.suite --quick
+bench-quick: $(READY) ## The same in under 90 s, with fewer rounds
+	@$(BIN)/python -m benchmarks.suite --quick
 
-bench-allowance: $(BENCH_READY) ## How much of a number's 25 uploads a second is used (some minutes)
-	@$(BENCH)/bin/python -m benchmarks.allowance
+bench-allowance: $(READY) ## How much of a number's 25 uploads a second is used (some minutes)
+	@$(BIN)/python -m benchmarks.allowance
 
-bench-backlog: $(BENCH_READY) ## What an upload costs the whole system, beside requests.post (three minutes)
-	@$(BENCH)/bin/python -m benchmarks.backlog_cost
+bench-backlog: $(READY) ## What an upload costs the whole system, beside requests.post (three minutes)
+	@$(BIN)/python -m benchmarks.backlog_cost
 
-bench-numbers: $(BENCH_READY) ## Forty numbers at once, and a campaign that overtakes (some minutes)
-	@$(BENCH)/bin/python -m benchmarks.many_numbers
-
-$(BENCH_READY): requirements/bench.txt Makefile
-	@echo "Setting up $(BENCH) (once; about a minute)"
-	@$(PYTHON) -m venv $(BENCH)
-	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(BENCH)/bin/python -m pip install --quiet --require-hashes --requirement requirements/bench.txt
-	@touch $(BENCH_READY)
+bench-numbers: $(READY) ## Forty numbers at once, and a campaign that overtakes (some minutes)
+	@$(BIN)/python -m benchmarks.many_numbers
 
 bench-plans: $(READY) ## Explain all that the tasks ask of PostgreSQL, on tables of a million rows (a quarter of an hour)
 	@$(BIN)/python -m benchmarks.query_plans
@@ -90,18 +78,20 @@ bench-scale: $(READY) ## Work out, and simulate, what 40, 1,000 and 10,000 numbe
 chaos: $(READY) ## Break the real stack in every way, and count what is lost (under half an hour; as root, all of it)
 	@$(BIN)/python -m benchmarks.chaos
 
-lock: $(READY) ## Pin the newest versions that pyproject.toml allows
+UPGRADE := --upgrade
+MORE := requirements/development.new
+
+lock: $(READY) ## Pin the newest versions that pyproject.toml allows (UPGRADE= changes as few as it can)
 	@$(BIN)/uv pip compile pyproject.toml --extra app --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-header --upgrade --quiet --output-file requirements/runtime.txt
-	@$(BIN)/uv pip compile pyproject.toml --extra app --group dev --constraint requirements/runtime.txt --universal \
-		--python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --quiet \
-		--output-file requirements/development.txt
-	@$(BIN)/uv pip compile --group mutants --constraint requirements/development.txt --universal \
-		--python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --quiet \
-		--output-file requirements/mutants.txt
-	@$(BIN)/uv pip compile pyproject.toml --extra app --group bench --constraint requirements/development.txt --universal \
-		--python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --quiet \
-		--output-file requirements/bench.txt
+		--no-emit-index-url --no-header $(UPGRADE) --quiet --output-file requirements/runtime.txt
+	@# What is pinned there is not said twice.
+	@cp requirements/development.txt $(MORE)
+	@$(BIN)/uv pip compile pyproject.toml --extra app --group dev --group bench --group mutants --universal \
+		--constraint requirements/runtime.txt $$(sed -n 's/^\([a-z0-9._-]*\).*==.*/--no-emit-package \1/p' requirements/runtime.txt) \
+		--python-version 3.11 --generate-hashes --no-emit-index-url --no-header $(UPGRADE) --quiet \
+		--output-file $(MORE)
+	@{ printf '%s\n\n' '--requirement runtime.txt'; sed '/^# The following packages were excluded/,$$d' $(MORE); } \
+		> requirements/development.txt && rm $(MORE)
 
 pin-images: .env ## Write the images of docker-compose.yml to .env by digest, as the registry has them now
 	@sed -n 's/.*$${\([A-Z]*_IMAGE\):-\([^}]*\)}.*/\1 \2/p' docker-compose.yml | sort -u | while read -r name image; do \
