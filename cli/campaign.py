@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
-from rich.table import Table
 
 from cli.embedded import require_files
 from cli.outlook import show_outlook
 from cli.refusals import say_what_is_refused
 from cli.report import rejected_table, write_csv
 from cli.stage import keep_days_option, mend_option, open_database, stage_options, to_be_mended
+from cli.tables import plain_table
 from cli.words import console, count, moment, plain, say
 from greenroom.client import Greenroom
 from greenroom.errors import Misuse
@@ -106,7 +106,7 @@ def status(campaign_id: str | None, *, state: Path, sandbox: bool) -> None:
         if not chosen:
             say("No campaigns yet.")
             return
-        table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+        table = plain_table()
         for column in ("Campaign", "Channel", "Sent at"):
             table.add_column(column, overflow="fold")
         for column in ("Files", "Checking", "Uploading", "Ready", "Bad"):

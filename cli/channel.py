@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 from pydantic import SecretStr
-from rich.table import Table
 
 from cli.stage import open_database, read_api_key, stage_options
+from cli.tables import plain_table
 from cli.words import console, count, moment, parse_span, plain, say, span
 from greenroom.errors import Misuse, SettingsError
 from greenroom.manifest import check_channel_name
@@ -73,7 +73,7 @@ def list_(*, state: Path, sandbox: bool) -> None:
     if not channels:
         say("No channels yet. Add one with: greenroom channel add CHANNEL_ID")
         return
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table = plain_table()
     for column in ("Channel", "At", "Media live", "Observed", "State"):
         table.add_column(column, overflow="fold")
     for row in channels:

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-from rich.table import Table
 
 from cli.stage import open_database, stage_options
+from cli.tables import FileName, plain_table
 from cli.words import console, count, moment, plain, say
 from models.channel import get_channel
 from models.media import MediaReport, list_media
@@ -33,14 +33,14 @@ def list_(*, channel: str | None, also_gone: bool, limit: int, state: Path, sand
     if not rows:
         say("No media yet.")
         return
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table = plain_table()
     for column in ("Media ID", "Channel", "File", "Uploaded", "Last used", "Expires", "State"):
         table.add_column(column, overflow="fold", no_wrap=column == "Media ID")
     for row in rows:
         table.add_row(
             plain(row.media_id),
             plain(row.channel_id),
-            plain(row.file_name),
+            FileName(row.file_name),
             moment(row.uploaded_at),
             moment(row.last_used_at) or "never",
             moment(row.expires_at),

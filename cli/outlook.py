@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from rich.table import Table
 from sqlalchemy import Connection
 
+from cli.tables import FileName, fitted, plain_table
 from cli.words import console, count, day, moment, plain
 from models.campaign import CampaignRow
 from models.outlook import AtRisk, at_risk, renewals
@@ -41,7 +42,7 @@ def show_outlook(connection: Connection, campaign: CampaignRow, *, now: datetime
 
 
 def _weeks(weeks: dict[date, int], *, now: datetime, until: datetime) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table = plain_table()
     table.add_column("Week of", no_wrap=True)
     table.add_column("Media IDs renewed", justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
@@ -56,8 +57,8 @@ def _weeks(weeks: dict[date, int], *, now: datetime, until: datetime) -> Table:
 
 
 def _endangered(files: list[AtRisk], *, now: datetime) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column("File at risk", overflow="fold", ratio=2)
+    table = plain_table()
+    table.add_column("File at risk", ratio=2)
     table.add_column("Its ID ends", no_wrap=True)
     table.add_column("Why it has not been renewed", overflow="fold", ratio=5)
     for file in files:
@@ -65,9 +66,9 @@ def _endangered(files: list[AtRisk], *, now: datetime) -> Table:
         when = moment(file.ends_at) if left > timedelta(0) else f"ended {moment(file.ends_at)}"
         colour = "red" if left < timedelta(days=1) else "yellow"
         table.add_row(
-            plain(file.ref), f"[{colour}]{when}[/{colour}]", plain(file.why or "It waits for its turn.")
+            FileName(file.ref), f"[{colour}]{when}[/{colour}]", plain(file.why or "It waits for its turn.")
         )
-    return table
+    return fitted(table)
 
 
 def risks_in_a_sentence(files: list[AtRisk]) -> str:

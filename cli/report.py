@@ -9,6 +9,7 @@ from typing import Any, TextIO
 
 from rich.table import Table
 
+from cli.tables import FileName, fitted, plain_table
 from cli.verdicts import MOST_LINES, json_line, mend
 from cli.words import day, plain, size
 from greenroom.sources import unsigned
@@ -35,8 +36,8 @@ COLUMNS = (
 
 def accepted_table(items: Sequence[ItemReport], *, most: int = MOST_LINES) -> Table:
     """The files that can be sent: what each really is, its media ID, and when that ends."""
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column("File", overflow="fold", ratio=3)
+    table = plain_table()
+    table.add_column("File", ratio=3)
     table.add_column("What it really is", overflow="fold", ratio=4)
     table.add_column("Size", justify="right", no_wrap=True)
     table.add_column("Media ID", no_wrap=True)
@@ -48,20 +49,20 @@ def accepted_table(items: Sequence[ItemReport], *, most: int = MOST_LINES) -> Ta
         for notice in item.notices:
             label += f"\n[yellow]{plain(notice.detail)}[/yellow]"
         table.add_row(
-            plain(item.ref), label, size(item.size), plain(item.media_id or ""), day(item.expires_at)
+            FileName(item.ref), label, size(item.size), plain(item.media_id or ""), day(item.expires_at)
         )
-    return table
+    return fitted(table)
 
 
 def rejected_table(items: Sequence[ItemReport], *, most: int = MOST_LINES) -> Table:
     """The files that cannot be sent: why, and what to do."""
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column("File", overflow="fold", ratio=2)
+    table = plain_table()
+    table.add_column("File", ratio=2)
     table.add_column("Why it cannot be sent, and what to do", overflow="fold", ratio=5)
     for item in items[:most]:
         detail = plain(item.detail or item.reason)
-        table.add_row(plain(item.ref), f"[red]{detail}[/red]\n{mend(item.reason)}")
-    return table
+        table.add_row(FileName(item.ref), f"[red]{detail}[/red]\n{mend(item.reason)}")
+    return fitted(table)
 
 
 _NUMBER = r"[+-]?[0-9]{1,30}"

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import socket
 import subprocess
-import sys
 import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.progress import Progress
 
 from cli.check import files_to_judge
+from cli.progress import Rate
+from cli.tables import FileName
 from examples import makers
 from tests.cli.conftest import COMMAND, PATIENCE, Greenroom, environment
 
@@ -193,23 +196,155 @@ def test_a_reader_who_leaves(folder: Path) -> None:
     assert b"Traceback" not in errors
 
 
-def test_progress_is_not_in_the_output(folder: Path) -> None:
-    """With a terminal for progress, standard output is the lines and nothing else."""
-    script = pytest.importorskip("pty")
-    here, there = script.openpty()
-    try:
-        result = subprocess.run(
-            [sys.executable, "-m", "cli", "check", "--json", str(folder)],
-            env=environment(TERM="xterm"),
-            stdout=subprocess.PIPE,
-            stderr=there,
-            timeout=PATIENCE,
-            check=False,
-        )
-    finally:
+def on_terminal(folder: Path, *words: str, lines_too: bool = False, **more: str) -> tuple[str, str]:
+    """Check a folder with a terminal for progress, and perhaps for lines; answers output and terminal."""
+    here, there = pty.openpty()
+    with subprocess.Popen(
+        [*COMMAND, "check", *words, str(folder)],
+        env=environment(TERM="xterm", **more),
+        stdout=there if lines_too else subprocess.PIPE,
+        stderr=there,
+    ) as process:
         os.close(there)
-        os.close(here)
-    assert len(_rows(result.stdout.decode())) == 2
+        output, _ = process.communicate(timeout=PATIENCE)
+    shown = b""
+    try:
+        while piece := os.read(here, 4096):
+            shown += piece
+    except OSError:  # Linux says so at the end
+        pass
+    os.close(here)
+    return (output or b"").decode(), shown.decode()
+
+
+@pytest.mark.parametrize("words", [(), ("--json",), ("--summary",), ("--summary", "--json")])
+def test_progress_is_on_the_terminal_and_not_in_the_output(folder: Path, words: tuple[str, ...]) -> None:
+    """How many files are judged, and the time left, on standard error; gone in the end."""
+    output, shown = on_terminal(folder, *words)
+    assert "Checking" in shown
+    assert "of 2" in shown
+    assert "left" in shown
+    assert "\x1b" not in output
+    assert "Checking" not in output
+
+
+def test_progress_is_not_mixed_into_lines(folder: Path) -> None:
+    """Where lines and progress would share a terminal, there are lines alone."""
+    _, shown = on_terminal(folder, "--json", lines_too=True)
+    assert len(_rows(shown)) == 2
+
+
+def test_progress_is_in_no_pipe(greenroom: Greenroom, folder: Path) -> None:
+    """Not even where colours are wanted in pipes, as on build servers."""
+    result = greenroom("check", folder, "--mend", folder.parent / "mended", FORCE_COLOR="1")
+    assert result.stderr == ""
+
+
+def test_the_progress_line_has_a_rate() -> None:
+    """By a clock of the test's own."""
+    now = 100.0
+    progress = Progress(get_time=lambda: now)
+    task = progress.add_task("Checking", total=10_000)
+    assert not str(Rate().render(progress.tasks[0]))
+    for _ in range(3):
+        now += 2.0
+        progress.advance(task, 2_469)
+    assert str(Rate().render(progress.tasks[0])) == "1,234 files/s"
+    slow = Progress(get_time=lambda: now)
+    task = slow.add_task("Mending", total=10)
+    for _ in range(3):
+        now += 4.0
+        slow.advance(task, 1)
+    assert str(Rate().render(slow.tasks[0])) == "0.2 files/s"
+
+
+@pytest.fixture
+def many_verdicts(folder: Path) -> Path:
+    """More files: three GIFs in all, an empty one, and a name that is long."""
+    moving = folder / "below" / "moving.gif"
+    for name in ("second.gif", f"{'a-long-name-of-a-folder' * 3}/{'third' * 9}.gif"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(moving.read_bytes())
+    (folder / "nothing.pdf").write_bytes(b"")
+    (folder / "data.csv").write_text("a,b\n1,2\n3,4\n", encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("columns", ["60", "80", "140"])
+def test_the_summary_has_the_most_frequent_reason_first(
+    greenroom: Greenroom, many_verdicts: Path, columns: str
+) -> None:
+    """Each with its count, an example and what to do; what is accepted at the end; no line is broken."""
+    result = greenroom("check", many_verdicts, "--summary", COLUMNS=columns)
+    lines = result.stdout.splitlines()
+    assert [line.split()[:2] for line in lines if line.lstrip()[:1].isdigit()] == [
+        ["3", "type_not_supported"],
+        ["1", "empty"],
+        ["2", "accepted"],
+        ["1", "of"],
+        ["2", "of"],
+    ]
+    assert all(len(line) <= int(columns) for line in lines)
+    assert lines[0].split() == ["Files", "Verdict", "Example"]
+    assert lines[1].endswith("second.gif")
+    assert lines[2].strip() == "Save it as one of the types that WhatsApp takes."
+    assert lines[-3].strip() == "1 of them with a remark."
+    assert lines[-1] == "2 of 6 files accepted"
+    assert result.returncode == 1
+
+
+def test_the_summary_as_json(greenroom: Greenroom, many_verdicts: Path) -> None:
+    """One object a verdict, in the same order; the example's path is whole."""
+    result = greenroom("check", many_verdicts, "--summary", "--json")
+    rows = _rows(result.stdout)
+    assert [(row["verdict"], row["reason"], row["files"], row["with_notices"]) for row in rows] == [
+        ("rejected", "type_not_supported", 3, 0),
+        ("rejected", "empty", 1, 0),
+        ("accepted", None, 2, 1),
+    ]
+    assert rows[0]["example"] == str(many_verdicts / "second.gif")
+    assert "GIF" in rows[0]["detail"]
+    assert "mended" not in rows[0]
+    assert (result.returncode, result.stderr) == (1, "")
+
+
+def test_the_summary_of_what_was_mended(greenroom: Greenroom, many_verdicts: Path) -> None:
+    """How many of each reason have a mended copy; where all have, the exit code is 0."""
+    into = many_verdicts.parent / "mended"
+    result = greenroom("check", many_verdicts, "--summary", "--json", "--mend", into)
+    assert [(row["reason"], row["mended"]) for row in _rows(result.stdout)] == [
+        ("type_not_supported", 3),
+        ("empty", 0),
+        (None, 0),
+    ]
+    assert result.returncode == 1
+    (many_verdicts / "nothing.pdf").unlink()
+    result = greenroom("check", many_verdicts, "--summary", "--mend", into)
+    assert "3 of them have a mended copy." in result.stdout
+    assert "Save it as" not in result.stdout
+    assert result.returncode == 0
+
+
+@pytest.mark.parametrize("columns", ["60", "80", "110", "140"])
+def test_no_table_breaks_a_name(greenroom: Greenroom, folder: Path, columns: str) -> None:
+    """A path is broken behind a folder; a name that has no room is cut in front, and keeps its end."""
+    for name in ("a-rather-long-name-of-a-file.txt", "with a space in it.txt"):
+        (folder / "below" / name).write_text("Hello.\n", encoding="utf-8")
+    (folder / f"{'longest' * 20}.txt").write_text("Hello.\n", encoding="utf-8")
+    lines = greenroom("check", folder, COLUMNS=columns).stdout.splitlines()
+    for end in ("moving.gif ", "g-name-of-a-file.txt ", "a space in it.txt ", "longestlongest.txt "):
+        assert any(end in line for line in lines), end
+    assert all(len(line) <= int(columns) for line in lines)
+
+
+def test_a_path_in_lines() -> None:
+    """Folders keep together where they fit; wide letters count twice."""
+    assert FileName("a/b/c.jpg").lines(20) == ["a/b/c.jpg"]
+    assert FileName("folder/below/name.jpg").lines(14) == ["folder/below/", "name.jpg"]
+    assert FileName("folder/long-name.jpg").lines(9) == ["folder/", "\N{HORIZONTAL ELLIPSIS}name.jpg"]
+    assert FileName("写真/写真.jpg").lines(8) == ["写真/", "写真.jpg"]
+    assert FileName("/").lines(1) == ["/"]
+    assert FileName("").lines(5) == [""]
 
 
 def test_the_picture_of_the_corpus() -> None:

@@ -165,7 +165,8 @@ OWN_WORDS = {
     *(
         "channel: since",
         "channel: why",
-        "check: reason",
+        "check: group.reason",
+        "check: summary.headline()",
         "demo: command",
         "demo: what",
         "doctor: finding.mark",
@@ -178,7 +179,7 @@ OWN_WORDS = {
         "outlook: when",
         "report: detail",
     ),
-    *("run: peak", "run: refused", "run: twice"),
+    *("run: peak", "run: refused", "run: twice", "summary: self.headline()"),
 }
 
 
