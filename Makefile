@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
-.PHONY: help setup demo demo-stay test lint secrets mutants fuzz hostile bench bench-quick bench-allowance bench-backlog bench-numbers bench-plans bench-scale bench-soak chaos lock pin-images clean
+.PHONY: help setup demo demo-stay test lint secrets mutants fuzz hostile eye bench bench-quick bench-allowance bench-backlog bench-numbers bench-plans bench-scale bench-soak chaos lock pin-images clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,10 @@ fuzz: $(READY) ## Spoil files, manifests, messages and answers in 100,000 ways (
 hostile: $(READY) ## Show what becomes of each hostile file, manifest, message and answer (a minute)
 	@$(BIN)/python -m tests.hostile
 
+eye: $(READY) ## Compare verdicts on the files of a folder with what other readers say (CORPUS=folder)
+	@test -n "$(CORPUS)" || { echo "Say which folder: make eye CORPUS=folder" >&2; exit 2; }
+	@$(BIN)/python -m tests.eye "$(CORPUS)"
+
 bench: $(READY) ## Compare with what people use instead, and with the limits (a quarter of an hour)
 	@$(BIN)/python -m benchmarks.suite
 
@@ -86,7 +90,7 @@ lock: $(READY) ## Pin the newest versions that pyproject.toml allows (UPGRADE= c
 		--no-emit-index-url --no-header $(UPGRADE) --quiet --output-file requirements/runtime.txt
 	@# What is pinned there is not said twice.
 	@cp requirements/development.txt $(MORE)
-	@$(BIN)/uv pip compile pyproject.toml --extra app --group dev --group bench --group mutants --universal \
+	@$(BIN)/uv pip compile pyproject.toml --extra app --group dev --group bench --group eye --group mutants --universal \
 		--constraint requirements/runtime.txt $$(sed -n 's/^\([a-z0-9._-]*\).*==.*/--no-emit-package \1/p' requirements/runtime.txt) \
 		--python-version 3.11 --generate-hashes --no-emit-index-url --no-header $(UPGRADE) --quiet \
 		--output-file $(MORE)

@@ -24,7 +24,9 @@ from worker.embedded import embedded_stack
 from worker.supervisor import CHECKOUT
 
 #: What cannot run in a test; anything else that a page shows does.
-NOT_RUN = re.compile(r"git clone|make (demo|test|bench|chaos|secrets)|docker |GREENROOM_API_KEY_FILE=~/keys")
+NOT_RUN = re.compile(
+    r"git clone|make (demo|test|bench|chaos|eye|secrets)|docker |GREENROOM_API_KEY_FILE=~/keys"
+)
 #: Languages whose blocks are typed in, and those that are only looked at.
 TYPED = ("sh", "console", "python", "sql")
 SHOWN = ("text", "csv", "json")
