@@ -388,10 +388,14 @@ class OwnedChannel:
         """Whether our time is not over, by either clock."""
         return now < self._until and self._limiter.wall() - self._kept_wall < OWNED_SECONDS
 
-    def sent(self) -> None:
-        """What a slot was for has been sent to its end, or broke off."""
+    def sent(self, late: float = 0.0) -> None:
+        """What a slot was for has been sent to its end, or broke off.
+
+        Args:
+            late: seconds by which it may arrive later than others; see :mod:`greenroom.sliding_log`.
+        """
         with self._lock:
-            self._log.finish(self._limiter.monotonic())
+            self._log.finish(self._limiter.monotonic(), late=late)
             self._changed.notify()
 
     def give_back(self) -> None:

@@ -11,6 +11,10 @@ Between the last byte and its arrival there is the machine, too. Where others ta
 some milliseconds late what was sent, as it wakes late whoever waits for a slot. The second can be measured:
 windows are longer than the provider's by a few times the usual lateness.
 
+The first upload on a connection may arrive later than others by as long as connecting took: the other side
+was as slow a moment before. Where many connect at once, after a cut, whatever speaks TLS there is busy with
+their handshakes, and delivers what they sent together with what others send after them.
+
 Besides, uploads keep a distance, a little less than an even pace would: there are no bursts, and what a busy
 moment has delayed is made up for.
 
@@ -40,6 +44,8 @@ MARGIN_SECONDS = 0.005
 MARGIN_PER_LATENESS = 4.0
 MOST_MARGIN_SECONDS = 0.050
 LATENESS_WEIGHT = 1 / 16
+#: Seconds that count at most of what connecting took.
+MOST_LATE = 1.0
 #: The distance of two uploads, as a part of the one that an even pace would have.
 DISTANCE = 0.8
 #: Seconds that a 429 adds to a window, up to the most; and in which half of what was added is gone.
@@ -145,10 +151,19 @@ class SlidingLog:
         self.open += 1
         self.begun_at = now
 
-    def finish(self, now: float) -> None:
-        """One that was begun has been sent, or broke off while it was."""
+    def finish(self, now: float, *, late: float = 0.0) -> None:
+        """One that was begun has been sent, or broke off while it was.
+
+        Args:
+            now: the present.
+            late: seconds by which it may arrive later than others; up to :data:`MOST_LATE`.
+        """
         self.open -= 1
-        self.sent.append(now)
+        moment = now + min(late, MOST_LATE)
+        in_order = not self.sent or self.sent[-1] <= moment
+        self.sent.append(moment)
+        if not in_order:
+            self.sent = deque(sorted(self.sent), maxlen=self.most)
 
     def cancel(self) -> None:
         """One that was begun was not sent at all."""

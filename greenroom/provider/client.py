@@ -66,6 +66,10 @@ def _at_once() -> None:
     """Wait for nothing."""
 
 
+def _untold(_late: float) -> None:
+    """Nobody wants to know when a request was sent."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Call:
     """One request as it will be sent, to wherever it is redirected."""
@@ -76,7 +80,7 @@ class _Call:
     key: str = field(repr=False)
     body: MultipartBody | None = None
     before_sending: Callable[[], None] = _at_once
-    after_sending: Callable[[], None] = _at_once
+    after_sending: Callable[[float], None] = _untold
 
 
 class ProviderClient:
@@ -134,7 +138,7 @@ class ProviderClient:
         mime_type: str,
         file_name: str,
         before_sending: Callable[[], None] = _at_once,
-        after_sending: Callable[[], None] = _at_once,
+        after_sending: Callable[[float], None] = _untold,
     ) -> str:
         """Upload one file; its content is streamed, and checked against what was inspected.
 
@@ -147,7 +151,8 @@ class ProviderClient:
                 for a redirected one): the place to wait for a slot of the rate limit. What it raises is
                 passed on, and nothing is sent.
             after_sending: called once for each time that ``before_sending`` returned: when the request's last
-                byte was sent, or sending it broke off.
+                byte was sent, or sending it broke off. It is told by how many seconds the request may arrive
+                later than others: as long as connecting took, where it was the first on its connection.
 
         Returns:
             The media ID.
@@ -200,7 +205,7 @@ class ProviderClient:
         mime_type: str,
         file_name: str,
         before_sending: Callable[[], None],
-        after_sending: Callable[[], None],
+        after_sending: Callable[[float], None],
         done: Callable[[str | GreenroomError], None],
     ) -> None:
         """As :meth:`upload`, but this returns when the file is sent, and the answer comes later.
@@ -235,7 +240,7 @@ class ProviderClient:
         except Broken as error:
             problem = str(error)
         finally:
-            after_sending()
+            after_sending(line.take_lateness())
         if problem:
             raise ProviderUnavailable(f"{Endpoint.UPLOAD} failed at {self._origin.host}: {problem}")
         self._lines.wait_for_answer(

@@ -90,13 +90,20 @@ class Line:
         idle_since: when it was used last.
         parser: of the answer to what is being sent.
         waiting: for the answer to what was sent last.
+        lateness: seconds that connecting took, until the first request is sent.
     """
 
     connection: HTTPConnection
     sock: socket.socket
+    lateness: float
     idle_since: IdleSince = field(default_factory=IdleSince)
     parser: AnswerParser | None = None
     waiting: _Waiting | None = None
+
+    def take_lateness(self) -> float:
+        """Seconds by which the request that was just sent may arrive later than others."""
+        late, self.lateness = self.lateness, 0.0
+        return late
 
 
 class Lines:
@@ -155,6 +162,7 @@ class Lines:
             connection = HTTPConnection(host, port, timeout=self._connect_timeout)
         else:
             connection = HTTPSConnection(host, port, timeout=self._connect_timeout, ssl_context=self._tls)
+        began = time.monotonic()
         try:
             connection.connect()
         except BROKEN_EXCHANGE as error:
@@ -163,7 +171,8 @@ class Lines:
             if connection.sock is not None:
                 # From here on nothing waits inside a call: a socket with a timeout asks the system twice.
                 connection.sock.settimeout(0)
-                line = Line(connection=connection, sock=connection.sock)
+                took = time.monotonic() - began
+                line = Line(connection=connection, sock=connection.sock, lateness=took)
                 self._selector.register(line.sock, selectors.EVENT_READ, line)
                 return line
             problem = "the connection was closed"

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import os
 import ssl
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
@@ -47,7 +48,8 @@ class MeteredBody:
 
     Attributes:
         before_sending: called when the connection stands, before the request's first byte.
-        after_sending: called when the last byte is sent, or sending broke off.
+        after_sending: called when the last byte is sent, or sending broke off, with the seconds that
+            connecting took, where this was the first request on its connection.
         send_timeout: seconds that sending one piece may take.
     """
 
@@ -56,7 +58,7 @@ class MeteredBody:
         body: MultipartBody,
         *,
         before_sending: Callable[[], None],
-        after_sending: Callable[[], None],
+        after_sending: Callable[[float], None],
         send_timeout: float,
     ) -> None:
         self.before_sending = before_sending
@@ -84,6 +86,13 @@ class _MeteredConnection(HTTPConnection):
     """Connects and reads first, then waits for its slot, then looks, then sends."""
 
     _parser: AnswerParser | None = None
+    _lateness = 0.0
+
+    def connect(self) -> None:
+        """Connect, and note how long that took."""
+        began = time.monotonic()
+        super().connect()
+        self._lateness = time.monotonic() - began
 
     def request(  # type: ignore[override]  # as urllib3's own, which differs from http.client's
         self,
@@ -104,7 +113,8 @@ class _MeteredConnection(HTTPConnection):
                 self.timeout = body.send_timeout
                 super().request(method, url, body=self._watched(body), headers=headers, **options)
             finally:
-                body.after_sending()
+                late, self._lateness = self._lateness, 0.0
+                body.after_sending(late)
         else:
             self._begin()
             super().request(method, url, body=body, headers=headers, **options)

@@ -18,6 +18,7 @@ from greenroom.sliding_log import (
     HOLD_AFTER_OTHERS,
     MARGIN_PER_LATENESS,
     MARGIN_SECONDS,
+    MOST_LATE,
     MOST_MARGIN_SECONDS,
     MOST_SLACK,
     PROVIDER_LIMIT_PER_SECOND,
@@ -146,6 +147,19 @@ def test_what_is_being_sent_counts() -> None:
     assert log.earliest(now) == math.inf
     log.finish(now + 5)
     assert log.earliest(now + 5) == pytest.approx(now + 6 + MARGIN_SECONDS)
+
+
+def test_what_may_arrive_late_keeps_its_place_for_longer() -> None:
+    """The first upload on a connection, which the other side is still busy with."""
+    log = SlidingLog(25, margin=0)
+    for late in (0.3, 0.0, 0.0):
+        log.begin(1000.0)
+        log.finish(1000.0, late=late)
+    assert list(log.sent) == pytest.approx([1000.0, 1000.0, 1000.3])
+    log = SlidingLog(25, margin=0)
+    log.begin(1000.0)
+    log.finish(1000.0, late=60.0)
+    assert list(log.sent) == [1000.0 + MOST_LATE]
 
 
 def test_what_was_not_sent_after_all_takes_nothing() -> None:

@@ -262,7 +262,7 @@ def upload(client: ProviderClient, content: UploadContent | bytes = b"some bytes
     given: dict[str, Any] = {"mime_type": "image/jpeg", "file_name": "a.jpg", **options}
     if not (Way.later and client.sends_at_once(content.size)):
         return stream(client, content, **options)
-    given = {"before_sending": lambda: None, "after_sending": lambda: None, **given}
+    given = {"before_sending": lambda: None, "after_sending": lambda _late: None, **given}
     result: Future[str | GreenroomError] = Future()
     client.upload_later(KEY, content=content, done=result.set_result, **given)
     answer = result.result(timeout=30)

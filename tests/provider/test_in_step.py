@@ -224,9 +224,20 @@ def test_a_connection_that_ended_while_a_slot_was_waited_for(start: Start) -> No
 
     _, client = start(hang_up, reply(200, NEXT))
     assert upload(client) == "11"
-    later = upload(client, before_sending=wait_for_slot, after_sending=lambda: sent.append("sent"))
+    later = upload(client, before_sending=wait_for_slot, after_sending=lambda _late: sent.append("sent"))
     assert later == "22"
     assert sent == ["sent"]
+
+
+def test_the_first_request_on_a_connection_may_arrive_as_late_as_connecting_took(start: Start) -> None:
+    """The other side was as slow a moment before; whoever keeps the pace is told."""
+    late: list[float] = []
+    _, client = start(reply(200, MINE))
+    for _ in range(2):
+        upload(client, after_sending=late.append)
+    first, second = late
+    assert first > 0
+    assert second == 0
 
 
 def test_what_stood_idle_for_long_is_not_written_to(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,11 +79,11 @@ class DirectProvider(ProviderClient):
         mime_type: str,
         file_name: str,
         before_sending: Callable[[], None] = lambda: None,
-        after_sending: Callable[[], None] = lambda: None,
+        after_sending: Callable[[float], None] = lambda _late: None,
     ) -> str:
         """As the client's; the content is read and compared as it is there."""
         before_sending()
-        after_sending()
+        after_sending(0.0)
         number = self._number(Endpoint.UPLOAD, api_key)
         with content.open() as file:
             data = file.read()

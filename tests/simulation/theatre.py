@@ -73,7 +73,7 @@ class MovingChannel:
         self._clock.advance(timedelta(seconds=seconds))
         return seconds
 
-    def sent(self) -> None:
+    def sent(self, late: float = 0.0) -> None:
         """Nobody else sends."""
 
     give_back = keep = end_soon = let_go = require_mine = sent
