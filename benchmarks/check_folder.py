@@ -1,13 +1,16 @@
 """Files a second of ``greenroom check``, beside the floor: SHA-256 of the bytes and a libmagic call each.
 
-Run with ``python -m benchmarks.check_folder [COUNT]``; by default 10,000 files, which takes some minutes and
-3 GB of disk in the temporary folder, and writes ``benchmarks/results/check_folder.md``. The files are of all
-types that WhatsApp takes, 50 to 500 KB, really encoded, each with a content of its own. Both sides are
-commands of their own, on the same two cores, with the files in the page cache, run in turn; start-up counts.
+Run with ``python -m benchmarks.check_folder [COUNT] [--beside REVISION]``; by default 10,000 files, which
+takes some minutes and 3 GB of disk in the temporary folder; writes ``benchmarks/results/check_folder.md``.
+The files are of all types that WhatsApp takes, 50 to 500 KB, really encoded, each with a content of its own.
+All sides are commands of their own, on the same two cores, with the files in the page cache, run in turn;
+start-up counts. With ``--beside``, the command of an earlier revision takes its turns, too, on the same files
+and from a checkout of its own.
 """
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import os
 import platform
@@ -18,11 +21,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.checkouts import checked_out, environment_of, git
+from benchmarks.peers.contender import CHECKOUT
 from examples import makers
 from greenroom.inspection.sniff import mime_of
 from greenroom.rules import KIB
@@ -193,18 +199,25 @@ def floor(folder: str) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Side:
-    """One command, and what it took each time."""
+    """One command, the checkout that it is of, and what it took each time."""
 
     name: str
     command: tuple[str, ...]
-    seconds: list[float]
-    cpu: list[float]
+    checkout: Path
+    seconds: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
 
     def run(self, expected: set[int]) -> None:
         """Run it once more."""
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         start = time.perf_counter()
-        code = subprocess.run(self.command, stdout=subprocess.DEVNULL, check=False).returncode
+        code = subprocess.run(
+            self.command,
+            cwd=self.checkout,
+            env=environment_of(self.checkout),
+            stdout=subprocess.DEVNULL,
+            check=False,
+        ).returncode
         self.seconds.append(time.perf_counter() - start)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         self.cpu.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
@@ -212,21 +225,19 @@ class Side:
             raise SystemExit(f"{self.name} ended with {code}")
 
 
-def sides(folder: Path) -> list[Side]:
+def sides(folder: Path, earlier: Mapping[str, Path]) -> list[Side]:
     """The floor first: the others are compared with it."""
+    floor_command = (sys.executable, "-m", "benchmarks.check_folder", "--floor", str(folder))
+    rows = [Side(name="floor: SHA-256 and libmagic", command=floor_command, checkout=CHECKOUT)]
     check = (sys.executable, "-m", "cli", "check", str(folder))
-    commands = {
-        "floor: SHA-256 and libmagic": (
-            sys.executable,
-            "-m",
-            "benchmarks.check_folder",
-            "--floor",
-            str(folder),
-        ),
-        "`greenroom check`": check,
-        "`greenroom check --json`": (*check, "--json"),
-    }
-    return [Side(name=name, command=command, seconds=[], cpu=[]) for name, command in commands.items()]
+    for form, command in (("", check), (" --json", (*check, "--json"))):
+        name = f"`greenroom check{form}`"
+        rows += [
+            Side(name=f"{name} of {revision}", command=command, checkout=checkout)
+            for revision, checkout in earlier.items()
+        ]
+        rows.append(Side(name=name, command=command, checkout=CHECKOUT))
+    return rows
 
 
 def report(rows: Sequence[Side], count: int, size: int) -> str:
@@ -256,16 +267,17 @@ def report(rows: Sequence[Side], count: int, size: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main(count: int = COUNT) -> None:
-    """Write the files, measure, and print the table."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
-    with tempfile.TemporaryDirectory(prefix="greenroom-check-") as name:
-        folder = Path(name)
-        start = time.perf_counter()
-        size = sum(path.stat().st_size for path in write_files(folder, count))
-        print(f"{count:,} files, {size / 2**30:.2f} GB, made in {time.perf_counter() - start:.0f} s")
-        rows = sides(folder)
+def measure(folder: Path, revisions: Sequence[str]) -> list[Side]:
+    """Run every side by turns."""
+    with ExitStack() as stack:
+        checkouts = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="greenroom-revisions-")))
+        earlier = {
+            git("show", "--no-patch", "--format=%h", revision): stack.enter_context(
+                checked_out(revision, checkouts / revision)
+            )
+            for revision in revisions
+        }
+        rows = sides(folder, earlier)
         for round_ in range(ROUNDS + 1):  # the first is to warm the page cache, and does not count
             for row in rows:
                 row.run({0})
@@ -274,6 +286,19 @@ def main(count: int = COUNT) -> None:
                     row.cpu.clear()
                 else:
                     print(f"{row.name}: {row.seconds[-1]:.2f} s, CPU {row.cpu[-1]:.2f} s", flush=True)
+    return rows
+
+
+def main(count: int, revisions: Sequence[str]) -> None:
+    """Write the files, measure, and print the table."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
+    with tempfile.TemporaryDirectory(prefix="greenroom-check-") as name:
+        folder = Path(name)
+        start = time.perf_counter()
+        size = sum(path.stat().st_size for path in write_files(folder, count))
+        print(f"{count:,} files, {size / 2**30:.2f} GB, made in {time.perf_counter() - start:.0f} s")
+        rows = measure(folder, revisions)
     text = report(rows, count, size)
     print(text)
     if count == COUNT:
@@ -281,11 +306,17 @@ def main(count: int = COUNT) -> None:
         RESULTS.write_text(text, encoding="utf-8")
 
 
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("count", type=int, nargs="?", default=COUNT)
+    parser.add_argument("--beside", action="append", default=[], metavar="REVISION", help="an earlier one")
+    parser.add_argument("--floor", metavar="FOLDER", help="run the floor alone")
+    return parser.parse_args()
+
+
 if __name__ == "__main__":
-    match sys.argv[1:]:
-        case ["--floor", folder_name]:
-            floor(folder_name)
-        case [number]:
-            main(int(number))
-        case _:
-            main()
+    given = _options()
+    if given.floor:
+        floor(given.floor)
+    else:
+        main(given.count, given.beside)

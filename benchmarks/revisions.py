@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.checkouts import checked_out, environment_of, git
 from benchmarks.endpoint import RAW, RESULTS
 from benchmarks.machine import describe
 from benchmarks.peers.contender import CHECKOUT
@@ -53,31 +53,23 @@ class Revision:
 
 def measure(revision: str, folder: Path) -> Revision:
     """One revision, in a folder of its own."""
-    name, subject = _git("show", "--no-patch", "--format=%h%n%s", revision).splitlines()
+    name, subject = git("show", "--no-patch", "--format=%h%n%s", revision).splitlines()
     look = ("--flame-graph", str(_flame_graph(name)))
-    _git("worktree", "add", "--detach", str(folder), revision)
-    try:
+    with checked_out(revision, folder):
         shutil.rmtree(folder / "benchmarks")
         shutil.copytree(CHECKOUT / "benchmarks", folder / "benchmarks")
         said = subprocess.run(
             [*(sys.executable, "-m", "benchmarks.backlog_cost", "--rounds", "1", "--json"), *look],
             cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(folder)},
+            env=environment_of(folder),
             stdout=subprocess.PIPE,
             check=True,
         )
-    finally:
-        _git("worktree", "remove", "--force", str(folder))
     return Revision(name=name, subject=subject, **json.loads(said.stdout))
 
 
 def _flame_graph(name: str) -> Path:
     return RAW / f"flame_{name}.svg"
-
-
-def _git(*words: str) -> str:
-    done = subprocess.run(["git", *words], cwd=CHECKOUT, capture_output=True, text=True, check=True)  # noqa: S607 - as people have it
-    return done.stdout.strip()
 
 
 def report(found: Sequence[Revision]) -> list[str]:
