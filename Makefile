@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
-.PHONY: help setup demo demo-stay test lint secrets mutants fuzz hostile eye bench bench-quick bench-allowance bench-backlog bench-numbers bench-plans bench-scale bench-soak chaos lock pin-images clean
+.PHONY: help setup demo demo-stay test coverage outside-readers lint secrets mutants fuzz hostile eye bench bench-quick bench-allowance bench-backlog bench-numbers bench-plans bench-scale bench-soak chaos lock pin-images clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## Make .venv with everything that is needed, pinned by hashes
 
@@ -32,6 +32,17 @@ demo-stay: $(READY) ## The same, and keep everything up afterwards, with Flower
 
 test: $(READY) ## Run all the tests
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+coverage: $(READY) ## Run all the tests, and print which lines and branches of the code they pass (twice as long)
+	@rm -f .coverage .coverage.*
+	@$(BIN)/coverage run -m pytest -n 2 --dist loadgroup --timeout 600; status=$$?; \
+		$(BIN)/coverage combine --quiet && $(BIN)/coverage report && exit $$status
+
+outside-readers: $(READY) ## Install the programs that look at files with an eye of their own (Debian, as root)
+	@packages=$$($(BIN)/python -m tests.outside); \
+	if ! command -v apt-get >/dev/null; then echo "No apt-get here. Install what these packages of Debian's bring: $$packages" >&2; exit 1; fi; \
+	if [ "$$(id -u)" != 0 ]; then echo "Only root may install. Run: sudo apt-get install --yes $$packages" >&2; exit 1; fi; \
+	apt-get update --quiet && apt-get install --quiet --yes --no-install-recommends $$packages
 
 lint: $(READY) ## Check style, types and layers (the tests do so too)
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
@@ -106,4 +117,4 @@ pin-images: .env ## Write the images of docker-compose.yml to .env by digest, as
 	done
 
 clean: ## Remove what the embedded stack and the tools have left; .venv stays
-	@rm -rf .greenroom .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache mutants
+	@rm -rf .greenroom .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* mutants

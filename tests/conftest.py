@@ -32,6 +32,7 @@ from models import Base, Database
 from models.channel import add_channel
 from sandbox.testing import RunningSandbox
 from tasks.context import Context, Message
+from tests.outside import say_what_was_not_run
 
 #: Long before any expiry, and no daylight saving in sight.
 NOON = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
@@ -53,6 +54,11 @@ def pytest_configure() -> None:
     """Let what tests start be interrupted, also where they themselves are not to be (`nohup`)."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say loudly what was not looked at by programs of others."""
+    say_what_was_not_run(terminalreporter)
 
 
 @pytest.fixture(autouse=True)

@@ -47,7 +47,7 @@ class Block:
 
 def pages() -> list[Path]:
     """Every page that is for people."""
-    top = [CHECKOUT / name for name in ("README.md", "CHANGELOG.md", "SECURITY.md")]
+    top = [CHECKOUT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")]
     return [*top, *sorted((CHECKOUT / "docs").rglob("*.md"))]
 
 
