@@ -38,7 +38,9 @@ def test_check_needs_nothing_running(greenroom: Greenroom, many_files: Path) -> 
     assert [row["path"] for row in rows] == [str(path) for path in sorted(many_files.iterdir())]
     fields = {"path", "verdict", "category", "mime_type", "size", "sha256", "reason", "detail"}
     assert all(set(row) - {"notices"} == fields for row in rows)
-    assert all(row["notices"] for row in rows if "notices" in row)
+    told = [row["notices"] for row in rows if "notices" in row]
+    assert told
+    assert all(told)
     assert {row["verdict"] for row in rows} == {"accepted", "rejected"}
 
 
@@ -102,6 +104,7 @@ def test_after_a_run_its_database_can_be_looked_into(greenroom: Greenroom, tmp_p
     assert "Ready to send" in run.stdout
     assert "Cannot be sent" in run.stdout
     ready = [row for row in exported(greenroom) if row["media_id"]]
+    assert len(ready) == len(spring_sale.FILES) - len(spring_sale.BAD)
     status = greenroom("campaign", "status", "sale", "--sandbox")
     assert status.returncode == 0
     assert f"{len(ready)}" in status.stdout

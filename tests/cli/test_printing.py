@@ -244,6 +244,7 @@ def test_the_mapping(state: Path) -> None:
         write_csv(items, terminal)
         assert is_harmless(terminal.getvalue().replace("\r\n", "\n"))
         rows = list(csv.DictReader(io.StringIO(file.getvalue(), newline="")))
+        assert rows
         assert [row["ref"] for row in rows] == [inert(item.ref) for item in items]
         assert all(cell[:1] not in tuple("=+-@") for row in rows for cell in row.values() if cell)
     database.close()

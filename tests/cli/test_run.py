@@ -92,7 +92,8 @@ def test_a_killed_worker_and_a_killed_broker_lose_nothing(rehearse: Rehearse) ->
         throttled = max(throttled, stats.get("throttled", 0))
     rows = run.finish()
     assert len(rows) == MANY
-    assert all(row["media_id"] for row in rows if row["verdict"] == "accepted")
+    assert [row["verdict"] == "accepted" for row in rows] == [bool(row["media_id"]) for row in rows]
+    assert sum(bool(row["media_id"]) for row in rows) > MANY / 2
     assert arrived_twice <= in_flight
     assert throttled == 0
     assert run.left_running() == []
@@ -144,7 +145,10 @@ def test_what_a_killed_supervisor_leaves_is_gone_after_the_next_run(rehearse: Re
     again = rehearse()
     while again.look():
         pass
-    assert all(row["media_id"] for row in again.finish() if row["verdict"] == "accepted")
+    rows = again.finish()
+    assert len(rows) == MANY
+    assert [row["verdict"] == "accepted" for row in rows] == [bool(row["media_id"]) for row in rows]
+    assert sum(bool(row["media_id"]) for row in rows) > MANY / 2
     assert run.left_running() == again.left_running() == []
 
 

@@ -113,7 +113,10 @@ def test_many_who_want_a_channel_never_have_it_together(limiter_redis: Redis) ->
     def work(_: int) -> bool:
         owned = Limiter(limiter_redis).own(CHANNEL, timeout=60)
         alone = owners.acquire(blocking=False)
-        owners.release()
+        # Long enough for another one to come in, if he could.
+        limiter_redis.ping()
+        if alone:
+            owners.release()
         owned.let_go()
         return alone
 

@@ -141,8 +141,7 @@ def test_the_earliest_send_time_goes_first_and_refreshes_last(world: World) -> N
 @pytest.mark.parametrize("threads", [4])
 def test_two_dispatchers_never_claim_one_asset_twice(world: World, threads: int) -> None:
     """Many at once: each asset is handed out exactly once."""
-    for number in range(40):
-        accepted_item(world, f"file-{number}")
+    assets = {accepted_item(world, f"file-{number}") for number in range(40)}
     claimed: list[Claim] = []
     start = threading.Barrier(threads)
 
@@ -159,7 +158,7 @@ def test_two_dispatchers_never_claim_one_asset_twice(world: World, threads: int)
     while left := claim(world):  # SKIP LOCKED may end a thread while another one still holds rows
         claimed.extend(asset.claim for asset in left)
     assert len(claimed) == 40
-    assert {one.id for one in claimed} == {asset.id for asset in claimed}
+    assert {one.id for one in claimed} == assets
     assert all(one.token == 1 for one in claimed)
 
 
