@@ -57,11 +57,14 @@ _DAMAGED: Final[dict[Family, tuple[str, str | None]]] = {
     Family.MPEG_AUDIO: ("MP3 or AAC audio", "audio/mpeg"),
     Family.ZIP: ("Office document or ZIP archive", None),
     Family.OLE2: ("Office 97-2003 document", None),
+    Family.BARE_OFFICE: ("old Office document", None),
     Family.PDF: ("PDF document", "application/pdf"),
     Family.TEXT: ("text", "text/plain"),
     Family.OTHER: ("file of an unknown type", None),
 }
 _CLOSED_FOLDER: Final = "Greenroom is not allowed to open this folder; nothing in it was looked at."
+#: What libmagic says of stray bytes before a PDF: nothing, or that they are words.
+_NO_OTHER_TYPE: Final = ("application/octet-stream", "application/pdf", "text/", "message/")
 #: Frames in a row that make a file sound although it does not start as such: other types hold sound too.
 _PROOF_IN_ODD_BYTES: Final = 20
 _PLURALS: Final[dict[Category, str]] = {
@@ -172,6 +175,14 @@ def _mpeg_audio(content: Content, mime: str) -> Finding:
         return foreign(mime)
 
 
+def _pdf(content: Content, mime: str) -> Finding:
+    """A PDF, unless it only lies within a file of another type: a signed message, a drawing."""
+    if content.head.startswith(b"%PDF-"):
+        return pdf.examine(content)
+    named = mime_by_start(content.head) is not None or not mime.startswith(_NO_OTHER_TYPE)
+    return _other(content, mime) if named or pdf.is_inside(content) else pdf.examine(content)
+
+
 def _other(content: Content, mime: str) -> Finding:
     """A file that no signature of ours fits: a text that opens like something else, or a foreign type."""
     known = "video/mp2t" if is_transport_stream(content.head) else mime_by_start(content.head)
@@ -207,7 +218,8 @@ _EXAMINERS: Final[dict[Family, Callable[[Content, str], Finding]]] = {
     Family.MPEG_AUDIO: _mpeg_audio,
     Family.ZIP: lambda content, _: ooxml.examine(content),
     Family.OLE2: lambda content, _: legacy_office.examine(content),
-    Family.PDF: lambda content, _: pdf.examine(content),
+    Family.BARE_OFFICE: lambda content, _: legacy_office.examine_bare(content),
+    Family.PDF: _pdf,
     Family.TEXT: text.examine,
     Family.OTHER: _other,
 }

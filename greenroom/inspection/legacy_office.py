@@ -1,63 +1,60 @@
-"""Word, Excel and PowerPoint 97-2003 files, told apart by the streams in their OLE2 container.
+"""Office files from before 2007, told apart by the streams in the root of their OLE2 container.
 
-A legacy file with a password keeps its type, and the provider's table takes the type: it is accepted with a
-notice. A password on a modern Office file turns it into an OLE2 container of another type (an encrypted
-package), which is in no row of the table: it is refused. Sources: [MS-DOC] 2.5.2 (fEncrypted), [MS-XLS]
-2.4.117 (FilePass), [MS-PPT] 2.1.3 (EncryptedSummary), [MS-OFFCRYPTO] 2.3.1 (EncryptedPackage).
+Older ones than 97 are of the same types in the provider's table: they are accepted, and a notice says what
+they are. A legacy file with a password keeps its type, too: it is accepted with a notice. A password on a
+modern Office file turns it into an OLE2 container of another type (an encrypted package), which is in no row
+of the table: it is refused, whatever else lies beside the package, and so is a file that rights management
+keeps locked, whose own stream is a stub. Sources: [MS-PPT] 2.1.3 (EncryptedSummary), [MS-OFFCRYPTO] 2.3.1
+(EncryptedPackage) and 2.2 (DRMContent).
 """
 
 from __future__ import annotations
 
-import struct
 from typing import Final
 
+from greenroom.inspection import biff, winword
 from greenroom.inspection.content import Content
 from greenroom.inspection.finding import Damaged, Finding
 from greenroom.inspection.ole2 import CompoundFile
 from greenroom.inspection.unsupported import foreign
 from greenroom.reasons import Reason
-from greenroom.rules import BY_MIME_TYPE
+from greenroom.rules import BY_MIME_TYPE, KIB
 from greenroom.verdict import Notice
 
 _WORD: Final = "application/msword"
 _EXCEL: Final = "application/vnd.ms-excel"
 _POWERPOINT: Final = "application/vnd.ms-powerpoint"
 
-#: Streams that make a file one of the table's; the first that is there wins.
+#: The root's streams that make a file one of the table's, in capitals; the first that is there wins.
 _STREAMS: Final[tuple[tuple[str, str], ...]] = (
-    ("WordDocument", _WORD),
-    ("Workbook", _EXCEL),
-    ("Book", _EXCEL),
-    ("PowerPoint Document", _POWERPOINT),
+    ("WORDDOCUMENT", _WORD),
+    ("WORKBOOK", _EXCEL),
+    ("BOOK", _EXCEL),
+    ("POWERPOINT DOCUMENT", _POWERPOINT),
     ("PP40", _POWERPOINT),
 )
+_LOCKED: Final = frozenset({"ENCRYPTEDPACKAGE", "\tDRMCONTENT"})
 _OTHERS: Final[tuple[tuple[str, str], ...]] = (
-    ("__properties_version1.0", "application/vnd.ms-outlook"),
-    ("VisioDocument", "application/vnd.visio"),
-    ("Quill", "application/vnd.ms-publisher"),
-    ("Props9", "application/vnd.ms-project"),
-    ("Props12", "application/vnd.ms-project"),
-    ("Props14", "application/vnd.ms-project"),
+    ("__PROPERTIES_VERSION1.0", "application/vnd.ms-outlook"),
+    ("VISIODOCUMENT", "application/vnd.visio"),
+    ("QUILL", "application/vnd.ms-publisher"),
+    ("PROPS9", "application/vnd.ms-project"),
+    ("PROPS12", "application/vnd.ms-project"),
+    ("PROPS14", "application/vnd.ms-project"),
 )
-_INSTALLER: Final = bytes.fromhex("84100c0000000000c000000000000046")
-_MACROS: Final = frozenset({"Macros", "_VBA_PROJECT_CUR", "VBA"})
+#: Class identifiers of Windows installer files: packages, patches and transforms.
+_INSTALLER: Final = tuple(
+    bytes.fromhex(f"{kind}100c0000000000c000000000000046") for kind in ("84", "86", "82")
+)
+_MACROS: Final = frozenset({"MACROS", "_VBA_PROJECT_CUR", "VBA"})
 _START: Final = 4096
+#: Records at the start of a file in no container that are looked at for their end.
+_BARE_START: Final = 64 * KIB
 
 #: How the first sector behind the header mostly opens, for a file whose directory is lost: Word's text,
-#: Excel's first record (BIFF8 and BIFF5), PowerPoint's document or its current user.
+#: Excel's records, PowerPoint's document or its current user.
 _FIRST_SECTOR: Final = 512
-_FIRST_BYTES: Final = (
-    (b"\xec\xa5", _WORD),
-    (b"\x09\x08\x10\x00", _EXCEL),
-    (b"\x09\x08\x08\x00", _EXCEL),
-    (b"\x0f\x00\xe8\x03", _POWERPOINT),
-    (b"\xa0\x46\x1d\xf0", _POWERPOINT),
-)
-
-_FIB_MAGIC: Final = 0xA5EC
-_FIB_ENCRYPTED: Final = 0x0100
-_BOF: Final = frozenset({0x0809, 0x0409, 0x0209, 0x0009})
-_FILEPASS: Final = 0x002F
+_POWERPOINT_STARTS: Final = (b"\x0f\x00\xe8\x03", b"\xa0\x46\x1d\xf0")
 
 
 def examine(content: Content) -> Finding:
@@ -69,61 +66,98 @@ def examine(content: Content) -> Finding:
     try:
         compound = CompoundFile(content)
     except Damaged as damaged:
-        first = content.read(_FIRST_SECTOR, 4)
-        likely = next((mime for start, mime in _FIRST_BYTES if first.startswith(start)), None)
-        raise Damaged(damaged.detail, likely) from damaged
-    for name, mime_type in _STREAMS:
-        if name in compound.entries:
-            return _judge(compound, name, mime_type)
-    if "EncryptedPackage" in compound.entries:
+        raise Damaged(damaged.detail, _likely_type(content.read(_FIRST_SECTOR, winword.HEADER))) from damaged
+    if not _LOCKED.isdisjoint(compound.streams):
         return Finding(
-            label="Office document with a password",
+            label="encrypted Office document",
             reason=Reason.ENCRYPTED,
-            detail="This Office document is locked with a password; WhatsApp does not take locked ones.",
-            extensions=(".docx", ".xlsx", ".pptx", ".docm", ".xlsm", ".pptm"),
+            detail="This Office document is encrypted, with a password or by rights management; "
+            "WhatsApp does not take encrypted ones.",
+            extensions=(".docx", ".xlsx", ".pptx", ".docm", ".xlsm", ".pptm", ".doc", ".xls", ".ppt"),
         )
-    if compound.root is not None and compound.root.clsid == _INSTALLER:
+    for name, mime_type in _STREAMS:
+        if name in compound.streams:
+            return _judge(compound, name, mime_type)
+    if compound.clsid in _INSTALLER:
         return foreign("application/x-msi")
-    other = next((mime for name, mime in _OTHERS if name in compound.entries), None)
-    return foreign(other or "application/x-ole-storage")
+    members = compound.streams.keys() | compound.storages
+    return foreign(next((mime for name, mime in _OTHERS if name in members), "application/x-ole-storage"))
+
+
+def examine_bare(content: Content) -> Finding:
+    """Judge a file that starts as Word's and Excel's own data do, in no container.
+
+    Raises:
+        Damaged: it is cut short.
+    """
+    if winword.is_bare(content.head):
+        label, locked = winword.label_of(content.head), winword.is_locked(content.head)
+        mime_type, whole = _WORD, winword.ends_within(content.head, content.size)
+    else:
+        start = content.read(0, _BARE_START)
+        label, locked = biff.label_of(start), biff.is_locked(start)
+        mime_type, whole = _EXCEL, not biff.is_cut_short(start, content.size)
+    label = label or BY_MIME_TYPE[mime_type].label
+    if not whole:
+        raise Damaged(f"This {label} is cut short: its data stops before its end.", mime_type)
+    return Finding(label=label, mime_type=mime_type, notices=(_old(label), *_password(label, locked=locked)))
+
+
+def _likely_type(first: bytes) -> str | None:
+    if winword.label_of(first):
+        return _WORD
+    if biff.is_bare(first):
+        return _EXCEL
+    return _POWERPOINT if first.startswith(_POWERPOINT_STARTS) else None
 
 
 def _judge(compound: CompoundFile, name: str, mime_type: str) -> Finding:
-    label = BY_MIME_TYPE[mime_type].label
     try:
-        locked = _IS_LOCKED[mime_type](compound, compound.start_of(compound.entries[name], _START))
+        start = compound.start_of(compound.streams[name], _START)
     except Damaged as damaged:
         raise Damaged(damaged.detail, mime_type) from damaged
-    notices = []
-    if locked:
-        detail = f"This {label} asks for a password; whoever receives it needs it to open the file."
-        notices.append(Notice(code="password", detail=detail))
-    if _MACROS & compound.entries.keys():
+    label, locked = _VERSIONS[mime_type](compound, start)
+    notices = [] if label == BY_MIME_TYPE[mime_type].label else [_old(label)]
+    notices += _password(label, locked=locked)
+    if not _MACROS.isdisjoint(compound.storages):
         detail = f"This {label} carries macros; phones ignore them, and virus scanners may not like them."
         notices.append(Notice(code="macros", detail=detail))
     return Finding(label=label, mime_type=mime_type, notices=tuple(notices))
 
 
-def _word_is_locked(_compound: CompoundFile, start: bytes) -> bool:
-    if len(start) < 12 or struct.unpack_from("<H", start)[0] != _FIB_MAGIC:  # noqa: PLR2004 - up to the flags
-        raise Damaged("This Word 97-2003 document is damaged: its text has no valid start.")
-    return bool(struct.unpack_from("<H", start, 10)[0] & _FIB_ENCRYPTED)
+def _old(label: str) -> Notice:
+    article = "an" if label.startswith("Excel") else "a"
+    bare = " without the container of its version" if label == biff.CURRENT else ""
+    return Notice(
+        code="old_version",
+        detail=f"This is {article} {label}{bare}; many phones and newer programs do not open it.",
+    )
 
 
-def _excel_is_locked(_compound: CompoundFile, start: bytes) -> bool:
-    if len(start) < 4 or struct.unpack_from("<H", start)[0] not in _BOF:  # noqa: PLR2004 - a record's header
-        raise Damaged("This Excel 97-2003 workbook is damaged: its sheets have no valid start.")
-    position = 0
-    while position + 4 <= len(start):
-        record, length = struct.unpack_from("<HH", start, position)
-        if record == _FILEPASS:
-            return True
-        position += 4 + length
-    return False
+def _password(label: str, *, locked: bool) -> tuple[Notice, ...]:
+    detail = f"This {label} asks for a password; whoever receives it needs it to open the file."
+    return (Notice(code="password", detail=detail),) if locked else ()
 
 
-def _powerpoint_is_locked(compound: CompoundFile, _start: bytes) -> bool:
-    return "EncryptedSummary" in compound.entries
+def _word(_compound: CompoundFile, start: bytes) -> tuple[str, bool]:
+    label = winword.label_of(start)
+    if label is None:
+        raise Damaged("This Word 97-2003 document is damaged: its text has no valid start.", _WORD)
+    return label, winword.is_locked(start)
 
 
-_IS_LOCKED: Final = {_WORD: _word_is_locked, _EXCEL: _excel_is_locked, _POWERPOINT: _powerpoint_is_locked}
+def _excel(_compound: CompoundFile, start: bytes) -> tuple[str, bool]:
+    label = biff.label_of(start)
+    if label is None:
+        raise Damaged("This Excel 97-2003 workbook is damaged: its sheets have no valid start.", _EXCEL)
+    return label, biff.is_locked(start)
+
+
+def _powerpoint(compound: CompoundFile, _start: bytes) -> tuple[str, bool]:
+    old = "POWERPOINT DOCUMENT" not in compound.streams
+    label = "PowerPoint 4 or 95 presentation" if old else BY_MIME_TYPE[_POWERPOINT].label
+    return label, "ENCRYPTEDSUMMARY" in compound.streams
+
+
+#: What the start of a type's main stream says: the version, and whether there is a password.
+_VERSIONS: Final = {_WORD: _word, _EXCEL: _excel, _POWERPOINT: _powerpoint}

@@ -1,7 +1,8 @@
-"""A small reader of OLE2 compound files: the directory, and the start of a stream.
+"""A small reader of OLE2 compound files: what lies in the root storage, and the start of a stream.
 
 Source: Microsoft, [MS-CFB]. Every chain is bounded by the file's own size, so that a loop ends. The table of
-chains (FAT) is bounded by that of the largest file, so that a list of it (DIFAT) that loops ends, too.
+chains (FAT) is bounded by that of the largest file, so that a list of it (DIFAT) that loops ends, too. The
+root's members are a tree in the directory; each entry is looked at once, so that a tree that loops ends.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import struct
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from greenroom.inspection.content import Content
@@ -20,30 +22,42 @@ _HEADER: Final = 512
 _FIRST_DIFAT: Final = 109
 _LAST_SECTOR: Final = 0xFFFFFFFA
 _ENTRY: Final = 128
+#: Members of the root storage that are looked at: an Outlook message has one for each who receives it.
 _MOST_ENTRIES: Final = 4096
+#: Sectors of the directory that are looked into: 65,536 entries of storages of every level.
+_MOST_SECTORS: Final = 16_384
 _MINI_STREAM_LIMIT: Final = 4096
-_ROOT: Final = 5
+_STORAGE: Final = 1
 _STREAM: Final = 2
+_ROOT: Final = 5
 _DAMAGED: Final = "This Office document is damaged: its inner directory makes no sense."
 _CUT_SHORT: Final = "This Office document is cut short: part of what its directory lists is missing."
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the directory."""
+    """One line of the directory; ``left``, ``right`` and ``child`` are the numbers of others."""
 
     name: str
     kind: int
+    left: int
+    right: int
+    child: int
+    clsid: bytes
     start: int
     size: int
-    clsid: bytes
 
 
 class CompoundFile:
-    """An OLE2 file's directory.
+    """An OLE2 file's root storage.
+
+    What is embedded in a document, a workbook in a letter for instance, lies in storages of its own below the
+    root and is not looked at: it does not tell what the file is.
 
     Attributes:
-        entries: by name; streams and storages of every level, the first of a name.
+        clsid: the program that the file belongs to, 16 bytes.
+        streams: the root's streams by name in capitals: the format ignores case. Of equal names the first.
+        storages: names of the root's storages, in capitals.
 
     Raises:
         Damaged: the directory cannot be read.
@@ -61,15 +75,21 @@ class CompoundFile:
         self._most = content.size // self._sector + 2
         self._fat = self._read_fat(header)
         (first,) = struct.unpack_from("<I", header, 48)
-        self.entries: dict[str, Entry] = {}
-        self.root: Entry | None = None
-        for entry in self._directory(first):
-            if entry.kind == _ROOT:
-                self.root = self.root or entry
-            elif entry.kind:
-                self.entries.setdefault(entry.name, entry)
-        if self.root is None:
+        self._directory = array("I", islice(self._chain(first), _MOST_SECTORS))
+        if self._directory and (max(self._directory) + 1) * self._sector >= content.size:
+            raise Damaged(_CUT_SHORT)
+        root = self._entry(0)
+        if root is None or root.kind != _ROOT:
             raise Damaged(_DAMAGED)
+        self._mini_stream = root.start
+        self.clsid = root.clsid
+        self.streams: dict[str, Entry] = {}
+        self.storages: set[str] = set()
+        for entry in self._members(root):
+            if entry.kind == _STREAM:
+                self.streams.setdefault(entry.name.upper(), entry)
+            elif entry.kind == _STORAGE:
+                self.storages.add(entry.name.upper())
 
     def _read_sector(self, index: int) -> bytes:
         return self._content.read((index + 1) * self._sector, self._sector)
@@ -105,24 +125,28 @@ class CompoundFile:
             sector = self._fat[sector]
         raise Damaged(_DAMAGED)  # a loop
 
-    def _directory(self, first: int) -> Iterator[Entry]:
-        count = 0
-        for sector in self._chain(first):
-            block = self._read_sector(sector)
-            if len(block) < self._sector:
-                raise Damaged(_CUT_SHORT)
-            for at in range(0, len(block), _ENTRY):
-                count += 1
-                if count > _MOST_ENTRIES:
-                    return
-                yield self._entry(block, at)
+    def _members(self, storage: Entry) -> Iterator[Entry]:
+        """What lies in a storage itself; what a number leads to that is no entry is left out."""
+        waiting, seen = [storage.child], {0}
+        while waiting and len(seen) <= _MOST_ENTRIES:
+            number = waiting.pop()
+            entry = None if number in seen else self._entry(number)
+            if entry is not None:
+                seen.add(number)
+                waiting += (entry.left, entry.right)
+                yield entry
 
-    @staticmethod
-    def _entry(block: bytes, at: int) -> Entry:
-        length, kind = struct.unpack_from("<HB", block, at + 64)
-        start, size = struct.unpack_from("<II", block, at + 116)
-        name = block[at : at + max(0, min(length, 64) - 2)].decode("utf-16-le", "replace")
-        return Entry(name=name, kind=kind, start=start, size=size, clsid=block[at + 80 : at + 96])
+    def _entry(self, number: int) -> Entry | None:
+        """One line of the directory; None beyond its end."""
+        index, place = divmod(number, self._sector // _ENTRY)
+        if index >= len(self._directory):
+            return None
+        line = self._content.read((self._directory[index] + 1) * self._sector + place * _ENTRY, _ENTRY)
+        if len(line) < _ENTRY:
+            raise Damaged(_CUT_SHORT)
+        length, kind, _colour, left, right, child, clsid = struct.unpack_from("<HBBIII16s", line, 64)
+        name = line[: max(0, min(length, 64) - 2)].decode("utf-16-le", "replace")
+        return Entry(name, kind, left, right, child, clsid, *struct.unpack_from("<II", line, 116))
 
     def start_of(self, entry: Entry, length: int) -> bytes:
         """Up to ``length`` bytes at the start of a stream.
@@ -130,7 +154,7 @@ class CompoundFile:
         Raises:
             Damaged: the stream runs beyond the end of the file.
         """
-        if entry.kind != _STREAM or entry.size == 0:
+        if entry.size == 0:
             return b""
         if entry.size < _MINI_STREAM_LIMIT:
             return self._start_of_mini(entry, length)
@@ -145,11 +169,9 @@ class CompoundFile:
 
     def _start_of_mini(self, entry: Entry, length: int) -> bytes:
         """A short stream lies in the root's own stream, in pieces of 64 bytes; the first is enough for us."""
-        if self.root is None:
-            return b""
         at = entry.start * 64
         skip, inside = divmod(at, self._sector)
-        for index, sector in enumerate(self._chain(self.root.start)):
+        for index, sector in enumerate(self._chain(self._mini_stream)):
             if index == skip:
                 return self._read_sector(sector)[inside : inside + min(length, 64, entry.size)]
         raise Damaged(_CUT_SHORT)

@@ -16,6 +16,8 @@ from enum import StrEnum
 from importlib import import_module
 from typing import Any, Final, cast
 
+from greenroom.inspection import biff, winword
+
 
 def _load_magic() -> tuple[Any, str]:
     """Import python-magic over pylibmagic's own libmagic, and undo what pylibmagic patches to get there.
@@ -80,6 +82,7 @@ class Family(StrEnum):
     MPEG_AUDIO = "mpeg-audio"
     ZIP = "zip"
     OLE2 = "ole2"
+    BARE_OFFICE = "bare-office"
     PDF = "pdf"
     TEXT = "text"
     OTHER = "other"
@@ -89,6 +92,10 @@ _PDF_HEADER_WITHIN: Final = 1024
 #: Where an object of a PDF starts. One digit of its number is enough to know it by; how many digits and how
 #: much white space there may be is bounded, since a search for any number of them takes the square of it.
 PDF_OBJECT: Final = re.compile(rb"\d\s{1,16}\d{1,10}\s{1,16}obj\b")
+#: How a PDF starts that has lost its header line: with a comment or two, and an object.
+_PDF_WITHOUT_HEADER: Final = re.compile(
+    rb"\s{0,16}(?:%[^\r\n]{0,80}[\r\n]{1,4}){0,3}\d{1,10}\s{1,16}\d{1,5}\s{1,16}obj\s{0,16}<<"
+)
 _SYNC: Final = 0xFF
 _SYNC_REST: Final = 0xE0
 _TS_SYNC: Final = 0x47
@@ -120,7 +127,9 @@ def _is_mpeg_audio(head: bytes) -> bool:
 def _is_pdf(head: bytes) -> bool:
     """A PDF header at the start; further on only where an object follows, so not in a text about PDF."""
     at = head.find(b"%PDF-", 0, _PDF_HEADER_WITHIN)
-    return at == 0 or (at > 0 and PDF_OBJECT.search(head, at) is not None)
+    if at < 0:
+        return _PDF_WITHOUT_HEADER.match(head) is not None
+    return at == 0 or PDF_OBJECT.search(head, at) is not None
 
 
 def is_transport_stream(head: bytes) -> bool:
@@ -141,6 +150,7 @@ _SIGNATURES: Final[tuple[tuple[Family, Callable[[bytes], bool]], ...]] = (
     (Family.AMR, lambda head: head.startswith(_AMR_MARKS)),
     (Family.ZIP, lambda head: head.startswith((b"PK\x03\x04", b"PK\x05\x06"))),
     (Family.OLE2, lambda head: head.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")),
+    (Family.BARE_OFFICE, lambda head: winword.is_bare(head) or biff.is_bare(head)),
     (Family.MPEG_AUDIO, _is_mpeg_audio),
     (Family.PDF, _is_pdf),
     (Family.TEXT, lambda head: head.startswith(_TEXT_BOMS)),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from greenroom.inspection.finding import Finding
 from greenroom.reasons import Reason
+from greenroom.rules import BY_MIME_TYPE
 
 _IMAGES: Final = "JPEG or PNG images"
 _GIF: Final = "JPEG or PNG images and MP4 videos"
@@ -167,6 +169,19 @@ _TYPES: Final[dict[str, tuple[str, str, str]]] = {
         _DOCUMENTS,
         ".ppsx",
     ),
+    "application/vnd.ms-powerpoint.addin.macroenabled.12": ("a PowerPoint add-in", _DOCUMENTS, ".ppam"),
+    "application/vnd.ms-xpsdocument": ("an XPS document", _DOCUMENTS, ".xps .oxps"),
+    "application/x-mswrite": ("a Windows Write or Word for DOS document", _DOCUMENTS, ".wri .doc"),
+    "application/x-mac-word": ("a document of Word for Macintosh 1 to 5", _DOCUMENTS, ".doc .mcw"),
+    "application/x-old-powerpoint": ("a presentation of PowerPoint 2 or 3", _DOCUMENTS, ".ppt"),
+    "application/x-ole-storage": (
+        "a compound file (OLE2) without a Word, Excel or PowerPoint document of its own",
+        _DOCUMENTS,
+        "",
+    ),
+    "application/pkcs7-mime": ("a signed or encrypted message (PKCS #7)", _DOCUMENTS, ".p7m .p7s .p7b"),
+    "image/emf": ("a Windows metafile (EMF)", _IMAGES, ".emf"),
+    "image/wmf": ("a Windows metafile (WMF)", _IMAGES, ".wmf"),
     "application/octet-stream": ("a file of an unknown type", _ANY, ""),
 }
 
@@ -185,6 +200,20 @@ _STARTS: Final[dict[bytes, str]] = {
     b"nut/multimedia container": "video/x-nut",
     b"\x59\xa6\x6a\x95": "image/x-sun-raster",
     b"#?RADIANCE": "image/vnd.radiance",
+    b"\x31\xbe\0\0": "application/x-mswrite",
+    b"\x32\xbe\0\0": "application/x-mswrite",
+    b"\xfe\x32\0\0": "application/x-mac-word",
+    b"\xfe\x34\0\0": "application/x-mac-word",
+    b"\xfe\x37\0": "application/x-mac-word",
+    b"\x0b\xad\xde\xed": "application/x-old-powerpoint",
+    b"\xed\xde\xad\x0b": "application/x-old-powerpoint",
+}
+#: The same where the bytes that tell do not come first: a header's place, and the name of a kind of content.
+_PATTERNS: Final[dict[re.Pattern[bytes], str]] = {
+    re.compile(rb"\x01\x00{3}.{36} EMF", re.DOTALL): "image/emf",
+    re.compile(
+        rb"0.{1,5}\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07[\x01-\x06]", re.DOTALL
+    ): "application/pkcs7-mime",
 }
 
 #: What to say of a type that the table above does not name, by the first half of its MIME type.
@@ -198,7 +227,8 @@ _GROUPS: Final[dict[str, tuple[str, str]]] = {
 
 def mime_by_start(head: bytes) -> str | None:
     """The MIME type of a file of a kind that libmagic misses, by its first bytes."""
-    return next((mime for start, mime in _STARTS.items() if head.startswith(start)), None)
+    found = next((mime for start, mime in _STARTS.items() if head.startswith(start)), None)
+    return found or next((mime for pattern, mime in _PATTERNS.items() if pattern.match(head)), None)
 
 
 def foreign(mime: str) -> Finding:
@@ -207,6 +237,8 @@ def foreign(mime: str) -> Finding:
     Args:
         mime: libmagic's name for it, or one of the table's own.
     """
+    if mime in BY_MIME_TYPE:
+        mime = "application/octet-stream"  # libmagic names a type that is taken; its own reader knew better
     known = _TYPES.get(mime) or _TYPES.get(mime.lower())
     if known is None:
         group, takes = _GROUPS.get(mime.partition("/")[0], ("a file of another type", _ANY))

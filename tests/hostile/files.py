@@ -17,7 +17,7 @@ from examples import makers
 from greenroom.inspection import inspect_file
 from greenroom.rules import MIB
 from tests.hostile.case import Case, looked_at
-from tests.inspection import raw
+from tests.inspection import ole2_writer, raw
 from tests.inspection.corpus import CASES
 
 Content = Callable[[], bytes]
@@ -85,6 +85,20 @@ def _looped_difat() -> bytes:
     content[72:76] = (0x00FFFFFF).to_bytes(4, "little")
     content[512 + 508 : 512 + 512] = (0).to_bytes(4, "little")
     return bytes(content)
+
+
+def _looped_tree() -> bytes:
+    """A compound file whose root's members are neighbours of each other in a circle."""
+    content = bytearray(ole2_writer.compound({"a": bytes(4096), "b": bytes(4096)}))
+    second = (int.from_bytes(content[48:52], "little") + 1) * 512 + 2 * 128
+    content[second + 68 : second + 76] = (1).to_bytes(4, "little") * 2
+    return bytes(content)
+
+
+def _documents_in_a_document() -> bytes:
+    """A workbook with a letter and a locked package inside, and a root that says neither."""
+    inside = {"WordDocument": ole2_writer.word_header(), "EncryptedPackage": bytes(4096)}
+    return ole2_writer.excel(inside={"MBD0001": inside})
 
 
 def _nested_boxes(depth: int) -> bytes:
@@ -197,6 +211,7 @@ CASES_OF_FILES = (
     of("a WebP of 99 MB of empty chunks", lambda: _webp_of_chunks(99 * MIB), "broken|too_large", large=True),
     of("an MP4 of boxes, 10,000 deep", lambda: _nested_boxes(10_000), "broken"),
     of("a compound file whose sector list goes round", _looped_difat, "."),
+    of("a compound file whose directory's tree goes round", _looped_tree, "type_not_supported: .*compound file"),
     of("a JPEG whose tags go round", _looped_exif, "accepted|broken"),
     of("a text that a pattern tries in all ways", lambda: b"<" + b"<!---->" * 40 + b"x", "."),
     of("a PDF of a million digits", lambda: b"%PDF-1.7\n" + b"9" * 1_000_000 + b"\n%%EOF\n", "broken"),
@@ -205,6 +220,10 @@ CASES_OF_FILES = (
     of("an Ogg of 30,000 empty pages", lambda: raw.ogg_page(b"") * 30_000, "."),
     # Polyglots
     of("a PDF that is a ZIP as well", lambda: b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\n" + makers.zipped({"a": b"b"}), "broken"),
+    of("a PDF in a signed message", lambda: raw.signed(good("terms.pdf")), "type_not_supported: .*signed"),
+    of("a PDF in a drawing", lambda: raw.metafile(good("terms.pdf")), "type_not_supported: .*metafile"),
+    of("a letter and a locked file in a workbook", _documents_in_a_document, "accepted as Excel 97-2003"),
+    of("half an archive that holds a document", lambda: makers.zipped({"a.docx": good("letter.docx")}, method=0)[:-30], "type_not_supported: .*ZIP"),
     of("a JPEG that is a web page as well", lambda: _jpeg() + b"<html><script>alert(1)</script></html>", "accepted as JPEG"),
     of("a web page that begins as a GIF", lambda: b"GIF89a=1;<html><script>alert(1)</script>", "accepted as plain text"),
     of("a program named .jpg", lambda: b"\x7fELF\2\1\1" + bytes(200), "type_not_supported", file="holiday.jpg"),

@@ -12,7 +12,7 @@ import json
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from PIL import Image
@@ -558,4 +558,130 @@ DOCUMENT = (
     bad("archive.gz", Reason.TYPE_NOT_SUPPORTED, lambda: b"\x1f\x8b\x08\0" + bytes(64), detail="gzip"),
 )  # fmt: skip
 
-CASES: tuple[Case, ...] = AUDIO + VIDEO + IMAGE + STICKER + DOCUMENT
+_NOTHING_OF = f"{MS}excel.sheet.binary.macroEnabled.main"
+_MAIN_OF_DOCX = f'<Override PartName="/word/document.xml" ContentType="{DOCX}.main+xml"/>'
+
+
+def types_of(package: bytes, old: str, new: str) -> bytes:
+    """An Office document whose list of types has one word for another."""
+    return raw.repacked(package, change={"[Content_Types].xml": (old, new)})
+
+
+def default_bin(package: bytes) -> bytes:
+    """An Office document with the type of a binary workbook by extension, as SheetJS lists it."""
+    return types_of(package, "<Default", f'<Default Extension="bin" ContentType="{_NOTHING_OF}"/><Default')
+
+
+def binary_workbook() -> bytes:
+    """A binary workbook as Excel lists it: its main part has its type by its extension alone."""
+    renamed = raw.repacked(xlsx()(), lambda name: name.replace("workbook.xml", "workbook.bin"))
+    return default_bin(
+        types_of(renamed, f'<Override PartName="/xl/workbook.xml" ContentType="{XLSX}.main+xml"/>', "")
+    )
+
+
+def with_own_types(package: bytes, kind: str) -> bytes:
+    """A Word document whose list has a type by extension instead of one for its main part."""
+    listed = types_of(package, _MAIN_OF_DOCX, "")
+    return types_of(
+        listed, 'Extension="xml" ContentType="application/xml"', f'Extension="xml" ContentType="{kind}"'
+    )
+
+
+def backslashed(name: str) -> str:
+    """A part's name as some writers have it."""
+    return name.replace("/", "\\")
+
+
+ONE_IN_ANOTHER = {"ObjectPool": {"WordDocument": ole2_writer.word_header(), "1Table": bytes(4096)}}
+
+#: What is told by a container's own directory, and not by what lies within it or by a word about it.
+CONTAINERS = (
+    good("sheetjs.xlsx", XLSX, lambda: default_bin(xlsx()())),
+    good("sheetjs-with-a-printer.xlsx", XLSX, lambda: default_bin(xlsx(extra={"xl/printerSettings1.bin": b"x"})())),
+    bad("by-excel.xlsb", Reason.TYPE_NOT_SUPPORTED, binary_workbook, detail="binary Excel"),
+    good("type-by-extension.docx", DOCX, lambda: with_own_types(docx()(), f"{DOCX}.main+xml")),
+    bad("type-by-extension.docm", Reason.TYPE_NOT_SUPPORTED, lambda: with_own_types(docx()(), f"{MS}word.document.macroEnabled.main+xml"), detail="macros"),
+    good("types-by-extension.docx", DOCX, lambda: with_own_types(docx(extra={"customXml/a.xml": "<a/>"}, types_first=False)(), f"{DOCX}.main+xml")),
+    bad("type-of-no-part.docx", Reason.TYPE_NOT_SUPPORTED, lambda: makers.zipped({"[Content_Types].xml": f'<Types><Default Extension="bin" ContentType="{_NOTHING_OF}"/></Types>', "a.txt": "a"}), "name_disagrees", detail="ZIP"),
+    good("another-main-part-listed.docx", DOCX, lambda: types_of(docx()(), "<Override", f'<Override PartName="/xl/workbook.xml" ContentType="{XLSX}.main+xml"/><Override')),
+    good("two-main-parts.docx", DOCX, lambda: types_of(docx(extra={"xl/workbook.xml": "<a/>"})(), "<Override", f'<Override PartName="/xl/workbook.xml" ContentType="{XLSX}.main+xml"/><Override')),
+    good("small-letters.xlsx", XLSX, lambda: raw.repacked(xlsx()(), str.lower)),
+    good("capitals.docx", DOCX, lambda: raw.repacked(docx()(), str.upper)),
+    good("backslashes.xlsx", XLSX, lambda: raw.repacked(xlsx()(), backslashed)),
+    good("slash-first.pptx", PPTX, lambda: raw.repacked(pptx()(), lambda name: f"/{name}")),
+    good("no-slash-first.docx", DOCX, lambda: types_of(docx()(), 'PartName="/', 'PartName="')),
+    good("per-cent.docx", DOCX, lambda: types_of(docx()(), "/word/document.xml", "/word/d%6Fcument.xml")),
+    good("entity.docx", DOCX, lambda: types_of(docx()(), "/word/document.xml", "/word/d&#111;cument.xml")),
+    good("utf-16-be.docx", DOCX, lambda: raw.repacked(docx()(), change={"word/document.xml": ("<?xml", "\0<?xml")})),
+    good("streamed.docx", DOCX, lambda: raw.streamed_zip(docx()())),
+    good("macros-in-capitals.docx", DOCX, docx(extra={"word/VBAPROJECT.BIN": b"x"}), "macros"),
+    bad("cut-backslashes.docx", Reason.BROKEN, lambda: raw.repacked(docx()(), backslashed)[:-40], mime_type=DOCX, detail="cut short"),
+    bad("small-letters-with-password.xlsx", Reason.ENCRYPTED, lambda: raw.locked_zip(raw.repacked(xlsx()(), str.lower)), mime_type=XLSX, detail="password"),
+    bad("add-in.ppam", Reason.TYPE_NOT_SUPPORTED, pptx(kind=f"{MS}powerpoint.addin.macroEnabled.main+xml"), detail="add-in"),
+    bad("drawing.vsdm", Reason.TYPE_NOT_SUPPORTED, pptx(kind=f"{MS}visio.drawing.macroEnabled.main+xml"), detail="Visio"),
+    bad("flyer.xps", Reason.TYPE_NOT_SUPPORTED, lambda: makers.zipped({"[Content_Types].xml": "<Types/>", "FixedDocSeq.fdseq": "<a/>"}), detail="XPS"),
+    bad("cut-zip-of-a-docx.zip", Reason.TYPE_NOT_SUPPORTED, lambda: makers.zipped({"letter.docx": docx()()}, method=0)[:-30], detail="ZIP"),
+    bad("no-mimetype.odt", Reason.TYPE_NOT_SUPPORTED, lambda: makers.zipped({"META-INF/manifest.xml": '<m:file-entry m:full-path="/" m:media-type="application/vnd.oasis.opendocument.text"/>', "content.xml": "<x/>"}), detail="OpenDocument"),
+    bad("no-mimetype.epub", Reason.TYPE_NOT_SUPPORTED, lambda: makers.zipped({"META-INF/container.xml": "<a/>"}), detail="EPUB"),
+    bad("claims-to-be-a-pdf.zip", Reason.TYPE_NOT_SUPPORTED, lambda: makers.zipped({"mimetype": "application/pdf"}), detail="ZIP"),
+    bad("locked-mimetype.zip", Reason.TYPE_NOT_SUPPORTED, lambda: raw.locked_zip(makers.zipped({"mimetype": "application/epub+zip"})), detail="ZIP"),
+    good("letter-inside.xls", f"{MS}excel", lambda: ole2_writer.excel(inside=ONE_IN_ANOTHER), label="Excel 97-2003"),
+    bad("letter-inside-nothing.xls", Reason.TYPE_NOT_SUPPORTED, lambda: ole2_writer.excel(name="Wrkbook", inside=ONE_IN_ANOTHER), detail="compound file"),
+    bad("letter-attached.msg", Reason.TYPE_NOT_SUPPORTED, lambda: ole2_writer.compound({"__properties_version1.0": bytes(4096)}, inside=ONE_IN_ANOTHER), detail="Outlook"),
+    bad("locked-one-inside.msi", Reason.TYPE_NOT_SUPPORTED, lambda: ole2_writer.compound({"x": bytes(4096)}, inside={"y": {"EncryptedPackage": bytes(4096)}}, clsid=bytes.fromhex("86100c0000000000c000000000000046")), detail="installer"),
+    good("macros-of-one-inside.doc", "application/msword", lambda: ole2_writer.word(inside={"ObjectPool": {"Macros": bytes(4096)}})),
+    bad("storage-of-that-name.doc", Reason.TYPE_NOT_SUPPORTED, lambda: ole2_writer.compound({"x": bytes(4096)}, storages=("WordDocument",)), detail="compound file"),
+    good("capitals.doc", "application/msword", lambda: ole2_writer.word(name="WORDDOCUMENT", storages=("MACROS",)), "macros"),
+    good("capitals.xls", f"{MS}excel", lambda: ole2_writer.excel(name="WORKBOOK"), label="Excel 97-2003"),
+    good("capitals-95.xls", f"{MS}excel", lambda: ole2_writer.excel(name="BOOK", version=0x0500), "old_version", label="Excel 5 or 95"),
+    bad("capitals-locked.xlsx", Reason.ENCRYPTED, lambda: ole2_writer.compound({"ENCRYPTIONINFO": bytes(4096), "ENCRYPTEDPACKAGE": bytes(9000)}), detail="password"),
+    bad("locked-beside-a-stub.xlsx", Reason.ENCRYPTED, lambda: ole2_writer.compound({"Workbook": ole2_writer.excel_records().ljust(4096, b"\0"), "EncryptedPackage": bytes(9000)}), detail="password"),
+    bad("rights-management.doc", Reason.ENCRYPTED, lambda: ole2_writer.compound({"WordDocument": ole2_writer.word_header(), "\tDRMContent": bytes(9000)}), detail="rights management"),
+    good("word-95.doc", "application/msword", lambda: ole2_writer.word(identifier=0xA5DC), "old_version", label="Word 6 or 95"),
+    good("word-95-locked.doc", "application/msword", lambda: ole2_writer.word(identifier=0xA5DC, locked=True), "old_version", "password"),
+    good("word-95-east-asian.doc", "application/msword", lambda: ole2_writer.word(identifier=0xA699), "old_version", label="Word 6 or 95"),
+    good("excel-95.xls", f"{MS}excel", lambda: ole2_writer.excel(name="Book", version=0x0500), "old_version", label="Excel 5 or 95"),
+    good("powerpoint-95.ppt", f"{MS}powerpoint", lambda: ole2_writer.compound({"PP40": bytes(4096)}), "old_version", label="PowerPoint 4 or 95"),
+    bad("cut-word-95.doc", Reason.BROKEN, lambda: ole2_writer.word(identifier=0xA5DC)[:3000], mime_type="application/msword"),
+    *(
+        good(f"bare-{number:x}.doc", "application/msword", partial(ole2_writer.word_header, number), "old_version", label=label)
+        for number, label in {0xA59B: "Word 1", 0xA5DB: "Word 2", 0xA5DC: "Word 6 or 95"}.items()
+    ),
+    good("bare-locked.doc", "application/msword", lambda: ole2_writer.word_header(0xA5DB, locked=True), "old_version", "password"),
+    bad("bare-cut.doc", Reason.BROKEN, lambda: ole2_writer.word_header(0xA5DB)[:4000], mime_type="application/msword", detail="This Word 2 document is cut short"),
+    *(
+        good(f"bare-{number:x}-{version:x}.xls", f"{MS}excel", partial(ole2_writer.excel_records, number, version), "old_version", label=label)
+        for number, version, label in (
+            (0x0009, 2, "Excel 2"),
+            (0x0209, 0, "Excel 3"),
+            (0x0409, 0, "Excel 4"),
+            (0x0809, 0, "Excel 5 or 95"),
+            (0x0809, 0x0600, "Excel 97-2003"),
+        )
+    ),
+    good("bare-locked.xls", f"{MS}excel", lambda: ole2_writer.excel_records(0x0409, 0, locked=True), "old_version", "password"),
+    good("bare-with-stray-bytes.xls", f"{MS}excel", lambda: ole2_writer.excel_records(0x0409, 0) + b"\r\n<html>", "old_version"),
+    bad("bare-cut.xls", Reason.BROKEN, lambda: ole2_writer.excel_records(0x0409, 0, locked=True)[:40], mime_type=f"{MS}excel", detail="This Excel 4 worksheet is cut short"),
+    bad("bare-cut-between.xls", Reason.BROKEN, lambda: ole2_writer.excel_records(0x0209, 0)[:-4], mime_type=f"{MS}excel", detail="cut short"),
+    bad("bare-of-two-parts-cut.xls", Reason.BROKEN, lambda: ole2_writer.excel_records(0x0809, 0x0500) + ole2_writer.excel_records(0x0809, 0x0500)[:-4], mime_type=f"{MS}excel", detail="cut short"),
+    bad("for-macintosh.doc", Reason.TYPE_NOT_SUPPORTED, lambda: b"\xfe\x37\0\x23" + bytes(4000), detail="Macintosh"),
+    bad("write.wri", Reason.TYPE_NOT_SUPPORTED, lambda: b"\x31\xbe\0\0\0\xab" + bytes(4000), detail="Windows Write"),
+    bad("contract.pdf.p7m", Reason.TYPE_NOT_SUPPORTED, lambda: raw.signed(pdf()), detail="signed"),
+    bad("drawing.emf", Reason.TYPE_NOT_SUPPORTED, lambda: raw.metafile(pdf()), detail="EMF"),
+    bad("of-an-unknown-program.dat", Reason.TYPE_NOT_SUPPORTED, lambda: b"\x05\x01\x02\x03" * 9 + pdf() + b"\x01\x02\x03" * 9, detail="unknown type"),
+    good("from-a-macintosh.pdf", "application/pdf", lambda: b"\0\x05a.pdf".ljust(128, b"\0") + pdf() + bytes(90), "stray_bytes"),
+    good("printer-language.pdf", "application/pdf", lambda: b"\x1b%-12345X@PJL ENTER LANGUAGE=PDF\r\n" + pdf() + b"\x1b%-12345X", "stray_bytes"),
+    good("no-end-mark.pdf", "application/pdf", lambda: pdf().removesuffix(b"%%EOF\n"), "no_end_mark"),
+    good("nothing-behind-the-index.pdf", "application/pdf", lambda: pdf().removesuffix(b"\n%%EOF\n"), "no_end_mark"),
+    good("piece-of-an-end-mark.pdf", "application/pdf", lambda: pdf()[:-3], "no_end_mark"),
+    good("stream-index-without-end-mark.pdf", "application/pdf", lambda: pdf_with_stream_index("/Encrypt 9 0 R ").removesuffix(b"%%EOF"), "no_end_mark", "password"),
+    bad("cut-in-the-place-of-the-index.pdf", Reason.BROKEN, lambda: pdf().removesuffix(b"\n%%EOF\n")[:-1], mime_type="application/pdf", detail="cut short"),
+    bad("cut-in-the-trailer.pdf", Reason.BROKEN, lambda: pdf().partition(b"startxref")[0], mime_type="application/pdf", detail="cut short"),
+    bad("no-end-mark-and-no-root.pdf", Reason.BROKEN, lambda: pdf().replace(b"/Root", b"/Toor").removesuffix(b"%%EOF\n"), mime_type="application/pdf", detail="cut short"),
+    bad("no-header.pdf", Reason.BROKEN, lambda: pdf().partition(b"\n")[2], mime_type="application/pdf", detail="first line"),
+    bad("no-header-no-comment.pdf", Reason.BROKEN, lambda: pdf()[pdf().index(b"1 0 obj") :], mime_type="application/pdf", detail="first line"),
+    good("about-objects.txt", "text/plain", lambda: b"1 0 obj starts the first object of a PDF.\n"),
+)  # fmt: skip
+
+CASES: tuple[Case, ...] = AUDIO + VIDEO + IMAGE + STICKER + DOCUMENT + CONTAINERS

@@ -8,6 +8,7 @@ import struct
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -202,3 +203,54 @@ def locked_zip(package: bytes) -> bytes:
 def damaged_part(package: bytes, word: bytes) -> bytes:
     """A stored ZIP in which one word of a part was overwritten, so that its check sum is wrong."""
     return package.replace(word, bytes(len(word)), 1)
+
+
+def repacked(
+    package: bytes, rename: Callable[[str], str] = str, *, change: Mapping[str, tuple[str, str]] | None = None
+) -> bytes:
+    """A ZIP written anew: names changed, and in some parts (by their old names) one word for another."""
+    parts: dict[str, bytes | str] = {}
+    with zipfile.ZipFile(io.BytesIO(package)) as archive:
+        for name in archive.namelist():
+            old, new = (change or {}).get(name, ("", ""))
+            parts[rename(name)] = archive.read(name).replace(old.encode(), new.encode())
+    return makers.zipped(parts)
+
+
+def streamed_zip(package: bytes) -> bytes:
+    """The same ZIP as programs write it that cannot go back: sizes follow the data, in 64 bits."""
+
+    class Pipe(io.BytesIO):
+        def seekable(self) -> bool:
+            return False
+
+        def tell(self) -> int:
+            raise OSError("a pipe")
+
+    out = Pipe()
+    with zipfile.ZipFile(io.BytesIO(package)) as archive, zipfile.ZipFile(out, "w") as written:
+        for name in archive.namelist():
+            with written.open(name, "w", force_zip64=True) as part:
+                part.write(archive.read(name))
+    return out.getvalue()
+
+
+def metafile(body: bytes) -> bytes:
+    """A Windows metafile (EMF): its header, a comment that holds other bytes, and its end."""
+    header = struct.pack("<II32x4s", 1, 88, b" EMF").ljust(88, b"\0")
+    padded = body + bytes(-len(body) % 4)
+    comment = struct.pack("<III", 70, len(padded) + 12, len(body)) + padded
+    return header + comment + struct.pack("<IIIII", 14, 20, 0, 16, 20)
+
+
+def _der(tag: int, *parts: bytes) -> bytes:
+    body = b"".join(parts)
+    return bytes([tag, 0x82]) + struct.pack(">H", len(body)) + body
+
+
+def signed(body: bytes) -> bytes:
+    """A PKCS #7 message that holds other bytes, as far as its outer layers go; a signature would follow."""
+    of_pkcs_7 = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07"
+    content = _der(0x30, of_pkcs_7 + b"\x01", _der(0xA0, _der(0x04, body)))
+    data = _der(0x30, b"\x02\x01\x01", b"\x31\x00", content, _der(0x31, bytes(256)))
+    return _der(0x30, of_pkcs_7 + b"\x02", _der(0xA0, data))

@@ -89,6 +89,26 @@ def _looped(count: int) -> bytes:
     return bytes(data)
 
 
+def _tree(count: int) -> bytes:
+    """A compound file whose root holds many streams, each a neighbour of itself and of the first."""
+    data = bytearray(ole2_writer.compound({f"s{n}": bytes(4096) if n < 2 else b"" for n in range(count)}))
+    first = (int.from_bytes(data[48:52], "little") + 1) * 512
+    for number in range(count):
+        data[first + number * 128 + 68 : first + number * 128 + 72] = struct.pack("<I", number % 2)
+    return bytes(data)
+
+
+def _types(count: int) -> bytes:
+    """A document that lists a main part for each of many extensions, and has as many parts."""
+    kind = "application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
+    listed = "".join(f'<Default Extension="{n}" ContentType="{kind}"/>' for n in range(count))
+    return makers.zipped({**{f"a.{n}": b"" for n in range(count)}, "[Content_Types].xml": listed}, method=0)
+
+
+def _records(count: int) -> bytes:
+    return ole2_writer.excel_records(0x0409, 0)[:-4] + b"\x42\0\0\0" * count
+
+
 def _mp4(body: bytes) -> bytes:
     entry = raw.box(
         b"stsd", bytes(4), struct.pack(">I", 1), raw.box(b"mp4a", bytes(28), b"esds", bytes(4), body)
@@ -112,6 +132,7 @@ def _sync(count: int) -> bytes:
 
 MAKERS: Final = (
     *(_svg, _pdf, _docx, _webp, _webp_frames, _png, _jpeg, _zip, _looped, _long_length, _deep, _sync),
+    *(_tree, _types, _records),
 )
 
 
@@ -165,6 +186,9 @@ def test_twice_the_bytes_cost_twice_the_work(
         (_zip, 400_000),
         (_webp, 2 * MIB),
         (_looped, 40_000),
+        (_tree, 20_000),
+        (_types, 9_000),
+        (_records, MIB),
         (_webp_frames, 30_000),
         (_png, 60_000),
         (_jpeg, 4 * MIB),
