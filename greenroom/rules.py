@@ -36,6 +36,9 @@ class MediaType:
         extension: the file name ending that goes with it, with its dot.
         label: what a campaign manager calls such a file.
         source: where the row comes from.
+        content_types: what the file part's ``Content-Type`` may be, word for word, the usual one first; empty
+            where it is the MIME type and nothing else.
+        content_source: where these come from.
     """
 
     mime_type: str
@@ -43,14 +46,32 @@ class MediaType:
     extension: str
     label: str
     source: str = _PAGE
+    content_types: tuple[str, ...] = ()
+    content_source: str = ""
 
+    @property
+    def content_type(self) -> str:
+        """The usual ``Content-Type`` of the file part."""
+        return self.content_types[0] if self.content_types else self.mime_type
+
+
+#: What the part of an Ogg file may be declared as.
+OGG_CONTENT_TYPES = ("audio/ogg; codecs=opus", "audio/ogg")
 
 MEDIA_TYPES: tuple[MediaType, ...] = (
     MediaType(mime_type="audio/aac", category=Category.AUDIO, extension=".aac", label="AAC audio"),
     MediaType(mime_type="audio/amr", category=Category.AUDIO, extension=".amr", label="AMR audio"),
     MediaType(mime_type="audio/mpeg", category=Category.AUDIO, extension=".mp3", label="MP3 audio"),
     MediaType(mime_type="audio/mp4", category=Category.AUDIO, extension=".m4a", label="M4A audio"),
-    MediaType(mime_type="audio/ogg", category=Category.AUDIO, extension=".ogg", label="Ogg Opus audio"),
+    MediaType(
+        mime_type="audio/ogg",
+        category=Category.AUDIO,
+        extension=".ogg",
+        label="Ogg Opus audio",
+        content_types=OGG_CONTENT_TYPES,
+        content_source='the page: "only opus codecs, base audio/ogg is not supported"; RFC 7845, section 9, '
+        "names the parameter; the API's own list of types (error 100) has the base type",
+    ),
     MediaType(mime_type="text/plain", category=Category.DOCUMENT, extension=".txt", label="plain text"),
     MediaType(
         mime_type="application/pdf", category=Category.DOCUMENT, extension=".pdf", label="PDF document"

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
@@ -195,6 +195,13 @@ class Settings(BaseModel):
         description="Uploads in any second on one channel; the provider allows 25. Fewer, where other "
         "programs upload on the same number.",
     )
+    ogg_content_type: Annotated[
+        Literal["audio/ogg; codecs=opus", "audio/ogg"],
+        Field(
+            description="`Content-Type` that Ogg Opus is uploaded with: the page says that the base type "
+            "`audio/ogg` is not supported. `audio/ogg`, where the provider refuses the longer one.",
+        ),
+    ] = "audio/ogg; codecs=opus"
     upload_threads: int = Field(
         default=512, ge=1, le=4096, description="Uploads that one worker process has under way at most."
     )

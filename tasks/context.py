@@ -177,6 +177,7 @@ def provider_of(settings: Settings) -> ProviderClient:
         proxy=settings.https_proxy,
         ca_bundle=str(settings.ca_bundle) if settings.ca_bundle else None,
         allow_plain_http=settings.allow_plain_http,
+        content_types={"audio/ogg": settings.ogg_content_type},
     )
 
 

@@ -38,6 +38,15 @@ OTHER_EXTENSIONS: Final[dict[str, frozenset[str]]] = {
     "application/vnd.ms-powerpoint": _endings("pps pot"),
 }
 
+#: Of these, the endings that nobody takes for another type; a file is sent with one of these or with the
+#: table's own.
+_SENT_EXTENSIONS: Final[dict[str, frozenset[str]]] = {
+    "image/jpeg": _endings("jpeg"),
+    "application/msword": _endings("dot"),
+    "application/vnd.ms-excel": _endings("xlt xla"),
+    "application/vnd.ms-powerpoint": _endings("pps pot"),
+}
+
 #: Endings of types that the provider does not take; they make a name disagree, and are replaced.
 _FOREIGN_EXTENSIONS: Final = _endings(
     "gif heic heif avif bmp tif tiff svg ico psd jxl jp2 eps ai",
@@ -54,6 +63,12 @@ def extensions_of(mime_type: str) -> frozenset[str]:
     return OTHER_EXTENSIONS.get(mime_type, frozenset()) | {row.extension} if row else frozenset()
 
 
+def sent_extensions_of(mime_type: str) -> frozenset[str]:
+    """Every ending that a file of this MIME type is sent with; empty for a type outside the table."""
+    row = BY_MIME_TYPE.get(mime_type)
+    return _SENT_EXTENSIONS.get(mime_type, frozenset()) | {row.extension} if row else frozenset()
+
+
 _KNOWN: Final = _FOREIGN_EXTENSIONS.union(*(extensions_of(mime_type) for mime_type in BY_MIME_TYPE))
 
 
@@ -68,7 +83,10 @@ _UNWANTED: Final = re.compile(r"""["'`<>|*?:;%\s]+""")
 
 
 def clean_file_name(name: str, mime_type: str) -> str:
-    """A name that is safe in a multipart header and on any disk, with the right ending for its type.
+    """A name that is safe in a multipart header and on any disk, with the ending that its type is sent with.
+
+    An ending that others take for another type is replaced (a voice note's ``.opus`` by ``.ogg``, ``.mp4`` of
+    sound alone by ``.m4a``). One of text (``.csv``) stays before ``.txt``, for it says what the text is.
 
     Args:
         name: what the sender calls the file; may be a path, and may be hostile.
@@ -84,9 +102,11 @@ def clean_file_name(name: str, mime_type: str) -> str:
         # Line breaks and tabs count as white space before they go as control characters: words stay apart.
         base = "".join(c for c in base if c.isspace() or not unicodedata.category(c).startswith("C"))
     base = _UNWANTED.sub(" ", base).strip(" .")
-    wanted = extensions_of(mime_type)
     extension = extension_in(base)
-    stem = base[: len(base) - len(extension)].rstrip(" .") if extension else base
+    wanted = sent_extensions_of(mime_type)
+    is_text = mime_type == "text/plain" and extension in OTHER_EXTENSIONS[mime_type]
+    keeps = not extension or (is_text and extension not in wanted)
+    stem = base if keeps else base[: len(base) - len(extension)].rstrip(" .")
     if wanted and extension not in wanted:
         extension = BY_MIME_TYPE[mime_type].extension
     stem = _cut(stem, LONGEST_NAME - len(extension), _LONGEST_BYTES - len(extension))

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 from greenroom.inspection.content import Content
 from greenroom.inspection.finding import Damaged, Finding
+from greenroom.inspection.opus import RATE, samples_of
 from greenroom.inspection.words import human_time, listed
 from greenroom.reasons import Reason
 from greenroom.rules import KIB
@@ -21,13 +23,16 @@ from greenroom.verdict import Notice
 #: "plays as a voice note up to 512 KB": see reference/beyond-the-page.md.
 VOICE_NOTE_LIMIT: Final = 512 * KIB
 _OPUS: Final = "Opus"
-_RATE: Final = 48_000  # Opus in Ogg always counts in 48 kHz (RFC 7845, section 4)
 _PAGE_HEADER: Final = 27
+_CONTINUED_FLAG: Final = 0x01
 _LARGEST_PAGE: Final = 65_307
 _FIRST_PAGE_FLAG: Final = 0x02
 _LAST_PAGE_FLAG: Final = 0x04
 _MOST_STREAMS: Final = 16
 _MOST_PAGES: Final = 20_000
+_FULL: Final = 255  # a segment of a packet that goes on
+#: Samples that a clock may start at without a remark.
+_AT_ONCE: Final = RATE
 
 #: How a stream's first packet opens, and what it is then. The skeleton describes others and plays nothing.
 _CODECS: Final[dict[bytes, str]] = {
@@ -45,6 +50,7 @@ _CODECS: Final[dict[bytes, str]] = {
     b"\x80daala": "Daala video",
     b"\x01video": "OGM video",
 }
+_OPUS_HEAD: Final = 19  # bytes of its identification header (RFC 7845, section 5.1)
 _SKELETON: Final = b"fishead\x00"
 
 
@@ -56,6 +62,29 @@ class _Page:
     start: int  # of its data
     end: int
     whole: bool
+    segments: bytes
+
+
+@dataclass(slots=True)
+class _Clock:
+    """One of the recordings that follow one another in a file.
+
+    Attributes:
+        skipped: samples at the start that are not heard.
+        began: what its clock was before the first sample, or None as long as no page has said.
+        counted: samples of all packets so far, as long as that is so.
+        now: what its clock is.
+    """
+
+    serial: int
+    skipped: int
+    began: int | None = None
+    counted: int = 0
+    now: int = 0
+
+    @property
+    def samples(self) -> int:
+        return max(0, self.now - (self.began or 0) - self.skipped)
 
 
 def examine(content: Content) -> Finding:
@@ -69,7 +98,8 @@ def examine(content: Content) -> Finding:
     if not codecs:
         raise Damaged("This Ogg file is damaged: it holds no sound that can be told.")
     foreign = [codec for codec in codecs if codec != _OPUS]
-    if not foreign and _is_chained(content):
+    chained = not foreign and _is_chained(content)
+    if chained:
         codecs = [_codec(head) for head in _first_packets(content, most=_MOST_PAGES, through=True)]
         foreign = [codec for codec in codecs if codec != _OPUS]
     if foreign:
@@ -81,13 +111,13 @@ def examine(content: Content) -> Finding:
             detail=f"This Ogg file holds {found}; WhatsApp takes Ogg with Opus sound only.",
             extensions=(".ogg", ".oga", ".ogv", ".ogx", ".spx"),
         )
-    return _judge_opus(content, heads[codecs.index(_OPUS)])
+    return _judge_opus(content, heads[codecs.index(_OPUS)], chained=chained)
 
 
-def _judge_opus(content: Content, head: bytes) -> Finding:
-    if len(head) < 19:  # noqa: PLR2004 - the identification header's own length (RFC 7845, section 5.1)
+def _judge_opus(content: Content, head: bytes, *, chained: bool) -> Finding:
+    if len(head) < _OPUS_HEAD:
         raise Damaged("This Ogg Opus audio is damaged: its header is incomplete.")
-    channels, pre_skip = struct.unpack_from("<BH", head, 9)
+    channels = head[9]
     if channels == 0:
         raise Damaged("This Ogg Opus audio is damaged: its header names no sound channel.")
     last = _last_page(content)
@@ -96,8 +126,11 @@ def _judge_opus(content: Content, head: bytes) -> Finding:
     if last.flags & _FIRST_PAGE_FLAG or last.granule == 0:
         # Header pages have no play position (RFC 7845, section 4); sound pages have, or -1.
         raise Damaged("This Ogg Opus audio is cut short: there is no sound in it.")
-    seconds = max(0, last.granule - pre_skip) / _RATE
-    notices = []
+    clocks = list(_clocks(content, through=chained))
+    if not chained and clocks:
+        clocks[0].now = last.granule
+    seconds = sum(clock.samples for clock in clocks) / RATE
+    notices = list(_clock_notices(clocks))
     if channels > 1:
         detail = (
             f"This voice note has {channels} sound channels; Meta asks for one (mono), or it may not play."
@@ -131,7 +164,15 @@ def _page(content: Content, offset: int) -> _Page | None:
     granule, serial = struct.unpack_from("<qI", header, 6)
     start = offset + _PAGE_HEADER + segments
     end = start + sum(header[_PAGE_HEADER : _PAGE_HEADER + segments])
-    return _Page(flags=flags, serial=serial, granule=granule, start=start, end=end, whole=end <= content.size)
+    return _Page(
+        flags=flags,
+        serial=serial,
+        granule=granule,
+        start=start,
+        end=end,
+        whole=end <= content.size,
+        segments=header[_PAGE_HEADER : _PAGE_HEADER + segments],
+    )
 
 
 def _first_packets(content: Content, *, most: int = _MOST_STREAMS, through: bool = False) -> Iterator[bytes]:
@@ -150,6 +191,71 @@ def _first_packets(content: Content, *, most: int = _MOST_STREAMS, through: bool
         if page.flags & _FIRST_PAGE_FLAG:
             yield content.read(page.start, min(page.end - page.start, 64))
         offset = page.end
+
+
+def _clocks(content: Content, *, through: bool) -> Iterator[_Clock]:
+    """The clock of each recording of Opus.
+
+    Args:
+        content: the file.
+        through: whether to go on to the file's end; else only until it is known what the first one began at.
+    """
+    offset, clock, first = 0, None, True
+    for _ in range(_MOST_PAGES):
+        page = _page(content, offset)
+        if page is None:
+            break
+        offset = page.end
+        if page.flags & _FIRST_PAGE_FLAG:
+            start = content.read(page.start, _OPUS_HEAD)
+            if start.startswith(b"OpusHead") and (clock is None or not first):
+                if clock is not None:
+                    yield clock
+                clock = _Clock(serial=page.serial, skipped=int.from_bytes(start[10:12], "little"))
+        elif clock is not None and page.serial == clock.serial:
+            _go_on(content, page, clock)
+            if clock.began is not None and not through:
+                break
+        first = bool(page.flags & _FIRST_PAGE_FLAG)
+    if clock is not None:
+        yield clock
+
+
+def _go_on(content: Content, page: _Page, clock: _Clock) -> None:
+    """Move a clock by one page."""
+    if clock.began is None and page.granule:  # pages of headers have none
+        clock.counted += _samples(content, page)
+        if page.granule > 0:
+            clock.began = max(0, page.granule - clock.counted)
+    if page.granule > 0:
+        clock.now = page.granule
+
+
+def _samples(content: Content, page: _Page) -> int:
+    """Samples of the packets that start on a page; of the one that goes on on the next page, too."""
+    data, position, samples = content.read(page.start, page.end - page.start), 0, 0
+    fresh = not page.flags & _CONTINUED_FLAG
+    for length in page.segments:
+        if fresh and length:
+            with suppress(ValueError):  # what is no packet of Opus lasts nothing
+                samples += samples_of(data[position : position + 2])
+        fresh = length < _FULL
+        position += length
+    return samples
+
+
+def _clock_notices(clocks: list[_Clock]) -> Iterator[Notice]:
+    """What players may show wrongly."""
+    if len(clocks) > 1:
+        detail = (
+            f"This file is {len(clocks)} recordings that follow one another; phones may play the first alone."
+        )
+        yield Notice(code="chained", detail=detail)
+    if clocks and (clocks[0].began or 0) > _AT_ONCE:
+        at = human_time((clocks[0].began or 0) / RATE)
+        yield Notice(
+            code="starts_late", detail=f"Its clock starts at {at}, not at 0; phones may show a wrong length."
+        )
 
 
 def _is_chained(content: Content) -> bool:

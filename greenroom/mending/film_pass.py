@@ -1,15 +1,19 @@
-"""One pass over a file: every packet of the chosen streams goes through its track into the new file."""
+"""One pass over a file: packets of the chosen streams go through tracks into a new one, or are counted."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, Final
+
+import av
 
 from greenroom.errors import CannotMend
 from greenroom.inspection.words import human_time
+from greenroom.mending.clock import Clock
 from greenroom.mending.film_source import CUT_SHORT, Film, opened
 from greenroom.mending.job import Job
-from greenroom.mending.tracks import Track
+from greenroom.mending.tracks import CannotCopy, Track
 
 #: Share of the play time that has to come out, beyond a second.
 _WHOLE: Final = 0.9
@@ -21,7 +25,20 @@ class TooLarge(Exception):
     """What was written is over the limit."""
 
 
-def run(job: Job, film: Film, out: Any, build: Build, *, limit: int) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Passed:
+    """What had to be done to the clock.
+
+    Attributes:
+        silence: seconds that were put where there was no sound.
+        jumps: that were closed.
+    """
+
+    silence: float
+    jumps: int
+
+
+def run(job: Job, film: Film, out: Any, build: Build, *, limit: int) -> Passed:
     """Fill a file.
 
     Args:
@@ -33,30 +50,52 @@ def run(job: Job, film: Film, out: Any, build: Build, *, limit: int) -> None:
 
     Raises:
         TooLarge: more would have to be written.
+        CannotCopy: a stream cannot be kept as it is.
         CannotMend: the original is damaged or cut short, or the time is over.
     """
     written = 0
     with opened(job.path) as source:
-        tracks = build(out, source)
+        tracks, clock = build(out, source), Clock(source, film.start)
         for packet in source.demux([source.streams[index] for index in tracks]):
             job.deadline.check()
+            clock.set(packet)
             for made in tracks[packet.stream.index].feed(packet):
-                written += made.size
-                out.mux(made)
+                written += _write(out, made)
             if written > limit:
                 raise TooLarge
         for track in tracks.values():
             for made in track.finish():
-                written += made.size
-                out.mux(made)
+                written += _write(out, made)
     if written > limit:
         raise TooLarge
-    _whole(film, max((track.seconds for track in tracks.values()), default=0.0))
+    if all(track.seconds <= 0 for track in tracks.values()):
+        raise CannotMend("Nothing in this file could be played. Export it again.")
+    _whole(film, clock.claimed)
+    return Passed(silence=sum(track.filled for track in tracks.values()), jumps=clock.jumps)
+
+
+def _write(out: Any, packet: Any) -> int:
+    size = int(packet.size)
+    try:
+        out.mux(packet)
+    except av.FFmpegError as error:
+        raise CannotCopy from error
+    return size
 
 
 def _whole(film: Film, seconds: float) -> None:
     """Refuse what stops long before the file says that it does."""
-    if seconds <= 0:
-        raise CannotMend("Nothing in this file could be played. Export it again.")
     if film.indexed and seconds < film.seconds * _WHOLE - 1:
         raise CannotMend(CUT_SHORT.format(human_time(seconds), human_time(film.seconds)))
+
+
+def measured(job: Job, film: Film, indexes: Iterable[int]) -> tuple[float, int]:
+    """Play time and bytes of streams, by reading all of their packets."""
+    size = 0
+    with opened(job.path) as source:
+        clock = Clock(source, film.start)
+        for packet in source.demux([source.streams[index] for index in indexes]):
+            job.deadline.check()
+            clock.set(packet)
+            size += packet.size
+    return clock.seconds, size

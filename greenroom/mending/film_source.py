@@ -12,10 +12,10 @@ from typing import Any, Final
 import av
 
 from greenroom.errors import CannotMend
-from greenroom.inspection.words import human_size
 from greenroom.mending import limits
 from greenroom.mending.job import Job
 from greenroom.mending.pictures_filter import HDR
+from greenroom.mending.wholeness import is_whole
 
 #: FFmpeg's readers that are let near a stranger's file: none that opens another file or an address, such as
 #: playlists, and no guesses at text.
@@ -28,12 +28,12 @@ _OPTIONS: Final = {"format_whitelist": _READERS, "protocol_whitelist": "none"}
 DECODER: Final = {"max_pixels": str(limits.MOST_FRAME_PIXELS)}
 #: Readers that take the play time from the file's own index, so that less than that means a cut file.
 _WITH_INDEX: Final = ("mov", "matroska", "avi", "asf", "flac", "aiff")
+#: Readers whose play time counts from 0, and not from when the first stream starts.
+_FROM_ZERO: Final = ("matroska", "asf")
 _MOST_PACKETS_TO_A_PICTURE: Final = 3000
-#: Share of the bytes that have to be there, and lengths that stand for "not known".
-_WHOLE: Final = 0.9
-_UNKNOWN_LENGTH: Final = 0x7FFFF000
 _USUAL_RATE: Final = 30.0
 _MOST_RATE: Final = 300.0
+_SLOWEST: Final = 1.0
 _PLACES: Final = ("location", "com.apple.quicktime.location.iso6709", "location-eng")
 UNREADABLE: Final = (
     "This sound or video cannot be read: it is damaged, protected or of a rare kind. Export it as MP4."
@@ -83,6 +83,7 @@ class Sound:
         channels: in it.
         rate: samples a second.
         bits: a second, or 0 where it is not said.
+        start: seconds at which its clock starts, by the file's own.
     """
 
     index: int
@@ -91,6 +92,7 @@ class Sound:
     channels: int
     rate: int
     bits: int
+    start: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +102,7 @@ class Film:
     Attributes:
         form: FFmpeg's names of the container.
         seconds: play time, or 0 where it is not said.
+        indexed: whether less than that means that the file was cut.
         start: seconds at which its clock starts.
         pictures: the track to show, or None.
         sound: the track to play, or None.
@@ -110,17 +113,13 @@ class Film:
 
     form: str
     seconds: float
+    indexed: bool
     start: float
     pictures: Pictures | None
     sound: Sound | None
     left_out: tuple[str, ...]
     covers: int
     located: bool
-
-    @property
-    def indexed(self) -> bool:
-        """Whether its play time can be relied on."""
-        return self.form.startswith(_WITH_INDEX)
 
 
 @contextmanager
@@ -144,7 +143,7 @@ def examine(job: Job) -> Film:
     Raises:
         CannotMend: there is neither picture nor sound, or a picture is larger than any film's.
     """
-    _refuse_cut_riff(job.path)
+    whole = is_whole(job.path)
     with opened(job.path) as container:
         streams = container.streams
         video = [stream for stream in streams.video if not _is_cover(stream)]
@@ -157,6 +156,7 @@ def examine(job: Job) -> Film:
         return Film(
             form=container.format.name,
             seconds=_seconds(container, video),
+            indexed=container.format.name.startswith(_WITH_INDEX) and not whole,
             start=(container.start_time or 0) / av.time_base,
             pictures=pictures,
             sound=_sound(sound) if sound is not None else None,
@@ -166,28 +166,14 @@ def examine(job: Job) -> Film:
         )
 
 
-def _refuse_cut_riff(path: Path) -> None:
-    """WAV and AVI say how long they are; FFmpeg believes what is there instead.
-
-    Writers that do not know beforehand leave 0 or the largest number.
-    """
-    with path.open("rb") as file:
-        head = file.read(8)
-    if not head.startswith(b"RIFF") or len(head) < 8:  # noqa: PLR2004 - a chunk's header
-        return
-    declared, there = int.from_bytes(head[4:], "little"), path.stat().st_size
-    if there < declared * _WHOLE and declared < _UNKNOWN_LENGTH:
-        raise CannotMend(
-            f"This file is cut short: {human_size(there)} of {human_size(declared)} are there. "
-            "Export it again."
-        )
-
-
 def _seconds(container: Any, video: list[Any]) -> float:
     """Play time by the container; of AVI by its count of pictures, since FFmpeg goes by what is there."""
     seconds = float((container.duration or 0) / av.time_base)
     if container.format.name == "avi" and video:
         seconds = max(seconds, video[0].frames / _rate(video[0]))
+    start = (container.start_time or 0) / av.time_base
+    if container.format.name.startswith(_FROM_ZERO) and 0 < start < seconds:
+        seconds -= start
     return seconds
 
 
@@ -216,6 +202,7 @@ def _sound(stream: Any) -> Sound:
         channels=context.channels,
         rate=context.sample_rate,
         bits=context.bit_rate or 0,
+        start=float((stream.start_time or 0) * stream.time_base),
     )
 
 
@@ -264,25 +251,8 @@ def _first(job: Job, container: Any, stream: Any) -> Any:
 
 
 def _rate(stream: Any) -> float:
-    for rate in (stream.average_rate, stream.guessed_rate):
-        if rate is not None and 0 < rate <= _MOST_RATE:
-            return float(rate)
-    return _USUAL_RATE
-
-
-def measured(job: Job, index: int) -> tuple[float, int]:
-    """Play time and bytes of one stream, by reading all of its packets."""
-    size, first, end = 0, None, 0.0
-    counted = 0.0
-    with opened(job.path) as container:
-        stream = container.streams[index]
-        for packet in container.demux(stream):
-            job.deadline.check()
-            size += packet.size
-            lasting = float((packet.duration or 0) * packet.time_base)
-            counted += lasting
-            if packet.pts is not None:
-                at = float(packet.pts * packet.time_base)
-                first = at if first is None else min(first, at)
-                end = max(end, at + lasting)
-    return max(counted, end - (first or 0.0)), size
+    """Pictures a second: on the whole, or by their times, where one that lasts for ever spoils the whole."""
+    said = (stream.average_rate, stream.guessed_rate)
+    rates = [rate for rate in said if rate and 0 < rate <= _MOST_RATE]
+    likely = [rate for rate in rates if rate >= _SLOWEST]
+    return float(next(iter(likely + rates), _USUAL_RATE))

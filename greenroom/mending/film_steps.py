@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from greenroom.inspection.words import human_size, listed
+from greenroom.mending.film_pass import Passed
 from greenroom.mending.film_plan import Plan
 from greenroom.mending.film_source import Film, Pictures, Sound
 from greenroom.mending.job import Job
@@ -12,7 +13,7 @@ from greenroom.mending.words import codec_name
 from greenroom.reasons import Reason
 
 
-def kept(job: Job, film: Film, *, sound_kept: bool) -> Iterator[str]:
+def kept(job: Job, film: Film, passed: Passed, *, sound_kept: bool) -> Iterator[str]:
     """Of a film whose pictures were not touched."""
     if not job.verdict.label.startswith("MP4"):
         yield "Put the video into an MP4 file."
@@ -24,10 +25,11 @@ def kept(job: Job, film: Film, *, sound_kept: bool) -> Iterator[str]:
         yield "Left out what is neither picture nor sound, which made it small enough."
     if job.noticed("index_at_end"):
         yield "Moved the index to the front, so that the video plays sooner."
+    yield from clock(passed)
     yield from _common(film)
 
 
-def encoded(job: Job, film: Film, pictures: Pictures, plan: Plan) -> Iterator[str]:
+def encoded(job: Job, film: Film, passed: Passed, pictures: Pictures, plan: Plan) -> Iterator[str]:
     """Of a film whose pictures were encoded anew."""
     if pictures.codec == "h264":
         yield "Encoded the pictures anew, as H.264 Main profile without B-frames, which every phone plays."
@@ -49,6 +51,7 @@ def encoded(job: Job, film: Film, pictures: Pictures, plan: Plan) -> Iterator[st
     if job.verdict.reason is Reason.TOO_LARGE:
         size = job.out.stat().st_size
         yield f"Packed tighter: {human_size(job.verdict.size)} became {human_size(size)}."
+    yield from clock(passed)
     yield from _common(film)
 
 
@@ -58,6 +61,14 @@ def _sound(sound: Sound, channels: int) -> str:
     done = "encoded the sound anew, as AAC" if was == "AAC" else f"converted the sound from {was} to AAC"
     mixed = f", mixed down to {'one channel' if channels == 1 else 'two channels'}"
     return done + (mixed if channels < sound.channels else "")
+
+
+def clock(passed: Passed) -> Iterator[str]:
+    """What was done to the clock of a film, or of sound."""
+    if passed.silence:
+        yield f"Put silence where there was no sound, {passed.silence:.1f} seconds in all."
+    if passed.jumps:
+        yield f"Closed {'a jump' if passed.jumps == 1 else f'{passed.jumps} jumps'} of its clock."
 
 
 def _common(film: Film) -> Iterator[str]:

@@ -12,12 +12,12 @@ from greenroom.errors import CannotMend
 from greenroom.inspection import inspect_file
 from greenroom.inspection.words import human_size
 from greenroom.mending import film_steps, limits, sounds
-from greenroom.mending.film_pass import TooLarge, run
+from greenroom.mending.film_pass import TooLarge, measured, run
 from greenroom.mending.film_plan import LIMIT, Plan, planned
-from greenroom.mending.film_source import Film, Pictures, Sound, examine, measured
+from greenroom.mending.film_source import Film, Pictures, Sound, examine
 from greenroom.mending.film_writer import SHARES, mp4
 from greenroom.mending.job import Draft, Job
-from greenroom.mending.tracks import Copied, PictureTrack, SoundTrack, Track
+from greenroom.mending.tracks import CannotCopy, Copied, PictureTrack, SoundTrack, Track, Uneven
 from greenroom.rules import Category
 
 #: Containers that say of each packet when it is shown, as MP4 wants to know.
@@ -37,8 +37,6 @@ def mend(job: Job) -> Draft:
         return sounds.mend(job, film)
     if job.kind not in (None, Category.VIDEO):
         raise CannotMend(f"This is a video; no {job.kind.value} file can be made of it.")
-    if film.seconds <= 0:
-        film = replace(film, seconds=measured(job, pictures.index)[0])
     return _kept(job, film, pictures) or _encoded(job, film, pictures)
 
 
@@ -46,10 +44,21 @@ def _kept(job: Job, film: Film, pictures: Pictures) -> Draft | None:
     """The film with its pictures as they are, or None where they are not right or do not fit."""
     if not (film.form.startswith(_TIMED) and _right(pictures)):
         return None
-    sound_kept = _sound_right(film.sound)
+    try:
+        return _copied(job, film, pictures, sound_kept=_sound_right(film.sound))
+    except Uneven:
+        return _copied(job, film, pictures, sound_kept=False)
+
+
+def _copied(job: Job, film: Film, pictures: Pictures, *, sound_kept: bool) -> Draft | None:
+    """The film with its pictures as they are, and with its sound as it is or encoded.
+
+    Raises:
+        Uneven: the sound was to be kept, and has gaps.
+    """
 
     def build(out: Any, source: Any) -> dict[int, Track]:
-        tracks: dict[int, Track] = {pictures.index: Copied(out, source.streams[pictures.index], film.start)}
+        tracks: dict[int, Track] = {pictures.index: Copied(out, source.streams[pictures.index])}
         if film.sound is not None:
             channels = min(2, film.sound.channels)
             tracks[film.sound.index] = _sound_track(
@@ -59,19 +68,24 @@ def _kept(job: Job, film: Film, pictures: Pictures) -> Draft | None:
 
     try:
         with mp4(job.out) as out:
-            run(job, film, out, build, limit=LIMIT)
-    except (TooLarge, av.FFmpegError, ValueError):
+            passed = run(job, film, out, build, limit=LIMIT)
+    except Uneven:
+        raise
+    except (TooLarge, CannotCopy, av.FFmpegError):
         return None  # what cannot be copied is encoded
     if not inspect_file(job.out).accepted:
         return None
-    return Draft(mime_type="video/mp4", steps=tuple(film_steps.kept(job, film, sound_kept=sound_kept)))
+    steps = film_steps.kept(job, film, passed, sound_kept=sound_kept)
+    return Draft(mime_type="video/mp4", steps=tuple(steps))
 
 
 def _encoded(job: Job, film: Film, pictures: Pictures) -> Draft:
     """The film with its pictures encoded anew, smaller if it does not fit otherwise."""
+    indexes = [pictures.index, *([film.sound.index] if film.sound is not None else [])]
+    seconds, _ = measured(job, film, indexes)
     rate = pictures.rate / math.ceil(pictures.rate / (limits.MOST_RATE * _TOLERANCE))
     for share in SHARES:
-        plan = _planned(film, pictures, rate, share)
+        plan = _planned(film, pictures, rate, seconds, share)
 
         def build(out: Any, source: Any, plan: Plan = plan) -> dict[int, Track]:
             tracks: dict[int, Track] = {
@@ -83,19 +97,18 @@ def _encoded(job: Job, film: Film, pictures: Pictures) -> Draft:
 
         try:
             with mp4(job.out) as out:
-                run(job, film, out, build, limit=LIMIT)
+                passed = run(job, film, out, build, limit=LIMIT)
         except TooLarge:
             continue
         if job.out.stat().st_size <= LIMIT:
-            return Draft(mime_type="video/mp4", steps=tuple(film_steps.encoded(job, film, pictures, plan)))
+            steps = film_steps.encoded(job, film, passed, pictures, plan)
+            return Draft(mime_type="video/mp4", steps=tuple(steps))
     raise CannotMend(f"This video is over {human_size(LIMIT)} whatever is tried. Shorten it.")
 
 
-def _planned(film: Film, pictures: Pictures, rate: float, share: float) -> Plan:
+def _planned(film: Film, pictures: Pictures, rate: float, seconds: float, share: float) -> Plan:
     """Sound that is right already is kept where a new one would be no smaller."""
-    plan = planned(
-        size=pictures.size, rate=rate, seconds=film.seconds, sound=film.sound is not None, share=share
-    )
+    plan = planned(size=pictures.size, rate=rate, seconds=seconds, sound=film.sound is not None, share=share)
     if film.sound is not None and film.sound.channels == 1 < plan.channels:
         plan = replace(plan, sound_bits=plan.sound_bits // 2, channels=1)
     right = film.form.startswith(_TIMED) and _sound_right(film.sound)
@@ -108,8 +121,8 @@ def _sound_track(out: Any, source: Any, film: Film, bits: int, channels: int) ->
     """The film's sound: encoded, or with no bits given copied."""
     stream = source.streams[film.sound.index if film.sound else 0]
     if not bits:
-        return Copied(out, stream, film.start)
-    return SoundTrack(out, stream, start=film.start, codec="aac", bits=bits, channels=channels)
+        return Copied(out, stream)
+    return SoundTrack(out, stream, codec="aac", bits=bits, channels=channels)
 
 
 def _right(pictures: Pictures) -> bool:

@@ -43,6 +43,8 @@ _BETTERED: Final = frozenset(
         "exotic_h264",
         "several_video_tracks",
         "opus_not_mono",
+        "starts_late",
+        "chained",
     }
 )
 _MENDERS: Final[dict[Engine, Callable[[Job], Draft]]] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,11 +13,13 @@ import av
 from greenroom.errors import CannotMend
 from greenroom.inspection import inspect_file
 from greenroom.inspection.words import human_size
-from greenroom.mending.film_pass import TooLarge, run
-from greenroom.mending.film_source import Film, Sound, measured
+from greenroom.mending import film_steps
+from greenroom.mending.film_pass import Passed, TooLarge, measured, run
+from greenroom.mending.film_source import Film, Sound
 from greenroom.mending.job import Draft, Job
+from greenroom.mending.opus import CopiedOpus
 from greenroom.mending.sound_plan import LIMIT, SoundPlan, planned
-from greenroom.mending.tracks import Copied, SoundTrack, Track
+from greenroom.mending.tracks import CannotCopy, Copied, SoundTrack, Track
 from greenroom.mending.words import codec_name
 from greenroom.rules import Category
 
@@ -65,7 +67,8 @@ def mend(job: Job, film: Film) -> Draft:
         raise CannotMend("There is no sound in this file.")
     if job.kind not in (None, Category.AUDIO):
         raise CannotMend(f"This is sound without a picture; no {job.kind.value} file can be made of it.")
-    seconds, size = measured(job, sound.index)
+    film = replace(film, start=sound.start)  # pictures that come before are not missed
+    seconds, size = measured(job, film, [sound.index])
     if seconds <= 0:
         raise CannotMend("There is no sound in this file that can be played. Export it again.")
     draft = _kept(job, film, sound) if size <= LIMIT else None
@@ -81,19 +84,20 @@ def _kept(job: Job, film: Film, sound: Sound) -> Draft | None:
         return None
     try:
         with _file(job.out, home) as out:
-            run(
+            copied = CopiedOpus if home is _OGG else Copied
+            passed = run(
                 job,
                 film,
                 out,
-                lambda out, source: {sound.index: Copied(out, source.streams[sound.index], film.start)},
+                lambda out, source: {sound.index: copied(out, source.streams[sound.index])},
                 limit=LIMIT,
             )
-    except (TooLarge, av.FFmpegError, ValueError):
+    except (TooLarge, CannotCopy, av.FFmpegError):
         return None  # what cannot be copied is encoded
     if not inspect_file(job.out).accepted:
         return None
     first = f"Put the sound into an {home.name} file as it is, without any loss."
-    return Draft(mime_type=home.mime_type, steps=(first, *_common_steps(film)))
+    return Draft(mime_type=home.mime_type, steps=(first, *_common_steps(film, passed)))
 
 
 def _encoded(job: Job, film: Film, sound: Sound, seconds: float) -> Draft:
@@ -101,24 +105,22 @@ def _encoded(job: Job, film: Film, sound: Sound, seconds: float) -> Draft:
         plan = planned(sound.channels, seconds, share=share, voice=sound.codec == "opus")
         home = _OGG if plan.codec == "libopus" else _M4A
         try:
-            _encode(job, film, sound, plan, home)
+            passed = _encode(job, film, sound, plan, home)
         except TooLarge:
             continue
         if job.out.stat().st_size <= LIMIT:
-            return Draft(mime_type=home.mime_type, steps=tuple(_steps(film, sound, plan, home)))
+            return Draft(mime_type=home.mime_type, steps=tuple(_steps(film, passed, sound, plan, home)))
     raise CannotMend(f"This sound is over {human_size(LIMIT)} whatever is tried. Shorten it.")
 
 
-def _encode(job: Job, film: Film, sound: Sound, plan: SoundPlan, home: _Home) -> None:
+def _encode(job: Job, film: Film, sound: Sound, plan: SoundPlan, home: _Home) -> Passed:
     def build(out: Any, source: Any) -> dict[int, Track]:
         stream = source.streams[sound.index]
-        track = SoundTrack(
-            out, stream, start=film.start, codec=plan.codec, bits=plan.bits, channels=plan.channels
-        )
+        track = SoundTrack(out, stream, codec=plan.codec, bits=plan.bits, channels=plan.channels)
         return {sound.index: track}
 
     with _file(job.out, home) as out:
-        run(job, film, out, build, limit=LIMIT)
+        return run(job, film, out, build, limit=LIMIT)
 
 
 @contextmanager
@@ -128,7 +130,7 @@ def _file(path: Path, home: _Home) -> Iterator[Any]:
         yield out
 
 
-def _steps(film: Film, sound: Sound, plan: SoundPlan, home: _Home) -> Iterator[str]:
+def _steps(film: Film, passed: Passed, sound: Sound, plan: SoundPlan, home: _Home) -> Iterator[str]:
     codec = "Opus" if home is _OGG else "AAC"
     was = codec_name(sound.codec)
     if was == codec:
@@ -137,10 +139,11 @@ def _steps(film: Film, sound: Sound, plan: SoundPlan, home: _Home) -> Iterator[s
         yield f"Converted the sound from {was} to {codec} in an {home.name} file."
     if plan.channels < sound.channels:
         yield f"Mixed its {sound.channels} channels down to {'one' if plan.channels == 1 else 'two'}."
-    yield from _common_steps(film)
+    yield from _common_steps(film, passed)
 
 
-def _common_steps(film: Film) -> Iterator[str]:
+def _common_steps(film: Film, passed: Passed) -> Iterator[str]:
+    yield from film_steps.clock(passed)
     if film.pictures is not None:
         yield "Kept the sound alone, without the pictures."
     if film.covers:

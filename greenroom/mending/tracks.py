@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol
 import av
 
 from greenroom.errors import CannotMend
+from greenroom.mending.clock import frame_of
 from greenroom.mending.film_plan import Plan
 from greenroom.mending.film_source import DECODER, UNREADABLE, Film, Pictures
 from greenroom.mending.film_writer import H264, Look
@@ -23,6 +24,10 @@ _AAC_SAMPLES: Final = 1024
 _OPUS_SAMPLES: Final = 960
 #: Pictures that follow closer than this share of the planned gap are left out.
 _GAP: Final = 0.95
+#: Seconds that times are off where a file counts in milliseconds, twice.
+_ROUNDING: Final = 0.002
+#: Seconds that sound may start after the pictures as it is; every player waits so long.
+_LATE_START: Final = 0.1
 #: "Not said" in the numbers of ITU-T H.273; and the number of a matrix that stands for RGB.
 _UNSAID: Final = 2
 _RGB: Final = 0
@@ -32,6 +37,7 @@ class Track(Protocol):
     """One stream."""
 
     seconds: float
+    filled: float  # seconds of silence that were put in
 
     def feed(self, packet: Any) -> Iterator[Any]:
         """Packets to write for a packet that was read."""
@@ -40,31 +46,42 @@ class Track(Protocol):
         """The last packets to write."""
 
 
+class CannotCopy(CannotMend):
+    """A stream that can be kept only by encoding it anew; if that was tried, the file is not readable."""
+
+    def __init__(self, text: str = UNREADABLE) -> None:
+        super().__init__(text)
+
+
+class Uneven(CannotCopy):
+    """Sound that has gaps: players differ in what they make of them."""
+
+
 class Copied:
     """A stream that is kept as it is.
 
     Args:
         out: the file to write.
         stream: to copy.
-        start: seconds at which the original's clock starts.
     """
 
-    def __init__(self, out: Any, stream: Any, start: float) -> None:
+    def __init__(self, out: Any, stream: Any) -> None:
         self._stream = out.add_stream_from_template(stream)
         self._stream.metadata.clear()
-        self._shift = round(start / stream.time_base)
         rate = getattr(stream, "average_rate", None)
         self._step = round(1 / rate / stream.time_base) if rate else 0
         self._sound = stream.type == "audio"
+        self._frame = frame_of(stream)
         self._waiting: list[Any] = []
-        self.seconds = 0.0
+        self._begun = False
+        self.seconds = self.filled = 0.0
 
     def feed(self, packet: Any) -> Iterator[Any]:
         """The packet, on the new file's clock."""
         if packet.size == 0:
             return
         if packet.pts is None:
-            raise ValueError("a packet that does not say when it is shown")
+            raise CannotCopy  # a packet that does not say when it is shown
         if packet.dts is None and self._sound:
             packet.dts = packet.pts
         if packet.dts is None:
@@ -75,36 +92,49 @@ class Copied:
         for before, held in enumerate(reversed(waiting), 1):
             held.dts = packet.dts - before * (held.duration or self._step)
         for ready in (*waiting, packet):
-            yield self._shifted(ready)
+            yield self._placed(ready)
 
     def finish(self) -> Iterator[Any]:
         """Pictures whose order was never told."""
         if self._waiting:
-            raise ValueError("packets that do not say when they are decoded")
+            raise CannotCopy
         yield from ()
 
-    def _shifted(self, packet: Any) -> Any:
-        packet.pts -= self._shift
-        packet.dts -= self._shift
+    def _placed(self, packet: Any) -> Any:
+        if self._sound:
+            self._require_even(packet)
+        elif not self._begun and packet.pts > 0:
+            # The first picture is shown from the start, until the second one is due.
+            packet.dts -= packet.pts
+            packet.pts = 0
+        self._begun = True
         self.seconds = max(self.seconds, float((packet.pts + (packet.duration or 0)) * packet.time_base))
         packet.stream = self._stream
         return packet
+
+    def _require_even(self, packet: Any) -> None:
+        frame = max(self._frame, float((packet.duration or 0) * packet.time_base))
+        late = float(packet.pts * packet.time_base) - self.seconds
+        if late > (frame + _ROUNDING if self._begun else _LATE_START):
+            raise Uneven
+        if self._begun and late < -_ROUNDING:
+            # Where a jump was closed, sound may have gone on longer than the pictures.
+            packet.pts = packet.dts = round(self.seconds / packet.time_base)
 
 
 class _Decoded:
     """What decoding has in common: counting failures, and the clock."""
 
-    def __init__(self, stream: Any, start: float) -> None:
+    def __init__(self, stream: Any) -> None:
         self._decoder = stream
-        self._start = start
         self._packets = self._failed = 0
-        self.seconds = 0.0
+        self.seconds = self.filled = 0.0
 
     def _at(self, frame: Any, otherwise: float) -> float:
         """Seconds from the film's start at which a frame is due."""
         if frame.pts is None:
             return otherwise
-        return float(frame.pts * (frame.time_base or self._decoder.time_base)) - self._start
+        return float(frame.pts * (frame.time_base or self._decoder.time_base))
 
     def _frames(self, packet: Any | None) -> list[Any]:
         if packet is not None and not packet.size:
@@ -131,7 +161,7 @@ class PictureTrack(_Decoded):
     """
 
     def __init__(self, out: Any, stream: Any, film: Film, pictures: Pictures, plan: Plan) -> None:
-        super().__init__(stream, film.start)
+        super().__init__(stream)
         stream.thread_type = "AUTO"
         stream.codec_context.options = dict(DECODER)
         self._encoder = H264(out, plan, _look(pictures))
@@ -147,7 +177,7 @@ class PictureTrack(_Decoded):
     def feed(self, packet: Any) -> Iterator[Any]:
         """Packets of H.264."""
         if self._counted and packet.size and packet.dts is not None:
-            heappush(self._due, float(packet.dts * packet.time_base) - self._start)
+            heappush(self._due, float(packet.dts * packet.time_base))
         for frame in self._frames(packet):
             yield from self._picture(frame)
 
@@ -163,6 +193,8 @@ class PictureTrack(_Decoded):
         if frame.is_corrupt and self._last is None:
             return  # streams cut out of broadcasts start in the middle
         at = heappop(self._due) if self._due else self._at(frame, self.seconds)
+        if self._last is None:
+            at = 0.0  # the first picture is shown from the start
         self.seconds = max(self.seconds, at + self._step)
         if self._last is not None and at - self._last < self._gap:
             return
@@ -187,14 +219,13 @@ class SoundTrack(_Decoded):
     Args:
         out: the file to write.
         stream: to decode.
-        start: seconds at which the original's clock starts.
         codec: ``"aac"`` or ``"libopus"``.
         bits: a second.
         channels: 1 or 2.
     """
 
-    def __init__(self, out: Any, stream: Any, *, start: float, codec: str, bits: int, channels: int) -> None:
-        super().__init__(stream, start)
+    def __init__(self, out: Any, stream: Any, *, codec: str, bits: int, channels: int) -> None:
+        super().__init__(stream)
         opus = codec == "libopus"
         # 44,100 a second stays; everything else goes to 48,000, which is all that Opus knows.
         rate = 44_100 if not opus and stream.codec_context.sample_rate % 11_025 == 0 else 48_000
@@ -224,3 +255,4 @@ class SoundTrack(_Decoded):
         frame.pts, frame.time_base = round(at * frame.sample_rate), Fraction(1, frame.sample_rate)
         for sound in self._filter.feed(frame):
             yield from self._stream.encode(sound)
+        self.filled = self._filter.filled

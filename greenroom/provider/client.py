@@ -10,7 +10,7 @@ method changes; the API key is sent nowhere else. (The page mentions HTTP 308.)
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
@@ -47,7 +47,7 @@ from greenroom.provider.reply import Reply, Unreadable, is_success, read_object
 from greenroom.provider.secrecy import guard_logs
 from greenroom.provider.transport import MeteredBody, SessionPool, tls_context
 from greenroom.provider.values import Downloaded, MediaLocation, UploadContent
-from greenroom.rules import LARGEST_FILE
+from greenroom.rules import LARGEST_FILE, MEDIA_TYPES
 
 KEY_HEADER = "D360-API-KEY"
 #: Bytes of a file that is sent in one go: they fit into what the operating system keeps for a connection.
@@ -95,6 +95,7 @@ class ProviderClient:
         proxy: str | None = None,
         ca_bundle: str | Path | None = None,
         allow_plain_http: bool = False,
+        content_types: Mapping[str, str] | None = None,
         clock: Clock | None = None,
     ) -> None:
         """Prepare a client; nothing is connected yet.
@@ -106,6 +107,8 @@ class ProviderClient:
             proxy: URL of an HTTP proxy. The environment's proxies are not looked at.
             ca_bundle: file or folder of certificate authorities, in place of the built-in ones.
             allow_plain_http: take an ``http://`` base URL on another machine too.
+            content_types: by MIME type, the ``Content-Type`` to upload with where it is not the usual one of
+                :data:`greenroom.rules.MEDIA_TYPES`.
             clock: for the life of media locations.
 
         Raises:
@@ -118,6 +121,9 @@ class ProviderClient:
         tls = tls_context(ca_bundle) if self._origin.scheme == "https" else None
         self._sessions = SessionPool(self._origin, proxy=proxy, tls=tls)
         self._lines = Lines(self._origin, tls=tls, timeout=self._timeout)
+        self._content_types = {row.mime_type: row.content_type for row in MEDIA_TYPES} | dict(
+            content_types or {}
+        )
         self._redirects = False
         self._headers = {
             "User-Agent": f"greenroom/{__version__}",
@@ -145,7 +151,8 @@ class ProviderClient:
         Args:
             api_key: the channel's.
             content: what to send.
-            mime_type: WhatsApp's name for the type; sent as the file part's own type and as ``type``.
+            mime_type: WhatsApp's name for the type; its ``Content-Type`` is sent as the file part's own and
+                as ``type``.
             file_name: for the provider to see; a path is cut to its last part.
             before_sending: called when the connection stands and just before a request is sent (so again
                 for a redirected one): the place to wait for a slot of the rate limit. What it raises is
@@ -167,7 +174,7 @@ class ProviderClient:
             RequestRefused: anything else that the provider refused.
             ValueError: the MIME type cannot stand in a header.
         """
-        body = MultipartBody(content, mime_type=mime_type, file_name=file_name)
+        body = self._body(content, mime_type, file_name)
         call = _Call(
             endpoint=Endpoint.UPLOAD,
             method="POST",
@@ -179,6 +186,10 @@ class ProviderClient:
         )
         with self._ask(call) as reply:
             return self._id_of(reply, sent_whole=body.sent_whole)
+
+    def _body(self, content: UploadContent, mime_type: str, file_name: str) -> MultipartBody:
+        declared = self._content_types.get(mime_type, mime_type)
+        return MultipartBody(content, mime_type=declared, file_name=file_name)
 
     def _id_of(self, reply: Reply, *, sent_whole: bool) -> str:
         try:
@@ -224,7 +235,7 @@ class ProviderClient:
             GreenroomError: as :meth:`upload`; nothing was stored.
         """
         key = _usable(api_key)
-        body = MultipartBody(content, mime_type=mime_type, file_name=file_name)
+        body = self._body(content, mime_type, file_name)
         request = b"".join((self._head(key, body), *body.at_once()))
         line = self._line()
         try:

@@ -10,6 +10,7 @@ import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Literal, get_args, get_origin
 
 import click
 from annotated_types import Ge, Gt, Le
@@ -64,6 +65,8 @@ def _default(field: FieldInfo) -> str:
 def _allowed(field: FieldInfo) -> str:
     if isinstance(field.default, bool):
         return "`true`, `false`"
+    if get_origin(field.annotation) is Literal:
+        return ", ".join(code(one) for one in get_args(field.annotation))
     bounds = [_bound(bound) for bound in field.metadata]
     kind = "whole numbers, " if isinstance(field.default, int) else ""
     return kind + ", ".join(bound for bound in bounds if bound) if any(bounds) else ""
@@ -98,10 +101,17 @@ def reasons() -> str:
 def types() -> str:
     """The provider's table of media types, as it is applied."""
     rows = [
-        (row.category, code(row.mime_type), code(row.extension), row.label, _limit(row.category))
+        (
+            row.category,
+            code(row.mime_type),
+            " or ".join(code(one) for one in row.content_types) or code(row.mime_type),
+            code(row.extension),
+            row.label,
+            _limit(row.category),
+        )
         for row in BY_MIME_TYPE.values()
     ]
-    return table(("category", "MIME type", "ending", "what it is", "largest"), rows)
+    return table(("category", "MIME type", "sent as", "ending", "what it is", "largest"), rows)
 
 
 def _limit(category: Category) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 import struct
 import tempfile
 import zipfile
@@ -85,8 +84,29 @@ def ogg_page(packet: bytes, *, flags: int = 2, granule: int = 0, serial: int = 1
 
 def with_serial(ogg_file: bytes, serial: int) -> bytes:
     """An Ogg file whose pages belong to a stream of another number."""
-    mark = serial.to_bytes(4, "little")
-    return re.sub(rb"(OggS\0.{9}).{4}", lambda page: page[1] + mark, ogg_file, flags=re.DOTALL)
+    return _repaged(ogg_file, lambda page: page[:14] + serial.to_bytes(4, "little") + page[18:])
+
+
+def later(ogg_file: bytes, samples: int) -> bytes:
+    """An Ogg file whose clock starts later, as that of a stream that was cut out of a broadcast."""
+
+    def moved(page: bytes) -> bytes:
+        granule = int.from_bytes(page[6:14], "little", signed=True)
+        return page[:6] + (granule + samples).to_bytes(8, "little") + page[14:] if granule > 0 else page
+
+    return _repaged(ogg_file, moved)
+
+
+def _repaged(ogg_file: bytes, change: Callable[[bytes], bytes]) -> bytes:
+    pages, position = [], 0
+    while position < len(ogg_file):
+        data = position + 27 + ogg_file[position + 26]
+        end = data + sum(ogg_file[position + 27 : data])
+        page = change(ogg_file[position:end])
+        page = page[:22] + bytes(4) + page[26:]
+        pages.append(page[:22] + struct.pack("<I", _ogg_checksum(page)) + page[26:])
+        position = end
+    return b"".join(pages)
 
 
 def ogg(*starts: bytes) -> bytes:

@@ -56,6 +56,8 @@ def _bettered(case: Case) -> bool:
             "exotic_h264",
             "several_video_tracks",
             "opus_not_mono",
+            "starts_late",
+            "chained",
         }
     )
 

@@ -1,11 +1,12 @@
-"""Mended files seen by programs that we did not write; skipped where they are missing.
+"""Mended files seen by programs that we did not write; skipped, and loudly so, where they are missing.
 
-Debian: ``apt-get install ffmpeg libimage-exiftool-perl mediainfo``.
+See ``OUTSIDE_EYES`` in ``tests/mending/kit.py``.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -15,12 +16,16 @@ import pytest
 from PIL import Image
 
 from examples import makers
-from tests.mending.kit import Bench, far, picture
+from tests.inspection import raw
+from tests.mending import test_clocks as clocks
+from tests.mending.clocks import remuxed
+from tests.mending.kit import OUTSIDE_EYES, Bench, far, picture
 from tests.mending.test_films import MAIN, QUIET, halves, made
 
 
 def needs(program: str) -> pytest.MarkDecorator:
-    """Skip where the program is missing."""
+    """Skip where the program is missing; ``conftest`` says so at the end."""
+    assert program in OUTSIDE_EYES
     return pytest.mark.skipif(shutil.which(program) is None, reason=f"{program} is not installed")
 
 
@@ -132,3 +137,64 @@ def test_stickers_by_exiftool(bench: Bench) -> None:
     data = makers.saved(makers.picture(300, 150), "WEBP")
     found = json.loads(output("exiftool", "-json", str(bench.mend("hi.webp", data).path)))[0]
     assert (found["FileType"], found["ImageWidth"], found["ImageHeight"]) == ("Extended WEBP", 512, 512)
+
+
+_LATER, _HOLE = clocks.later(60), clocks.hole(1.5)
+CLOCKS = {
+    "late.webm": (remuxed(clocks.OPUS, "webm", _LATER), clocks.LONG),
+    "hole.webm": (remuxed(clocks.OPUS, "webm", _HOLE), clocks.LONG + 1.5),
+    "absurd.webm": (remuxed(clocks.OPUS, "webm", clocks.absurd("audio", 74 * clocks.HOUR)), clocks.LONG),
+    "joined.ogg": (clocks.OGG + raw.with_serial(clocks.OGG, 77), 2 * clocks.LONG),
+    "radio.ogg": (raw.later(clocks.OGG, 5 * 3600 * 48_000), clocks.LONG),
+    "late.mka": (remuxed(clocks.AAC, "matroska", _LATER), clocks.LONG),
+    "hole.mka": (remuxed(clocks.AAC, "matroska", _HOLE), clocks.LONG + 1.5),
+    "hole.3gp": (remuxed(clocks.AMR, "3gp", _HOLE), clocks.LONG + 1.5),
+    "late.mkv": (remuxed(clocks.FILM, "matroska", _LATER), clocks.LONG),
+    "hole.mkv": (remuxed(clocks.FILM, "matroska", _HOLE), clocks.LONG + 1.5),
+    "late-sound.mov": (remuxed(clocks.FILM, "mov", clocks.apart("audio", 1)), clocks.LONG + 1),
+    "late-pictures.mov": (remuxed(clocks.FILM, "mov", clocks.apart("video", 1)), clocks.LONG + 1),
+}
+
+
+@needs("ffprobe")
+@pytest.mark.parametrize("name", CLOCKS)
+def test_clocks_by_ffprobe(bench: Bench, name: str) -> None:
+    """Every stream starts at 0 and no packet of sound is late."""
+    data, seconds = CLOCKS[name]
+    path = bench.mend(name, data).path
+    found = ffprobe(path)
+    assert abs(float(found["format"]["duration"]) - seconds) < 0.15
+    for stream in found["streams"]:
+        assert abs(float(stream["start_time"])) < 0.05
+    shown = output(
+        "ffprobe", "-v", "error", "-select_streams", "a", "-show_packets", "-of", "json", str(path)
+    )
+    packets = json.loads(shown)["packets"]
+    ends = [float(one["pts_time"]) + float(one["duration_time"]) for one in packets]
+    late = [float(one["pts_time"]) - end for one, end in zip(packets[1:], ends, strict=False)]
+    assert max(late) < 0.002
+    assert not output("ffmpeg", "-v", "error", "-i", str(path), "-f", "null", "-")
+
+
+@needs("mediainfo")
+@pytest.mark.parametrize("name", CLOCKS)
+def test_clocks_by_mediainfo(bench: Bench, name: str) -> None:
+    """The length, and nothing that starts later than the rest."""
+    data, seconds = CLOCKS[name]
+    shown = json.loads(output("mediainfo", "--Output=JSON", str(bench.mend(name, data).path)))
+    whole, *tracks = shown["media"]["track"]
+    assert abs(float(whole["Duration"]) - seconds) < 0.15
+    assert all(abs(float(track.get("Delay", 0))) < 0.05 for track in tracks)
+
+
+@needs("opusinfo")
+@pytest.mark.parametrize("name", [name for name in CLOCKS if name.endswith((".webm", ".ogg"))])
+def test_clocks_by_opusinfo(bench: Bench, name: str) -> None:
+    """The reference tools count samples of every page, and warn of each that does not fit."""
+    data, seconds = CLOCKS[name]
+    command = ["opusinfo", str(bench.mend(name, data).path)]
+    shown = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert shown.returncode == 0
+    assert "WARNING" not in shown.stdout + shown.stderr
+    minutes, rest = re.search(r"Playback length: (\d+)m:([\d.]+)s", shown.stdout).groups()  # type: ignore[union-attr] # then it fails
+    assert abs(int(minutes) * 60 + float(rest) - seconds) < 0.06

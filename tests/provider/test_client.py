@@ -99,6 +99,27 @@ def test_an_upload_is_the_pages_request(stand_in: StartStandIn, client_of: Start
     assert b"\r\n\r\nthe bytes\r\n--" in request.body
 
 
+@pytest.mark.parametrize(
+    ("mime_type", "chosen", "declared"),
+    [
+        ("audio/ogg", {}, b"audio/ogg; codecs=opus"),
+        ("audio/ogg", {"audio/ogg": "audio/ogg"}, b"audio/ogg"),
+        ("image/jpeg", {"audio/ogg": "audio/ogg"}, b"image/jpeg"),
+        ("video/3gpp", {}, b"video/3gpp"),
+    ],
+)
+@pytest.mark.usefixtures("each_way")
+def test_the_exact_type_is_declared(
+    stand_in: StartStandIn, client_of: StartClient, mime_type: str, chosen: dict[str, str], declared: bytes
+) -> None:
+    """Of the part and of the field ``type``: the table's own, or the one that was chosen."""
+    server = stand_in(STORED)
+    upload(client_of(server, content_types=chosen), mime_type=mime_type)
+    body = server.requests[0].body
+    assert b"\r\nContent-Type: " + declared + b"\r\n\r\n" in body
+    assert b'name="type"\r\n\r\n' + declared + b"\r\n" in body
+
+
 def test_a_base_url_may_have_a_path(stand_in: StartStandIn, client_of: StartClient) -> None:
     """An API behind a gateway's path is asked there."""
     server = stand_in(STORED)

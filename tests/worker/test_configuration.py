@@ -8,16 +8,20 @@ import platform
 import re
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from celery.app.defaults import NAMESPACES, flatten
 
 from greenroom.errors import SettingsError
 from greenroom.redis_client import celery_address, connect
+from greenroom.rules import BY_MIME_TYPE, OGG_CONTENT_TYPES
 from greenroom.settings import Settings, load_settings
 from greenroom.task_names import QUEUES, Queue, TaskName
 from greenroom.vault import new_secret_key
+from tasks.context import provider_of
 from tests.cli.conftest import environment
 from worker.configuration import VISIBILITY_TIMEOUT, configuration
 from worker.schedule import beat_schedule
@@ -70,6 +74,16 @@ def test_beat_runs_what_has_to_happen_by_itself(settings: Settings) -> None:
     for name, entry in schedule.items():
         assert entry["options"]["queue"] == QUEUES[TaskName(name)]
         assert entry["options"]["expires"] >= entry["schedule"]
+
+
+@pytest.mark.parametrize("chosen", OGG_CONTENT_TYPES)
+def test_how_ogg_is_declared_is_a_setting(settings: Settings, chosen: str) -> None:
+    """The table's types and no others; the client that workers use sends the chosen one."""
+    field = Settings.model_fields["ogg_content_type"]
+    assert get_args(field.annotation) == OGG_CONTENT_TYPES == BY_MIME_TYPE["audio/ogg"].content_types
+    assert field.default == BY_MIME_TYPE["audio/ogg"].content_type
+    with closing(provider_of(settings.model_copy(update={"ogg_content_type": chosen}))) as client:
+        assert client._content_types["audio/ogg"] == chosen
 
 
 def in_a_fresh_process(code: str, folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
