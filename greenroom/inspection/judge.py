@@ -23,11 +23,15 @@ from greenroom.inspection import (
     text,
     webp,
 )
+from greenroom.inspection.containers import sound_if_alone
 from greenroom.inspection.content import Content, NotAFile
 from greenroom.inspection.finding import Damaged, Finding
+from greenroom.inspection.foreign_types import UNKNOWN
 from greenroom.inspection.names import extension_in, extensions_of
+from greenroom.inspection.places import far_mark, only_zeros
+from greenroom.inspection.signatures import named, signature_of
 from greenroom.inspection.sniff import Family, family_of, has_id3, is_transport_stream, mime_of
-from greenroom.inspection.unsupported import foreign, mime_by_start
+from greenroom.inspection.unsupported import foreign
 from greenroom.inspection.words import compared, human_size
 from greenroom.reasons import Reason
 from greenroom.rules import BY_MIME_TYPE, LARGEST_FILE, Category, size_limit
@@ -65,6 +69,7 @@ _DAMAGED: Final[dict[Family, tuple[str, str | None]]] = {
 _CLOSED_FOLDER: Final = "Greenroom is not allowed to open this folder; nothing in it was looked at."
 #: What libmagic says of stray bytes before a PDF: nothing, or that they are words.
 _NO_OTHER_TYPE: Final = ("application/octet-stream", "application/pdf", "text/", "message/")
+_ZEROS: Final = "This file holds nothing but zeros: it was never written, or its download broke off."
 #: Frames in a row that make a file sound although it does not start as such: other types hold sound too.
 _PROOF_IN_ODD_BYTES: Final = 20
 _PLURALS: Final[dict[Category, str]] = {
@@ -172,39 +177,46 @@ def _mpeg_audio(content: Content, mime: str) -> Finding:
     except Damaged:
         if has_id3(content.head) or mime.startswith("audio/"):
             raise
-        return foreign(mime)
+        return _other(content, mime)
+
+
+def _text(content: Content, mime: str) -> Finding:
+    """A text, unless its first bytes are another format's and the rest is no text."""
+    row = signature_of(content.head)
+    if row is not None and not (row.lettered and text.is_text(content, "utf-8")):
+        return foreign(row.mime_type)
+    return _other(content, mime) if text.is_marked_in_vain(content) else text.examine(content, mime)
 
 
 def _pdf(content: Content, mime: str) -> Finding:
     """A PDF, unless it only lies within a file of another type: a signed message, a drawing."""
     if content.head.startswith(b"%PDF-"):
         return pdf.examine(content)
-    named = mime_by_start(content.head) is not None or not mime.startswith(_NO_OTHER_TYPE)
-    return _other(content, mime) if named or pdf.is_inside(content) else pdf.examine(content)
+    known = not named(content.head, content.size, mime).startswith(_NO_OTHER_TYPE)
+    return _other(content, mime) if known or pdf.is_inside(content) else pdf.examine(content)
 
 
 def _other(content: Content, mime: str) -> Finding:
-    """A file that no signature of ours fits: a text that opens like something else, or a foreign type."""
-    known = "video/mp2t" if is_transport_stream(content.head) else mime_by_start(content.head)
-    if known is not None:
-        return foreign(known)
-    if text.is_all_text(content):
+    """A file that no examiner of ours fits: a text that opens like something else, or a foreign type."""
+    if is_transport_stream(content.head):
+        return foreign("video/mp2t")
+    row = signature_of(content.head)
+    if text.is_all_text(content) if row is None else row.lettered and text.is_text(content, "utf-8"):
         return text.examine(content, mime)
-    return _unknown(content, mime) if mime == "application/octet-stream" else foreign(mime)
+    kind = far_mark(content) or named(content.head, content.size, mime)
+    return _unknown(content) if kind == UNKNOWN else foreign(sound_if_alone(content, kind))
 
 
-def _unknown(content: Content, mime: str) -> Finding:
-    """A file that libmagic does not know either: MP3 behind odd bytes, spoiled text, or binary data."""
+def _unknown(content: Content) -> Finding:
+    """A file that libmagic does not know: MP3 behind odd bytes, odd or spoiled text, or binary data."""
     zeros = mpeg_audio.after_zeros(content)
     start = content.read(zeros, mpeg_audio.WINDOW)
     whole = content.size <= zeros + len(start)
     if mpeg_audio.find_frames(start, at_end=whole, wanted=_PROOF_IN_ODD_BYTES) is not None:
         return mpeg_audio.examine(content)
-    if text.is_utf16_without_mark(content.head):
-        return text.without_mark()
-    if text.mostly_text(content.head):
-        return text.examine(content, mime)
-    return foreign(mime)
+    if only_zeros(content):
+        return Finding(label="nothing but zeros", reason=Reason.BROKEN, detail=_ZEROS)
+    return text.odd(content) or foreign(UNKNOWN)
 
 
 #: Each family's examiner; text and unknown files need libmagic's word as well.
@@ -220,7 +232,7 @@ _EXAMINERS: Final[dict[Family, Callable[[Content, str], Finding]]] = {
     Family.OLE2: lambda content, _: legacy_office.examine(content),
     Family.BARE_OFFICE: lambda content, _: legacy_office.examine_bare(content),
     Family.PDF: _pdf,
-    Family.TEXT: text.examine,
+    Family.TEXT: _text,
     Family.OTHER: _other,
 }
 

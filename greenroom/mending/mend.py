@@ -13,6 +13,7 @@ from greenroom.inspection.words import human_size
 from greenroom.mended import Mended
 from greenroom.mending import films, images, limits
 from greenroom.mending.deadline import Deadline
+from greenroom.mending.film_source import UNREADABLE
 from greenroom.mending.job import Draft, Job
 from greenroom.mending.place import put, scratch
 from greenroom.mending.source import Engine, engine_for
@@ -60,6 +61,7 @@ _ENDINGS: Final = frozenset({
     ".264", ".h265", ".265", ".hevc", ".qt", ".aifc", ".dib", ".jpf", ".jpx", ".j2k", ".j2c", ".pcx", ".tga",
     ".ppm", ".pgm", ".pbm", ".pnm", ".qoi",
 })  # fmt: skip
+_UNKNOWN_TO_FFMPEG: Final = "Greenroom cannot read it: it is damaged, protected or of a rare kind."
 _CHUNK: Final = 1024 * 1024
 
 
@@ -117,7 +119,7 @@ def _mend(
         raise SourceChanged("The file has changed since it was inspected; inspect it again.")
     with scratch(into) as out:
         job = Job(path=path, out=out, verdict=verdict, kind=kind, deadline=deadline)
-        draft = _MENDERS[engine](job)
+        draft = _drafted(engine, job)
         if draft.data is not None:
             out.write_bytes(draft.data)
         new_name = clean_file_name(_without_ending(name), draft.mime_type)
@@ -128,6 +130,16 @@ def _mend(
     return Mended(
         path=placed, steps=draft.steps, original_sha256=original, sha256=after.sha256, verdict=after
     )
+
+
+def _drafted(engine: Engine, job: Job) -> Draft:
+    """What an engine makes of the file; of a type that it turns out not to read, what the file is."""
+    try:
+        return _MENDERS[engine](job)
+    except CannotMend as error:
+        if str(error) == UNREADABLE and job.verdict.reason is Reason.TYPE_NOT_SUPPORTED:
+            raise CannotMend(f"{job.verdict.detail} {_UNKNOWN_TO_FFMPEG}") from error
+        raise
 
 
 def _without_ending(name: str) -> str:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
 from greenroom.inspection.boxes import read_brands
 from greenroom.inspection.content import HEAD
-from greenroom.inspection.sniff import Family, family_of, mime_of
+from greenroom.inspection.foreign_types import Kind
+from greenroom.inspection.signatures import named, signature_of
+from greenroom.inspection.sniff import Family, family_of, is_transport_stream, mime_of
+from greenroom.inspection.unsupported import type_of
 
 
 class Engine(StrEnum):
@@ -27,36 +31,34 @@ _FAMILIES: Final[dict[Family, Engine]] = {
     Family.AMR: Engine.FILM,
     Family.MPEG_AUDIO: Engine.FILM,
 }
-_DOCUMENTS: Final = frozenset({Family.ZIP, Family.OLE2, Family.PDF, Family.TEXT})
+_DOCUMENTS: Final = frozenset({Family.ZIP, Family.OLE2, Family.BARE_OFFICE, Family.PDF, Family.TEXT})
 _HEIF_BRANDS: Final = frozenset({b"heic", b"heix", b"heim", b"heis", b"mif1", b"mif2"})
 _AVIF_BRANDS: Final = frozenset({b"avif", b"avis"})
-#: libmagic's names of sound and video that do not begin with ``audio/`` or ``video/``.
-_FILMS: Final = frozenset(
-    {
-        "application/octet-stream",
-        "application/x-matroska",
-        "application/mxf",
-        "application/vnd.rn-realmedia",
-        "application/ogg",
-    }
-)
+#: What reads each kind of file that WhatsApp does not take. An unknown one may be a film of a rare sort.
+_KINDS: Final[dict[Kind, Engine]] = {
+    Kind.IMAGE: Engine.PICTURE,
+    Kind.ANIMATION: Engine.PICTURE,
+    Kind.AUDIO: Engine.FILM,
+    Kind.VIDEO: Engine.FILM,
+    Kind.UNKNOWN: Engine.FILM,
+}
 
 
 def engine_for(path: Path) -> Engine | None:
     """The engine that can read a file, or None."""
     with path.open("rb") as file:
-        head = file.read(HEAD)
+        head, size = file.read(HEAD), os.fstat(file.fileno()).st_size
     mime = mime_of(head)
     family = family_of(head, mime)
     if family is Family.ISO_MEDIA:
         return _iso_media(head)
     if family in _FAMILIES:
         return _FAMILIES[family]
-    if family in _DOCUMENTS:
+    if family in _DOCUMENTS and signature_of(head) is None:
         return None
-    if mime.startswith("image/"):
-        return Engine.PICTURE
-    return Engine.FILM if mime.startswith(("audio/", "video/")) or mime in _FILMS else None
+    if is_transport_stream(head):
+        return Engine.FILM
+    return _KINDS.get(type_of(named(head, size, mime)).kind)
 
 
 def _iso_media(head: bytes) -> Engine:

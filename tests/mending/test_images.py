@@ -53,6 +53,35 @@ def test_colours(bench: Bench, name: str, data: bytes, mime_type: str, words: st
             assert far(picture(mended.path), before.convert("RGB")) < 6
 
 
+def test_qoi_is_a_picture(bench: Bench) -> None:
+    """Libmagic has no name for QOI; our own signature leads it to Pillow, and a drawing stays sharp."""
+    mended = bench.mend("drawing.qoi", saved("QOI"))
+    assert "Saved as" in said(mended)
+    assert "instead of QOI." in said(mended)
+    assert mended.path.suffix in (".png", ".jpg")
+    assert far(picture(mended.path), SALE) < 6
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "what"),
+    [
+        ("a.woff2", b"wOF2\0\x01\0\0" + bytes(99), "a font"),
+        ("a.glb", b"glTF\x02\0\0\0" + bytes(99), "a 3D model"),
+        ("a.mid", b"MThd\0\0\0\x06\0\x01\0\x02\0\x60MTrk" + bytes(99), "a MIDI file"),
+        ("a.dds", saved("DDS"), "JPEG or PNG"),
+        ("a.bin", b"\x80\x02" + random.Random(1).randbytes(3000), "a file of an unknown type"),
+    ],
+)
+def test_what_is_no_film_is_not_to_be_exported_as_one(
+    bench: Bench, name: str, data: bytes, what: str
+) -> None:
+    """What cannot be mended is called what it is, whichever engine would have been tried."""
+    with pytest.raises(CannotMend) as caught:
+        bench.mend(name, data)
+    assert what in str(caught.value)
+    assert "Export it as MP4" not in str(caught.value)
+
+
 def test_sixteen_bits_keep_their_brightness(bench: Bench) -> None:
     """0x5555 of 0xFFFF is 0x55 of 0xFF, not white."""
     mended = bench.mend("grey.png", raw.png(8, 8, depth=16, colour=0))
