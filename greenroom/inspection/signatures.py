@@ -259,7 +259,7 @@ def _is_stl(head: bytes, size: int) -> bool:
 
 def _is_3ds(head: bytes, size: int) -> bool:
     """Source: Autodesk, 3D Studio File Format: the main chunk is as long as the file."""
-    return head.startswith(b"MM") and len(head) > 5 and struct.unpack_from("<I", head, 2)[0] == size  # noqa: PLR2004
+    return head.startswith(b"MM") and len(head) > 5 and struct.unpack_from("<I", head, 2)[0] == size  # noqa: PLR2004 - a tag and a length
 
 
 def _is_dv(head: bytes, _: int) -> bool:
