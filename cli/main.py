@@ -15,9 +15,18 @@ from greenroom.text import LONGEST_SENTENCE, printable_lines
 INTERRUPTED = 130
 
 
-#: Each subcommand stands in a module of its name, which is loaded when the command is called: looking at
-#: files needs neither tables nor tasks, whose libraries take a second to load.
-COMMANDS = ("campaign", "channel", "check", "demo", "doctor", "media", "run", "sandbox")
+#: What each subcommand is for. It stands in a module of its name, which is loaded when the command is called:
+#: neither looking at files nor this list needs tables and tasks, whose libraries take a second to load.
+COMMANDS = {
+    "campaign": "Hand campaigns over, see how far they are, take their media IDs.",
+    "channel": "Phone numbers and their API keys.",
+    "check": "Judge files and folders by WhatsApp's rules.",
+    "demo": "Get the example campaign ready, on this machine alone.",
+    "doctor": "Look at every part, and say what to do.",
+    "media": "Media IDs at the provider.",
+    "run": "Check and upload files and folders, and print their media IDs.",
+    "sandbox": "Run a server that stands in for 360dialog.",
+}
 
 
 class Greenroom(click.Group):
@@ -32,6 +41,11 @@ class Greenroom(click.Group):
         if cmd_name in COMMANDS and cmd_name not in self.commands:
             self.add_command(getattr(import_module(f"cli.{cmd_name}"), cmd_name))
         return super().get_command(ctx, cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - as above
+        """Write the list of subcommands, without loading them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the command line; what is wrong with it is told so that it cannot drive the terminal."""

@@ -1,0 +1,33 @@
+"""The list of commands: complete, and there at once."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib import import_module
+
+import click
+import pytest
+
+from cli.main import COMMANDS
+
+#: What takes long to load, and no list of commands needs.
+HEAVY = ("celery", "sqlalchemy", "requests", "redis", "rich", "pydantic", "PIL", "av", "magic")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_of_the_list_is_there(name: str) -> None:
+    """In the module of its name."""
+    command = getattr(import_module(f"cli.{name}"), name)
+    assert isinstance(command, click.Command)
+    assert command.name == name
+
+
+def test_the_list_of_commands_loads_none_of_them() -> None:
+    """Whoever asks what there is to do is not kept waiting."""
+    code = "import sys; from cli import main; main(['--help'], standalone_mode=False); print(*sys.modules)"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    *told, modules = said.splitlines()
+    for name, sentence in COMMANDS.items():
+        assert f"  {name:9} {sentence}" in told
+    assert not set(HEAVY) & set(modules.split())
