@@ -13,10 +13,6 @@ from greenroom.inspection import inspect_file
 from greenroom.mending import Mended, mend_file
 from greenroom.rules import Category
 
-#: Programs that we did not write and that say what mended files are; and how to have them.
-OUTSIDE_EYES = ("ffprobe", "ffmpeg", "mediainfo", "exiftool", "opusinfo")
-HOW_TO_INSTALL = "Debian: apt-get install ffmpeg libimage-exiftool-perl mediainfo opus-tools."
-
 
 class Bench:
     """A folder with originals and a folder with mended files.

@@ -118,6 +118,11 @@ def _packets(data: bytes) -> list[bytes]:
         return [bytes(packet) for packet in container.demux(audio=0) if packet.size]
 
 
+def test_what_is_not_meant_to_be_heard_stays_unheard(bench: Bench) -> None:
+    """An encoder fills its last packet up; the file says by how much."""
+    assert clock(bench.mend("voice.webm", OPUS).path, "audio").decoded == pytest.approx(LONG, abs=1e-4)
+
+
 def test_the_silence_is_silent(bench: Bench) -> None:
     """A decoder has nothing to go on with from before the hole."""
     path = bench.mend("hole.webm", remuxed(OPUS, "webm", hole(1.5))).path
@@ -237,6 +242,7 @@ def test_two_broadcasts_in_one(bench: Bench, original: bytes, start: float) -> N
     fps = 15 if original is FILM else 25
     check_film(mended, pictures=round(2 * LONG * fps), seconds=2 * LONG)
     assert "Closed a jump of its clock." in mended.steps
+    assert ("without any loss" in said(mended)) == (original is FILM)
 
 
 def test_a_clock_of_33_bits_that_wraps(bench: Bench) -> None:

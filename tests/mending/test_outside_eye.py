@@ -1,6 +1,6 @@
 """Mended files seen by programs that we did not write; skipped, and loudly so, where they are missing.
 
-See ``OUTSIDE_EYES`` in ``tests/mending/kit.py``.
+``make outside-readers`` installs them.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ from examples import makers
 from tests.inspection import raw
 from tests.mending import test_clocks as clocks
 from tests.mending.clocks import remuxed
-from tests.mending.kit import OUTSIDE_EYES, Bench, far, picture
+from tests.mending.kit import Bench, far, picture
 from tests.mending.test_films import MAIN, QUIET, halves, made
+from tests.outside import PACKAGES
 
 
 def needs(program: str) -> pytest.MarkDecorator:
-    """Skip where the program is missing; ``conftest`` says so at the end."""
-    assert program in OUTSIDE_EYES
+    """Skip where the program is missing; the end of the run says so."""
+    assert program in PACKAGES
     return pytest.mark.skipif(shutil.which(program) is None, reason=f"{program} is not installed")
 
 
