@@ -313,7 +313,7 @@ def _is_latm(head: bytes) -> bool:
     at = 0
     for frame in range(3):
         if len(head) < at + 3:
-            return frame > 0
+            return frame > 1
         if head[at] != 0x56 or head[at + 1] & 0xE0 != 0xE0:  # noqa: PLR2004 - sync of 11 bits
             return False
         at += 3 + ((head[at + 1] & 0x1F) << 8 | head[at + 2])

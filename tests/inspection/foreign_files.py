@@ -184,6 +184,7 @@ SOUND = (
     one("a.ac3", "an AC-3 (Dolby Digital) recording", Kind.AUDIO, media("ac3", None, "ac3")),
     one("a.eac3", "(Dolby Digital", Kind.AUDIO, media("eac3", None, "eac3")),
     one("a.thd", "a Dolby TrueHD recording", Kind.AUDIO, b"\xf0\x00\x1c\x20\xf8\x72\x6f\xba"),
+    one("a.latm", "AAC in the LATM layout for broadcasting", Kind.AUDIO, media("latm", None, "aac")),
     one("a.adif", "AAC in the old ADIF layout", Kind.AUDIO, b"ADIF\0\0\0\0"),
     one("a.qcp", "a QCP (Qualcomm) recording", Kind.AUDIO, iff(b"RIFF", b"QLCMfmt ", "<")),
     one("a.mmf", "a SMAF ringtone", Kind.AUDIO, b"MMMD\0\0\x10\0CNTI"),

@@ -92,6 +92,15 @@ def test_noise_is_not_known() -> None:
     assert {named(head, len(head), mime_of(head)) for head in guessed} == {UNKNOWN}
 
 
+def test_one_frame_of_broadcast_sound_is_chance(tmp_path: Path) -> None:
+    """Eleven set bits and a length that leads nowhere are noise, although libmagic takes them for LATM."""
+    for length in (b"\x20", b"\xff"):
+        data = b"\x56\xe0" + length + noise(3000)
+        assert mime_of(data[:4096]) == "audio/x-mp4a-latm"
+        assert "unknown type" in judged(tmp_path, data).detail
+    assert "unknown type" in judged(tmp_path, b"\x56\xff\xff" + noise(9000)).detail
+
+
 @pytest.mark.parametrize("mark", [b"\xff\xfe", b"\xfe\xff", b"\xff\xfe\0\0"])
 def test_a_mark_of_utf_16_alone_makes_no_text(tmp_path: Path, mark: bytes) -> None:
     """Binary data that begins like UTF-16 is not said to look like text."""
