@@ -24,6 +24,8 @@ _SIZES: Final = (13, 14, 16, 18, 20, 21, 27, 32, 6, None, None, None, None, None
 _FRAMES_A_SECOND: Final = 50
 _FRAMES_CHECKED: Final = 250
 _PADDING: Final = 0x83
+#: The header of a frame that stands for nothing at all, and is all there is of it.
+_NOTHING: Final = 0x7C
 
 
 def examine(content: Content) -> Finding:
@@ -58,6 +60,6 @@ def _walk(data: bytes) -> tuple[int, int]:
             raise Damaged("This AMR audio is damaged: its sound data makes no sense.")
         position += size
         frames += 1
-    if frames == 0 or (frames == 1 and position > len(data)):
+    if data.count(_NOTHING) == len(data) or (frames == 1 and position > len(data)):
         raise Damaged("This AMR audio is cut short: there is no sound in it.")
     return frames, position

@@ -5,8 +5,8 @@ from __future__ import annotations
 import struct
 from typing import Final
 
-from greenroom.inspection.boxes import Track
 from greenroom.inspection.content import Content
+from greenroom.inspection.sample_table import Track
 
 H264: Final = "H.264"
 AAC: Final = "AAC"

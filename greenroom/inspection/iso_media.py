@@ -7,12 +7,15 @@ it too, since Apple Lossless or AC-3 in an M4A plays on few phones.
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Final
 
 from greenroom.inspection import codecs
-from greenroom.inspection.boxes import IsoMedia, Track, read, read_brands
+from greenroom.inspection.boxes import brands_of, top_boxes
 from greenroom.inspection.content import Content
 from greenroom.inspection.finding import Damaged, Finding
+from greenroom.inspection.movie import IsoMedia, read
+from greenroom.inspection.sample_table import Track
 from greenroom.inspection.unsupported import foreign
 from greenroom.inspection.words import human_time, listed
 from greenroom.reasons import Reason
@@ -32,7 +35,12 @@ _FOREIGN_BRANDS: Final[dict[bytes, str]] = {
     **dict.fromkeys((b"F4V ", b"f4v ", b"F4A ", b"F4P "), "video/x-f4v"),
     **dict.fromkeys((b"aax ", b"AAX "), "audio/vnd.audible.aax"),
 }
+_QUICKTIME: Final = frozenset({b"moov", b"mdat"})
+_LOOKED_THROUGH: Final = 64
 _SOUND_BRANDS: Final = frozenset({b"M4A ", b"M4B ", b"M4P "})
+#: What neither a picture of H.264 nor a packet of AAC starts with, but room does that was never written to.
+_UNWRITTEN: Final = bytes(32)
+_FIRST: Final = frozenset({b"ftyp", b"styp"})
 _COVERS: Final = frozenset({codecs.JPEG, codecs.PNG})
 _SCRAMBLED: Final = frozenset({b"encv", b"enca", b"drms", b"drmi", b"p608"})
 _ANDROID: Final = (
@@ -47,8 +55,8 @@ def examine(content: Content) -> Finding:
     Raises:
         Damaged: it is cut short, or has nothing to play.
     """
-    brand, brands = read_brands(content.head)
-    kind = "video/quicktime" if brand is None else _FOREIGN_BRANDS.get(brand)
+    brand, brands = brands_of(content)
+    kind = _without_brand(content) if brand is None else _FOREIGN_BRANDS.get(brand)
     if kind == "image/heif" and brands & {b"avif", b"avis"}:
         kind = "image/avif"
     if kind is not None:
@@ -63,6 +71,12 @@ def examine(content: Content) -> Finding:
     if not video and not audio:
         raise Damaged("This MP4 file has neither a picture nor sound in it.")
     return _Judge(content, media, video, audio).finding()
+
+
+def _without_brand(content: Content) -> str | None:
+    """A file without ``ftyp`` is a QuickTime movie, or a piece of a stream, which has fragments alone."""
+    kinds = {box.kind for box in islice(top_boxes(content), _LOOKED_THROUGH)}
+    return None if b"moof" in kinds or not kinds & _QUICKTIME else "video/quicktime"
 
 
 def _is_cover(track: Track, media: IsoMedia) -> bool:
@@ -131,16 +145,34 @@ class _Judge:
         return None, ""
 
     def _check_data(self) -> None:
-        """Raise Damaged where the index points outside the file or a track has nothing in it."""
-        tracks = (*self.video, *self.audio)
-        if not self.media.fragmented and not any(track.samples for track in tracks):
-            raise Damaged(f"This {self.name} is empty: its index lists no pictures and no sound.")
+        """Raise Damaged where there is nothing to play, or the index points outside the data."""
+        tracks = [track for track in (*self.video, *self.audio) if track.samples]
+        if not tracks:
+            raise self._damaged("is empty: its index lists no pictures and no sound.")
+        if self.video and not any(track.samples for track in self.video):
+            raise self._damaged("is empty: its index lists no pictures, only sound.")
+        if not self.media.data:
+            raise self._damaged("is empty: it has an index, and no pictures or sound (mdat).")
         for track in tracks:
-            if track.last_chunk is not None and track.last_chunk >= self.content.size:
-                raise Damaged(f"This {self.name} is cut short: its index points beyond its end.")
+            self._check_places(track)
         for track in self.video:
             if track.first_sample is not None and not codecs.starts_as_h264(self.content, track):
-                raise Damaged(f"This {self.name} is damaged: its first picture is not valid H.264.")
+                raise self._damaged("is damaged: its first picture is not valid H.264.")
+
+    def _check_places(self, track: Track) -> None:
+        """Raise Damaged where samples cannot lie where the index says that they do."""
+        if not track.placed:
+            raise self._damaged("is damaged: its index does not say where everything is.")
+        first_end = sum(track.first_sample or (0,))
+        if any(max(place, first_end - 1) >= self.content.size for place in track.places):
+            raise self._damaged("is cut short: its index points beyond its end.")
+        if not all(map(self.media.may_hold_data, track.places)):
+            raise self._damaged("is damaged: its index points to where no picture or sound is.")
+        if any(self.content.read(place, len(_UNWRITTEN)) == _UNWRITTEN for place in track.places):
+            raise self._damaged("is damaged: part of it is filled with zeros.")
+
+    def _damaged(self, what: str) -> Damaged:
+        return Damaged(f"This {self.name} {what}", self.mime_type)
 
     def _notices(self) -> list[Notice]:
         notices = []
@@ -160,6 +192,11 @@ class _Judge:
                 f"This video is H.264 {listed(exotic)}, which most phones cannot play; Main profile plays."
             )
             notices.append(Notice(code="exotic_h264", detail=detail))
+        if self.media.first not in _FIRST:
+            detail = (
+                f"The type mark (ftyp) of this {self.name} is not at its start, where programs look for it."
+            )
+            notices.append(Notice(code="type_mark_late", detail=detail))
         if len(self.video) > 1:
             detail = f"This file has {len(self.video)} video tracks; phones show the first."
             notices.append(Notice(code="several_video_tracks", detail=detail))

@@ -9,21 +9,29 @@ from __future__ import annotations
 
 import re
 import struct
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from greenroom.inspection.content import KEEP, Content
 from greenroom.inspection.exif import orientation_notices
 from greenroom.inspection.finding import Damaged, Finding
 from greenroom.inspection.image import judge_image
+from greenroom.inspection.jpeg_scan import Segment, last_scan_is_whole
+from greenroom.inspection.words import human_size
 from greenroom.reasons import Reason
+from greenroom.verdict import Notice
 
 _NAME: Final = "JPEG image"
-_CUT_SHORT: Final = "This JPEG image is cut short: its data stops before its end mark."
+_CUT_SHORT: Final = "This JPEG image has no end mark; it seems to be cut short."
+_NO_PICTURE: Final = "This JPEG image is damaged: it has no picture in it."
 _SOS: Final = 0xDA
 _EOI: Final = 0xD9
 _APP1: Final = 0xE1
-_STANDALONE: Final = frozenset({0x01, *range(0xD0, 0xD9)})
+_SOI: Final = 0xD8
+_STANDALONE: Final = frozenset({0x01, *range(0xD0, 0xD8)})
+#: Markers that readers know: tables (DHT, DAC, DQT, DNL, DRI), scans, applications' own and comments.
+_KNOWN: Final = frozenset({0xC4, 0xCC, 0xDA, 0xDB, 0xDC, 0xDD, *range(0xE0, 0xF0), 0xFE})
 _BASELINE: Final = frozenset({0xC0, 0xC1, 0xC2})
 #: Start-of-frame markers that browsers and phones do not decode, by the name of their process.
 _EXOTIC: Final[dict[int, str]] = {
@@ -41,6 +49,7 @@ _MOST_MARKERS: Final = 10_000
 #: In image data, 0xFF is followed by 0x00, a restart mark or a fill byte; by anything else it is a marker.
 #: Before a marker there may be any number of fill bytes; the last one belongs to it.
 _NO_FILL: Final = re.compile(rb"[^\xff]")
+_RESYNC: Final = re.compile(rb"\xff[^\x00]")
 _NEXT_MARKER: Final = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
 
@@ -54,6 +63,8 @@ class _Facts:
     exif: bytes = field(default=b"")
     ended: bool = False
     scanned: bool = False
+    stray: int = 0  # bytes between segments
+    segments: list[Segment] = field(default_factory=list)
 
 
 def examine(content: Content) -> Finding:
@@ -62,10 +73,9 @@ def examine(content: Content) -> Finding:
     Raises:
         Damaged: it has no image in it, or stops before its end.
     """
-    whole = content.data is not None
     facts = _walk(content.data if content.data is not None else content.read(0, KEEP))
     if not facts.process:
-        raise Damaged("This JPEG image is damaged: it has no picture in it.")
+        raise Damaged(_NO_PICTURE)
     if facts.process in _EXOTIC:
         return _exotic(_EXOTIC[facts.process])
     finding = judge_image(
@@ -76,9 +86,22 @@ def examine(content: Content) -> Finding:
         colour=_colour(facts),
         notices=orientation_notices(facts.exif),
     )
-    if whole and not (facts.ended and facts.scanned):
+    if content.data is None:
+        return finding
+    if not facts.scanned:
+        raise Damaged(_CUT_SHORT if not facts.ended else _NO_PICTURE)
+    if not facts.ended and not last_scan_is_whole(content.data, facts.segments):
         raise Damaged(_CUT_SHORT)
-    return finding
+    return replace(finding, notices=finding.notices + tuple(_notices(facts)))
+
+
+def _notices(facts: _Facts) -> Iterator[Notice]:
+    if facts.stray:
+        detail = f"Between the parts of this JPEG are {human_size(facts.stray)} that do not belong to it."
+        yield Notice(code="stray_bytes", detail=f"{detail} Viewers pass over them.")
+    if not facts.ended:
+        detail = "This JPEG image has no end mark. Its picture is whole, and viewers show it."
+        yield Notice(code="no_end_mark", detail=detail)
 
 
 def _exotic(process: str) -> Finding:
@@ -103,10 +126,8 @@ def _walk(data: bytes) -> _Facts:
     facts = _Facts()
     position = 2
     for _ in range(_MOST_MARKERS):
-        if data.startswith(b"\xff\xff", position):
-            found = _NO_FILL.search(data, position)
-            position = found.start() - 1 if found else len(data)
-        if position + 2 > len(data) or data[position] != _MARK:
+        position = _next_marker(data, position, facts)
+        if position + 2 > len(data):
             return facts
         marker = data[position + 1]
         position += 2
@@ -115,6 +136,7 @@ def _walk(data: bytes) -> _Facts:
             return facts
         if marker in _STANDALONE:
             continue
+        _require_known(marker)
         (length,) = struct.unpack_from(">H", data.ljust(position + 2, b"\0"), position)
         if length < 2 or position + length > len(data):  # noqa: PLR2004 - a length counts its own two bytes
             return facts
@@ -128,8 +150,31 @@ def _walk(data: bytes) -> _Facts:
     return facts
 
 
+def _next_marker(data: bytes, position: int, facts: _Facts) -> int:
+    """Where the next marker starts: behind bytes that belong to no segment, and behind fill bytes."""
+    if position < len(data) and (data[position] != _MARK or data.startswith(b"\xff\0", position)):
+        found = _RESYNC.search(data, position)
+        if found is None:
+            return len(data)
+        facts.stray += found.start() - position
+        position = found.start()
+    if data.startswith(b"\xff\xff", position):
+        found = _NO_FILL.search(data, position)
+        position = found.start() - 1 if found else len(data)
+    return position
+
+
+def _require_known(marker: int) -> None:
+    """Raise Damaged at a marker at which every decoder gives up."""
+    if marker == _SOI:
+        raise Damaged("This JPEG image is damaged: another image starts within it.")
+    if marker not in _KNOWN and marker not in _BASELINE and marker not in _EXOTIC:
+        raise Damaged("This JPEG image is damaged: there is a mark in it that no program knows.")
+
+
 def _note(facts: _Facts, marker: int, data: bytes, start: int, end: int) -> None:
     """Keep what a segment says about the image."""
+    facts.segments.append((marker, start, end))
     if marker in _BASELINE or marker in _EXOTIC:
         if not facts.process and end - start >= struct.calcsize(">BHHB"):
             facts.process = marker

@@ -7,14 +7,16 @@ Sources: ISO/IEC 11172-3 and 13818-3 (MPEG audio frame headers), ISO/IEC 13818-7
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
 from greenroom.inspection.content import Content
 from greenroom.inspection.finding import Damaged, Finding
 from greenroom.inspection.sniff import has_id3
-from greenroom.inspection.words import human_time
+from greenroom.inspection.words import human_size, human_time
 from greenroom.reasons import Reason
+from greenroom.verdict import Notice
 
 #: Bytes behind the tags in which frames are looked for.
 WINDOW: Final = 64 * 1024
@@ -22,6 +24,16 @@ _FRAMES_WANTED: Final = 3
 _MOST_TAGS: Final = 8
 _MOST_ZEROS: Final = 16  # windows
 _LONGEST_FREE: Final = 8 * 1024
+#: Where a tag is longer than it says: bytes behind its said end in which frames are looked for, how many at
+#: once, how far a row of frames may reach beyond those, and how many frames prove that it is no chance.
+_SEARCHED: Final = 8 * 1024 * 1024
+_STEP: Final = 512 * 1024
+_REACH: Final = 64 * 1024
+_PROOF: Final = 20
+#: Places in a file where a frame may seem to start, and which are tried.
+_MOST_TRIES: Final = 64 * 1024
+_LONGEST_FRAME: Final = 1441  # of MP3
+_MARKS: Final = (b"Xing", b"Info")
 
 _MPEG1, _MPEG2, _MPEG25 = 3, 2, 0
 _LAYER3, _LAYER2, _LAYER1 = 1, 2, 3
@@ -111,9 +123,15 @@ def examine(content: Content) -> Finding:
             extensions=(".flac",),
         )
     found = find_frames(window, at_end=start + len(window) >= content.size) or free_format(window)
+    if has_id3(content.head) and (found is None or found[0] > 0):
+        # Chance makes three frames of a picture's bytes, if those of a tag that is longer than it says.
+        found = _behind_tag(content, start) or found
     if found is None:
         raise Damaged("This MP3 or AAC audio is damaged: there is no sound in it that can be played.")
     offset, frame = found
+    sound = content.read(start + offset, WINDOW)
+    if _is_contents_alone(sound, frame):
+        raise Damaged("This MP3 audio is cut short: it has a table of contents and no sound.")
     if frame.kind in _LAYER_NAMES.values():
         return Finding(
             label=frame.kind,
@@ -122,10 +140,38 @@ def examine(content: Content) -> Finding:
             detail=f"This is {frame.kind}; of this family WhatsApp takes MP3 (layer III) only.",
             extensions=(".mp2", ".mp3", ".mpa", ".mp1"),
         )
-    seconds = _play_time(window[offset:], frame, content.size - start - offset)
+    seconds = _play_time(sound, frame, content.size - start - offset)
     kind, mime_type = ("AAC audio", "audio/aac") if frame.kind == "AAC" else ("MP3 audio", "audio/mpeg")
     channels = "stereo" if frame.stereo else "mono"
-    return Finding(label=f"{kind}, {human_time(seconds)}, {channels}", mime_type=mime_type)
+    return Finding(
+        label=f"{kind}, {human_time(seconds)}, {channels}",
+        mime_type=mime_type,
+        notices=_notices(offset) if has_id3(content.head) else (),
+    )
+
+
+def _notices(stray: int) -> tuple[Notice, ...]:
+    """A notice where there is more than a cut frame between a tag's end, by its own word, and the sound."""
+    if stray <= _LONGEST_FRAME:
+        return ()
+    detail = f"Between title tag and sound are {human_size(stray)} of other data; most players skip it."
+    return (Notice(code="stray_bytes", detail=detail),)
+
+
+def _behind_tag(content: Content, start: int) -> tuple[int, Frame] | None:
+    """The first of many frames behind a tag, counted from its end by its own word."""
+    tries = iter(range(_MOST_TRIES))
+    for base in range(start, min(content.size, start + _SEARCHED), _STEP):
+        window = content.read(base, _STEP + _REACH)
+        at_end = base + len(window) >= content.size
+        if found := find_frames(window, at_end=at_end, wanted=_PROOF, tries=tries):
+            return base - start + found[0], found[1]
+    return None
+
+
+def _is_contents_alone(sound: bytes, first: Frame) -> bool:
+    """Whether the only frame is the one in which an encoder wrote down how much there is."""
+    return any(mark in sound[: first.size] for mark in _MARKS) and mpeg_frame(sound, first.size) is None
 
 
 def after_tags(content: Content) -> int:
@@ -138,7 +184,9 @@ def after_tags(content: Content) -> int:
         length = header[6] << 21 | header[7] << 14 | header[8] << 7 | header[9]
         offset += 10 + length + (10 if header[5] & 0x10 else 0)
     if offset > content.size:
-        raise Damaged("This audio is cut short: it ends within its own title tag.")
+        raise Damaged(
+            "This audio is damaged or cut short: its title tag says that it is longer than the file."
+        )
     return after_zeros(content, offset)
 
 
@@ -153,16 +201,21 @@ def after_zeros(content: Content, offset: int = 0) -> int:
     return offset
 
 
-def find_frames(window: bytes, *, at_end: bool, wanted: int = _FRAMES_WANTED) -> tuple[int, Frame] | None:
+def find_frames(
+    window: bytes, *, at_end: bool, wanted: int = _FRAMES_WANTED, tries: Iterator[int] | None = None
+) -> tuple[int, Frame] | None:
     """The first place where frames follow one another, and the first of them.
 
     Args:
         window: the bytes to look in.
         at_end: whether the file ends where the window does, so that a last frame need not be followed.
         wanted: frames in a row that are proof enough.
+        tries: one is taken for each place that is tried, and none after the last.
     """
     offset = window.find(b"\xff")
-    while offset >= 0:
+    for _ in tries or iter(range(_MOST_TRIES)):
+        if offset < 0:
+            break
         for read in (adts_frame, mpeg_frame):
             frame = read(window, offset)
             if frame is not None and _followed(window, offset, frame, at_end=at_end, wanted=wanted):
@@ -174,17 +227,27 @@ def find_frames(window: bytes, *, at_end: bool, wanted: int = _FRAMES_WANTED) ->
 def _followed(window: bytes, offset: int, first: Frame, *, at_end: bool, wanted: int) -> bool:
     read = adts_frame if first.kind == "AAC" else mpeg_frame
     frame: Frame | None = first
+    start = offset
     for seen in range(wanted):
         if frame is None or not first.continues(frame):
             return False
         offset += frame.size
         if offset >= len(window):
-            # The last frame of a file may be cut, but a single cut one proves nothing.
-            return at_end and wanted <= _FRAMES_WANTED and (offset == len(window) or seen > 0)
+            return at_end and _proves(seen + 1, wanted, first=start == 0, whole=offset == len(window))
         if at_end and window.startswith((b"TAG", b"APETAGEX", b"ID3", b"LYRICSBEGIN"), offset):
-            return True
+            return _proves(seen + 1, wanted, first=start == 0, whole=True)
         frame = read(window, offset)
     return True
+
+
+def _proves(frames: int, wanted: int, *, first: bool, whole: bool) -> bool:
+    """Whether frames up to the file's end are proof, though they are fewer than wanted.
+
+    The last frame of a file may be cut; a single one proves something only if it is all there is.
+    """
+    if wanted <= _FRAMES_WANTED:
+        return frames > 1 or (first and whole)
+    return whole and frames > _FRAMES_WANTED
 
 
 def free_format(window: bytes) -> tuple[int, Frame] | None:
@@ -216,7 +279,7 @@ def _alike(window: bytes, near: int, header: bytes) -> bool:
 
 def _play_time(sound: bytes, first: Frame, size: int) -> float:
     """Seconds of sound: counted where the encoder wrote it down, otherwise estimated from a first stretch."""
-    for mark in (b"Xing", b"Info"):
+    for mark in _MARKS:
         at = sound.find(mark, 0, first.size)
         if at >= 0 and len(sound) >= at + 12 and sound[at + 7] & 1:
             return float(struct.unpack_from(">I", sound, at + 8)[0] * first.samples / first.rate)

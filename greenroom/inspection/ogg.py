@@ -123,8 +123,9 @@ def _judge_opus(content: Content, head: bytes, *, chained: bool) -> Finding:
     last = _last_page(content)
     if not last.whole or content.size <= last.start:
         raise Damaged("This Ogg Opus audio is cut short: its last part is incomplete.")
-    if last.flags & _FIRST_PAGE_FLAG or last.granule == 0:
-        # Header pages have no play position (RFC 7845, section 4); sound pages have, or -1.
+    if last.flags & _FIRST_PAGE_FLAG or 0 <= last.granule <= pre_skip:
+        # Header pages have no play position (RFC 7845, section 4); sound pages have, or -1. Up to pre-skip,
+        # players throw away what they decode.
         raise Damaged("This Ogg Opus audio is cut short: there is no sound in it.")
     clocks = list(_clocks(content, through=chained))
     if not chained and clocks:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Final
 
 from greenroom.inspection.content import Content
@@ -36,6 +37,11 @@ _ALLOWED_DEPTHS: Final[dict[int, frozenset[int]]] = {
     4: frozenset({8, 16}),
     6: frozenset({8, 16}),
 }
+_END: Final = b"\0\0\0\0IEND\xae\x42\x60\x82"
+_CUT_SHORT: Final = "This PNG image has no end mark; it seems to be cut short."
+#: Bytes of pixels up to which a picture without an end mark is unpacked, and bytes that are unpacked at once.
+_MOST_UNPACKED: Final = 64 * 1024 * 1024
+_AT_ONCE: Final = 1024
 _FIRST_UNPACKED: Final = 64
 #: Small images are unpacked to their last row, at less than a millisecond; of others the check sums tell.
 _SMALL_PACKED: Final = 32 * 1024
@@ -46,6 +52,16 @@ _LAST_FILTER: Final = 4
 _MOST_CHUNKS: Final = 50_000
 
 Chunk = tuple[bytes, int, int]  # its type, where its data starts and ends
+
+
+@dataclass(slots=True)
+class _Facts:
+    """What the chunks say: whether there are more pictures, where the first one's data is, and so on."""
+
+    animated: bool = False
+    exif: bytes = b""
+    packed: list[tuple[int, int]] = field(default_factory=list)
+    ended: bool = False
 
 
 def examine(content: Content) -> Finding:
@@ -63,17 +79,29 @@ def examine(content: Content) -> Finding:
         )
     width, height, depth, colour_type = _header(content.head)
     least = height * (1 + (width * depth * _SAMPLES[colour_type] + 7) // 8)
-    animated, exif = (False, b"") if content.data is None else _check(content.data, least)
-    notices = orientation_notices(exif)
-    if animated:
-        detail = "This PNG is animated; WhatsApp shows its first picture only."
-        notices = (*notices, Notice(code="animated_png", detail=detail))
+    facts = _Facts(ended=True) if content.data is None else _check(content.data, least)
     colour = _COLOURS[colour_type]
     if depth != _EIGHT_BIT:
         colour = f"{depth}-bit" + (f" {colour}" if colour else "")
     return judge_image(
-        name=_NAME, mime_type="image/png", width=width, height=height, colour=colour, notices=notices
+        name=_NAME,
+        mime_type="image/png",
+        width=width,
+        height=height,
+        colour=colour,
+        notices=tuple(_notices(facts)),
     )
+
+
+def _notices(facts: _Facts) -> Iterator[Notice]:
+    yield from orientation_notices(facts.exif)
+    if facts.animated:
+        yield Notice(
+            code="animated_png", detail="This PNG is animated; WhatsApp shows its first picture only."
+        )
+    if not facts.ended:
+        detail = "This PNG image has no end mark. Its picture is whole, and viewers show it."
+        yield Notice(code="no_end_mark", detail=detail)
 
 
 def _header(head: bytes) -> tuple[int, int, int, int]:
@@ -90,21 +118,23 @@ def _header(head: bytes) -> tuple[int, int, int, int]:
 
 
 def _chunks(data: bytes) -> Iterator[Chunk]:
-    """Every chunk up to IEND.
+    """Every chunk up to IEND, or up to where the file stops within IEND or right before it.
 
     Raises:
-        Damaged: the file stops before IEND.
+        Damaged: the file stops elsewhere, or a chunk that matters is damaged.
     """
     view = memoryview(data)
     position = _SIGNATURE
     for _ in range(_MOST_CHUNKS):
-        end = position + 12
+        end = position + len(_END)
         if end > len(data):
-            raise Damaged("This PNG image is cut short: its data stops before its end mark.")
+            if _END.startswith(data[position:]):
+                return
+            raise Damaged(_CUT_SHORT)
         length, kind = struct.unpack_from(">I4s", data, position)
         end += length
         if end > len(data):
-            raise Damaged("This PNG image is cut short: its data stops before its end mark.")
+            raise Damaged(_CUT_SHORT)
         critical = not kind[0] & 0x20
         # Viewers skip a damaged chunk that does not matter, so its CRC does not matter either.
         if (
@@ -119,28 +149,35 @@ def _chunks(data: bytes) -> Iterator[Chunk]:
     raise Damaged("This PNG image is damaged: it is in more pieces than any program writes.")
 
 
-def _check(data: bytes, rows: int) -> tuple[bool, bytes]:
-    """Walk all chunks; whether it is animated, and its EXIF block.
+def _check(data: bytes, rows: int) -> _Facts:
+    """Walk all chunks.
 
     Args:
         data: the file.
         rows: bytes that its picture has at least when unpacked.
     """
-    animated, exif, image, packed = False, b"", b"", []
+    facts = _Facts()
+    announced = False
     for kind, start, end in _chunks(data):
         if kind == b"acTL":
-            animated = animated or not image  # counts only before the image, by the APNG specification
+            # Counts only before the image, by the APNG specification.
+            announced = announced or not facts.packed
+        elif kind == b"fdAT":
+            facts.animated = announced
         elif kind == b"eXIf":
-            exif = data[start:end]
+            facts.exif = data[start:end]
         elif kind == b"IDAT":
-            image = image or data[start:end]
-            if len(data) <= _SMALL_PACKED and rows <= _SMALL_UNPACKED:
-                packed.append(data[start:end])
-    if not _starts_with_a_row(image):
+            facts.packed.append((start, end))
+        facts.ended = kind == b"IEND"
+    first = next((data[start:end] for start, end in facts.packed if end > start), b"")
+    if not _starts_with_a_row(first):
         raise Damaged("This PNG image is damaged: it has no picture in it.")
-    if packed and not _has_all_rows(b"".join(packed), rows):
+    small = len(data) <= _SMALL_PACKED and rows <= _SMALL_UNPACKED
+    if not facts.ended and (rows > _MOST_UNPACKED or not _has_all_rows(data, facts.packed, rows)):
+        raise Damaged(_CUT_SHORT)
+    if facts.ended and small and not _has_all_rows(data, facts.packed, rows):
         raise Damaged("This PNG image is cut short: its picture stops before its last row.")
-    return animated, exif
+    return facts
 
 
 def _starts_with_a_row(image: bytes) -> bool:
@@ -152,9 +189,16 @@ def _starts_with_a_row(image: bytes) -> bool:
     return bool(image) and (not first or first[0] <= _LAST_FILTER)
 
 
-def _has_all_rows(packed: bytes, rows: int) -> bool:
-    """Whether a small picture unpacks to as many bytes as its header promises."""
+def _has_all_rows(data: bytes, packed: list[tuple[int, int]], rows: int) -> bool:
+    """Whether a picture unpacks to as many bytes as its header promises, a little at a time."""
+    unpacker = zlib.decompressobj()
+    found = 0
     try:
-        return len(zlib.decompressobj().decompress(packed, rows)) >= rows
+        for start, end in packed:
+            for at in range(start, end, _AT_ONCE):
+                found += len(unpacker.decompress(data[at : min(end, at + _AT_ONCE)]))
+                if found >= rows:
+                    return True
     except zlib.error:
         return False
+    return found >= rows

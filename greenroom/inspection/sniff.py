@@ -100,16 +100,22 @@ _SYNC: Final = 0xFF
 _SYNC_REST: Final = 0xE0
 _TS_SYNC: Final = 0x47
 _TEXT_BOMS: Final = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
-#: Boxes that may open an ISO media file; ``ftyp`` came with MP4, older QuickTime files start with the others.
-_ISO_FIRST: Final = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"pnot", b"styp"})
+#: Boxes that may open an ISO media file: ``ftyp``, which came with MP4, what older QuickTime files have,
+#: room that a writer left, and what pieces of a stream start with.
+_ISO_FIRST: Final = frozenset(
+    {b"ftyp", b"moov", b"mdat", b"wide", b"pnot", b"free", b"skip", b"uuid", b"styp", b"sidx", b"moof"}
+)
 _AMR_MARKS: Final = (b"#!AMR\n", b"#!AMR-WB\n", b"#!AMR_MC1.0\n", b"#!AMR-WB_MC1.0\n")
 #: No printable character is below: what stands in a binary header where a text that opens alike has letters.
 _PRINTABLE: Final = 0x20
 
 
 def _is_iso_media(head: bytes) -> bool:
-    """A first box whose length is no four letters: "The wide world" is a text."""
-    return head[4:8] in _ISO_FIRST and head[0] < _PRINTABLE
+    """A first box whose length is no four letters ("The wide world" is a text), or any before ``ftyp``."""
+    if head[4:8] in _ISO_FIRST:
+        return head[0] < _PRINTABLE
+    size = int.from_bytes(head[:4], "big")
+    return head[size + 4 : size + 8] == b"ftyp"
 
 
 def has_id3(data: bytes) -> bool:

@@ -27,21 +27,35 @@ _VP8L_START: Final = 0x2F
 #: Chunks that are looked at, those inside of frames among them: a moving sticker of a minute has 4,000.
 _MOST_CHUNKS: Final = 10_000
 _CUT_SHORT: Final = "This WebP sticker is cut short: it has less data than its header says."
+_CONTRADICTION: Final = "This WebP sticker is damaged: the sizes of its parts contradict each other."
 
 
 @dataclass(slots=True)
 class _Facts:
+    """What the chunks say.
+
+    Attributes:
+        canvas: width and height in the header of the extended layout, or None.
+        flagged: whether that header says that the sticker moves.
+        announced: whether the chunk is there that comes before moving pictures.
+        picture: width and height of a picture that is no frame, or None.
+        frames: frames that hold a picture.
+        outside: whether a frame does not fit into the canvas.
+    """
+
     canvas: tuple[int, int] | None = None
+    flagged: bool = False
+    announced: bool = False
     picture: tuple[int, int] | None = None
     frames: int = 0
-    animated: bool = False
+    outside: bool = False
 
 
 def examine(content: Content) -> Finding:
     """Judge a file that starts with a WebP signature.
 
     Raises:
-        Damaged: it has less data than its header says, or no picture.
+        Damaged: it has less data than its header says, or no picture, or frames that no program shows.
     """
     (declared,) = struct.unpack_from("<I", content.head, 4)
     if declared + 8 > content.size:
@@ -50,10 +64,15 @@ def examine(content: Content) -> Finding:
     size = facts.canvas or facts.picture
     if size is None or (facts.picture is None and facts.frames == 0):
         raise Damaged("This WebP sticker is damaged: it has no picture in it.")
-    return _judge(*size, animated=facts.animated)
+    if facts.picture is None and not (facts.flagged and facts.announced):
+        raise Damaged("This WebP sticker is damaged: it holds frames that it does not announce.")
+    if facts.picture is None and facts.outside:
+        raise Damaged("This WebP sticker is damaged: not all of its pictures fit into its frame.")
+    return _judge(facts, *size)
 
 
-def _judge(width: int, height: int, *, animated: bool) -> Finding:
+def _judge(facts: _Facts, width: int, height: int) -> Finding:
+    animated = facts.frames > 1  # the flag alone moves nothing
     label = f"WebP sticker, {width} x {height}" + (", animated" if animated else "")
     if width * height > MOST_PIXELS:
         return Finding(
@@ -63,11 +82,26 @@ def _judge(width: int, height: int, *, animated: bool) -> Finding:
             detail=f"This WebP sticker unpacks to {width:,} x {height:,} pixels; stickers are 512 x 512.",
             animated=animated,
         )
-    notices: tuple[Notice, ...] = ()
+    return Finding(
+        label=label,
+        mime_type="image/webp",
+        animated=animated,
+        notices=tuple(_notices(facts, width, height)),
+    )
+
+
+def _notices(facts: _Facts, width: int, height: int) -> Iterator[Notice]:
     if (width, height) != (_STICKER_SIDE, _STICKER_SIDE):
         detail = f"This sticker is {width} x {height} pixels; WhatsApp wants stickers of exactly 512 x 512."
-        notices = (Notice(code="sticker_dimensions", detail=detail),)
-    return Finding(label=label, mime_type="image/webp", animated=animated, notices=notices)
+        yield Notice(code="sticker_dimensions", detail=detail)
+    says = None
+    if facts.picture is not None and (facts.flagged or facts.announced or facts.frames):
+        says = "that it moves, and it has a still picture"
+    elif facts.picture is not None and facts.picture != (width, height):
+        says = f"{width} x {height} pixels, and its picture has {facts.picture[0]} x {facts.picture[1]}"
+    if says is not None:
+        detail = f"The header of this sticker says {says}; many programs do not show it. Save it again."
+        yield Notice(code="header_disagrees", detail=detail)
 
 
 def _chunks(content: Content, start: int, end: int, left: Iterator[int]) -> Iterator[tuple[bytes, int, int]]:
@@ -79,7 +113,7 @@ def _chunks(content: Content, start: int, end: int, left: Iterator[int]) -> Iter
         kind, length = struct.unpack("<4sI", header)
         start += _CHUNK_HEADER
         if start + length > end:
-            raise Damaged(_CUT_SHORT)
+            raise Damaged(_CUT_SHORT if start + length > content.size else _CONTRADICTION)
         yield kind, start, length
         start += length + (length & 1)
 
@@ -90,19 +124,28 @@ def _read(content: Content, end: int) -> _Facts:
     for kind, start, length in _chunks(content, _RIFF_HEADER, end, left):
         if kind == b"VP8X":
             header = content.read(start, 10).ljust(10, b"\0")
-            facts.animated = bool(header[0] & _ANIMATION_FLAG)
+            facts.flagged = bool(header[0] & _ANIMATION_FLAG)
             facts.canvas = _uint24(header, 4) + 1, _uint24(header, 7) + 1
+        elif kind == b"ANIM":
+            facts.announced = True
         elif kind in _PICTURES and facts.picture is None:
             facts.picture = _PICTURES[kind](content.read(start, 10))
-        elif kind == b"ANMF":
-            facts.frames += _frame(content, start, length, left)
+        elif kind == b"ANMF" and _holds_picture(content, start, length, left):
+            facts.frames += 1
+            facts.outside = facts.outside or not _fits(content.read(start, 12), facts.canvas)
     return facts
 
 
-def _frame(content: Content, start: int, length: int, left: Iterator[int]) -> int:
-    """1 when an animation frame holds a picture, otherwise 0."""
+def _holds_picture(content: Content, start: int, length: int, left: Iterator[int]) -> bool:
+    """Whether there is a picture in an animation frame."""
     inside = _chunks(content, start + _ANMF_HEADER, start + length, left)
-    return int(any(kind in _PICTURES and _PICTURES[kind](content.read(at, 10)) for kind, at, _ in inside))
+    return any(kind in _PICTURES and _PICTURES[kind](content.read(at, 10)) for kind, at, _ in inside)
+
+
+def _fits(header: bytes, canvas: tuple[int, int] | None) -> bool:
+    """Whether an animation frame lies within the canvas; its place is given in pairs of pixels."""
+    left, top, width, height = (_uint24(header, at) for at in (0, 3, 6, 9))
+    return canvas is not None and 2 * left + width + 1 <= canvas[0] and 2 * top + height + 1 <= canvas[1]
 
 
 def _uint24(data: bytes, offset: int) -> int:

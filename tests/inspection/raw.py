@@ -274,3 +274,38 @@ def signed(body: bytes) -> bytes:
     content = _der(0x30, of_pkcs_7 + b"\x01", _der(0xA0, _der(0x04, body)))
     data = _der(0x30, b"\x02\x01\x01", b"\x31\x00", content, _der(0x31, bytes(256)))
     return _der(0x30, of_pkcs_7 + b"\x02", _der(0xA0, data))
+
+
+def webp_chunk(kind: bytes, body: bytes) -> bytes:
+    """A chunk of a WebP file."""
+    return kind + struct.pack("<I", len(body)) + body + bytes(len(body) & 1)
+
+
+def webp_picture(width: int, height: int, *, grain: bool = False) -> bytes:
+    """The chunk of a still picture; one with grain packs badly."""
+    picture = makers.picture(width, height)
+    if grain:
+        picture = Image.effect_noise((width, height), 90).convert("RGB")
+    return makers.saved(picture, "WEBP", quality=100)[12:]
+
+
+def webp_frame(width: int, height: int, *, left: int = 0, grain: bool = False) -> bytes:
+    """The chunk of one picture of several, at a place that is even."""
+    numbers = (left // 2, 0, width - 1, height - 1, 100)
+    header = b"".join(number.to_bytes(3, "little") for number in numbers) + b"\0"
+    return webp_chunk(b"ANMF", header + webp_picture(width, height, grain=grain))
+
+
+def webp(
+    *chunks: bytes, flags: int = 0, canvas: tuple[int, int] | None = None, announced: bool = True
+) -> bytes:
+    """A WebP file in the extended layout, as large as its first picture says, or as given."""
+    if canvas is None:
+        at = next(chunk for chunk in chunks if not chunk.startswith(b"JUNK"))
+        inside = at[24:] if at.startswith(b"ANMF") else at
+        width, height = struct.unpack_from("<HH", inside, 14)
+        canvas = width & 0x3FFF, height & 0x3FFF
+    sides = b"".join((side - 1).to_bytes(3, "little") for side in canvas)
+    header = webp_chunk(b"VP8X", bytes([flags, 0, 0, 0]) + sides)
+    body = b"WEBP" + header + (webp_chunk(b"ANIM", bytes(6)) if announced else b"") + b"".join(chunks)
+    return b"RIFF" + struct.pack("<I", len(body)) + body
