@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Final, NamedTuple
 
-#: Bytes of a scan, or of its last restart interval, that are followed: at most a third of a second.
+#: Bytes of a scan, or of its last restart interval, that are followed: a quarter of a second in a photograph.
 _MOST: Final = 256 * 1024
 _DHT: Final = 0xC4
 _DRI: Final = 0xDD
@@ -21,6 +21,8 @@ _SEQUENTIAL: Final = frozenset({0xC0, 0xC1})
 _RESTART: Final = re.compile(rb"\xff[\xd0-\xd7]")
 _LONGEST_CODE: Final = 16
 _COEFFICIENTS: Final = 0x10  # the class of tables that all values of a block but the first one have
+_LONGEST_VALUE: Final = 15
+_WINDOW: Final = 32  # bits, more than a code and its value take
 _BLOCK: Final = 64
 _RUN_OF_ZEROS: Final = 0xF0
 
@@ -119,8 +121,8 @@ def _codes(table: _Table, *, coefficients: bool) -> Codes:
     for length, symbol in zip(lengths, table[1], strict=True):
         bits, done = _meaning(symbol) if coefficients else (symbol, 1)
         codes += [(length + bits, done)] * (1 << _LONGEST_CODE - length)
-        if len(codes) > 1 << _LONGEST_CODE:
-            raise ValueError("more codes than there are")
+        if len(codes) > 1 << _LONGEST_CODE or bits > _LONGEST_VALUE:
+            raise ValueError("more codes, or bits, than there are")
     return codes
 
 
@@ -132,26 +134,25 @@ def _meaning(symbol: int) -> tuple[int, int]:
 
 
 def _has_units(data: bytes, blocks: list[tuple[Codes, Codes]], units: int) -> bool:
-    position, end = 0, len(data) * 8
+    """Whether so many units end within the data; beyond its end, zeros are read."""
+    window = left = at = 0  # bits that were read and are not used yet, how many, and where to read on
+    end = len(data)
     try:
         for _ in range(units):
             for first, rest in blocks:
-                position = _after_block(data, position, first, rest)
-            if position > end:
+                done, codes = 0, first
+                while done < _BLOCK:
+                    if left < _WINDOW:
+                        beyond = at + 4 - end if at + 4 > end else 0
+                        fresh = int.from_bytes(data[at : at + 4]) << 8 * beyond
+                        window = (window & (1 << left) - 1) << _WINDOW | fresh
+                        left, at = left + _WINDOW, at + 4
+                    length, coefficients = codes[window >> left - _LONGEST_CODE & 0xFFFF]
+                    left -= length
+                    done += coefficients
+                    codes = rest
+            if at * 8 - left > end * 8:
                 return False
     except IndexError:
         return False  # bits that no code starts with
     return True
-
-
-def _after_block(data: bytes, position: int, first: Codes, rest: Codes) -> int:
-    """Where a block ends, in bits; beyond the data, zeros are read."""
-    done, codes = 0, first
-    while done < _BLOCK:
-        at = position >> 3
-        bits = int.from_bytes(data[at : at + 3].ljust(3, b"\0"), "big") >> 8 - (position & 7) & 0xFFFF
-        length, coefficients = codes[bits]
-        position += length
-        done += coefficients
-        codes = rest
-    return position

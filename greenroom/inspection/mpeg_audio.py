@@ -6,6 +6,7 @@ Sources: ISO/IEC 11172-3 and 13818-3 (MPEG audio frame headers), ISO/IEC 13818-7
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -31,7 +32,8 @@ _STEP: Final = 512 * 1024
 _REACH: Final = 64 * 1024
 _PROOF: Final = 20
 #: Places in a file where a frame may seem to start, and which are tried.
-_MOST_TRIES: Final = 64 * 1024
+_MOST_TRIES: Final = 16 * 1024
+_START: Final = re.compile(rb"\xff(?=[\xe0-\xff])")
 _LONGEST_FRAME: Final = 1441  # of MP3
 _MARKS: Final = (b"Xing", b"Info")
 
@@ -212,15 +214,11 @@ def find_frames(
         wanted: frames in a row that are proof enough.
         tries: one is taken for each place that is tried, and none after the last.
     """
-    offset = window.find(b"\xff")
-    for _ in tries or iter(range(_MOST_TRIES)):
-        if offset < 0:
-            break
+    for start, _ in zip(_START.finditer(window), tries or iter(range(_MOST_TRIES)), strict=False):
         for read in (adts_frame, mpeg_frame):
-            frame = read(window, offset)
-            if frame is not None and _followed(window, offset, frame, at_end=at_end, wanted=wanted):
-                return offset, frame
-        offset = window.find(b"\xff", offset + 1)
+            frame = read(window, start.start())
+            if frame is not None and _followed(window, start.start(), frame, at_end=at_end, wanted=wanted):
+                return start.start(), frame
     return None
 
 

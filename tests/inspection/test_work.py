@@ -130,9 +130,42 @@ def _sync(count: int) -> bytes:
     return b"\xff\xf1" * count
 
 
+def _nameless(count: int) -> bytes:
+    """Boxes that nobody knows, before an index that never comes."""
+    return raw.box(b"ftyp", b"isom", bytes(4)) + raw.box(bytes(4)) * count
+
+
+def _fragments(count: int) -> bytes:
+    run = raw.box(b"traf", raw.box(b"tfhd", bytes(8)), raw.box(b"trun", bytes(8)) * 20)
+    return _mp4(b"") + raw.box(b"moof", run) * count
+
+
+def _segments(count: int) -> bytes:
+    """A JPEG of tables, and of bytes between them that belong to none."""
+    table = b"\xff\xc4\x00\x14" + bytes(17) + b"\1"
+    return b"\xff\xd8" + (table + b"\0\xff\0") * count
+
+
+def _endless(count: int) -> bytes:
+    """A JPEG of the largest size that stops in its picture, whose codes are as short as can be."""
+    frame = b"\xff\xc0\x00\x0b\x08\xff\xff\xff\xff\x01\x01\x11\x00"
+    tables = b"".join(b"\xff\xc4\x00\x14" + bytes([kind, 1]) + bytes(16) for kind in (0x00, 0x10))
+    return b"\xff\xd8" + frame + tables + b"\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00" + bytes(count)
+
+
+def _tagged(count: int) -> bytes:
+    """Sound that only seems to start, behind a tag."""
+    return b"ID3\3\0\0\0\0\0\0" + b"\xff\xf1" * count
+
+
+def _endless_png(count: int) -> bytes:
+    return raw.png(1, count, rows=bytes(4 * count))[:-12]
+
+
 MAKERS: Final = (
     *(_svg, _pdf, _docx, _webp, _webp_frames, _png, _jpeg, _zip, _looped, _long_length, _deep, _sync),
     *(_tree, _types, _records),
+    *(_nameless, _fragments, _segments, _endless, _tagged, _endless_png),
 )
 
 
@@ -194,6 +227,13 @@ def test_twice_the_bytes_cost_twice_the_work(
         (_jpeg, 4 * MIB),
         (_pdf, 2 * MIB),
         (_deep, MIB),
+        (_nameless, MIB),
+        (_fragments, 20_000),
+        (_segments, 150_000),
+        (_endless, 200_000),
+        (_endless, 4 * MIB),
+        (_tagged, 4 * MIB),
+        (_endless_png, 8_000_000),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
