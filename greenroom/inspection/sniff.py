@@ -105,6 +105,8 @@ _TEXT_BOMS: Final = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _ISO_FIRST: Final = frozenset(
     {b"ftyp", b"moov", b"mdat", b"wide", b"pnot", b"free", b"skip", b"uuid", b"styp", b"sidx", b"moof"}
 )
+#: What the first box of JPEG 2000 and JPEG XL holds, which have a brand as well.
+_PICTURES_OWN: Final = b"\r\n\x87\n"
 _AMR_MARKS: Final = (b"#!AMR\n", b"#!AMR-WB\n", b"#!AMR_MC1.0\n", b"#!AMR-WB_MC1.0\n")
 #: No printable character is below: what stands in a binary header where a text that opens alike has letters.
 _PRINTABLE: Final = 0x20
@@ -115,7 +117,7 @@ def _is_iso_media(head: bytes) -> bool:
     if head[4:8] in _ISO_FIRST:
         return head[0] < _PRINTABLE
     size = int.from_bytes(head[:4], "big")
-    return head[size + 4 : size + 8] == b"ftyp"
+    return head[size + 4 : size + 8] == b"ftyp" and head[8:12] != _PICTURES_OWN
 
 
 def has_id3(data: bytes) -> bool:

@@ -154,6 +154,8 @@ DAMAGED = (
     bad("frames-without-announcement.webp", Reason.BROKEN, lambda: raw.webp(raw.webp_frame(64, 64), flags=2, announced=False), mime_type="image/webp", detail="does not announce"),
     bad("frame-outside.webp", Reason.BROKEN, lambda: raw.webp(raw.webp_frame(64, 64), raw.webp_frame(64, 64, left=10), flags=2), mime_type="image/webp", detail="fit into"),
     bad("header-says-less.webp", Reason.BROKEN, lambda: raw.webp(raw.webp_picture(64, 64))[:4] + (60).to_bytes(4, "little") + raw.webp(raw.webp_picture(64, 64))[8:], mime_type="image/webp", detail="contradict"),
+    bad("picture.jp2", Reason.TYPE_NOT_SUPPORTED, saved("JPEG2000"), detail="JPEG 2000"),
+    bad("picture.jxl", Reason.TYPE_NOT_SUPPORTED, lambda: raw.box(b"JXL ", b"\r\n\x87\n") + raw.box(b"ftyp", b"jxl ", bytes(4), b"jxl ") + raw.box(b"jxlc", bytes(99)), detail="JPEG XL"),
     bad("two-starts.jpg", Reason.BROKEN, lambda: jpeg()[:2] + jpeg(), mime_type="image/jpeg", detail="another image starts"),
     bad("unknown-mark.jpg", Reason.BROKEN, lambda: jpeg()[:20] + b"\xff\x02\0\4ab" + jpeg()[20:], mime_type="image/jpeg", detail="no program knows"),
     bad("scans-missing.jpg", Reason.BROKEN, lambda: saved("JPEG", progressive=True)()[:-2], mime_type="image/jpeg", detail="no end mark"),
