@@ -15,6 +15,8 @@ from greenroom.inspection.content import Content
 
 _MOST_TOP_BOXES: Final = 20_000
 _MOST_BOXES: Final = 2_000
+_SHORT: Final = struct.Struct(">I4s")
+_LONG: Final = struct.Struct(">Q")
 _HEADER: Final = 8
 _LONG_HEADER: Final = 16
 #: Boxes among which the brands are looked for: before them there is room that a writer left, or nothing.
@@ -48,18 +50,19 @@ def top_boxes(content: Content) -> Iterator[Box]:
         header = content.read(position, _LONG_HEADER)
         if len(header) < _HEADER:
             return
-        box = _box(header, position, content.size)
+        box = _box(header, 0, position, content.size)
         if box is None:
             return
         yield box
         position = box.end
 
 
-def _box(header: bytes, at: int, end: int) -> Box | None:
-    size, kind = struct.unpack_from(">I4s", header)
+def _box(data: bytes, offset: int, at: int, end: int) -> Box | None:
+    """The box whose header stands at an offset in some data, and at a place in the file or its parent."""
+    size, kind = _SHORT.unpack_from(data, offset)
     start = at + _HEADER
-    if size == 1 and len(header) >= _LONG_HEADER:
-        (size,) = struct.unpack_from(">Q", header, _HEADER)
+    if size == 1 and len(data) >= offset + _LONG_HEADER:
+        (size,) = _LONG.unpack_from(data, offset + _HEADER)
         start = at + _LONG_HEADER
     elif size == 0:
         size = end - at  # runs to the end
@@ -71,11 +74,19 @@ def boxes(data: bytes, start: int, end: int) -> Iterator[Box]:
     for _ in range(_MOST_BOXES):
         if start + _HEADER > end:
             return
-        box = _box(data[start : min(start + _LONG_HEADER, end)], start, end)
-        if box is None or box.end > end:
+        size, kind = _SHORT.unpack_from(data, start)
+        payload = start + _HEADER
+        if size < _HEADER:
+            box = _box(data, start, start, end)
+            if box is None:
+                return
+            kind, _, payload, stop = box
+        else:
+            stop = start + size
+        if stop > end:
             return
-        yield box
-        start = box.end
+        yield Box(kind, start, payload, stop)
+        start = stop
 
 
 def find(data: bytes, start: int, end: int, *path: bytes) -> tuple[int, int] | None:
@@ -98,6 +109,9 @@ def read_brands(head: bytes) -> Brands:
 
 def brands_of(content: Content) -> Brands:
     """The same of a whole file, in which more may come first than a head holds."""
+    found = read_brands(content.head)
+    if found[0] is not None:
+        return found
     for box in islice(top_boxes(content), _LOOKED_THROUGH):
         if box.kind in _BRANDS:
             return _brands(content.read(box.start, min(box.end - box.start, _LARGEST_BRANDS)))

@@ -62,7 +62,7 @@ def examine(content: Content) -> Finding:
     if kind is not None:
         return foreign(kind)
     try:
-        media = read(content)
+        media = read(content, (brand, brands))
     except Damaged as damaged:
         raise Damaged(damaged.detail, _likely_type(brand)) from damaged
     video = [track for track in media.tracks if track.media == "video"]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Final
 
-from greenroom.inspection.boxes import Box, boxes, brands_of, find, top_boxes
+from greenroom.inspection.boxes import Box, Brands, boxes, find, top_boxes
 from greenroom.inspection.content import Content
 from greenroom.inspection.finding import Damaged
 from greenroom.inspection.fragments import LOOKED_AT, add_fragments
@@ -60,14 +60,13 @@ class IsoMedia:
         return before < 0 or place >= self.taken[before][1]
 
 
-def read(content: Content) -> IsoMedia:
-    """Read the boxes of a file.
+def read(content: Content, brands: Brands) -> IsoMedia:
+    """Read the boxes of a file whose brands were read.
 
     Raises:
         Damaged: the index is missing, or media data is cut short.
     """
-    brand, brands = brands_of(content)
-    found = IsoMedia(brand=brand, brands=brands)
+    found = IsoMedia(brand=brands[0], brands=brands[1])
     index = b""
     fragments: list[Box] = []
     last = 0

@@ -56,17 +56,25 @@ class Track:
 
 def read_track(data: bytes, start: int, end: int) -> Track:
     """A track by its ``trak`` box."""
-    handler = find(data, start, end, b"mdia", b"hdlr")
-    kind = data[handler[0] + 8 : handler[0] + 12] if handler else b"????"
-    track = Track(media=_MEDIA.get(kind, kind.decode("latin-1")))
-    if header := find(data, start, end, b"tkhd"):
-        (track.number,) = struct.unpack_from(">I", data, header[0] + (20 if data[header[0]] == 1 else 12))
-    if header := find(data, start, end, b"mdia", b"mdhd"):
-        _, track.seconds = read_duration(data, header[0])
-    table = find(data, start, end, b"mdia", b"minf", b"stbl")
-    if table is not None:
-        _read_table(data, *table, track)
+    track = Track(media="????")
+    for box in boxes(data, start, end):
+        if box.kind == b"tkhd":
+            at = box.start + (20 if data[box.start] == 1 else 12)
+            track.number = int.from_bytes(data[at : at + 4], "big")
+        elif box.kind == b"mdia":
+            _read_media(data, box, track)
     return track
+
+
+def _read_media(data: bytes, media: Box, track: Track) -> None:
+    for box in boxes(data, media.start, media.end):
+        if box.kind == b"hdlr":
+            kind = data[box.start + 8 : box.start + 12]
+            track.media = _MEDIA.get(kind, kind.decode("latin-1"))
+        elif box.kind == b"mdhd":
+            _, track.seconds = read_duration(data, box.start)
+        elif box.kind == b"minf" and (table := find(data, box.start, box.end, b"stbl")):
+            _read_table(data, *table, track)
 
 
 def read_duration(data: bytes, start: int) -> tuple[int, float]:
