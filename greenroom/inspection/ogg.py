@@ -26,6 +26,7 @@ _OPUS: Final = "Opus"
 _PAGE_HEADER: Final = 27
 _CONTINUED_FLAG: Final = 0x01
 _LARGEST_PAGE: Final = 65_307
+_NO_SOUND: Final = "This Ogg Opus audio is cut short: there is no sound in it."
 _FIRST_PAGE_FLAG: Final = 0x02
 _LAST_PAGE_FLAG: Final = 0x04
 _MOST_STREAMS: Final = 16
@@ -123,14 +124,15 @@ def _judge_opus(content: Content, head: bytes, *, chained: bool) -> Finding:
     last = _last_page(content)
     if not last.whole or content.size <= last.start:
         raise Damaged("This Ogg Opus audio is cut short: its last part is incomplete.")
-    if last.flags & _FIRST_PAGE_FLAG or 0 <= last.granule <= pre_skip:
-        # Header pages have no play position (RFC 7845, section 4); sound pages have, or -1. Up to pre-skip,
-        # players throw away what they decode.
-        raise Damaged("This Ogg Opus audio is cut short: there is no sound in it.")
+    if last.flags & _FIRST_PAGE_FLAG or last.granule == 0:
+        # Header pages have no play position (RFC 7845, section 4); sound pages have, or -1.
+        raise Damaged(_NO_SOUND)
     clocks = list(_clocks(content, through=chained))
     if not chained and clocks:
         clocks[0].now = last.granule
     seconds = sum(clock.samples for clock in clocks) / RATE
+    if last.granule > 0 and clocks and seconds <= 0:
+        raise Damaged(_NO_SOUND)  # players throw away what comes first, up to pre-skip, and that is all
     notices = list(_clock_notices(clocks))
     if channels > 1:
         detail = (

@@ -137,6 +137,7 @@ HOLLOW = (
     bad("in-the-brands.m4a", Reason.BROKEN, lambda: edit.changed(m4a(), b"stco", everywhere(0)), mime_type="audio/mp4", detail="where no picture or sound is"),
     bad("contents-alone.mp3", Reason.BROKEN, lambda: mp3()[:202], mime_type="audio/mpeg", detail="table of contents"),
     bad("two-headers.ogg", Reason.BROKEN, lambda: opus()[: opus().index(b"OggS", opus().index(b"OpusTags"))], mime_type="audio/ogg", detail="no sound"),
+    bad("nothing-behind-pre-skip.ogg", Reason.BROKEN, lambda: raw.ogg_page(b"OpusHead\x01\x01\x38\x01\x80\xbb\0\0\0\0\0") + raw.ogg_page(b"OpusTags" + bytes(8), flags=0, sequence=1) + raw.ogg_page(b"\x33" * 40, flags=4, granule=312, sequence=2), mime_type="audio/ogg", detail="no sound"),
     bad("nothing-said.amr", Reason.BROKEN, lambda: b"#!AMR\n" + b"\x7c" * 100, mime_type="audio/amr", detail="no sound"),
 )  # fmt: skip
 
