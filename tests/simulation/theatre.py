@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from PIL import Image
 from pydantic import SecretStr
-from redis import Redis
+from redis import Connection, ConnectionPool, Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from sqlalchemy import Row, select
+from sqlalchemy import select
 
 from greenroom.clock import ManualClock
 from greenroom.limiter import ChannelOutlook, Limiter
@@ -79,11 +80,20 @@ class MovingChannel:
     give_back = keep = end_soon = let_go = require_mine = sent
 
 
+class NoConnection(Connection):
+    """Ends whoever would ask a Redis."""
+
+    def connect(self) -> NoReturn:
+        """There is none."""
+        raise Violation("the simulation asked a Redis")
+
+
 class MovingLimiter(Limiter):
     """Gives a channel to whoever wants it: the simulation has one thread."""
 
     def __init__(self, clock: ManualClock) -> None:
-        super().__init__(Redis())
+        # Never asked: whatever is not answered below would wait for a server that is not there.
+        super().__init__(Redis(connection_pool=ConnectionPool(connection_class=NoConnection)))
         self._clock = clock
 
     def own(self, channel_id: str, **_: object) -> MovingChannel:  # type: ignore[override] # see there
@@ -99,6 +109,10 @@ class MovingLimiter(Limiter):
 
     def note_begun(self, channel_id: str) -> None:
         """Nor was."""
+
+    def short_of_workers(self) -> bool:
+        """Nor is."""
+        return False
 
 
 class AtOnce(Executor):
@@ -228,6 +242,8 @@ class Theatre:
         self.trouble_until = START
         self._shas: dict[Path, str] = {}
         self._changed: dict[Path, str] = {}
+        #: Who wants a content on a channel.
+        self._wanting: defaultdict[tuple[str, str], list[Campaign]] = defaultdict(list)
         self._late_uses: list[list[str]] = []
         #: Contents whose files are gone or hold something else by now.
         self.vanished: set[str] = set()
@@ -267,6 +283,8 @@ class Theatre:
             submitted_at=now,
             needed_until=now + send_in + keep,
         )
+        for path in files.values():
+            self._note_contents(self.campaigns[campaign_id], path)
         self._hand_over(campaign_id)
         self.counts["campaigns"] += 1
         self.counts["files"] += len(files)
@@ -354,7 +372,14 @@ class Theatre:
         Image.new("RGB", (8, 8), "red").save(path, "JPEG", comment=f"not {path.name}".encode())
         self.vanished.add(sha)
         self._changed[path] = hashlib.sha256(path.read_bytes()).hexdigest()
+        for campaign in self.campaigns.values():
+            if path in campaign.files.values():
+                self._note_contents(campaign, path)
         self.counts["sources that changed"] += 1
+
+    def _note_contents(self, campaign: Campaign, path: Path) -> None:
+        for sha in self._contents(path):
+            self._wanting[campaign.channel, sha].append(campaign)
 
     def kill(self, media_id: str) -> None:
         """The provider loses an ID before its time."""
@@ -515,15 +540,8 @@ class Theatre:
             raise Violation(f"{media_id} of {key} is deleted while it is needed")
 
     def _needed_until(self, channel: str, sha: str) -> datetime:
-        return max(
-            (
-                campaign.needed_until
-                for campaign in self.campaigns.values()
-                if campaign.channel == channel
-                and any(sha in self._contents(path) for path in campaign.files.values())
-            ),
-            default=START,
-        )
+        wanting = self._wanting.get((channel, sha), ())
+        return max((campaign.needed_until for campaign in wanting), default=START)
 
     def check(self) -> None:
         """What must be true at every step."""
@@ -541,38 +559,26 @@ class Theatre:
         settings, now = self.context.settings, self.clock.now()
         if self._in_trouble(since=2 * DAY):
             return
-        needed = self._all_needed()
-        known = self._known_media()
-        for channel in self.channels:
-            for media_id in self.live(channel):
-                self.counts["invariant checks"] += 1
-                row = known.get(media_id)
-                if row is None:
-                    if media_id not in self.provider.orphans:
-                        raise Violation(f"{media_id} lives at the provider, and nobody knows of it")
-                    continue
-                if row.is_current:
-                    until = needed.get((row.channel_id, row.sha256), START) + settings.keep_after
-                else:
-                    until = row.delete_after
-                if now > until + SLACK:
-                    raise Violation(f"{media_id} lives on, and was to be deleted at {until:%Y-%m-%d %H:%M}")
+        current, replaced = self._known_media()
+        live = self.provider.rules.live_media()
+        for media_id in chain.from_iterable(live.get(self.key(channel), ()) for channel in self.channels):
+            self.counts["invariant checks"] += 1
+            if media_id in current:
+                until = self._needed_until(*current[media_id]) + settings.keep_after
+            elif media_id in replaced:
+                until = replaced[media_id] or START
+            elif media_id in self.provider.orphans:
+                continue
+            else:
+                raise Violation(f"{media_id} lives at the provider, and nobody knows of it")
+            if now > until + SLACK:
+                raise Violation(f"{media_id} lives on, and was to be deleted at {until:%Y-%m-%d %H:%M}")
 
-    def _all_needed(self) -> dict[tuple[str, str], datetime]:
-        """Until when each content is needed on each number."""
-        needed: dict[tuple[str, str], datetime] = {}
-        for campaign in self.campaigns.values():
-            for path in campaign.files.values():
-                for sha in self._contents(path):
-                    key = (campaign.channel, sha)
-                    needed[key] = max(needed.get(key, START), campaign.needed_until)
-        return needed
-
-    def _known_media(self) -> dict[str, Row[Any]]:
-        """What Greenroom believes that the provider has."""
-        statement = select(
-            Media.media_id, Media.channel_id, Media.sha256, Media.is_current, Media.delete_after
-        ).where(Media.deleted_at.is_(None))
+    def _known_media(self) -> tuple[dict[str, tuple[str, str]], dict[str, datetime | None]]:
+        """What Greenroom believes that the provider has: channel and content, or when it is to be deleted."""
         with self.database.read() as connection:
-            rows: list[Row[Any]] = list(connection.execute(statement))
-        return {row.media_id: row for row in rows}
+            there = select(Media.media_id, Media.channel_id, Media.sha256).where(Media.deleted_at.is_(None))
+            current = connection.execute(there.where(Media.is_current)).all()
+            ends = select(Media.media_id, Media.delete_after).where(Media.deleted_at.is_(None))
+            replaced = connection.execute(ends.where(~Media.is_current)).all()
+        return {row[0]: (row[1], row[2]) for row in current}, {row[0]: row[1] for row in replaced}
