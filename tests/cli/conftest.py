@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -26,7 +27,7 @@ PATIENCE = 100.0
 #: Files of the campaign that is interrupted and killed: long enough under way to be met in the middle.
 MANY = 90
 #: Seconds between two looks at a run; nothing is timed by it.
-LOOK_EVERY = 0.05
+LOOK_EVERY = 0.1
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -64,6 +65,14 @@ def many_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def children_of_all() -> dict[int, list[psutil.Process]]:
+    """Each process's children by its ID, the oldest first: all of the machine's are looked at once."""
+    children: defaultdict[int, list[psutil.Process]] = defaultdict(list)
+    for process in psutil.process_iter(["ppid"]):
+        children[process.info["ppid"]].append(process)
+    return children
+
+
 class Rehearsal:
     """A `greenroom run --sandbox` under way, and the processes that it has started."""
 
@@ -86,17 +95,17 @@ class Rehearsal:
 
     def look(self) -> bool:
         """Note everybody whom it has started so far; answers whether it still runs."""
-        try:
-            self.family.update(psutil.Process(self.process.pid).children(recursive=True))
-            self.supervisor = psutil.Process(self.process.pid).children()[0]
-        except (psutil.NoSuchProcess, IndexError):
-            pass
+        children = children_of_all()
+        for process in children[self.process.pid][:1]:
+            self.supervisor = process
         for row in self._noted().values():
-            try:
-                process = psutil.Process(int(row["pid"]))
-                self.family.update([process, *process.children(recursive=True)])
-            except psutil.NoSuchProcess:
-                continue
+            with suppress(psutil.NoSuchProcess):
+                self.family.add(psutil.Process(int(row["pid"])))
+        todo = [self.process.pid, *(one.pid for one in self.family)]
+        while todo:
+            found = [one for one in children[todo.pop()] if one not in self.family]
+            self.family.update(found)
+            todo += [one.pid for one in found]
         # A pause between two looks: whoever looks without one takes the processor from those looked at.
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(timeout=LOOK_EVERY)

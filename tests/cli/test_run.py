@@ -73,7 +73,7 @@ def test_workers_are_started_with_our_allocator(rehearse: Rehearse) -> None:
     assert {name: found.get(name) for name in ALLOCATOR} == {
         name: os.environ.get(name, value) for name, value in ALLOCATOR.items()
     }
-    run.finish()
+    run.process.send_signal(signal.SIGINT)
 
 
 def test_a_killed_worker_and_a_killed_broker_lose_nothing(rehearse: Rehearse) -> None:
@@ -191,7 +191,10 @@ def test_misuse_is_a_sentence_and_exit_code_2(
 
 
 def test_a_refused_key_ends_the_run_with_what_to_do(greenroom: Greenroom, tmp_path: Path) -> None:
-    """Against a sandbox that knows another key: the channel is paused, and the run says so."""
+    """Against a sandbox that knows another key: the channel is paused, and the run says so.
+
+    The right key stands in `.env`, as it may.
+    """
     from sandbox.testing import RunningSandbox  # noqa: PLC0415 - for this test alone
 
     (tmp_path / "hello.txt").write_text("Hello!\n", encoding="utf-8")
@@ -200,8 +203,13 @@ def test_a_refused_key_ends_the_run_with_what_to_do(greenroom: Greenroom, tmp_pa
         wrong = greenroom(*words, GREENROOM_API_KEY="wrong-key", GREENROOM_API_BASE_URL=sandbox.url)
         assert wrong.returncode == 2
         assert "Channel 4915 is paused" in wrong.stderr
-        right = greenroom(*words, GREENROOM_API_KEY="right-key", GREENROOM_API_BASE_URL=sandbox.url)
+        dotenv = tmp_path / ".env"
+        dotenv.write_text(
+            f"GREENROOM_API_KEY=right-key\nGREENROOM_API_BASE_URL={sandbox.url}\n", encoding="utf-8"
+        )
+        right = greenroom(*words)
         assert right.returncode == 0, right.stderr
+        dotenv.unlink()
         assert json.loads(right.stdout)["media_id"] in sandbox.live_media_ids("right-key")
     everything = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert everything
