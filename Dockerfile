@@ -19,7 +19,7 @@ COPY examples examples
 COPY cli cli
 RUN printf '#!/bin/sh\nexec python -m cli "$@"\n' > /usr/local/bin/greenroom && chmod +x /usr/local/bin/greenroom \
  && groupadd --system --gid 10001 greenroom && useradd --system --uid 10001 --gid 10001 --create-home greenroom \
- && mkdir /media-in /mended /spool && chown greenroom:greenroom /mended /spool
+ && mkdir /media-in /fixed /spool && chown greenroom:greenroom /fixed /spool
 # The user's number, so that whoever runs the image can see that it is not root's. It may write there alone.
 USER 10001:10001
 ENV TMPDIR=/spool

@@ -72,7 +72,7 @@ def measure(folder: Path, *, seconds: float, latency: float, jitter: float) -> U
         work.add_numbers(["number"])
         work.hand_over("campaign", "number", files, due=timedelta(hours=6))
         work.await_inspection()
-        work.let_go()
+        work.release()
         endpoint.await_uploads(1)
         time.sleep(seconds + BEGINNING)
         arrivals = endpoint.arrivals()

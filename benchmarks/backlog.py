@@ -1,4 +1,4 @@
-"""A Greenroom stack with a backlog that was looked at beforehand, and is let go at one moment."""
+"""A Greenroom stack with a backlog that was looked at beforehand, and is released at one moment."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import SecretStr
 from sqlalchemy import func, select, update
 
-from benchmarks.endpoint import Endpoint
+from benchmarks.endpoint import BenchmarkEndpoint
 from benchmarks.peers.services import postgres
 from cli.embedded import stack_plan
 from greenroom.client import Greenroom
@@ -21,7 +21,7 @@ from models import Channel, Database, Item, Media
 from models.channel import add_channel
 from models.item import ItemState
 from worker.embedded import Stack, embedded_stack
-from worker.home import Home
+from worker.state_dir import StateDir
 
 #: Seconds that looking at all files may take.
 PATIENCE = 900.0
@@ -31,18 +31,18 @@ class Backlog:
     """What a benchmark does with the stack."""
 
     def __init__(
-        self, client: Greenroom, database: Database, stack: Stack, home: Home, postgres: int
+        self, client: Greenroom, database: Database, stack: Stack, state_dir: StateDir, postgres: int
     ) -> None:
         self._client = client
         self._database = database
         self._vault = Vault(stack.settings.secret_key)
         self._address = stack.settings.api_base_url
-        self._home = home
+        self._state_dir = state_dir
         self._postgres = postgres
 
     def processes(self) -> dict[str, int]:
         """The first process of each part of the stack."""
-        return {**self._home.noted(), "postgres": self._postgres}
+        return {**self._state_dir.noted(), "postgres": self._postgres}
 
     def add_numbers(self, keys: Sequence[str]) -> None:
         """Make numbers known, on which nothing is uploaded yet."""
@@ -69,7 +69,7 @@ class Backlog:
         self._client.prepare(plan, [ManifestItem(ref=path, source=path) for path in files])
 
     def await_inspection(self) -> float:
-        """Wait until all files were looked at; answers how many seconds that took."""
+        """Wait until all files were looked at; returns how many seconds that took."""
         began = time.monotonic()
         settled = (ItemState.ACCEPTED, ItemState.REJECTED)
         while time.monotonic() - began < PATIENCE:
@@ -95,14 +95,14 @@ class Backlog:
                 found[row.campaign_id].append(row.uploaded_at.timestamp())
         return found
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Begin to upload on all numbers; the next tick of beat sees it."""
         with self._database.write() as connection:
             connection.execute(update(Channel).values(paused_at=None, paused_reason=None))
 
 
 @contextmanager
-def backlog(folder: Path, endpoint: Endpoint, *, workers: int) -> Iterator[Backlog]:
+def backlog(folder: Path, endpoint: BenchmarkEndpoint, *, workers: int) -> Iterator[Backlog]:
     """A stack on PostgreSQL with so many uploading processes, for as long as the block runs."""
     plan = stack_plan(
         folder / "home", workers=workers, concurrency=2, sandbox=False, latency="0", media=[folder]
@@ -113,7 +113,7 @@ def backlog(folder: Path, endpoint: Endpoint, *, workers: int) -> Iterator[Backl
             database = Database(stack.settings.database_url)
             client = Greenroom(stack.settings.celery_broker, timeout=300)
             try:
-                yield Backlog(client, database, stack, Home(folder=folder / "home"), pid)
+                yield Backlog(client, database, stack, StateDir(folder=folder / "home"), pid)
             finally:
                 client.close()
                 database.close()

@@ -2,8 +2,8 @@
 
 Run with ``make bench-backlog``, or ``python -m benchmarks.backlog_cost [--numbers 40] [--rounds 3]``; takes
 three minutes. In each round all files are handed over and looked at first, which is a figure of its own; then
-all numbers are let go, and the CPU of every process of the stack is read at both ends of some seconds at full
-pace: uploading and inspecting workers, beat, broker, database. The endpoint is left out. What a bare
+all numbers are released, and the CPU of every process of the stack is read at both ends of some seconds at
+full pace: uploading and inspecting workers, beat, broker, database. The endpoint is left out. What a bare
 ``requests.post`` costs is measured in the same seconds, at an endpoint of its own, and besides before and
 after each round, when nothing else is going on. Writes ``benchmarks/results/backlog.md``.
 """
@@ -21,7 +21,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from benchmarks.backlog import Backlog, backlog
-from benchmarks.endpoint import RESULTS, Endpoint, endpoint_running, make_files
+from benchmarks.endpoint import RESULTS, BenchmarkEndpoint, endpoint_running, make_files
 from benchmarks.machine import describe
 from benchmarks.peers.contender import LIMIT_PER_SECOND
 from benchmarks.peers.family import Family
@@ -96,7 +96,11 @@ class Round:
 
 
 def measure(
-    keys: Sequence[str], endpoint: Endpoint, other: Endpoint, folder: Path, flame_graph: Path | None
+    keys: Sequence[str],
+    endpoint: BenchmarkEndpoint,
+    other: BenchmarkEndpoint,
+    folder: Path,
+    flame_graph: Path | None,
 ) -> Round:
     """One round, on a stack of its own; after it is measured, an uploading process may be looked into."""
     profiled = PROFILED_SECONDS if flame_graph else 0
@@ -113,7 +117,7 @@ def measure(
                 work.hand_over(key, key, files, due=timedelta(hours=6))
             seconds = work.await_inspection()
             inspection = spent(began, cpu(work), len(files) * len(keys))
-        work.let_go()
+        work.release()
         endpoint.await_uploads(1)
         time.sleep(BEGINNING)
         first, uploads = cpu(work), endpoint.uploads()

@@ -64,9 +64,9 @@ def _image(form: str, **options: object) -> Callable[[int], bytes]:
     def make(side: int) -> bytes:
         from PIL import Image  # noqa: PLC0415 - the floor must not pay for it
 
-        picture = makers.picture(side, side, title="Sale", look=side)
+        image = makers.drawn_image(side, side, title="Sale", look=side)
         noise = Image.frombytes("RGB", (side, side), grain(side * side * 3, side))
-        return makers.saved(Image.blend(picture, noise, 0.12), form, **options)
+        return makers.saved(Image.blend(image, noise, 0.12), form, **options)
 
     return make
 
@@ -78,14 +78,14 @@ def _makers() -> list[tuple[str, Maker]]:
     pngs = _bases(_image("PNG", compress_level=1), range(130, 460, 30))
     stickers = _bases(_image("WEBP", quality=80, method=0), range(440, 700, 20))
     stickers = [base for base in stickers if len(base) < 100 * KIB]
-    film = {"preset": "ultrafast", "profile": "baseline", "qp": "12"}
+    clip = {"preset": "ultrafast", "profile": "baseline", "qp": "12"}
     front = makers.FAST_START
-    films = [
-        makers.media("mp4", video="libx264", audio=["aac"], seconds=s, video_options=film, options=front)
+    videos = [
+        makers.media("mp4", video="libx264", audio=["aac"], seconds=s, video_options=clip, options=front)
         for s in (1, 2, 4, 8)
     ]
     clips = [
-        makers.media("3gp", video="libx264", audio=["aac"], seconds=s, video_options=film) for s in (1, 4)
+        makers.media("3gp", video="libx264", audio=["aac"], seconds=s, video_options=clip) for s in (1, 4)
     ]
     tune = makers.media("ipod", audio=["aac"], seconds=8)
     notes = [
@@ -96,11 +96,11 @@ def _makers() -> list[tuple[str, Maker]]:
     amr = makers.amr_frames(makers.media("amr", audio=["libopencore_amrnb"], seconds=8, rate=8_000))
     return [
         (".jpg", lambda n, size: _commented(_nearest(jpegs, size), n)),
-        (".mp4", lambda n, size: _filled_up(_nearest(films, size), n, size)),
+        (".mp4", lambda n, size: _filled_up(_nearest(videos, size), n, size)),
         (".pdf", _pdf),
         (".png", lambda n, size: _nearest(pngs, size) + b"%d" % n),
         (".ogg", lambda n, size: _tagged_ogg(_nearest(notes, size), n)),
-        (".docx", lambda n, size: makers.docx([f"Letter {n}"], extra=_picture(n, size, "word"))),
+        (".docx", lambda n, size: makers.docx([f"Letter {n}"], extra=_drawn(n, size, "word"))),
         (".jpg", lambda n, size: _commented(_nearest(progressive, size), n)),
         (".mp3", lambda n, size: _id3(n) + _repeated([song], size)),
         (".webp", lambda n, size: _nearest(stickers, size) + b"%08d" % n),
@@ -109,7 +109,7 @@ def _makers() -> list[tuple[str, Maker]]:
         (".txt", _text),
         (".3gp", lambda n, size: _filled_up(_nearest(clips, size), n, size)),
         (".aac", lambda n, size: _repeated(_turned(adts, n), size)),
-        (".pptx", lambda n, size: makers.pptx([f"Deck {n}"], extra=_picture(n, size, "ppt"))),
+        (".pptx", lambda n, size: makers.pptx([f"Deck {n}"], extra=_drawn(n, size, "ppt"))),
         (".amr", lambda n, size: b"#!AMR\n" + _repeated(_turned(amr, n), size)),
     ]
 
@@ -132,10 +132,10 @@ def _turned(frames: Sequence[bytes], number: int) -> list[bytes]:
     return [*frames[at:], *frames[: at + number // len(frames)]]
 
 
-def _tagged_ogg(sound: bytes, number: int) -> bytes:
+def _tagged_ogg(audio_bytes: bytes, number: int) -> bytes:
     """The encoder's name in the comments, which nobody reads, made a number; nobody checks the page's CRC."""
-    at = sound.index(b"OpusTags") + 12
-    return sound[:at] + b"%08d" % number + sound[at + 8 :]
+    at = audio_bytes.index(b"OpusTags") + 12
+    return audio_bytes[:at] + b"%08d" % number + audio_bytes[at + 8 :]
 
 
 def _id3(number: int) -> bytes:
@@ -143,7 +143,7 @@ def _id3(number: int) -> bytes:
     return b"ID3\x03\0\0\0\0\0" + bytes([len(title)]) + title
 
 
-def _picture(number: int, size: int, folder: str) -> dict[str, bytes]:
+def _drawn(number: int, size: int, folder: str) -> dict[str, bytes]:
     return {f"{folder}/media/image1.jpeg": grain(size, number)}
 
 
@@ -155,7 +155,7 @@ def _pdf(number: int, size: int) -> bytes:
 
 
 def _xlsx(number: int, size: int) -> bytes:
-    return makers.xlsx([[f"Item {number}", 1.0]], extra=_picture(number, size, "xl"))
+    return makers.xlsx([[f"Item {number}", 1.0]], extra=_drawn(number, size, "xl"))
 
 
 def _text(number: int, size: int) -> bytes:

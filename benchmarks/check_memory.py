@@ -66,9 +66,9 @@ def _chunk(write: Callable[[bytes], int], kind: bytes, body: bytes) -> None:
     write(struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)))
 
 
-def _film(path: Path) -> None:
-    """A video just within its limit, all of it pictures and sound."""
-    film = {"preset": "ultrafast", "profile": "baseline", "qp": "1"}
+def _video(path: Path) -> None:
+    """A video just within its limit, all of it video and audio."""
+    clip = {"preset": "ultrafast", "profile": "baseline", "qp": "1"}
     made = makers.media(
         "mp4",
         video="libx264",
@@ -76,12 +76,12 @@ def _film(path: Path) -> None:
         seconds=60,
         fps=25,
         size=(640, 480),
-        video_options=film,
+        video_options=clip,
         options=makers.FAST_START,
     )
     limit = SIZE_LIMITS[Category.VIDEO]
     if len(made) > limit:
-        raise SystemExit(f"The film came out too large: {len(made):,} bytes")
+        raise SystemExit(f"The video came out too large: {len(made):,} bytes")
     path.write_bytes(makers.with_comment(made, bytes(limit - 8 - len(made))))
 
 
@@ -103,8 +103,8 @@ def _list_bomb(path: Path) -> None:
 
 
 def _presentation(path: Path) -> None:
-    media = {"ppt/media/film.bin": bytes(LARGEST_FILE - MIB)}
-    path.write_bytes(makers.pptx(["Film"], extra=media, method=0))
+    media = {"ppt/media/video.bin": bytes(LARGEST_FILE - MIB)}
+    path.write_bytes(makers.pptx(["Video"], extra=media, method=0))
 
 
 def _small(path: Path) -> None:
@@ -120,7 +120,7 @@ _FILES: tuple[tuple[str, str, Callable[[Path], None]], ...] = (
     ("a PDF of 100 MB", "large.pdf", lambda path: write_pdf(path, LARGEST_FILE)),
     ("a presentation of 99 MB", "large.pptx", _presentation),
     ("a text of 100 MB", "large.txt", _text),
-    ("a video of 16 MB", "film.mp4", _film),
+    ("a video of 16 MB", "video.mp4", _video),
     ("a PNG bomb: 30,000 x 30,000, 3.4 GB unpacked", "bomb.png", lambda path: _png(path, 30_000)),
     ("a PNG of 13,000 x 13,000, 645 MB unpacked", "wide.png", lambda path: _png(path, 13_000)),
     ("a ZIP bomb: a document part of 1 GB", "bomb.docx", _zip_bomb),

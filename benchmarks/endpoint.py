@@ -26,7 +26,7 @@ FILE_SIZE = 50 * 1024
 PATIENCE = 60.0
 
 
-class Endpoint:
+class BenchmarkEndpoint:
     """The endpoint as the suite talks to it."""
 
     def __init__(self, address: str, pid: int) -> None:
@@ -72,14 +72,14 @@ class Endpoint:
 
 
 @contextmanager
-def endpoint_running() -> Iterator[Endpoint]:
+def endpoint_running() -> Iterator[BenchmarkEndpoint]:
     """The endpoint, in a process of its own."""
     port = free_port()
     process = subprocess.Popen(
         python("benchmarks.peers.endpoint", str(port)), cwd=CHECKOUT, start_new_session=True
     )
     try:
-        endpoint = Endpoint(f"http://127.0.0.1:{port}", process.pid)
+        endpoint = BenchmarkEndpoint(f"http://127.0.0.1:{port}", process.pid)
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
@@ -97,10 +97,10 @@ def endpoint_running() -> Iterator[Endpoint]:
 
 def make_files(folder: Path, count: int) -> tuple[str, ...]:
     """JPEGs of one size, each with a content of its own, by a comment that nobody shows."""
-    picture = io.BytesIO()
-    noise = random.Random(5).randbytes(160 * 120 * 3)  # noqa: S311 - the same picture each time
-    Image.frombytes("RGB", (160, 120), noise).save(picture, "JPEG", quality=80)
-    start, rest = picture.getvalue()[:2], picture.getvalue()[2:]
+    image = io.BytesIO()
+    noise = random.Random(5).randbytes(160 * 120 * 3)  # noqa: S311 - the same image each time
+    Image.frombytes("RGB", (160, 120), noise).save(image, "JPEG", quality=80)
+    start, rest = image.getvalue()[:2], image.getvalue()[2:]
     room = FILE_SIZE - len(start) - len(rest) - 4
     paths = []
     for number in range(count):

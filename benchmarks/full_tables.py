@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from models import Base
-from tasks.context import Context
+from tasks.runtime.context import Context
 
 CAMPAIGNS_A_CHANNEL = 5
 #: One campaign has this share of all items.

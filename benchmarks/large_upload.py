@@ -30,12 +30,12 @@ import psutil
 
 from benchmarks.host import host
 from benchmarks.peers.family import Family
-from cli.embedded import Request, get_ready, sandbox_key, stack_plan
+from cli.embedded import RunRequest, get_ready, sandbox_key, stack_plan
 from greenroom.manifest import items_of_paths, parse_plan
 from greenroom.provider.multipart import CHUNK_BYTES
 from greenroom.rules import LARGEST_FILE, MIB
 from worker.embedded import Stack, embedded_stack
-from worker.home import Home
+from worker.state_dir import StateDir
 
 CHANNEL = "4915112345678"
 LOOK_EVERY = 0.01
@@ -107,7 +107,7 @@ def upload(stack: Stack, name: str, file: Path) -> None:
     plan = parse_plan({"id": name, "channel": CHANNEL, "send_at": now, "keep_until": now + timedelta(days=1)})
     outcome = get_ready(
         stack,
-        Request(campaign=plan, items=items_of_paths([file]), api_key=sandbox_key(CHANNEL)),
+        RunRequest(campaign=plan, items=items_of_paths([file]), api_key=sandbox_key(CHANNEL)),
     )
     if outcome.progress.ready != 1:
         raise SystemExit(f"{name} was not uploaded: {outcome.items[0].detail}")
@@ -236,15 +236,17 @@ def main() -> None:
     found = {what: {"small": Found(), "large": Found()} for what in WORKERS}
     with tempfile.TemporaryDirectory(prefix="greenroom-large-") as folder:
         files = Path(folder)
-        home = Home(folder=files / "home")
-        plan = stack_plan(home.folder, workers=1, concurrency=1, sandbox=True, latency="0", media=[files])
+        state_dir = StateDir(folder=files / "home")
+        plan = stack_plan(
+            state_dir.folder, workers=1, concurrency=1, sandbox=True, latency="0", media=[files]
+        )
         write_pdf(files / "first.pdf", SMALL)
         with embedded_stack(plan) as stack:
             if stack.sandbox is None:
                 raise AssertionError("it was asked for")
             upload(stack, "first", files / "first.pdf")
             time.sleep(1)
-            roots = {what: psutil.Process(home.noted_pid(noted)) for what, noted in WORKERS.items()}
+            roots = {what: psutil.Process(state_dir.noted_pid(noted)) for what, noted in WORKERS.items()}
             for number in range(ROUNDS):
                 for name, size in (("small", SMALL), ("large", LARGEST_FILE)):
                     file = files / f"{name}-{number}.pdf"

@@ -15,9 +15,9 @@ from pathlib import Path
 from pydantic import SecretStr
 from redis import Redis
 
-from benchmarks.endpoint import Endpoint, endpoint_running
+from benchmarks.endpoint import BenchmarkEndpoint, endpoint_running
+from benchmarks.images import write_images
 from benchmarks.peers.services import postgres
-from benchmarks.pictures import write_pictures
 from benchmarks.processes import Use, uses
 from cli.embedded import stack_plan
 from greenroom.client import Greenroom
@@ -28,7 +28,7 @@ from models import Database
 from models.channel import add_channel
 from models.progress import backlog
 from worker.embedded import Stack, embedded_stack
-from worker.home import Home
+from worker.state_dir import StateDir
 
 PATIENCE = 60.0
 #: The endpoint keeps a stamp of each upload; it is emptied after so many.
@@ -42,7 +42,7 @@ AT_A_TIME = 5
 class Uploads:
     """Counts uploads over all the times that the endpoint was emptied."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: BenchmarkEndpoint) -> None:
         self._endpoint = endpoint
         self._counted = 0
 
@@ -60,9 +60,16 @@ class Load:
     """A stack that runs, and keeps being given campaigns."""
 
     def __init__(
-        self, *, folder: Path, stack: Stack, to: Endpoint, postgres_pid: int, numbers: int, files: int
+        self,
+        *,
+        folder: Path,
+        stack: Stack,
+        to: BenchmarkEndpoint,
+        postgres_pid: int,
+        numbers: int,
+        files: int,
     ) -> None:
-        self.home = Home(folder=folder / "home")
+        self.state_dir = StateDir(folder=folder / "home")
         self.redis = Redis.from_url(stack.settings.redis_url.get_secret_value())
         self.database = Database(stack.settings.database_url)
         self._folder = folder / "files"
@@ -83,7 +90,7 @@ class Load:
 
     def uses(self) -> dict[str, Use]:
         """What the stack's processes use."""
-        return uses(self.home, postgres=self._postgres)
+        return uses(self.state_dir, postgres=self._postgres)
 
     def waiting_for_inspection(self) -> int:
         """Files that nobody has looked at yet."""
@@ -95,7 +102,7 @@ class Load:
         return self._stack.news()
 
     def keep_busy(self, *, most: int) -> int:
-        """Hand campaigns over as far as there is room, a few at most; answers the uploads so far.
+        """Hand campaigns over as far as there is room, a few at most; returns the uploads so far.
 
         Room is for one campaign on each number.
 
@@ -113,7 +120,7 @@ class Load:
         generation, number = divmod(next(self._turns), self._numbers)
         if self._written[0] != generation:
             folder = self._folder / str(generation)
-            self._written = generation, write_pictures(folder, f"picture-{generation}", self._files)
+            self._written = generation, write_images(folder, f"image-{generation}", self._files)
         now = datetime.now(UTC).replace(microsecond=0)
         plan = parse_plan(
             {

@@ -24,7 +24,7 @@ from PIL import Image
 
 from benchmarks.allowance import most_in_a_second
 from benchmarks.backlog import backlog
-from benchmarks.endpoint import RESULTS, Endpoint, endpoint_running, make_files
+from benchmarks.endpoint import RESULTS, BenchmarkEndpoint, endpoint_running, make_files
 from benchmarks.lines import bars, curves
 from benchmarks.machine import describe
 from benchmarks.peers.contender import LIMIT_PER_SECOND
@@ -55,9 +55,9 @@ SHORT = Sizes(longest=4_000, seconds=10.0, later_files=600, sooner_files=50)
 
 def make_tiny_files(folder: Path, count: int) -> list[str]:
     """Valid JPEGs of some hundred bytes, each with a content of its own."""
-    picture = io.BytesIO()
-    Image.new("RGB", (8, 8), "teal").save(picture, "JPEG")
-    start, rest = picture.getvalue()[:2], picture.getvalue()[2:]
+    image = io.BytesIO()
+    Image.new("RGB", (8, 8), "teal").save(image, "JPEG")
+    start, rest = image.getvalue()[:2], image.getvalue()[2:]
     paths = []
     for number in range(count):
         comment = hashlib.sha256(str(number).encode()).digest()
@@ -67,7 +67,7 @@ def make_tiny_files(folder: Path, count: int) -> list[str]:
     return paths
 
 
-def forty_numbers(folder: Path, endpoint: Endpoint, sizes: Sizes) -> dict[str, float]:
+def forty_numbers(folder: Path, endpoint: BenchmarkEndpoint, sizes: Sizes) -> dict[str, float]:
     """Uploads/s of each number, over the time that is judged; and what was refused in all."""
     others = [f"number-{place:02}" for place in range(4, NUMBERS + 1)]
     files = make_files(folder, int((sizes.seconds + BEGINNING + 10) * LIMIT_PER_SECOND))
@@ -80,7 +80,7 @@ def forty_numbers(folder: Path, endpoint: Endpoint, sizes: Sizes) -> dict[str, f
         for key in (BLOCKED, SLOW, *others):
             work.hand_over(key, key, files, due=timedelta(hours=6))
         print(f"looked at all files in {work.await_inspection():.0f} s", flush=True)
-        work.let_go()
+        work.release()
         endpoint.await_uploads(NUMBERS)
         time.sleep(sizes.seconds + BEGINNING)
         arrivals: Arrivals = endpoint.arrivals_of()
@@ -94,7 +94,7 @@ def forty_numbers(folder: Path, endpoint: Endpoint, sizes: Sizes) -> dict[str, f
     return rates
 
 
-def overtaking(folder: Path, endpoint: Endpoint, sizes: Sizes) -> dict[str, list[float]]:
+def overtaking(folder: Path, endpoint: BenchmarkEndpoint, sizes: Sizes) -> dict[str, list[float]]:
     """When each file of the later and of the sooner campaign was there, in seconds; and the hand-over."""
     later = make_files(folder, sizes.later_files)
     sooner = make_tiny_files(folder, sizes.sooner_files)
@@ -103,7 +103,7 @@ def overtaking(folder: Path, endpoint: Endpoint, sizes: Sizes) -> dict[str, list
         work.add_numbers(["number"])
         work.hand_over("later", "number", later, due=timedelta(days=1))
         work.await_inspection()
-        work.let_go()
+        work.release()
         endpoint.await_uploads(1)
         time.sleep(sizes.seconds / 4)
         handed_over = time.monotonic()

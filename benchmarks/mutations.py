@@ -21,8 +21,8 @@ from functools import cache
 from pathlib import Path
 
 from greenroom.inspection.judge import inspect_file
-from greenroom.isolation import child, crew
-from greenroom.isolation.orders import Look
+from greenroom.isolation import parallel, pool_worker
+from greenroom.isolation.protocol import InspectOrder
 from greenroom.verdict import Verdict
 from tests.inspection.corpus import CASES
 
@@ -31,7 +31,7 @@ COUNT = 100_000
 LIMIT = 1.0
 #: Seconds after which a process is ended; above the limit, so that a busy machine ends nobody.
 _PATIENCE = 10.0
-#: Of larger files only so much is spoiled: more of the same sound or noise finds nothing more.
+#: Of larger files only so much is spoiled: more of the same audio or noise finds nothing more.
 LARGEST = 300_000
 RESULTS = Path(__file__).parent / "results" / "check_mutations.md"
 _EXTREMES = (b"\xff" * 4, b"\x7f\xff\xff\xff", b"\x80\0\0\0", bytes(4), b"\0\0\0\x01", bytes(8), b"\xff" * 8)
@@ -101,10 +101,10 @@ def spoiled(folder: str, number: int) -> bytes:
 
 
 def judge(folder: str) -> None:
-    """A worker of the crew: spoils the file of the number that it is asked for; answers its time as label."""
+    """A pool worker: spoils the file of the number that it is asked for; returns its time as label."""
     with tempfile.TemporaryDirectory(prefix="greenroom-spoiled-") as own:
 
-        def timed(order: Look) -> Verdict:
+        def timed(order: InspectOrder) -> Verdict:
             number = int(order.path.name)
             file = Path(own, CASES[number % len(CASES)].name)
             file.write_bytes(spoiled(folder, number))
@@ -114,7 +114,7 @@ def judge(folder: str) -> None:
             file.unlink()
             return replace(verdict, label=str(seconds))
 
-        child.main(timed)
+        pool_worker.main(timed)
 
 
 def _name(number: int) -> str:
@@ -123,7 +123,7 @@ def _name(number: int) -> str:
 
 
 def run(count: int) -> tuple[list[Verdict], float]:
-    """Judge so many spoiled files; answers the verdicts and the seconds."""
+    """Judge so many spoiled files; returns the verdicts and the seconds."""
     with tempfile.TemporaryDirectory(prefix="greenroom-seeds-") as folder:
         for number, case in enumerate(CASES):
             Path(folder, str(number)).write_bytes(case.make()[:LARGEST])
@@ -131,7 +131,7 @@ def run(count: int) -> tuple[list[Verdict], float]:
         start = time.perf_counter()
         numbers: Sequence[Path] = [Path(str(number)) for number in range(count)]
         verdicts = []
-        for verdict in crew.judge_all(numbers, limit=_PATIENCE, worker=command):
+        for verdict in parallel.judge_all(numbers, limit=_PATIENCE, worker=command):
             verdicts.append(verdict)
             if len(verdicts) % 10_000 == 0:
                 print(f"{len(verdicts):,} files", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""The suite's figures as one picture: a row for each contender, a column of bars for each figure."""
+"""The suite's figures as one image: a row for each contender, a column of bars for each figure."""
 
 from __future__ import annotations
 

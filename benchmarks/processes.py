@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from worker.home import Home
+from worker.state_dir import StateDir
 
 MB = 1_000_000
 #: The stack's own processes by the names under which its home notes them, and what is said of them here.
@@ -33,15 +33,15 @@ class Use:
     threads: int
 
 
-def uses(home: Home, *, postgres: int) -> dict[str, Use]:
+def uses(state_dir: StateDir, *, postgres: int) -> dict[str, Use]:
     """By kind.
 
     Args:
-        home: of the stack.
+        state_dir: of the stack.
         postgres: the ID of the database's first process.
     """
     by_kind: dict[str, list[psutil.Process]] = {}
-    noted = json.loads(home.processes.read_text(encoding="utf-8"))
+    noted = json.loads(state_dir.processes.read_text(encoding="utf-8"))
     pids = {name: int(row["pid"]) for name, row in noted.items()}
     for name, pid in {**pids, POSTGRES: postgres}.items():
         kind = next((kind for start, kind in KINDS.items() if name.startswith(start)), name)

@@ -41,7 +41,7 @@ from benchmarks.full_tables import (
     FullTables,
 )
 from benchmarks.host import host
-from benchmarks.pictures import picture, with_comment
+from benchmarks.images import image_bytes, with_comment
 from benchmarks.statements import Statement, Statements
 from benchmarks.tick_cost import make_context, postgres
 from greenroom.provider import ProviderClient
@@ -49,16 +49,16 @@ from greenroom.provider.values import MediaLocation
 from greenroom.task_names import TaskName
 from migrations import upgrade_database
 from models import Database
-from models.outlook import at_risk
+from models.forecast import at_risk
 from models.progress import backlog, campaign_items, campaign_progress
 from sandbox.testing import RunningSandbox
-from tasks.context import Context, Message
-from tasks.dispatch import dispatch, from_json
+from tasks.dispatch import claims_from_json, dispatch
 from tasks.inspect import inspect
 from tasks.prune import prune
 from tasks.refresh import refresh
 from tasks.resolve import resolve
 from tasks.retire import retire
+from tasks.runtime.context import Context, Message
 from tasks.sweep import sweep
 from tasks.upload import upload
 from tasks.verify import verify
@@ -92,7 +92,7 @@ class Agreeing(ProviderClient):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
+class TimedQuery:
     """Something that a worker, beat or the command line does.
 
     Attributes:
@@ -127,7 +127,7 @@ class Result:
         bad_without_parameters: the same, of plans that know no parameters.
     """
 
-    job: Job
+    job: TimedQuery
     milliseconds: list[float] = field(default_factory=list)
     without_parameters: list[float] = field(default_factory=list)
     statements: list[Statement] = field(default_factory=list)
@@ -143,67 +143,67 @@ class Round:
     scanned: set[str]
 
 
-def jobs(published: list[Message]) -> Iterator[Job]:
+def jobs(published: list[Message]) -> Iterator[TimedQuery]:
     """All that is looked at; those that change most come last."""
-    yield Job(
+    yield TimedQuery(
         name="dispatch: a tick, all channels wait for an owner",
         work=lambda context: dispatch(context, tick=True),
     )
-    yield Job(
+    yield TimedQuery(
         name="dispatch: a tick, all channels were just asked for",
         work=lambda context: dispatch(context, tick=True),
         before=lambda context: dispatch(context, tick=True),
     )
-    yield Job(name="dispatch: one channel", work=lambda context: dispatch(context, USUAL_CHANNEL))
+    yield TimedQuery(name="dispatch: one channel", work=lambda context: dispatch(context, USUAL_CHANNEL))
     for which, campaign in (("a usual", USUAL_CAMPAIGN), ("the largest", LARGEST_CAMPAIGN)):
-        yield Job(
+        yield TimedQuery(
             name=f"status of {which} campaign",
             work=partial(_status, campaign_id=campaign),
             reads=True,
         )
-        yield Job(
+        yield TimedQuery(
             name=f"a line for each file of {which} campaign",
             work=partial(_lines, campaign_id=campaign),
             reads=True,
         )
-    yield Job(
+    yield TimedQuery(
         name="resolve: 1,000 refs of the largest campaign",
         work=lambda context: resolve(
             context, LARGEST_CAMPAIGN, [str(SHARE_OF_THE_LARGEST * place) for place in range(1, RESOLVED + 1)]
         ),
         reads=True,
     )
-    yield Job(
+    yield TimedQuery(
         name="doctor: how much waits",
         work=lambda context: _read(context, backlog),
         reads=True,
         counts=True,
     )
-    yield Job(
+    yield TimedQuery(
         name="doctor: what is at risk",
         work=lambda context: _read(context, lambda connection: at_risk(connection, now=context.clock.now())),
         reads=True,
     )
-    yield Job(name="sweep: nothing lapsed", work=sweep)
-    yield Job(name="sweep: 1,000 files lapsed", work=sweep, prepare=MAKE_DUE["sweep"])
-    yield Job(name="refresh: nothing due", work=refresh)
-    yield Job(name="refresh: 1,000 due", work=refresh, prepare=MAKE_DUE["refresh"])
-    yield Job(name="retire: nothing due", work=retire)
-    yield Job(name="retire: 1,000 due", work=retire, prepare=MAKE_DUE["retire"])
-    yield Job(name="verify: a tick", work=verify, prepare=MAKE_DUE["verify"])
-    yield Job(
+    yield TimedQuery(name="sweep: nothing lapsed", work=sweep)
+    yield TimedQuery(name="sweep: 1,000 files lapsed", work=sweep, prepare=MAKE_DUE["sweep"])
+    yield TimedQuery(name="refresh: nothing due", work=refresh)
+    yield TimedQuery(name="refresh: 1,000 due", work=refresh, prepare=MAKE_DUE["refresh"])
+    yield TimedQuery(name="retire: nothing due", work=retire)
+    yield TimedQuery(name="retire: 1,000 due", work=retire, prepare=MAKE_DUE["retire"])
+    yield TimedQuery(name="verify: a tick", work=verify, prepare=MAKE_DUE["verify"])
+    yield TimedQuery(
         name="verify: 100 look-ups of one channel",
         work=lambda context: verify(context, USUAL_CHANNEL),
         prepare=MAKE_DUE["verify"],
     )
-    yield Job(name="prune: nothing over", work=prune)
-    yield Job(
+    yield TimedQuery(name="prune: nothing over", work=prune)
+    yield TimedQuery(
         name="inspect: a turn of half a second",
-        work=lambda context: inspect(context, from_json(_last(published, TaskName.INSPECT).args[0])),
+        work=lambda context: inspect(context, claims_from_json(_last(published, TaskName.INSPECT).args[0])),
         before=lambda context: dispatch(context, tick=True),
         timed=False,
     )
-    yield Job(
+    yield TimedQuery(
         name="upload: a turn of two seconds",
         work=lambda context: _upload(context, published),
         before=lambda context: dispatch(context, USUAL_CHANNEL),
@@ -234,7 +234,7 @@ def _upload(context: Context, published: Sequence[Message]) -> None:
         timer = threading.Timer(UPLOAD_SECONDS, stopping.set)
         timer.start()
         channel, claims, *_ = _last(published, TaskName.UPLOAD).args
-        upload(replace(context, provider=provider, stopping=stopping), channel, from_json(claims))
+        upload(replace(context, provider=provider, stopping=stopping), channel, claims_from_json(claims))
         timer.join()
         provider.close()
 
@@ -244,7 +244,7 @@ def _last(published: Sequence[Message], name: TaskName) -> Message:
 
 
 def give_real_files(context: Context, folder: Path) -> None:
-    """Let the most urgent files of a channel be there, as small pictures with a comment each."""
+    """Let the most urgent files of a channel be there, as small images with a comment each."""
     with context.database.write() as connection:
         ids = connection.execute(
             text(
@@ -253,7 +253,7 @@ def give_real_files(context: Context, folder: Path) -> None:
             {"channel": USUAL_CHANNEL, "files": REAL_FILES},
         ).scalars()
         for asset_id in list(ids):
-            content = with_comment(picture(), str(asset_id))
+            content = with_comment(image_bytes(), str(asset_id))
             path = folder / f"{asset_id}.jpg"
             path.write_bytes(content)
             connection.execute(
@@ -283,7 +283,7 @@ class Bench:
         with context.database.read() as connection:
             self._large = set(connection.execute(text(LARGE_TABLES), {"large": LARGE}).scalars())
 
-    def run(self, job: Job) -> Result:
+    def run(self, job: TimedQuery) -> Result:
         """All rounds of a job."""
         result = Result(job=job)
         for _ in range(ROUNDS):
@@ -302,7 +302,9 @@ class Bench:
             result.bad |= statement.seq_scans & self._large
         return result
 
-    def _once(self, job: Job, context: Context, statements: Statements, *, explaining: bool = False) -> Round:
+    def _once(
+        self, job: TimedQuery, context: Context, statements: Statements, *, explaining: bool = False
+    ) -> Round:
         self._redis.flushdb()
         if self._changed:
             self._tables.run(PUT_BACK)
@@ -350,7 +352,7 @@ def _plan_without_parameters(connection: Any, _record: Any) -> None:
 
 
 def measure(rows: int, channels: int, only: str) -> tuple[str, list[Result]]:
-    """Fill the tables, and run everything; answers the server's version, too."""
+    """Fill the tables, and run everything; returns the server's version, too."""
     with (
         tempfile.TemporaryDirectory(prefix="greenroom-plans-") as folder,
         ValkeyServer(data_dir=Path(folder)) as valkey,
@@ -457,7 +459,7 @@ def _of_statement(statement: Statement) -> Iterator[str]:
 
 
 def main() -> int:
-    """Measure, print, and write the results; answers 1 if a large table is read from end to end."""
+    """Measure, print, and write the results; returns 1 if a large table is read from end to end."""
     parser = argparse.ArgumentParser(description="What the tasks ask of PostgreSQL, and how it answers.")
     parser.add_argument("--rows", type=int, default=ROWS)
     parser.add_argument("--channels", type=int, default=CHANNELS)

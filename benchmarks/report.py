@@ -17,7 +17,7 @@ HOW_TO_READ = (
 )
 
 
-def report(results: Results, *, picture: str, quick: bool) -> str:
+def report(results: Results, *, image: str, quick: bool) -> str:
     """The whole page."""
     return "\n".join(
         [
@@ -25,7 +25,7 @@ def report(results: Results, *, picture: str, quick: bool) -> str:
             "",
             f"Written by `make {'bench-quick' if quick else 'bench'}`; {HOW_TO_READ}",
             "",
-            f"![The figures of each contender side by side]({picture})",
+            f"![The figures of each contender side by side]({image})",
             "",
             *_section("The machine", _machine(results)),
             *_section("Without a pace: what an upload costs", _flat_out(results)),

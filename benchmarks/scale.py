@@ -196,7 +196,7 @@ def _agreement(costs: UnitCosts, runs: list[tuple[Fleet, Needs, Simulated]]) -> 
 
 
 def main() -> int:
-    """Work it out, print, and write the results; answers 1 where the two differ too much."""
+    """Work it out, print, and write the results; returns 1 where the two differ too much."""
     parser = argparse.ArgumentParser(description="What so many numbers need.")
     parser.add_argument("--costs", type=Path, default=FILE)
     parser.add_argument("--numbers", type=int, nargs="+", default=NUMBERS)

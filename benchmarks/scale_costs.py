@@ -18,7 +18,7 @@ from benchmarks.peers.family import Family
 from benchmarks.peers.services import postgres
 from benchmarks.processes import POSTGRES, cpu_between
 from benchmarks.tick_cost import make_context
-from greenroom.limiter import OWNED_SECONDS
+from greenroom.limiter import OWNERSHIP_SECONDS
 from migrations import upgrade_database
 from tasks.dispatch import dispatch
 
@@ -30,8 +30,8 @@ WARM_UP_SECONDS = 15.0
 #: Ticks are measured with so many channels that upload, and with so many, over so many rows of each table.
 FEW_CHANNELS, MANY_CHANNELS, ROWS = 100, 1_000, 100_000
 TICKS = 60
-#: Seconds of ticks, for which channels stay owned without a word from their owners.
-TICKING_SECONDS = OWNED_SECONDS * 0.7
+#: Seconds of ticks, for which channels stay owned without a heartbeat from their owners.
+TICKING_SECONDS = OWNERSHIP_SECONDS * 0.7
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +150,7 @@ def measure_tick(channels: int) -> Tick:
         FullTables(context, rows=ROWS, channels=channels).fill()
         own, theirs, ticks = 0.0, 0.0, 0
         while ticks < TICKS:
-            owners = [context.limiter.own(f"channel-{place + 1}", timeout=1) for place in range(channels)]
+            owners = [context.limiter.acquire(f"channel-{place + 1}", timeout=1) for place in range(channels)]
             if not ticks:
                 # The first one hands out what is to be inspected, and plans its statements.
                 dispatch(context, tick=True)
@@ -163,7 +163,7 @@ def measure_tick(channels: int) -> Tick:
             own += time.process_time() - before[0]
             theirs += Family([pid]).cpu() - before[1]
             for owner in owners:
-                owner.let_go()
+                owner.release()
         context.database.close()
     return Tick(own_ms=own / ticks * 1000, postgres_ms=theirs / ticks * 1000)
 

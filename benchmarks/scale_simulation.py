@@ -47,7 +47,7 @@ class Station:
     served: int = 0
 
     def serve(self, now: float, seconds: float) -> float:
-        """Take one who came now; answers when he leaves."""
+        """Take one who came now; returns when he leaves."""
         start = max(now, self.free_at[0])
         heapq.heapreplace(self.free_at, start + seconds)
         self.busy += seconds

@@ -38,8 +38,8 @@ from greenroom.vault import Vault, new_secret_key
 from models import Database
 from models.asset import AssetUnderUpload
 from models.claim import Claim
-from tasks.context import Context
-from tasks.sender import Job, Sender
+from tasks.runtime.context import Context
+from tasks.uploading.sender import Sender, UploadJob
 
 NUMBERS = 20
 FILES = 250
@@ -83,15 +83,15 @@ def context_for(way: str, address: str, redis_url: str, path: str) -> Context:
 
 def send_all(context: Context, number: str, asset: AssetUnderUpload) -> None:
     """One number's files, as a worker's turn sends them."""
-    owned = context.limiter.own(number, timeout=10)
+    owned = context.limiter.acquire(number, timeout=10)
     sender = Sender(context, SecretStr(number), owned)
-    sender.add(Job(asset=_with_id(asset, row_id)) for row_id in range(FILES))
+    sender.add(UploadJob(asset=_with_id(asset, row_id)) for row_id in range(FILES))
     while sender.busy:
         for outcome in sender.collect(until=time.monotonic() + 0.5):
             if outcome.error is not None:
                 raise outcome.error
-        owned.keep()
-    owned.let_go()
+        owned.heartbeat()
+    owned.release()
 
 
 def _with_id(asset: AssetUnderUpload, row_id: int) -> AssetUnderUpload:
@@ -99,7 +99,7 @@ def _with_id(asset: AssetUnderUpload, row_id: int) -> AssetUnderUpload:
 
 
 def measure(way: str, address: str, redis_url: str, path: str) -> dict[str, float]:
-    """Send everything one way, in this process; answers what one upload cost."""
+    """Send everything one way, in this process; returns what one upload cost."""
     content = Path(path).read_bytes()
     asset = AssetUnderUpload(
         claim=Claim(id=0, token=1),

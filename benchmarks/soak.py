@@ -69,7 +69,7 @@ class Asked:
 
 
 def soak(load: Load, asked: Asked) -> tuple[list[Sample], list[str]]:
-    """Keep the stack busy until the count or the time is reached; answers samples and what was restarted."""
+    """Keep the stack busy until the count or the time is reached; returns samples and what was restarted."""
     began = time.monotonic()
     samples: list[Sample] = []
     restarted: list[str] = []
@@ -110,7 +110,7 @@ def growth(samples: Sequence[Sample], kind: str) -> float:
     return sum((x - middle_x) * (y - middle_y) for x, y in points) / spread if spread else 0.0
 
 
-def report(samples: Sequence[Sample], restarted: Sequence[str], asked: Asked, picture: str) -> str:
+def report(samples: Sequence[Sample], restarted: Sequence[str], asked: Asked, image: str) -> str:
     """The page."""
     last = samples[-1]
     at = [_nearest(samples, last.uploads * share / 100) for share in SHARES]
@@ -142,7 +142,7 @@ def report(samples: Sequence[Sample], restarted: Sequence[str], asked: Asked, pi
         f"| uploads | {' | '.join(f'{sample.uploads:,}' for sample in at)} | |",
         f"| threads of those that upload | {' | '.join(str(sample.threads) for sample in at)} | |",
         "",
-        f"![Memory by kind of process over uploads]({picture})",
+        f"![Memory by kind of process over uploads]({image})",
         "",
         f"{len(samples)} samples, {_longest_gap(samples):.0f} s apart at most.",
         "",

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from benchmarks.backlog_cost import measure
-from benchmarks.endpoint import PATIENCE, RAW, RESULTS, Endpoint, endpoint_running, make_files
+from benchmarks.endpoint import PATIENCE, RAW, RESULTS, BenchmarkEndpoint, endpoint_running, make_files
 from benchmarks.figures import BACKLOG, BACKLOG_WHOLE, QUICK, WHOLE, Results, Sizes
 from benchmarks.machine import describe
 from benchmarks.peers.contender import CHECKOUT, LIMIT_PER_SECOND, Stage, python
@@ -34,13 +34,13 @@ from benchmarks.peers.family import Family, MemoryWatch
 from benchmarks.peers.limits import bare_socket, hash_and_type, wrk
 from benchmarks.plot import plot
 from benchmarks.report import report
-from sandbox.windows import SlidingSecond
+from sandbox.rate_limits import SlidingSecond
 
 #: Answers take so long where one number's pace is measured, as over a real network.
 LATENCY, JITTER = 0.1, 0.05
 #: What was begun with the last upload is still written down, and counts.
 SETTLE = 0.5
-#: Before a single file is handed over, so that nothing else is under way.
+#: Before a single file is handed over, so that nothing else is in flight.
 QUIET = 0.3
 STARTED = time.monotonic()
 
@@ -105,7 +105,7 @@ class Suite:
     """One run."""
 
     stage: Stage
-    endpoint: Endpoint
+    endpoint: BenchmarkEndpoint
     sizes: Sizes
     results: Results
     quick: bool
@@ -180,7 +180,7 @@ class Suite:
             self.results.add(contender.name, **{what: took["files"] / took["seconds"]})
 
     def _flat_out(self, contender: Running, *, files: int, warm_up: bool = False) -> float:
-        """A round without a pace; answers CPU milliseconds for each upload."""
+        """A round without a pace; returns CPU milliseconds for each upload."""
         work = {**self._next_files(contender, files), "keys": self._numbers(contender), "paced": False}
         self.endpoint.reset()
         before, served_before = contender.family.cpu(), self.endpoint.family.cpu()
@@ -304,7 +304,7 @@ def main() -> None:
     raw = {"machine": results.machine, "figures": results.figures}
     (RAW / f"{name}.json").write_text(json.dumps(raw, indent=1) + "\n")
     (RESULTS / f"{name}.svg").write_text(plot(results))
-    text = report(results, picture=f"{name}.svg", quick=quick)
+    text = report(results, image=f"{name}.svg", quick=quick)
     (RESULTS / f"{name}.md").write_text(text)
     print(text)
 

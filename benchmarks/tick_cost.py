@@ -35,11 +35,11 @@ from greenroom.settings import Settings
 from greenroom.vault import Vault, new_secret_key
 from migrations import upgrade_database
 from models import Base, Database
-from tasks.context import Context, Message
 from tasks.dispatch import dispatch
 from tasks.prune import prune
 from tasks.refresh import refresh
 from tasks.retire import retire
+from tasks.runtime.context import Context, Message
 from tasks.sweep import sweep
 from tasks.verify import verify
 
@@ -128,13 +128,18 @@ def make_context(url: str, redis: Redis) -> Context:
     key = new_secret_key()
     published: list[Message] = []
     settings = Settings.model_validate(
-        {"database_url": url, "redis_url": "redis://127.0.0.1:1/0", "secret_key": key, "pace": PACE}
+        {
+            "database_url": url,
+            "redis_url": "redis://127.0.0.1:1/0",
+            "secret_key": key,
+            "uploads_per_second": PACE,
+        }
     )
     return Context(
         settings=settings,
         database=Database(SecretStr(url)),
         redis=redis,
-        limiter=Limiter(redis, pace=PACE),
+        limiter=Limiter(redis, uploads_per_second=PACE),
         provider=ProviderClient(base_url="http://127.0.0.1:1"),
         vault=Vault(key),
         clock=SystemClock(),

@@ -9,12 +9,12 @@ from pathlib import Path
 import click
 
 from cli.embedded import require_files
-from cli.outlook import show_outlook
+from cli.forecast import show_forecast
+from cli.formats import console, counted, moment, plain, say
+from cli.options import all_to_be_fixed, fix_option, installation_options, keep_days_option, open_database
 from cli.refusals import say_what_is_refused
 from cli.report import rejected_table, write_csv
-from cli.stage import keep_days_option, mend_option, open_database, stage_options, to_be_mended
 from cli.tables import plain_table
-from cli.words import console, count, moment, plain, say
 from greenroom.client import Greenroom
 from greenroom.errors import Misuse
 from greenroom.manifest import items_of_paths, parse_moment, parse_plan
@@ -23,8 +23,8 @@ from greenroom.settings import load_settings
 from greenroom.sources import Sources
 from models.campaign import get_campaign, list_campaigns
 from models.channel import get_channel
-from models.need import cancel_campaign
-from models.progress import Stage, campaign_items, campaign_progress
+from models.progress import ItemStatus, campaign_items, campaign_progress
+from models.references import cancel_campaign
 
 
 @click.group()
@@ -43,7 +43,7 @@ def campaign() -> None:
 )
 @click.option("--send-at", required=True, help="When it is sent, like 2026-12-01T09:00:00+01:00.")
 @keep_days_option
-@mend_option
+@fix_option
 @click.pass_context
 def submit(
     context: click.Context,
@@ -54,7 +54,7 @@ def submit(
     manifest: Path | None,
     send_at: str,
     keep_days: int,
-    mend: bool,
+    fix: bool,
 ) -> None:
     """Hand CAMPAIGN_ID over to the workers. The same again changes nothing; other dates move it.
 
@@ -65,9 +65,9 @@ def submit(
     if bool(paths) == bool(manifest):
         raise click.UsageError("Give paths, or a --manifest.")
     items = (
-        read_manifest(manifest, mend=mend)
+        read_manifest(manifest, fix=fix)
         if manifest
-        else to_be_mended(items_of_paths(paths), all_of_them=mend)
+        else all_to_be_fixed(items_of_paths(paths), all_of_them=fix)
     )
     require_files(items)
     start = parse_moment(send_at)
@@ -90,14 +90,14 @@ def submit(
         client.prepare(plan, items)
     finally:
         client.close()
-    say(f"Campaign {campaign_id}: {count(len(items), 'file')} handed over.")
+    say(f"Campaign {campaign_id}: {counted(len(items), 'file')} handed over.")
     say(f"See how far it is with: greenroom campaign status {campaign_id}")
     context.exit(1 if refused else 0)
 
 
 @campaign.command("status")
 @click.argument("campaign_id", required=False)
-@stage_options
+@installation_options
 def status(campaign_id: str | None, *, state: Path, sandbox: bool) -> None:
     """Show how far CAMPAIGN_ID is, or all campaigns, the latest first."""
     now = datetime.now(UTC)
@@ -132,11 +132,11 @@ def status(campaign_id: str | None, *, state: Path, sandbox: bool) -> None:
                 )
             if progress.hindrance:
                 console.print(f"\n[yellow]Waiting to try again: {plain(progress.hindrance)}[/yellow]")
-            bad_ones = (Stage.REJECTED, Stage.FAILED)
-            if rejected := list(campaign_items(connection, campaign_id, now=now, stages=bad_ones)):
+            bad_ones = (ItemStatus.REJECTED, ItemStatus.FAILED)
+            if rejected := list(campaign_items(connection, campaign_id, now=now, statuses=bad_ones)):
                 console.print()
                 console.print(rejected_table(rejected))
-            show_outlook(connection, chosen[0], now=now)
+            show_forecast(connection, chosen[0], now=now)
 
 
 @campaign.command("export")
@@ -144,7 +144,7 @@ def status(campaign_id: str | None, *, state: Path, sandbox: bool) -> None:
 @click.option(
     "--csv", "csv_file", type=click.Path(path_type=Path, dir_okay=False), help="[default: standard output]"
 )
-@stage_options
+@installation_options
 def export(campaign_id: str, *, csv_file: Path | None, state: Path, sandbox: bool) -> None:
     """Write CAMPAIGN_ID's mapping from refs to media IDs as CSV."""
     now = datetime.now(UTC)
@@ -159,12 +159,12 @@ def export(campaign_id: str, *, csv_file: Path | None, state: Path, sandbox: boo
                 lines = write_csv(items, file)
         except OSError as error:
             raise Misuse(f"{csv_file} cannot be written: {error.strerror}") from error
-    say(f"{count(lines, 'line')} in {csv_file}", err=True)
+    say(f"{counted(lines, 'line')} in {csv_file}", err=True)
 
 
 @campaign.command("cancel")
 @click.argument("campaign_id")
-@stage_options
+@installation_options
 def cancel(campaign_id: str, *, state: Path, sandbox: bool) -> None:
     """Say that CAMPAIGN_ID needs nothing any more; what only it needed is deleted at the provider."""
     with open_database(state, sandbox=sandbox) as database, database.write() as connection:

@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 from pydantic import SecretStr
 
-from cli.stage import open_database, read_api_key, stage_options
+from cli.formats import console, counted, moment, parse_span, plain, say, span
+from cli.options import installation_options, open_database, read_api_key
 from cli.tables import plain_table
-from cli.words import console, count, moment, parse_span, plain, say, span
 from greenroom.errors import Misuse, SettingsError
 from greenroom.manifest import check_channel_name
 from greenroom.settings import load_settings
@@ -40,7 +40,7 @@ def channel() -> None:
 @channel.command("add")
 @click.argument("channel_id")
 def add(channel_id: str) -> None:
-    """Add CHANNEL_ID, or give it another API key; a paused channel goes on.
+    """Add CHANNEL_ID, or give it another API key; a paused channel is resumed.
 
     The key is read from GREENROOM_API_KEY, from the file that GREENROOM_API_KEY_FILE names, or asked for:
     never from the command line, where others could read it.
@@ -65,8 +65,8 @@ def add(channel_id: str) -> None:
 
 
 @channel.command("list")
-@stage_options
-def list_(*, state: Path, sandbox: bool) -> None:
+@installation_options
+def channel_list(*, state: Path, sandbox: bool) -> None:
     """Show all channels, and which are paused and why."""
     with open_database(state, sandbox=sandbox) as database, database.read() as connection:
         channels = list_channels(connection)
@@ -92,7 +92,7 @@ def observed(row: ChannelRow) -> str:
         said.append(f"alive after {span(timedelta(seconds=row.longest_life_seconds))}")
     if row.shortest_life_seconds is not None:
         first = span(timedelta(seconds=row.shortest_life_seconds))
-        said.append(f"[red]{count(row.early_deaths, 'early death')}, the first after {first}[/red]")
+        said.append(f"[red]{counted(row.early_deaths, 'early death')}, the first after {first}[/red]")
     return ", ".join(said) or "[dim]nothing yet[/dim]"
 
 
@@ -103,7 +103,7 @@ def observed(row: ChannelRow) -> str:
     required=True,
     help="How long the provider keeps this number's media, like 30d, 12h or 60min; or `default`.",
 )
-@stage_options
+@installation_options
 def set_(channel_id: str, *, media_life: str, state: Path, sandbox: bool) -> None:
     """Say how long the provider keeps CHANNEL_ID's media, where that is not what is set for all channels.
 
@@ -119,7 +119,7 @@ def set_(channel_id: str, *, media_life: str, state: Path, sandbox: bool) -> Non
 @channel.command("pause")
 @click.argument("channel_id")
 @click.option("--reason", required=True, help="Why, for whoever finds it paused.")
-@stage_options
+@installation_options
 def pause(channel_id: str, *, reason: str, state: Path, sandbox: bool) -> None:
     """Hold CHANNEL_ID's uploads, look-ups and deletions back until `channel resume`.
 
@@ -133,7 +133,7 @@ def pause(channel_id: str, *, reason: str, state: Path, sandbox: bool) -> None:
         was_running = pause_channel(connection, channel_id, reason=reason, now=datetime.now(UTC))
         row = get_channel(connection, channel_id)
     if was_running:
-        say(f"Channel {channel_id} is paused. Let it go on with: greenroom channel resume {channel_id}")
+        say(f"Channel {channel_id} is paused. Resume it with: greenroom channel resume {channel_id}")
     else:
         since, why = moment(row.paused_at), plain(row.paused_reason)
         console.print(f"Channel {plain(channel_id)} is paused already, since {since}: {why}", soft_wrap=True)
@@ -141,22 +141,22 @@ def pause(channel_id: str, *, reason: str, state: Path, sandbox: bool) -> None:
 
 @channel.command("resume")
 @click.argument("channel_id")
-@stage_options
+@installation_options
 def resume(channel_id: str, *, state: Path, sandbox: bool) -> None:
-    """Let a paused channel go on with the key that it has."""
+    """Resume a paused channel with the key that it has."""
     with open_database(state, sandbox=sandbox) as database, database.write() as connection:
         get_channel(connection, channel_id)
         resume_channel(connection, channel_id)
-    say(f"Channel {channel_id} goes on.")
+    say(f"Channel {channel_id} is resumed.")
 
 
 @channel.command("rotate")
 def rotate() -> None:
     """Encrypt all API keys anew under the first key of GREENROOM_SECRET_KEY.
 
-    Workers go on meanwhile, with the new key before the old one in their settings. It may be broken off and
-    run again: what is encrypted under the first key already stays as it is. Exit code 1: a key could not be
-    read under any of the secret keys, and which.
+    Workers continue meanwhile, with the new key before the old one in their settings. It may be broken off
+    and run again: what is encrypted under the first key already stays as it is. Exit code 1: a key could not
+    be read under any of the secret keys, and which.
     """
     settings = load_settings()
     database = Database(settings.database_url)
@@ -165,11 +165,11 @@ def rotate() -> None:
     finally:
         database.close()
     if outcomes["rotated"]:
-        say(f"{count(outcomes['rotated'], 'API key')} encrypted anew under the first secret key.")
+        say(f"{counted(outcomes['rotated'], 'API key')} encrypted anew under the first secret key.")
     if outcomes["current"]:
-        say(f"{count(outcomes['current'], 'API key')} under it already.")
+        say(f"{counted(outcomes['current'], 'API key')} under it already.")
     if outcomes["unreadable"]:
-        say(f"{count(outcomes['unreadable'], 'API key')} unreadable; keep the old secret keys.", err=True)
+        say(f"{counted(outcomes['unreadable'], 'API key')} unreadable; keep the old secret keys.", err=True)
         raise click.exceptions.Exit(1)
     say("Leave only the first key in GREENROOM_SECRET_KEY, and restart all services.")
 

@@ -11,18 +11,18 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from cli.mending import Mending, mend_all
-from cli.progress import watched
-from cli.summary import Summary
+from cli.fixing import FileFix, fix_all
+from cli.formats import console, counted, size
+from cli.progress_bar import watched
+from cli.summary import CheckSummary
 from cli.tables import FileName, fitted, plain_table
-from cli.verdicts import MOST_LINES, mend, verdict_as_json
-from cli.words import console, count, size
-from greenroom.isolation.crew import judge_all
-from greenroom.text import printable
+from cli.verdicts import MOST_LINES, advice, verdict_as_json
+from greenroom.isolation.parallel import judge_all
+from greenroom.untrusted_text import printable
 from greenroom.verdict import Verdict
 
-#: A file, what was said of it, and what came of mending it; None where that was not asked for.
-Result = tuple[Path, Verdict, Mending | None]
+#: A file, what was said of it, and what came of fixing it; None where that was not asked for.
+Result = tuple[Path, Verdict, FileFix | None]
 #: Columns of a terminal below which what a file is and what was said of it share one.
 _NARROW = 100
 
@@ -37,10 +37,10 @@ _NARROW = 100
     help="One line a reason, the most frequent first, instead of files.",
 )
 @click.option(
-    "--mend",
-    "mend_into",
+    "--fix",
+    "fix_into",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Put mended copies of what can be mended into this folder; the originals stay as they are.",
+    help="Put fixed copies of what can be fixed into this folder; the originals stay as they are.",
 )
 @click.pass_context
 def check(
@@ -49,21 +49,21 @@ def check(
     paths: tuple[Path, ...],
     as_lines: bool,
     summed_up: bool,
-    mend_into: Path | None,
+    fix_into: Path | None,
 ) -> None:
     """Judge PATHS (files and folders) by WhatsApp's rules.
 
-    Exit code 0: all are accepted, or mended with --mend. 1: some are rejected. 2: it could not be done.
+    Exit code 0: all are accepted, or fixed with --fix. 1: some are rejected. 2: it could not be done.
     """
     files = [file for path in paths for file in files_to_judge(path)]
     if not files:
         raise click.UsageError("There are no files there.")
     beside_lines = as_lines and not summed_up
-    results = _judged(files, beside_lines=beside_lines and mend_into is None)
-    if mend_into is not None:
-        results = _mended(list(results), mend_into, beside_lines=beside_lines)
+    results = _judged(files, beside_lines=beside_lines and fix_into is None)
+    if fix_into is not None:
+        results = _fixed(list(results), fix_into, beside_lines=beside_lines)
     if summed_up:
-        summary = _sum_up(results, as_lines=as_lines, mended=mend_into is not None)
+        summary = _sum_up(results, as_lines=as_lines, fixed=fix_into is not None)
     else:
         summary = _write_lines(results) if as_lines else _show(list(results))
     context.exit(1 if summary.stay_rejected else 0)
@@ -75,12 +75,12 @@ def _judged(files: Sequence[Path], *, beside_lines: bool) -> Iterator[Result]:
         yield file, verdict, None
 
 
-def _mended(results: Sequence[Result], into: Path, *, beside_lines: bool) -> Iterator[Result]:
-    """Mend what can be."""
+def _fixed(results: Sequence[Result], into: Path, *, beside_lines: bool) -> Iterator[Result]:
+    """Fix what can be."""
     rows = [(file, verdict) for file, verdict, _ in results]
-    mendings = watched(mend_all(rows, into), total=len(rows), what="Mending", beside_lines=beside_lines)
-    for (file, verdict), mending in zip(rows, mendings, strict=True):
-        yield file, verdict, mending
+    fixes = watched(fix_all(rows, into), total=len(rows), what="Fixing", beside_lines=beside_lines)
+    for (file, verdict), fixing in zip(rows, fixes, strict=True):
+        yield file, verdict, fixing
 
 
 def files_to_judge(path: Path) -> Iterator[Path]:
@@ -105,25 +105,25 @@ def _emptied(paths: list[Path]) -> Iterator[Path]:
         yield paths.pop(0)
 
 
-def _sum_up(results: Iterable[Result], *, as_lines: bool, mended: bool) -> Summary:
+def _sum_up(results: Iterable[Result], *, as_lines: bool, fixed: bool) -> CheckSummary:
     """Write how many files have which verdict."""
-    summary = Summary()
-    for file, verdict, mending in results:
-        summary.add(file, verdict, mending)
+    summary = CheckSummary()
+    for file, verdict, fixing in results:
+        summary.add(file, verdict, fixing)
     if as_lines:
-        for line in summary.as_json(mended=mended):
+        for line in summary.as_json(fixed=fixed):
             _write(line)
     else:
-        summary.show(mended=mended)
+        summary.show(fixed=fixed)
     return summary
 
 
-def _write_lines(results: Iterable[Result]) -> Summary:
+def _write_lines(results: Iterable[Result]) -> CheckSummary:
     """Write each verdict as soon as it is known."""
-    summary = Summary()
-    for file, verdict, mending in results:
-        _write(verdict_as_json(file, verdict, mending))
-        summary.add(file, verdict, mending)
+    summary = CheckSummary()
+    for file, verdict, fixing in results:
+        _write(verdict_as_json(file, verdict, fixing))
+        summary.add(file, verdict, fixing)
     return summary
 
 
@@ -133,9 +133,9 @@ def _write(line: str) -> None:
     sys.stdout.buffer.flush()
 
 
-def _show(results: Sequence[Result]) -> Summary:
+def _show(results: Sequence[Result]) -> CheckSummary:
     """Show what a screen takes of the files, and how many have which verdict."""
-    summary = Summary()
+    summary = CheckSummary()
     for result in results:
         summary.add(*result)
     shown = results if len(results) <= MOST_LINES else sorted(results, key=_importance)[:MOST_LINES]
@@ -145,9 +145,9 @@ def _show(results: Sequence[Result]) -> Summary:
     console.print(f"\n[bold]{summary.headline()}[/bold]")
     for group in summary.groups:
         if group.reason:
-            console.print(f"  {group.files:>5,}  {group.reason}: {mend(group.reason)}")
-    if any(mending is not None for _, _, mending in results):
-        _show_mendings(results)
+            console.print(f"  {group.files:>5,}  {group.reason}: {advice(group.reason)}")
+    if any(fixing is not None for _, _, fixing in results):
+        _show_fixes(results)
     return summary
 
 
@@ -183,20 +183,20 @@ def _words(verdict: Verdict) -> Text:
     return Text.assemble(str(verdict.category), *notices)
 
 
-def _show_mendings(results: Sequence[Result]) -> None:
+def _show_fixes(results: Sequence[Result]) -> None:
     table = plain_table()
     table.add_column("File", ratio=3)
-    table.add_column("Mended copy", ratio=3)
+    table.add_column("Fixed copy", ratio=3)
     table.add_column("What was done", overflow="fold", ratio=6)
-    mendings = [(file, mending) for file, _, mending in results if mending is not None]
-    touched = [(file, mending) for file, mending in mendings if mending.path or mending.problem]
-    for file, mending in touched[:MOST_LINES]:
-        steps = "\n".join(printable(step) for step in mending.steps)
-        done = Text(steps, "cyan") if mending.path else Text(printable(mending.problem), "red")
-        table.add_row(FileName(file), FileName(mending.path or "none"), done)
+    fixes = [(file, fixing) for file, _, fixing in results if fixing is not None]
+    touched = [(file, fixing) for file, fixing in fixes if fixing.path or fixing.problem]
+    for file, fixing in touched[:MOST_LINES]:
+        steps = "\n".join(printable(step) for step in fixing.steps)
+        done = Text(steps, "cyan") if fixing.path else Text(printable(fixing.problem), "red")
+        table.add_row(FileName(file), FileName(fixing.path or "none"), done)
     console.print()
     console.print(fitted(table))
     if len(touched) > MOST_LINES:
         console.print(f"... and {len(touched) - MOST_LINES:,} more; all of them with --json.")
-    copies = sum(mending.path is not None for _, mending in mendings)
-    console.print(f"\n[bold]{count(copies, 'mended copy', 'mended copies')}[/bold]")
+    copies = sum(fixing.path is not None for _, fixing in fixes)
+    console.print(f"\n[bold]{counted(copies, 'fixed copy', 'fixed copies')}[/bold]")

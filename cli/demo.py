@@ -8,14 +8,14 @@ from pathlib import Path
 
 import click
 
-from cli.embedded import Request, get_ready, sandbox_key, stack_plan
+from cli.embedded import RunRequest, get_ready, sandbox_key, stack_plan
+from cli.formats import console, plain, remarks
+from cli.options import DEMO, KEEP_DAYS, state_option
 from cli.run import save_mapping, say_what_the_sandbox_saw, say_where, show
-from cli.stage import DEMO, KEEP_DAYS, state_option
-from cli.words import console, plain, remarks
 from examples import spring_sale
 from greenroom.manifest import items_of_paths, parse_plan
 from worker.embedded import Stack, embedded_stack
-from worker.home import Home
+from worker.state_dir import StateDir
 
 CHANNEL = "4915112345678"
 LATENCY = "40ms-160ms"
@@ -26,12 +26,12 @@ LATENCY = "40ms-160ms"
 @state_option
 def demo(*, stay: bool, state: Path) -> None:
     """Get the example campaign ready, with nothing but this machine."""
-    home = Home(folder=state / DEMO)
-    with home.locked():
-        home.stop_stale()
+    state_dir = StateDir(folder=state / DEMO)
+    with state_dir.locked():
+        state_dir.stop_stale()
         # Each demo begins with an empty stage.
-        home.begin_anew()
-        home.prepare()
+        state_dir.begin_anew()
+        state_dir.prepare()
     # Beside the home, in which nothing is ever opened for a campaign.
     media = state / "spring-sale"
     remarks.print(f"Making the example campaign's files in {plain(media)}")
@@ -47,29 +47,29 @@ def demo(*, stay: bool, state: Path) -> None:
     )
     remarks.print("Starting a broker (Valkey), a database (SQLite), the 360dialog sandbox, a worker and beat")
     stack = stack_plan(
-        home.folder, workers=1, concurrency=2, sandbox=True, latency=LATENCY, flower=stay, media=[media]
+        state_dir.folder, workers=1, concurrency=2, sandbox=True, latency=LATENCY, flower=stay, media=[media]
     )
     with embedded_stack(stack) as running:
-        request = Request(campaign=plan, items=items_of_paths([media]), api_key=sandbox_key(CHANNEL))
+        request = RunRequest(campaign=plan, items=items_of_paths([media]), api_key=sandbox_key(CHANNEL))
         outcome = get_ready(running, request)
-        mapping = home.folder / "spring-sale.csv"
+        mapping = state_dir.folder / "spring-sale.csv"
         save_mapping(outcome, mapping)
         show(outcome)
         say_where(mapping)
         say_what_the_sandbox_saw(outcome)
         if stay:
-            _stay(running, home)
+            _stay(running, state_dir)
     _say_what_next()
 
 
-def _stay(stack: Stack, home: Home) -> None:
+def _stay(stack: Stack, state_dir: StateDir) -> None:
     settings = stack.settings
     console.print("\n[bold]Everything is up until you press Ctrl-C[/bold]\n")
     console.print(f"  Flower, to watch the tasks   {plain(stack.flower)}")
     console.print(f"  The sandbox's own counts     {plain(stack.sandbox)}/_sandbox/stats")
     console.print(f"  The broker                   {plain(settings.redis_url.get_secret_value())}")
-    console.print(f"  The database                 {plain(home.database)}", soft_wrap=True)
-    console.print(f"  Logs                         {plain(home.logs)}\n", soft_wrap=True)
+    console.print(f"  The database                 {plain(state_dir.database)}", soft_wrap=True)
+    console.print(f"  Logs                         {plain(state_dir.logs)}\n", soft_wrap=True)
     try:
         signal.pause()
     except KeyboardInterrupt:

@@ -18,9 +18,9 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError
 
 from cli.doctor_sources import NOTHING, allowed_sources, warnings_about_sources
-from cli.outlook import risks_in_a_sentence
-from cli.stage import in_production, open_database, stage_options
-from cli.words import console, count, moment, plain
+from cli.forecast import risks_in_a_sentence
+from cli.formats import console, counted, moment, plain
+from cli.options import in_production, installation_options, open_database
 from greenroom.errors import GreenroomError, SettingsError
 from greenroom.inspection import inspect_file
 from greenroom.redis_client import connect
@@ -30,19 +30,19 @@ from greenroom.vault import Vault
 from migrations import configuration
 from models import Database
 from models.channel import list_channels
-from models.outlook import at_risk
+from models.forecast import at_risk
 from models.progress import backlog
-from tasks.context import provider_of
 from tasks.dispatch import HEARTBEAT
+from tasks.runtime.context import provider_of
 
 #: Seconds that a part has to answer.
-PATIENCE = 3.0
+REPLY_SECONDS = 3.0
 #: A tick of beat older than this many intervals is a sign that it is down.
 LATE_TICKS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class HealthCheck:
     """How one part is.
 
     Attributes:
@@ -66,14 +66,14 @@ class Finding:
 
 
 @click.command()
-@stage_options
+@installation_options
 @click.pass_context
 def doctor(context: click.Context, *, state: Path, sandbox: bool) -> None:
     """Look at every part: settings, sources, database, Redis, workers, beat, channels, provider, inspection.
 
     Exit code 0: all are well. 1: some are not.
     """
-    findings: list[Finding] = []
+    findings: list[HealthCheck] = []
     for finding in _examine(state, sandbox=sandbox):
         sentence = "\n".join(plain(line) for line in finding.sentence.splitlines())
         console.print(f"{finding.mark} [bold]{finding.part:<11}[/bold] {sentence}", soft_wrap=True)
@@ -81,10 +81,10 @@ def doctor(context: click.Context, *, state: Path, sandbox: bool) -> None:
     context.exit(0 if all(finding.well for finding in findings) else 1)
 
 
-def _examine(state: Path, *, sandbox: bool) -> Iterator[Finding]:
+def _examine(state: Path, *, sandbox: bool) -> Iterator[HealthCheck]:
     yield _inspection()
     if not in_production():
-        yield Finding(
+        yield HealthCheck(
             part="settings",
             well=True,
             sentence="GREENROOM_DATABASE_URL is not set: looking at the embedded installation, which runs "
@@ -96,9 +96,9 @@ def _examine(state: Path, *, sandbox: bool) -> Iterator[Finding]:
         settings = load_settings()
         database = Database(settings.database_url)
     except GreenroomError as error:
-        yield Finding(part="settings", well=False, sentence=str(error))
+        yield HealthCheck(part="settings", well=False, sentence=str(error))
         return
-    yield Finding(part="settings", well=True, sentence="All settings can be used.")
+    yield HealthCheck(part="settings", well=True, sentence="All settings can be used.")
     yield _sources(settings)
     try:
         yield _safely("database", lambda: _database(database))
@@ -113,21 +113,21 @@ def _examine(state: Path, *, sandbox: bool) -> Iterator[Finding]:
         database.close()
 
 
-def _safely(part: str, look: Callable[[], Finding]) -> Finding:
+def _safely(part: str, look: Callable[[], HealthCheck]) -> HealthCheck:
     try:
         return look()
     except SettingsError as error:
-        return Finding(part=part, well=False, sentence=str(error))
+        return HealthCheck(part=part, well=False, sentence=str(error))
     except DBAPIError as error:
         # Tables that are not there yet, or are not to be read; without the statement.
-        return Finding(part=part, well=False, sentence=f"The database refuses: {error.orig}")
+        return HealthCheck(part=part, well=False, sentence=f"The database refuses: {error.orig}")
     except (GreenroomError, RedisError, KombuError, CeleryError, OSError) as error:
-        return Finding(part=part, well=False, sentence=f"It cannot be reached: {error}")
+        return HealthCheck(part=part, well=False, sentence=f"It cannot be reached: {error}")
 
 
-def _inspection() -> Finding:
+def _inspection() -> HealthCheck:
     verdict = inspect_file(Path(__file__))
-    return Finding(
+    return HealthCheck(
         part="inspection",
         well=verdict.accepted,
         sentence="Files can be judged."
@@ -136,42 +136,45 @@ def _inspection() -> Finding:
     )
 
 
-def _sources(settings: Settings) -> Finding:
+def _sources(settings: Settings) -> HealthCheck:
     if not (settings.media_roots or settings.source_hosts):
-        return Finding(part="sources", well=False, sentence=NOTHING)
+        return HealthCheck(part="sources", well=False, sentence=NOTHING)
     warnings = list(warnings_about_sources(settings))
     sentence = " ".join([allowed_sources(settings), *warnings])
-    return Finding(part="sources", well=True, doubtful=bool(warnings), sentence=sentence)
+    return HealthCheck(part="sources", well=True, doubtful=bool(warnings), sentence=sentence)
 
 
-def _embedded(state: Path, *, sandbox: bool) -> Finding:
+def _embedded(state: Path, *, sandbox: bool) -> HealthCheck:
     with open_database(state, sandbox=sandbox) as database:
         return _database(database)
 
 
-def _database(database: Database) -> Finding:
+def _database(database: Database) -> HealthCheck:
     newest = ScriptDirectory.from_config(configuration(database.engine)).get_current_head()
     with database.read() as connection:
         revision = MigrationContext.configure(connection).get_current_revision()
     if revision != newest:
-        return Finding(
+        return HealthCheck(
             part="database",
             well=False,
             sentence=f"Its tables are at revision {revision or 'none'}, not {newest}. "
             "Run: alembic upgrade head",
         )
-    return Finding(
+    return HealthCheck(
         part="database", well=True, sentence=f"{database.dialect} answers, tables at revision {revision}."
     )
 
 
 def _connect(settings: Settings) -> Redis:
     return connect(
-        settings.redis_url, sentinel_master=settings.sentinel_master, patience=PATIENCE, answer=PATIENCE
+        settings.redis_url,
+        sentinel_master=settings.sentinel_master,
+        patience=REPLY_SECONDS,
+        answer=REPLY_SECONDS,
     )
 
 
-def _redis(settings: Settings) -> Finding:
+def _redis(settings: Settings) -> HealthCheck:
     with _connect(settings) as redis:
         server = redis.info("server")
         memory = redis.info("memory")
@@ -179,103 +182,105 @@ def _redis(settings: Settings) -> Finding:
     name = f"{server.get('server_name', 'redis')} {server.get('valkey_version', server['redis_version'])}"
     policy = str(memory.get("maxmemory_policy", "noeviction"))
     if policy != "noeviction":
-        return Finding(
+        return HealthCheck(
             part="redis",
             well=False,
             sentence=f"{name} may throw away messages and paces when memory is short ({policy}). "
             "Set maxmemory-policy to noeviction.",
         )
     kept = "keeps" if persistence.get("aof_enabled") else "does not keep"
-    return Finding(
+    return HealthCheck(
         part="redis", well=True, sentence=f"{name} answers, and {kept} its data in an append-only file."
     )
 
 
-def _workers() -> Finding:
+def _workers() -> HealthCheck:
     from worker import app  # noqa: PLC0415 - needs settings that were found to be usable by now
 
-    queues: dict[str, list[dict[str, str]]] = app.control.inspect(timeout=PATIENCE).active_queues() or {}
+    queues: dict[str, list[dict[str, str]]] = app.control.inspect(timeout=REPLY_SECONDS).active_queues() or {}
     if not queues:
-        return Finding(
+        return HealthCheck(
             part="workers",
             well=False,
             sentence="None answers. Start one with: celery -A worker worker -Q control,inspection,upload",
         )
     served = {queue["name"] for of_one in queues.values() for queue in of_one}
     if missing := sorted(set(Queue) - served):
-        return Finding(
+        return HealthCheck(
             part="workers",
             well=False,
             sentence=f"Nobody works on {', '.join(missing)}. Start a worker with -Q {','.join(missing)}",
         )
-    return Finding(
+    return HealthCheck(
         part="workers",
         well=True,
-        sentence=f"{count(len(queues), 'worker answers', 'workers answer')}, and every queue is served.",
+        sentence=f"{counted(len(queues), 'worker answers', 'workers answer')}, and every queue is served.",
     )
 
 
-def _beat(settings: Settings) -> Finding:
+def _beat(settings: Settings) -> HealthCheck:
     with _connect(settings) as redis:
         noted = redis.get(HEARTBEAT)
-    late = timedelta(seconds=max(LATE_TICKS * settings.dispatch_every, PATIENCE))
+    late = timedelta(seconds=max(LATE_TICKS * settings.dispatch_every, REPLY_SECONDS))
     last = datetime.fromisoformat(noted.decode()) if isinstance(noted, bytes) else None
     if last is None or datetime.now(UTC) - last > late:
-        return Finding(
+        return HealthCheck(
             part="beat",
             well=False,
             sentence=f"Its last tick came {moment(last) if last else 'never'}. Start it with: "
             "celery -A worker beat",
         )
-    return Finding(part="beat", well=True, sentence="It ticks.")
+    return HealthCheck(part="beat", well=True, sentence="It ticks.")
 
 
-def _channels(settings: Settings, database: Database) -> Finding:
+def _channels(settings: Settings, database: Database) -> HealthCheck:
     with database.read() as connection:
         channels = list_channels(connection)
     vault = Vault(settings.secret_key)
     for channel in channels:
         vault.decrypt(channel.api_key)
         if channel.paused_at is not None:
-            return Finding(
+            return HealthCheck(
                 part="channels",
                 well=False,
                 sentence=f"Channel {channel.id} is paused since {moment(channel.paused_at)}: "
                 f"{channel.paused_reason}",
             )
     if not channels:
-        return Finding(
+        return HealthCheck(
             part="channels",
             well=False,
             sentence="There are none. Add one with: greenroom channel add CHANNEL_ID",
         )
-    return Finding(part="channels", well=True, sentence=f"{count(len(channels), 'channel')}, none paused.")
-
-
-def _backlog(database: Database) -> Finding:
-    with database.read() as connection:
-        waiting = backlog(connection)
-    return Finding(
-        part="backlog",
-        well=not waiting.failed,
-        sentence=f"{count(waiting.inspections, 'file')} to inspect, {waiting.uploads:,} to upload, "
-        f"{waiting.failed:,} given up, {count(waiting.lost_answers, 'possible orphan')} at the provider.",
+    return HealthCheck(
+        part="channels", well=True, sentence=f"{counted(len(channels), 'channel')}, none paused."
     )
 
 
-def _media(database: Database) -> Finding:
+def _backlog(database: Database) -> HealthCheck:
+    with database.read() as connection:
+        waiting = backlog(connection)
+    return HealthCheck(
+        part="backlog",
+        well=not waiting.failed,
+        sentence=f"{counted(waiting.inspections, 'file')} to inspect, {waiting.uploads:,} to upload, "
+        f"{waiting.failed:,} given up, {counted(waiting.lost_answers, 'possible orphan')} at the provider.",
+    )
+
+
+def _media(database: Database) -> HealthCheck:
     with database.read() as connection:
         endangered = at_risk(connection, now=datetime.now(UTC), limit=1_000)
-    return Finding(
+    return HealthCheck(
         part="media IDs",
         well=not endangered,
         sentence=risks_in_a_sentence(endangered) if endangered else "None that is needed is at risk.",
     )
 
 
-def _provider(settings: Settings) -> Finding:
+def _provider(settings: Settings) -> HealthCheck:
     """Connect as workers do, and say nothing: a request without a key would count as a failed one."""
     # A client that waits for less, and is otherwise the workers' own.
-    with closing(provider_of(settings.model_copy(update={"connect_timeout": PATIENCE}))) as client:
+    with closing(provider_of(settings.model_copy(update={"connect_timeout": REPLY_SECONDS}))) as client:
         client.reach()
-    return Finding(part="provider", well=True, sentence=f"{settings.api_base_url} accepts connections.")
+    return HealthCheck(part="provider", well=True, sentence=f"{settings.api_base_url} accepts connections.")

@@ -13,8 +13,8 @@ import requests
 from pydantic import SecretStr
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
-from cli.stage import given
-from cli.words import plain, remarks
+from cli.formats import plain, remarks
+from cli.options import given
 from greenroom.client import Greenroom
 from greenroom.errors import ChannelError, Misuse
 from greenroom.manifest import CampaignPlan, ManifestItem
@@ -26,19 +26,19 @@ from models.channel import add_channel, get_channel
 from models.progress import FollowedCampaign, ItemReport, campaign_items
 from models.progress import Progress as CampaignProgress
 from worker.embedded import Stack
-from worker.home import Home
-from worker.supervisor import Plan
+from worker.state_dir import StateDir
+from worker.supervisor import StackPlan
 
 #: Seconds between two looks at how far the campaign is.
-LOOK_EVERY = 0.2
+PROGRESS_SECONDS = 0.2
 #: The first part of a manifest waits for a worker to have started.
-START_PATIENCE = 90.0
+SANDBOX_START_SECONDS = 90.0
 #: Settings that the embedded stack makes for itself.
 ITS_OWN = ("DATABASE_URL", "REDIS_URL", "BROKER_URL", "SENTINEL_MASTER", "SECRET_KEY", "STATE_FOLDER")
 #: Where the setting is not given, what the command line names is allowed.
 MEDIA_ROOTS = "GREENROOM_MEDIA_ROOTS"
 #: Settings that are paths; the stack's processes work in another folder.
-PATHS = ("_FILE", "CA_BUNDLE", "MENDED_FOLDER")
+PATHS = ("_FILE", "CA_BUNDLE", "FIXED_FOLDER")
 #: Stand for what the embedded stack makes, when the settings of its user are looked at.
 PLACEHOLDERS = {
     "GREENROOM_DATABASE_URL": "sqlite:///embedded.db",
@@ -48,7 +48,7 @@ PLACEHOLDERS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class RunRequest:
     """What is to be got ready.
 
     Attributes:
@@ -63,7 +63,7 @@ class Request:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class RunOutcome:
     """What came of it.
 
     Attributes:
@@ -80,7 +80,7 @@ class Outcome:
 
 
 def stack_plan(
-    home: Path,
+    state_dir: Path,
     *,
     workers: int,
     concurrency: int,
@@ -88,11 +88,11 @@ def stack_plan(
     latency: str,
     flower: bool = False,
     media: Iterable[Path] = (),
-) -> Plan:
+) -> StackPlan:
     """The stack for a home; settings of the user's that the stack does not make for itself are kept.
 
     Args:
-        home: its folder.
+        state_dir: its folder.
         workers: processes that upload.
         concurrency: processes that look at files.
         sandbox: whether to run our own stand-in for 360dialog.
@@ -111,10 +111,10 @@ def stack_plan(
     # Before anything is started: a wrong setting stops the start with a sentence.
     load_settings({**environment, **PLACEHOLDERS}, dotenv=None)
     if environment.keys().isdisjoint((MEDIA_ROOTS, MEDIA_ROOTS + "_FILE")):
-        Home(folder=home).allow(media)
-        environment[MEDIA_ROOTS + "_FILE"] = str(Home(folder=home).media_roots)
-    return Plan(
-        home=str(home.absolute()),
+        StateDir(folder=state_dir).allow(media)
+        environment[MEDIA_ROOTS + "_FILE"] = str(StateDir(folder=state_dir).media_roots)
+    return StackPlan(
+        state_dir=str(state_dir.absolute()),
         workers=workers,
         concurrency=concurrency,
         sandbox=sandbox,
@@ -128,18 +128,18 @@ def stack_plan(
     )
 
 
-def settings_of(plan: Plan) -> Settings:
+def settings_of(plan: StackPlan) -> Settings:
     """What the stack's workers will be told, as far as it is known before it runs.
 
     Raises:
         SettingsError: a setting is wrong.
     """
     return load_settings(
-        {**plan.environment, **PLACEHOLDERS, "GREENROOM_STATE_FOLDER": plan.home}, dotenv=None
+        {**plan.environment, **PLACEHOLDERS, "GREENROOM_STATE_FOLDER": plan.state_dir}, dotenv=None
     )
 
 
-def get_ready(stack: Stack, request: Request) -> Outcome:
+def get_ready(stack: Stack, request: RunRequest) -> RunOutcome:
     """Hand the campaign over, and follow it until nothing of it waits any more.
 
     Raises:
@@ -148,7 +148,7 @@ def get_ready(stack: Stack, request: Request) -> Outcome:
     """
     started = time.monotonic()
     database = Database(stack.settings.database_url)
-    client = Greenroom(stack.settings.celery_broker, timeout=START_PATIENCE)
+    client = Greenroom(stack.settings.celery_broker, timeout=SANDBOX_START_SECONDS)
     try:
         _add_channel(database, stack, request)
         with _progress_bars() as bars:
@@ -158,7 +158,7 @@ def get_ready(stack: Stack, request: Request) -> Outcome:
         now = datetime.now(UTC)
         with database.read() as connection:
             items = list(campaign_items(connection, request.campaign.id, now=now))
-        return Outcome(
+        return RunOutcome(
             progress=progress,
             items=items,
             seconds=time.monotonic() - started,
@@ -169,7 +169,7 @@ def get_ready(stack: Stack, request: Request) -> Outcome:
         database.close()
 
 
-def _counted(stack: Stack, request: Request) -> dict[str, Any]:
+def _counted(stack: Stack, request: RunRequest) -> dict[str, Any]:
     """The sandbox's counts of this run; a sandbox that is asked for nothing knows no channel."""
     with requests.Session() as session:
         session.trust_env = False  # a proxy of the user's does not know our own port
@@ -181,7 +181,7 @@ def _counted(stack: Stack, request: Request) -> dict[str, Any]:
     return of_channels.get(sandbox_key(request.campaign.channel).get_secret_value(), {})
 
 
-def _add_channel(database: Database, stack: Stack, request: Request) -> None:
+def _add_channel(database: Database, stack: Stack, request: RunRequest) -> None:
     channel_id = request.campaign.channel
     with database.write() as connection:
         if request.api_key is None:
@@ -220,7 +220,7 @@ def _follow(
             )
         for name in stack.news():
             remarks.print(f"[yellow]{name} died and was started again; nothing is lost.[/yellow]")
-        time.sleep(LOOK_EVERY)
+        time.sleep(PROGRESS_SECONDS)
 
 
 def _words(progress: CampaignProgress) -> str:

@@ -9,7 +9,7 @@ import click
 
 from greenroom import __version__
 from greenroom.errors import GreenroomError
-from greenroom.text import LONGEST_SENTENCE, printable_lines
+from greenroom.untrusted_text import LONGEST_SENTENCE, printable_lines
 
 #: The exit code of a command that was ended by Ctrl-C, as shells have it: 128 and the signal's number.
 INTERRUPTED = 130
@@ -29,7 +29,7 @@ COMMANDS = {
 }
 
 
-class Greenroom(click.Group):
+class CommandGroup(click.Group):
     """Our errors are sentences for people: shown as such, with exit code 2."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own signature
@@ -81,7 +81,7 @@ def _made_printable(error: click.ClickException) -> click.ClickException:
     return error
 
 
-@click.group(cls=Greenroom, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="greenroom")
 def main() -> None:
     """Get WhatsApp media ready before a campaign goes on stage."""

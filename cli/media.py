@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 
-from cli.stage import open_database, stage_options
+from cli.formats import console, counted, moment, plain, say
+from cli.options import installation_options, open_database
 from cli.tables import FileName, plain_table
-from cli.words import console, count, moment, plain, say
 from models.channel import get_channel
 from models.media import MediaReport, list_media
-from models.uses import Report, mark_dead
+from models.usage_reports import UsageReport, record_dead
 
 
 @click.group()
@@ -24,8 +24,8 @@ def media() -> None:
 @click.option("--channel", help="Of this channel alone.")
 @click.option("--all", "also_gone", is_flag=True, help="Those too that are deleted or expired.")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="How many at most.")
-@stage_options
-def list_(*, channel: str | None, also_gone: bool, limit: int, state: Path, sandbox: bool) -> None:
+@installation_options
+def media_list(*, channel: str | None, also_gone: bool, limit: int, state: Path, sandbox: bool) -> None:
     """Show media IDs, the next to expire first."""
     now = datetime.now(UTC)
     with open_database(state, sandbox=sandbox) as database, database.read() as connection:
@@ -52,15 +52,15 @@ def list_(*, channel: str | None, also_gone: bool, limit: int, state: Path, sand
 @media.command("mark-dead")
 @click.argument("channel_id")
 @click.argument("media_ids", nargs=-1, required=True)
-@stage_options
+@installation_options
 def mark_dead_(channel_id: str, *, media_ids: tuple[str, ...], state: Path, sandbox: bool) -> None:
     """Say that the provider did not know MEDIA_IDS of CHANNEL_ID: what is needed is uploaded anew at once."""
     now = datetime.now(UTC)
     with open_database(state, sandbox=sandbox) as database, database.write() as connection:
         get_channel(connection, channel_id)
-        reports = [Report(channel_id=channel_id, media_id=media_id, at=now) for media_id in media_ids]
-        dead = mark_dead(connection, reports, now=now)
-    say(f"{count(dead, 'media ID')} taken out of service.")
+        reports = [UsageReport(channel_id=channel_id, media_id=media_id, at=now) for media_id in media_ids]
+        dead = record_dead(connection, reports, now=now)
+    say(f"{counted(dead, 'media ID')} taken out of service.")
 
 
 def _state(row: MediaReport, now: datetime) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from cli.words import count, plain, remarks
+from cli.formats import counted, plain, remarks
 from greenroom.errors import Misuse
 from greenroom.manifest import ManifestItem
 from greenroom.reasons import Reason
@@ -19,7 +19,7 @@ _ALLOW = (
 
 
 def say_what_is_refused(items: Collection[ManifestItem], sources: Sources) -> int:
-    """Tell which items will be rejected unopened; answers how many.
+    """Tell which items will be rejected unopened; returns how many.
 
     Raises:
         Misuse: all of them will.
@@ -34,7 +34,7 @@ def say_what_is_refused(items: Collection[ManifestItem], sources: Sources) -> in
         lines.append(_ALLOW)
     if len(refused) == len(items):
         raise Misuse("None of these files may be opened.\n" + "\n".join(lines))
-    remarks.print(f"[yellow]{count(len(refused), 'file')} will be rejected unopened:[/yellow]")
+    remarks.print(f"[yellow]{counted(len(refused), 'file')} will be rejected unopened:[/yellow]")
     for line in lines:
         remarks.print(f"  {plain(line)}", soft_wrap=True)
     return len(refused)

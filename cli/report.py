@@ -9,12 +9,12 @@ from typing import Any, TextIO
 
 from rich.table import Table
 
+from cli.formats import day, plain, size
 from cli.tables import FileName, fitted, plain_table
-from cli.verdicts import MOST_LINES, json_line, mend
-from cli.words import day, plain, size
+from cli.verdicts import MOST_LINES, advice, json_line
 from greenroom.sources import unsigned
-from greenroom.text import printable
-from models.progress import ItemReport, Stage
+from greenroom.untrusted_text import printable
+from models.progress import ItemReport, ItemStatus
 
 COLUMNS = (
     "ref",
@@ -25,7 +25,7 @@ COLUMNS = (
     "size",
     "sha256",
     "original_sha256",
-    "mended",
+    "fixed",
     "reason",
     "detail",
     "media_id",
@@ -44,7 +44,7 @@ def accepted_table(items: Sequence[ItemReport], *, most: int = MOST_LINES) -> Ta
     table.add_column("Expires", no_wrap=True)
     for item in items[:most]:
         label = plain(item.label)
-        for step in item.mended:
+        for step in item.fixed:
             label += f"\n[cyan]{plain(step)}[/cyan]"
         for notice in item.notices:
             label += f"\n[yellow]{plain(notice.detail)}[/yellow]"
@@ -61,7 +61,7 @@ def rejected_table(items: Sequence[ItemReport], *, most: int = MOST_LINES) -> Ta
     table.add_column("Why it cannot be sent, and what to do", overflow="fold", ratio=5)
     for item in items[:most]:
         detail = plain(item.detail or item.reason)
-        table.add_row(FileName(item.ref), f"[red]{detail}[/red]\n{mend(item.reason)}")
+        table.add_row(FileName(item.ref), f"[red]{detail}[/red]\n{advice(item.reason)}")
     return fitted(table)
 
 
@@ -80,33 +80,33 @@ def inert(cell: str) -> str:
     return _RUN_AS_FORMULA.sub(r"\1\2'", cell)
 
 
-def as_json(item: ItemReport) -> str:
+def item_as_json(item: ItemReport) -> str:
     """One line of `greenroom run --json`."""
     return json_line(
         {
             "path": unsigned(item.source),
-            "verdict": verdict(item.stage),
+            "verdict": verdict(item.status),
             "category": item.category,
             "mime_type": item.mime_type,
             "size": item.size,
             "sha256": item.sha256,
-            "reason": item.reason if item.stage is not Stage.READY else None,
-            "detail": item.detail if item.stage is not Stage.READY else "",
+            "reason": item.reason if item.status is not ItemStatus.READY else None,
+            "detail": item.detail if item.status is not ItemStatus.READY else "",
             "media_id": item.media_id,
             "expires_at": item.expires_at.isoformat() if item.expires_at else None,
             # Only where there is something to say: the other lines keep the contract's fields.
-            **({"original_sha256": item.original_sha256, "mended": item.mended} if item.mended else {}),
+            **({"original_sha256": item.original_sha256, "fixed": item.fixed} if item.fixed else {}),
         }
     )
 
 
-def verdict(stage: Stage) -> str:
-    """The contract's word: what inspection said, whatever came of the upload."""
-    return "rejected" if stage is Stage.REJECTED else "accepted"
+def verdict(status: ItemStatus) -> str:
+    """The contract's `verdict`: what inspection said, whatever came of the upload."""
+    return "rejected" if status is ItemStatus.REJECTED else "accepted"
 
 
 def write_csv(items: Iterable[ItemReport], file: TextIO) -> int:
-    """Write the mapping from a scheduler's refs to media IDs; answers how many lines.
+    """Write the mapping from a scheduler's refs to media IDs; returns how many lines.
 
     No cell is one that a spreadsheet would run, and to a terminal nothing is written that could drive it.
     """
@@ -123,11 +123,11 @@ def write_csv(items: Iterable[ItemReport], file: TextIO) -> int:
 
 def _cell(item: ItemReport, column: str) -> str:
     if column == "verdict":
-        return verdict(item.stage) if item.stage is not Stage.FAILED else "failed"
+        return verdict(item.status) if item.status is not ItemStatus.FAILED else "failed"
     value: Any = getattr(item, column)
     if column == "source":
         return unsigned(value)
-    if column == "mended":
+    if column == "fixed":
         return " ".join(value)
     if value is None:
         return ""

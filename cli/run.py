@@ -8,26 +8,34 @@ from pathlib import Path
 
 import click
 
-from cli.embedded import Outcome, Request, get_ready, require_files, sandbox_key, settings_of, stack_plan
-from cli.refusals import say_what_is_refused
-from cli.report import accepted_table, as_json, rejected_table, write_csv
-from cli.stage import (
+from cli.embedded import (
+    RunOutcome,
+    RunRequest,
+    get_ready,
+    require_files,
+    sandbox_key,
+    settings_of,
+    stack_plan,
+)
+from cli.formats import console, counted, plain, remarks
+from cli.options import (
     LIVE,
     SANDBOX,
+    all_to_be_fixed,
+    fix_option,
     keep_days_option,
     latency_option,
-    mend_option,
     read_api_key,
     state_option,
-    to_be_mended,
 )
+from cli.refusals import say_what_is_refused
+from cli.report import accepted_table, item_as_json, rejected_table, write_csv
 from cli.verdicts import MOST_LINES
-from cli.words import console, count, plain, remarks
 from greenroom.errors import Misuse
 from greenroom.manifest import items_of_paths, parse_moment, parse_plan
 from greenroom.manifest_file import read_manifest
 from greenroom.sources import Sources
-from models.progress import Stage
+from models.progress import ItemStatus
 from worker.embedded import embedded_stack
 
 
@@ -42,7 +50,7 @@ from worker.embedded import embedded_stack
 @click.option("--campaign", "campaign_id", help="A name for this send-out.  [default: the present moment]")
 @click.option("--send-at", help="When it is to be sent, like 2026-12-01T09:00:00+01:00.  [default: now]")
 @keep_days_option
-@mend_option
+@fix_option
 @click.option("--sandbox", is_flag=True, help="Send nothing to 360dialog: use our stand-in for it.")
 @latency_option
 @click.option(
@@ -70,7 +78,7 @@ def run(
     campaign_id: str | None,
     send_at: str | None,
     keep_days: int,
-    mend: bool,
+    fix: bool,
     sandbox: bool,
     latency: str,
     workers: int,
@@ -89,9 +97,9 @@ def run(
     if bool(paths) == bool(manifest):
         raise click.UsageError("Give paths, or a --manifest.")
     items = (
-        read_manifest(manifest, mend=mend)
+        read_manifest(manifest, fix=fix)
         if manifest
-        else to_be_mended(items_of_paths(paths), all_of_them=mend)
+        else all_to_be_fixed(items_of_paths(paths), all_of_them=fix)
     )
     require_files(items)
     now = datetime.now(UTC)
@@ -106,9 +114,9 @@ def run(
             "keep_until": start + timedelta(days=keep_days),
         }
     )
-    home = state / (SANDBOX if sandbox else LIVE)
+    state_dir = state / (SANDBOX if sandbox else LIVE)
     api_key = sandbox_key(channel) if sandbox else read_api_key()
-    if api_key is None and not (home / "greenroom.db").exists():
+    if api_key is None and not (state_dir / "greenroom.db").exists():
         raise Misuse(
             "There is no API key. Put it into GREENROOM_API_KEY, or its file's name into "
             "GREENROOM_API_KEY_FILE; or try with --sandbox, which needs none."
@@ -116,7 +124,7 @@ def run(
     if csv_file is not None:
         require_writable(csv_file)
     stack = stack_plan(
-        home,
+        state_dir,
         workers=workers,
         concurrency=concurrency,
         sandbox=sandbox,
@@ -125,13 +133,13 @@ def run(
     )
     say_what_is_refused(items, Sources.of(settings_of(stack)))
     with embedded_stack(stack) as running:
-        outcome = get_ready(running, Request(campaign=plan, items=items, api_key=api_key))
-    csv_file = csv_file or home / f"{plan.id}.csv"
+        outcome = get_ready(running, RunRequest(campaign=plan, items=items, api_key=api_key))
+    csv_file = csv_file or state_dir / f"{plan.id}.csv"
     # Before anything is printed: whoever reads the output may stop reading, like `head`.
     save_mapping(outcome, csv_file)
     if as_lines:
         for item in outcome.items:
-            click.echo(as_json(item))
+            click.echo(item_as_json(item))
     else:
         show(outcome)
     say_where(csv_file)
@@ -149,10 +157,10 @@ def require_writable(csv_file: Path) -> None:
         raise Misuse(f"The mapping cannot be written to {csv_file}. Give another file with --csv.")
 
 
-def show(outcome: Outcome) -> None:
+def show(outcome: RunOutcome) -> None:
     """Print the tables, and a line that sums them up."""
-    ready = [item for item in outcome.items if item.stage is Stage.READY]
-    others = [item for item in outcome.items if item.stage is not Stage.READY]
+    ready = [item for item in outcome.items if item.status is ItemStatus.READY]
+    others = [item for item in outcome.items if item.status is not ItemStatus.READY]
     if ready:
         console.print()
         console.print("[bold green]Ready to send[/bold green]\n")
@@ -166,19 +174,19 @@ def show(outcome: Outcome) -> None:
     total = outcome.progress.total
     console.print()
     console.print(
-        f"[bold]{len(ready)} of {count(total, 'file')} ready[/bold] in {outcome.seconds:.1f} s, "
-        f"{count(len(others), 'file')} to mend."
+        f"[bold]{len(ready)} of {counted(total, 'file')} ready[/bold] in {outcome.seconds:.1f} s, "
+        f"{counted(len(others), 'file')} to fix."
     )
 
 
-def say_what_the_sandbox_saw(outcome: Outcome) -> None:
+def say_what_the_sandbox_saw(outcome: RunOutcome) -> None:
     """The other side's own counts: proof that the provider's limit was kept."""
     if outcome.sandbox is None:
         return
     uploads, refused = outcome.sandbox.get("uploads", 0), outcome.sandbox.get("throttled", 0)
     twice, peak = outcome.sandbox.get("duplicates", 0), outcome.sandbox.get("peak_rps", 0)
     remarks.print(
-        f"The sandbox counted {count(uploads, 'upload')}: at most {peak} in any second (25 are allowed), "
+        f"The sandbox counted {counted(uploads, 'upload')}: at most {peak} in any second (25 are allowed), "
         f"{refused} refused, {twice} arrived twice.",
         soft_wrap=True,
     )
@@ -189,7 +197,7 @@ def _rest(lines: int) -> None:
         console.print(f"... and {lines - MOST_LINES:,} more, all of them in the mapping below.")
 
 
-def save_mapping(outcome: Outcome, csv_file: Path) -> None:
+def save_mapping(outcome: RunOutcome, csv_file: Path) -> None:
     """Write the mapping from refs to media IDs."""
     try:
         with csv_file.open("w", encoding="utf-8", newline="") as file:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from cli.stage import latency_option
+from cli.options import latency_option
 from greenroom.errors import Misuse
 from sandbox.latency import Latency
-from sandbox.ledger import StateInUse
 from sandbox.server import Options, serve
+from sandbox.store import StateInUse
 
 
 @click.command()

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from rich.text import Text
 
-from cli.mending import Mending
+from cli.fixing import FileFix
+from cli.formats import console, counted
 from cli.tables import end_of
-from cli.verdicts import json_line, mend
-from cli.words import console, count
+from cli.verdicts import advice, json_line
 from greenroom.reasons import Reason
-from greenroom.text import printable
+from greenroom.untrusted_text import printable
 from greenroom.verdict import Verdict
 
 _HEADER = "Verdict"
@@ -29,7 +29,7 @@ class Group:
         detail: what was said of it.
         files: how many they are.
         with_notices: how many of them have remarks.
-        mended: how many of them have a mended copy.
+        fixed: how many of them have a fixed copy.
     """
 
     reason: Reason | None
@@ -37,7 +37,7 @@ class Group:
     detail: str
     files: int = 0
     with_notices: int = 0
-    mended: int = 0
+    fixed: int = 0
 
     @property
     def name(self) -> str:
@@ -45,13 +45,13 @@ class Group:
         return str(self.reason or "accepted")
 
 
-class Summary:
+class CheckSummary:
     """Counts verdicts as they come, and keeps none of them."""
 
     def __init__(self) -> None:
         self._groups: dict[Reason | None, Group] = {}
 
-    def add(self, file: Path, verdict: Verdict, mending: Mending | None = None) -> None:
+    def add(self, file: Path, verdict: Verdict, fixing: FileFix | None = None) -> None:
         """Count a file."""
         group = self._groups.get(verdict.reason)
         if group is None:
@@ -59,7 +59,7 @@ class Summary:
             self._groups[verdict.reason] = group
         group.files += 1
         group.with_notices += bool(verdict.notices)
-        group.mended += mending is not None and mending.path is not None
+        group.fixed += fixing is not None and fixing.path is not None
 
     @property
     def groups(self) -> list[Group]:
@@ -68,16 +68,16 @@ class Summary:
 
     @property
     def stay_rejected(self) -> bool:
-        """Whether any file is neither accepted nor mended."""
-        return any(group.reason is not None and group.mended < group.files for group in self.groups)
+        """Whether any file is neither accepted nor fixed."""
+        return any(group.reason is not None and group.fixed < group.files for group in self.groups)
 
     def headline(self) -> str:
         """How many files are accepted."""
         accepted = self._groups[None].files if None in self._groups else 0
-        return f"{accepted:,} of {count(sum(group.files for group in self.groups), 'file')} accepted"
+        return f"{accepted:,} of {counted(sum(group.files for group in self.groups), 'file')} accepted"
 
-    def as_json(self, *, mended: bool) -> Iterator[str]:
-        """One object a verdict; with `--mend`, how many files have a mended copy, too."""
+    def as_json(self, *, fixed: bool) -> Iterator[str]:
+        """One object a verdict; with `--fix`, how many files have a fixed copy, too."""
         for group in self.groups:
             yield json_line(
                 {
@@ -87,11 +87,11 @@ class Summary:
                     "with_notices": group.with_notices,
                     "example": str(group.example),
                     "detail": group.detail,
-                    **({"mended": group.mended} if mended else {}),
+                    **({"fixed": group.fixed} if fixed else {}),
                 }
             )
 
-    def show(self, *, mended: bool) -> None:
+    def show(self, *, fixed: bool) -> None:
         """Print two lines a verdict, each of which fits the terminal: so no table, whose cells would wrap."""
         groups = self.groups
         number = max(len("Files"), *(len(f"{group.files:,}") for group in groups))
@@ -101,21 +101,21 @@ class Summary:
             colour = "red" if group.reason else "green"
             head = Text.assemble(f"{group.files:>{number},}  ", (f"{group.name:{name}}", colour), "  ")
             _print_line(head.append(end_of(printable(group.example), console.width - head.cell_len)))
-            for line in _remarks(group, mended=mended):
+            for line in _remarks(group, fixed=fixed):
                 _print_line(" " * (number + 2) + line, style="dim")
         console.print(f"\n[bold]{self.headline()}[/bold]")
 
 
-def _remarks(group: Group, *, mended: bool) -> Iterator[str]:
+def _remarks(group: Group, *, fixed: bool) -> Iterator[str]:
     """What to do about them; of those that are accepted, how many somebody might want to look at."""
     if group.reason is None:
         if group.with_notices:
             yield f"{group.with_notices:,} of them with a remark."
         return
-    if group.mended < group.files:
-        yield mend(group.reason)
-    if mended:
-        yield f"{group.mended:,} of them have a mended copy."
+    if group.fixed < group.files:
+        yield advice(group.reason)
+    if fixed:
+        yield f"{group.fixed:,} of them have a fixed copy."
 
 
 def _print_line(line: str | Text, *, style: str = "") -> None:

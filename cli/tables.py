@@ -10,8 +10,8 @@ from rich.measure import Measurement
 from rich.segment import Segment
 from rich.table import Table
 
-from cli.words import console
-from greenroom.text import printable
+from cli.formats import console
+from greenroom.untrusted_text import printable
 
 #: Columns of a terminal on which every table fits.
 _ENDLESS = 100_000

@@ -7,24 +7,24 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from cli.mending import Mending
-from greenroom.reasons import MEND, Reason
+from cli.fixing import FileFix
+from greenroom.reasons import ADVICE, Reason
 from greenroom.verdict import Verdict
 
 #: A longer table is cut; the CSV has all lines.
 MOST_LINES = 60
 
 
-def mend(reason: str | None) -> str:
+def advice(reason: str | None) -> str:
     """What to do about a reason; nothing for one of another version's."""
     try:
-        return MEND[Reason(reason)] if reason else ""
+        return ADVICE[Reason(reason)] if reason else ""
     except (ValueError, KeyError):
         return ""
 
 
-def verdict_as_json(path: Path, judged: Verdict, mending: Mending | None = None) -> str:
-    """One line of `greenroom check --json`; with `--mend`, what came of it beside the contract's fields."""
+def verdict_as_json(path: Path, judged: Verdict, fixing: FileFix | None = None) -> str:
+    """One line of `greenroom check --json`; with `--fix`, what came of it beside the contract's fields."""
     return json_line(
         {
             "path": str(path),
@@ -39,12 +39,12 @@ def verdict_as_json(path: Path, judged: Verdict, mending: Mending | None = None)
             **({"notices": [asdict(notice) for notice in judged.notices]} if judged.notices else {}),
             **(
                 {
-                    "mended_path": str(mending.path) if mending.path else None,
-                    "mended_sha256": mending.sha256,
-                    "mended": mending.steps,
-                    "not_mended": mending.problem,
+                    "fixed_path": str(fixing.path) if fixing.path else None,
+                    "fixed_sha256": fixing.sha256,
+                    "fixed": fixing.steps,
+                    "not_fixed": fixing.problem,
                 }
-                if mending is not None
+                if fixing is not None
                 else {}
             ),
         }

@@ -33,30 +33,32 @@ def _video(form: str, look: int) -> bytes:
 
 
 @cache
-def _sound(form: str, codec: str, rate: int, pitch: float) -> bytes:
+def _audio(form: str, codec: str, rate: int, pitch: float) -> bytes:
     return makers.media(form, audio=[codec], seconds=3, rate=rate, pitch=pitch)
 
 
 def _jpeg(number: int, chance: random.Random) -> bytes:
     size = chance.choice([(640, 480), (800, 600), (720, 720)])
-    image = makers.picture(*size, title=f"Offer {number}", line=f"{chance.randint(5, 50)}% off", look=number)
+    image = makers.drawn_image(
+        *size, title=f"Offer {number}", line=f"{chance.randint(5, 50)}% off", look=number
+    )
     return makers.saved(
         image, "JPEG", quality=chance.randint(70, 95), progressive=chance.choice([True, False])
     )
 
 
 def _png(number: int, chance: random.Random) -> bytes:
-    image = makers.picture(480, 320, title=f"Coupon {number}", look=number)
+    image = makers.drawn_image(480, 320, title=f"Coupon {number}", look=number)
     return makers.saved(image.convert(chance.choice(["RGB", "RGBA"])), "PNG", compress_level=1)
 
 
 def _sticker(number: int, _chance: random.Random) -> bytes:
-    image = makers.picture(512, 512, title=str(number), look=number)
+    image = makers.drawn_image(512, 512, title=str(number), look=number)
     return makers.saved(image, "WEBP", quality=60, method=0)
 
 
 def _mp4(number: int, _chance: random.Random) -> bytes:
-    return makers.with_comment(_video("mp4", number % 3), b"film %d" % number)
+    return makers.with_comment(_video("mp4", number % 3), b"video %d" % number)
 
 
 def _3gp(number: int, _chance: random.Random) -> bytes:
@@ -64,22 +66,22 @@ def _3gp(number: int, _chance: random.Random) -> bytes:
 
 
 def _m4a(number: int, _chance: random.Random) -> bytes:
-    return makers.with_comment(_sound("ipod", "aac", 44_100, 392.0), b"tune %d" % number)
+    return makers.with_comment(_audio("ipod", "aac", 44_100, 392.0), b"tune %d" % number)
 
 
 def _mp3(number: int, _chance: random.Random) -> bytes:
     title = f"Track {number}".encode()
     frame = b"TIT2" + (len(title) + 1).to_bytes(4, "big") + b"\0\0\0" + title
     tag = b"ID3\x03\0\0\0\0" + bytes([len(frame) >> 7, len(frame) & 127]) + frame
-    return tag + _sound("mp3", "libmp3lame", 44_100, 440.0)[45:].lstrip(b"\0")
+    return tag + _audio("mp3", "libmp3lame", 44_100, 440.0)[45:].lstrip(b"\0")
 
 
 def _aac(number: int, _chance: random.Random) -> bytes:
-    return _shuffled(makers.adts_frames(_sound("adts", "aac", 44_100, 330.0)), number)
+    return _shuffled(makers.adts_frames(_audio("adts", "aac", 44_100, 330.0)), number)
 
 
 def _amr(number: int, _chance: random.Random) -> bytes:
-    frames = makers.amr_frames(_sound("amr", "libopencore_amrnb", 8_000, 440.0))
+    frames = makers.amr_frames(_audio("amr", "libopencore_amrnb", 8_000, 440.0))
     return b"#!AMR\n" + _shuffled(frames, number)
 
 
@@ -143,14 +145,17 @@ GOOD: tuple[tuple[str, Maker], ...] = (
 )
 #: Ending, maker: typical mistakes.
 BAD: tuple[tuple[str, Maker], ...] = (
-    (".jpg", lambda n, _: makers.saved(makers.picture(200, 150, title=f"Gif {n}", look=n), "GIF")),
+    (".jpg", lambda n, _: makers.saved(makers.drawn_image(200, 150, title=f"Gif {n}", look=n), "GIF")),
     (".jpg", lambda n, chance: _jpeg(n, chance)[:-2000]),
     (
         ".jpg",
-        lambda n, _: makers.saved(makers.picture(400, 300, title=str(n), look=n).convert("CMYK"), "JPEG"),
+        lambda n, _: makers.saved(makers.drawn_image(400, 300, title=str(n), look=n).convert("CMYK"), "JPEG"),
     ),
     (".docx", lambda n, _: makers.zipped({"letter.txt": f"Letter {n}"})),
-    (".png", lambda n, _: makers.saved(makers.picture(300, 200, title=str(n), look=n).convert("P"), "PNG")),
+    (
+        ".png",
+        lambda n, _: makers.saved(makers.drawn_image(300, 200, title=str(n), look=n).convert("P"), "PNG"),
+    ),
     (".txt", lambda n, _: f"<!DOCTYPE html><html><body>Page {n}</body></html>".encode()),
     (".pdf", lambda n, chance: _pdf(n, chance)[:-200]),
     (".mp4", lambda n, chance: makers.as_quicktime(_mp4(n, chance))),

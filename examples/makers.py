@@ -1,4 +1,4 @@
-"""Makers of real media files: images with Pillow, sound and video with PyAV's encoders, documents by hand.
+"""Makers of real media files: images with Pillow, audio and video with PyAV's encoders, documents by hand.
 
 All output is deterministic: the same arguments give the same bytes on the same library versions.
 """
@@ -43,7 +43,7 @@ PALETTE: tuple[tuple[Colour, Colour], ...] = (
 )
 
 
-def picture(width: int, height: int, *, title: str = "", line: str = "", look: int = 0) -> Image.Image:
+def drawn_image(width: int, height: int, *, title: str = "", line: str = "", look: int = 0) -> Image.Image:
     """A banner: a gradient, some shapes, and text."""
     first, second = PALETTE[look % len(PALETTE)]
     image = Image.composite(
@@ -97,7 +97,7 @@ def tone(seconds: float, *, rate: int = 44_100, pitch: float = 440.0) -> array[i
     return samples
 
 
-def _sound_frames(stream: Any, samples: array[int], rate: int) -> Iterable[Any]:
+def _audio_frames(stream: Any, samples: array[int], rate: int) -> Iterable[Any]:
     """The samples as frames of the size and format that the encoder wants."""
     resampler = av.AudioResampler(
         format=stream.codec_context.format.name,
@@ -128,29 +128,29 @@ def media(
     title: str = "",
     pitch: float = 440.0,
     bit_rate: int | None = None,
-    sound_options: Mapping[str, str] | None = None,
+    audio_options: Mapping[str, str] | None = None,
     video_options: Mapping[str, str] | None = None,
     pixels: str = "yuv420p",
     options: Mapping[str, str] | None = None,
     metadata: Mapping[str, str] | None = None,
     tag: str | None = None,
 ) -> bytes:
-    """A sound or video file.
+    """An audio or video file.
 
     Args:
         form: FFmpeg's name of the container.
         video: FFmpeg's name of the video encoder, or None.
-        audio: FFmpeg's names of the sound encoders, one for each sound track.
+        audio: FFmpeg's names of the audio encoders, one for each audio track.
         seconds: play time.
         size: pixels of the video.
-        rate: samples a second that the sound is encoded at.
+        rate: samples a second that the audio is encoded at.
         channels: 1 or 2.
         look: which colours the video has.
-        fps: pictures a second.
+        fps: frames a second.
         title: text in the video.
         pitch: of the melody, in Hz.
-        bit_rate: of the sound.
-        sound_options: for the sound encoders.
+        bit_rate: of the audio.
+        audio_options: for the audio encoders.
         video_options: for the video encoder.
         pixels: FFmpeg's name of the video's pixel format.
         options: for the container.
@@ -165,23 +165,23 @@ def media(
             streams: list[tuple[Any, array[int] | None]] = []
             if video is not None:
                 coding = {**_REPEATABLE.get(video, {}), **(video_options or {})}
-                pictures: Any = container.add_stream(video, rate=fps, options=coding)
-                pictures.width, pictures.height = size
-                pictures.pix_fmt = pixels
+                images: Any = container.add_stream(video, rate=fps, options=coding)
+                images.width, images.height = size
+                images.pix_fmt = pixels
                 if tag is not None:
-                    pictures.codec_context.codec_tag = tag
-                streams.append((pictures, None))
+                    images.codec_context.codec_tag = tag
+                streams.append((images, None))
             samples = tone(seconds, rate=rate, pitch=pitch)
             for codec in audio:
-                stream: Any = container.add_stream(codec, rate=rate, options=dict(sound_options or {}))
+                stream: Any = container.add_stream(codec, rate=rate, options=dict(audio_options or {}))
                 stream.codec_context.layout = "stereo" if channels > 1 else "mono"
                 if bit_rate is not None:
                     stream.codec_context.bit_rate = bit_rate
                 streams.append((stream, samples))
-            for stream, sound in streams:
+            for stream, audio_bytes in streams:
                 frames = (
-                    _sound_frames(stream, sound, rate)
-                    if sound is not None
+                    _audio_frames(stream, audio_bytes, rate)
+                    if audio_bytes is not None
                     else _video_frames(size, int(seconds * fps), look, title, pixels)
                 )
                 for frame in frames:
@@ -192,7 +192,7 @@ def media(
 
 def _video_frames(size: tuple[int, int], count: int, look: int, title: str, pixels: str) -> Iterable[Any]:
     """A banner with a bar that grows: something moves, and it is cheap to make."""
-    still = picture(*size, title=title, look=look)
+    still = drawn_image(*size, title=title, look=look)
     for index in range(count):
         image = still.copy()
         right = size[0] * (index + 1) // count
@@ -407,13 +407,13 @@ def pdf(lines: Iterable[str], *, extra_trailer: str = "") -> bytes:
     return bytes(out) + f"{trailer}startxref\n{start}\n%%EOF\n".encode()
 
 
-# ------------------------------------------------------------------------------------------------- sound
+# ------------------------------------------------------------------------------------------------- audio
 
 
 def vorbis(seconds: float = 2.0) -> bytes:
-    """An Ogg file with Vorbis sound, as older recorders write it."""
+    """An Ogg file with Vorbis audio, as older recorders write it."""
     options = {"strict": "experimental"}
-    return media("ogg", audio=["vorbis"], seconds=seconds, channels=2, sound_options=options)
+    return media("ogg", audio=["vorbis"], seconds=seconds, channels=2, audio_options=options)
 
 
 def as_quicktime(video: bytes) -> bytes:
@@ -422,16 +422,16 @@ def as_quicktime(video: bytes) -> bytes:
 
 
 def with_comment(video: bytes, comment: bytes) -> bytes:
-    """An ISO media file with a free box behind its end: other bytes, the same film."""
+    """An ISO media file with a free box behind its end: other bytes, the same video."""
     return video + (len(comment) + 8).to_bytes(4, "big") + b"free" + comment
 
 
-def adts_frames(sound: bytes) -> list[bytes]:
+def adts_frames(audio_bytes: bytes) -> list[bytes]:
     """The frames of an AAC file; each can be played without the others."""
     frames, at = [], 0
-    while at + 7 <= len(sound):
-        size = (sound[at + 3] & 3) << 11 | sound[at + 4] << 3 | sound[at + 5] >> 5
-        frames.append(sound[at : at + size])
+    while at + 7 <= len(audio_bytes):
+        size = (audio_bytes[at + 3] & 3) << 11 | audio_bytes[at + 4] << 3 | audio_bytes[at + 5] >> 5
+        frames.append(audio_bytes[at : at + size])
         at += size
     return frames
 
@@ -440,11 +440,11 @@ def adts_frames(sound: bytes) -> list[bytes]:
 _AMR_SIZES = (13, 14, 16, 18, 20, 21, 27, 32, 6)
 
 
-def amr_frames(sound: bytes) -> list[bytes]:
+def amr_frames(audio_bytes: bytes) -> list[bytes]:
     """The frames of an AMR file."""
     frames, at = [], len(b"#!AMR\n")
-    while at < len(sound):
-        size = _AMR_SIZES[sound[at] >> 3 & 15]
-        frames.append(sound[at : at + size])
+    while at < len(audio_bytes):
+        size = _AMR_SIZES[audio_bytes[at] >> 3 & 15]
+        frames.append(audio_bytes[at : at + size])
         at += size
     return frames

@@ -34,19 +34,19 @@ _RIM = 180
 
 
 def _jpeg(title: str, line: str, look: int, size: tuple[int, int] = (1200, 800)) -> bytes:
-    return makers.saved(makers.picture(*size, title=title, line=line, look=look), "JPEG", quality=88)
+    return makers.saved(makers.drawn_image(*size, title=title, line=line, look=look), "JPEG", quality=88)
 
 
 def _sticker(text: str, look: int) -> Image.Image:
     """A round sticker on a transparent ground."""
-    image = makers.picture(512, 512, title=text, look=look).convert("RGBA")
+    image = makers.drawn_image(512, 512, title=text, look=look).convert("RGBA")
     disc = Image.radial_gradient("L").resize((512, 512)).point(lambda value: 255 * (value < _RIM))
     image.putalpha(disc)
     return image
 
 
 def _photo_too_large() -> bytes:
-    """A picture of fine grain, which PNG cannot pack: 1600 x 1200 in 5.5 MB."""
+    """An image of fine grain, which PNG cannot pack: 1600 x 1200 in 5.5 MB."""
     noise = Image.frombytes("RGB", (1600, 1200), random.Random(7).randbytes(1600 * 1200 * 3))  # noqa: S311 - grain
     return makers.saved(noise, "PNG", compress_level=0)
 
@@ -59,7 +59,7 @@ def _animated_sticker() -> bytes:
 
 
 def _animated_gif() -> bytes:
-    frames = [makers.picture(320, 200, title=text, look=look) for text, look in (("SALE", 1), ("NOW", 3))]
+    frames = [makers.drawn_image(320, 200, title=text, look=look) for text, look in (("SALE", 1), ("NOW", 3))]
     return makers.saved(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=500, loop=0)
 
 
@@ -80,7 +80,7 @@ FILES: tuple[tuple[str, Callable[[], bytes]], ...] = (
     (
         "04-coupon.png",
         lambda: makers.saved(
-            makers.picture(800, 400, title="SPRING30", line="Show this code", look=4), "PNG"
+            makers.drawn_image(800, 400, title="SPRING30", line="Show this code", look=4), "PNG"
         ),
     ),
     (
@@ -139,7 +139,7 @@ FILES: tuple[tuple[str, Callable[[], bytes]], ...] = (
     ("05-newsletter-header.jpg", _animated_gif),
     (
         "06-flyer-from-print-shop.jpg",
-        lambda: makers.saved(makers.picture(1000, 700, title="Flyer", look=6).convert("CMYK"), "JPEG"),
+        lambda: makers.saved(makers.drawn_image(1000, 700, title="Flyer", look=6).convert("CMYK"), "JPEG"),
     ),
     ("07-window-poster.png", _photo_too_large),
     (

@@ -102,7 +102,7 @@ class Greenroom:
         )
 
     def prepare(self, plan: CampaignPlan, items: Iterable[ManifestItem]) -> int:
-        """Hand a manifest over and wait until every line of it is in the database; answers how many.
+        """Hand a manifest over and wait until every line of it is in the database; returns how many.
 
         The same campaign handed over twice changes nothing. Items are taken as they are needed: an iterator
         over millions of them is fine.

@@ -13,7 +13,7 @@ LATEST: Final = datetime(2100, 1, 1, tzinfo=UTC)
 
 
 class Clock(Protocol):
-    """Answers what time it is."""
+    """Tells the time."""
 
     def now(self) -> datetime:
         """The present moment, aware, in UTC."""

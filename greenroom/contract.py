@@ -45,16 +45,18 @@ class MessageRefused(Misuse):
     """A message does not keep to the contract; nothing was done."""
 
 
-Number = Annotated[int, Field(ge=0, le=LARGEST_NUMBER)]
+StoredInteger = Annotated[int, Field(ge=0, le=LARGEST_NUMBER)]
 #: A row's ID and the claim's token.
-ClaimPair = Annotated[list[Number], Field(min_length=2, max_length=2)]
+ClaimPair = Annotated[list[StoredInteger], Field(min_length=2, max_length=2)]
 Claims = Annotated[list[ClaimPair], Field(max_length=MOST_CLAIMS)]
 #: A media ID as the provider gave it: letters, digits and signs of ASCII.
 GivenMediaId = Annotated[str, StringConstraints(max_length=128, pattern=r"^[!-~]+$")]
 #: When, in ISO 8601 with a zone.
-Moment = Annotated[str, StringConstraints(max_length=64), Field(json_schema_extra={"format": "date-time"})]
+AwareMoment = Annotated[
+    str, StringConstraints(max_length=64), Field(json_schema_extra={"format": "date-time"})
+]
 #: Channel, media ID and moment of a report.
-ReportRow = tuple[ChannelName, GivenMediaId, Moment]
+ReportRow = tuple[ChannelName, GivenMediaId, AwareMoment]
 #: Rows that cannot be read are left out, one by one, for the others would be lost with them.
 Reports = Annotated[list[SkipValidation[ReportRow]], Field(max_length=MOST_ROWS)]
 
@@ -153,7 +155,7 @@ def check_message(
     """
     if version is not None and (type(version) is not int or version != CONTRACT_VERSION):
         raise MessageRefused(
-            f"{name}: the message is of contract version {shown(version)}, and this worker knows version "
+            f"{name}: the message is of contract version {excerpt(version)}, and this worker knows version "
             f"{CONTRACT_VERSION}. Update the older of the two."
         )
     model = ARGUMENTS[name]
@@ -169,10 +171,10 @@ def check_message(
         problem = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(map(str, problem["loc"]))
         said = problem["msg"].removeprefix("Value error, ")
-        raise MessageRefused(f"{name}: {shown(where)}: {said[:_LONGEST_QUOTE]}.") from None
+        raise MessageRefused(f"{name}: {excerpt(where)}: {said[:_LONGEST_QUOTE]}.") from None
 
 
-def shown(value: object) -> str:
+def excerpt(value: object) -> str:
     """What came from outside, so that it cannot fill a log or drive a terminal."""
     text = value if isinstance(value, str) else reprlib.repr(value)
     text = text if len(text) <= _LONGEST_QUOTE else text[:_LONGEST_QUOTE] + "..."

@@ -1,4 +1,4 @@
-"""The record beside a mended copy: by it Greenroom knows, and can prove, what it made itself.
+"""The record beside a fixed copy: by it Greenroom knows, and can prove, what it made itself.
 
 Folders are opened one within the other and never by a path with several parts, so that no link and no ``..``
 leads out of them between a look and a deed.
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 #: The record's name, in the folder of each copy.
-NOTE: Final = "mended.json"
+NOTE: Final = "fixed.json"
 #: Bytes of a record at most: a name and some sentences.
 LONGEST_NOTE: Final = 64 * 1024
 _CHUNK: Final = 1024 * 1024
@@ -61,19 +61,19 @@ def read_record(place: Path) -> CopyRecord | None:
 
 
 def is_place_of_copy(source: str, folder: Path) -> bool:
-    """Whether a path is one that Greenroom gives to mended copies of this folder; not whether it did."""
+    """Whether a path is one that Greenroom gives to fixed copies of this folder; not whether it did."""
     return _PLACE.fullmatch(_below(source, folder)) is not None
 
 
 def remove_copy(source: str, folder: Path) -> bool:
-    """Remove a mended copy, its record and its own folder, if the record proves that it is one.
+    """Remove a fixed copy, its record and its own folder, if the record proves that it is one.
 
     Removed is a regular file that has the name and the hash of the record beside it, in a folder that has
     the name of a copy's, with no link on the way to it. Whatever else lies there stays.
 
     Args:
         source: its path; may have been named by anybody.
-        folder: where mended copies are kept; may itself be a link, since the operator named it.
+        folder: where fixed copies are kept; may itself be a link, since the operator named it.
 
     Returns:
         Whether it was removed.

@@ -24,7 +24,7 @@ class GreenroomError(Exception):
 
     Attributes:
         answered_by: the provider's endpoint that answered so (a value of
-            :class:`greenroom.provider.answers.Endpoint`); empty where no answer was involved.
+            :class:`greenroom.provider.error_table.Endpoint`); empty where no answer was involved.
     """
 
     answered_by: str = ""
@@ -39,7 +39,7 @@ class SettingsError(Misuse):
 
 
 class ManifestError(Misuse):
-    """A manifest cannot be read; the text names the file, the line and the mend."""
+    """A manifest cannot be read; the text names the file, the line and the remedy."""
 
 
 class UnknownName(Misuse):
@@ -60,7 +60,7 @@ class FileRejected(GreenroomError):
         self.detail = detail
 
 
-class CannotMend(GreenroomError):
+class CannotFix(GreenroomError):
     """This file cannot be made into one that WhatsApp takes; the text says why, for a campaign manager."""
 
 
@@ -103,7 +103,7 @@ class Throttled(TransientError):
 
 
 class LookupBlocked(TransientError):
-    """The provider blocks ``GET /{media-id}`` for this number after failed look-ups; uploads go on."""
+    """The provider blocks ``GET /{media-id}`` for this number after failed look-ups; uploads continue."""
 
 
 class ProviderUnavailable(TransientError):

@@ -2,20 +2,20 @@
 
 "Media Uploads (POST /media): a limit of 25 requests per second per phone number." (360dialog, Constraints.)
 A channel has one owner at a time. The owner keeps the pace by itself (:mod:`greenroom.sliding_log`) and asks
-Redis once a second, to remain the owner; what it knows of the channel's last second goes on to the next one:
+Redis once a second, to remain the owner; what it knows of the channel's last second passes to the next one:
 
-* An owner that lets go hands its log on. The next one continues it, as if they were one.
-* An owner that dies is owner until its time is over, :data:`OWNED_SECONDS` after its last sign of life. The
+* An owner that releases the channel hands its log on. The next one continues it, as if they were one.
+* An owner that dies is owner until its time is over, :data:`OWNERSHIP_SECONDS` after its last heartbeat. The
   second before that is taken to have been full.
 * Where nothing is known of a channel (a new one, or a Redis that was wiped), the last second is taken to have
   been full, too. Keys do not expire: each channel that ever uploaded has a small one, of about 600 bytes.
-* An owner that cannot reach Redis goes on until its time is over, for nobody else can begin before that. Then
-  it is one no more, whether or not somebody else is: so one that was frozen, with its process or its machine,
-  sends nothing when it wakes. Its claims may be somebody else's by then.
-* Whether its time is over an owner sees once more just before it sends, by a clock that goes on while the
+* An owner that cannot reach Redis continues until its time is over, for nobody else can begin before that.
+  Then it is one no more, whether or not somebody else is: so one that was frozen, with its process or its
+  machine, sends nothing when it wakes. Its claims may be somebody else's by then.
+* Whether its time is over an owner sees once more just before it sends, by a clock that runs on while the
   machine sleeps: a process that was stopped in between must not send together with the next owner.
-* An owner that lets go waits for what is just being sent: stamped too early, it would arrive in a second that
-  the next owner has filled.
+* An owner that releases the channel waits for what is just being sent: stamped too early, it would arrive in
+  a second that the next owner has filled.
 
 Moments are Redis's own, in microseconds. Where they are turned into a process's own time or back, an upload
 is taken to have been sent rather later than sooner, by as long as the question to Redis took.
@@ -46,31 +46,31 @@ from greenroom.sliding_log import MOST_SLACK, PROVIDER_LIMIT_PER_SECOND, Learned
 logger = logging.getLogger(__name__)
 
 #: The provider's own number.
-DEFAULT_PACE_PER_SECOND = float(PROVIDER_LIMIT_PER_SECOND)
-#: Seconds that an owner remains one without a word from him.
-OWNED_SECONDS = 4.0
-#: Seconds between two words.
-KEEP_EVERY_SECONDS = 1.0
+DEFAULT_UPLOADS_PER_SECOND = float(PROVIDER_LIMIT_PER_SECOND)
+#: Seconds that an owner stays owner without a heartbeat.
+OWNERSHIP_SECONDS = 4.0
+#: Seconds between two heartbeats.
+HEARTBEAT_SECONDS = 1.0
 #: The longest that one answer of the provider can hold a channel back.
-LONGEST_HOLD_SECONDS = 600.0
+MAX_HOLD_SECONDS = 600.0
 #: What was begun so long ago and is still being sent is large, and has arrived when its first bytes did.
 SENDING_SECONDS = 2.0
 #: An upload that somebody asked for and that has not begun within this time waits for a worker: all are busy.
 SHORT_OF_WORKERS_SECONDS = 1.0
 #: One that was asked for longer ago than this was lost on the way.
-ASKED_SECONDS = 30.0
+LOST_REQUEST_SECONDS = 30.0
 
 _FIRST_RETRY_SECONDS = 0.01
 _LONGEST_RETRY_SECONDS = 0.5
 _MICRO = 1_000_000
-_LET_GO_BEFORE = 1
+_RELEASED_BEFORE = 1
 _FIELDS_LEARNED = 5
 
-# KEYS: the channel. ARGV: me, the time for which I want it, 1 to begin or 0 to go on; and to go on, what I
-# know: log, what its 429s have taught, moment until which it is held back, 1 if I am ending.
-# Answers {1 or 0: mine or not, now, whose log this is: 0 nobody's, 1 that of an owner that let go, 2 that of
-# one that died, the moment of its end, log, learned}.
-_KEEP = """
+# KEYS: the channel. ARGV: me, the time for which I want it, 1 to begin or 0 to continue; and to continue,
+# what I know: log, what its 429s have taught, moment until which it is held back, 1 if I am ending.
+# Returns {1 or 0: mine or not, now, whose log this is: 0 nobody's, 1 that of an owner that released it, 2
+# that of one that died, the moment of its end, log, learned}.
+_ACQUIRE = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local lasts = tonumber(ARGV[2])
@@ -92,14 +92,14 @@ redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'until', string.format('%.0f', now
 return {1, now, whose, string.format('%.0f', ends or now), row[3] or '', row[4] or ''}
 """
 # ARGV: me, log, learned, held until.
-_LET_GO = """
+_RELEASE = """
 if redis.call('HGET', KEYS[1], 'owner') ~= ARGV[1] then return 0 end
 redis.call('HSET', KEYS[1], 'owner', '', 'until', '0', 'log', ARGV[2], 'learned', ARGV[3],
            'held_until', ARGV[4])
 return 1
 """
 # KEYS: the channels that workers were asked to upload on. ARGV: microseconds after which one that was asked
-# for waits for a worker, and after which it was lost on the way. Answers how many wait.
+# for waits for a worker, and after which it was lost on the way. Returns how many wait.
 _WAITING = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -109,11 +109,11 @@ return redis.call('ZCOUNT', KEYS[1], '-inf', string.format('%.0f', now - ARGV[1]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ChannelOutlook:
+class ChannelStatus:
     """How things stand with a channel's uploads.
 
     Attributes:
-        owned: whether somebody is uploading on it, and will go on as long as there is something to upload.
+        owned: whether somebody is uploading on it, and will continue as long as there is something to upload.
         held_back: seconds until the provider wants to see the next upload.
     """
 
@@ -132,7 +132,7 @@ class Limiter:
         self,
         redis: Redis,
         *,
-        pace: float = DEFAULT_PACE_PER_SECOND,
+        uploads_per_second: float = DEFAULT_UPLOADS_PER_SECOND,
         namespace: str = "greenroom",
         monotonic: Callable[[], float] = boottime,
         wall: Callable[[], float] = time.time,
@@ -141,7 +141,7 @@ class Limiter:
 
         Args:
             redis: a client. Give it time-outs, and few retries of its own: waiting is done here.
-            pace: uploads a second on each channel.
+            uploads_per_second: uploads a second on each channel.
             namespace: what the keys begin with.
             monotonic: seconds on a clock that never jumps, and goes on while the machine sleeps.
             wall: seconds on the machine's clock, by which a virtual machine sees that it was paused.
@@ -149,20 +149,20 @@ class Limiter:
         Raises:
             ValueError: the pace is not a positive number.
         """
-        SlidingLog(pace)
-        self.pace = pace
+        SlidingLog(uploads_per_second)
+        self.uploads_per_second = uploads_per_second
         self.monotonic = monotonic
         self.wall = wall
         self._redis = redis
         self._namespace = namespace
-        self._keep = redis.register_script(_KEEP)
-        self._let_go = redis.register_script(_LET_GO)
+        self._heartbeat = redis.register_script(_ACQUIRE)
+        self._release = redis.register_script(_RELEASE)
         self._waiting = redis.register_script(_WAITING)
 
-    def own(
+    def acquire(
         self, channel_id: str, *, timeout: float, sleep: Callable[[float], None] = time.sleep
     ) -> OwnedChannel:
-        """Become a channel's owner, waiting for the present one to let go.
+        """Become a channel's owner, waiting for the present one to release it.
 
         Args:
             channel_id: which.
@@ -180,7 +180,7 @@ class Limiter:
         while True:
             asked_at = self.monotonic()
             try:
-                answer = self._ask(self._keep, channel_id, me, round(OWNED_SECONDS * _MICRO), 1)
+                answer = self._ask(self._heartbeat, channel_id, me, round(OWNERSHIP_SECONDS * _MICRO), 1)
             except LimiterUnavailable as error:
                 problem = error
                 pause = min(pause * 2, _LONGEST_RETRY_SECONDS)
@@ -196,15 +196,15 @@ class Limiter:
             f"somebody else has been uploading on {channel_id} for {timeout:g} s", retry_after=timeout
         )
 
-    def go_on(self, channel_id: str, me: str, state: Sequence[str]) -> list[Any]:
+    def heartbeat(self, channel_id: str, owner: str, state: Sequence[str]) -> list[Any]:
         """Say that an owner lives, and what he knows; for :class:`OwnedChannel`."""
-        return self._ask(self._keep, channel_id, me, round(OWNED_SECONDS * _MICRO), 0, *state)
+        return self._ask(self._heartbeat, channel_id, owner, round(OWNERSHIP_SECONDS * _MICRO), 0, *state)
 
-    def let_go(self, channel_id: str, me: str, state: Sequence[str]) -> None:
+    def release(self, channel_id: str, owner: str, state: Sequence[str]) -> None:
         """Hand a channel on; for :class:`OwnedChannel`."""
-        self._ask(self._let_go, channel_id, me, *state[:-1])
+        self._ask(self._release, channel_id, owner, *state[:-1])
 
-    def look(self, channel_ids: Sequence[str]) -> dict[str, ChannelOutlook]:
+    def peek(self, channel_ids: Sequence[str]) -> dict[str, ChannelStatus]:
         """How things stand with these channels; nothing is changed.
 
         Raises:
@@ -217,14 +217,14 @@ class Limiter:
         (seconds, micro), *rows = self._run(pipeline)
         now = seconds * _MICRO + micro
         return {
-            channel_id: ChannelOutlook(
+            channel_id: ChannelStatus(
                 owned=bool(owner) and _number(ends, 0.0) > now and _text(ending or "") != "1",
-                held_back=max(0.0, min((_number(held, 0.0) - now) / _MICRO, LONGEST_HOLD_SECONDS)),
+                held_back=max(0.0, min((_number(held, 0.0) - now) / _MICRO, MAX_HOLD_SECONDS)),
             )
             for channel_id, (owner, ends, held, ending) in zip(channel_ids, rows, strict=True)
         }
 
-    def note_asked(self, channel_ids: Sequence[str]) -> None:
+    def note_requested(self, channel_ids: Sequence[str]) -> None:
         """Remember that workers were asked to upload on these channels.
 
         Raises:
@@ -235,17 +235,17 @@ class Limiter:
         pipeline = self._redis.pipeline(transaction=False)
         pipeline.time()
         ((seconds, micro),) = self._run(pipeline)
-        pipeline.zadd(self._asked, dict.fromkeys(channel_ids, seconds * _MICRO + micro))
+        pipeline.zadd(self._requested, dict.fromkeys(channel_ids, seconds * _MICRO + micro))
         self._run(pipeline)
 
-    def note_begun(self, channel_id: str) -> None:
+    def note_started(self, channel_id: str) -> None:
         """Remember that a worker has begun with what it was asked for.
 
         Raises:
             LimiterUnavailable: Redis could not be asked.
         """
         pipeline = self._redis.pipeline(transaction=False)
-        pipeline.zrem(self._asked, channel_id)
+        pipeline.zrem(self._requested, channel_id)
         self._run(pipeline)
 
     def short_of_workers(self) -> bool:
@@ -254,11 +254,11 @@ class Limiter:
         Raises:
             LimiterUnavailable: Redis could not be asked.
         """
-        ages = (SHORT_OF_WORKERS_SECONDS * _MICRO, ASKED_SECONDS * _MICRO)
-        return bool(self._call(self._waiting, self._asked, *map(round, ages)))
+        ages = (SHORT_OF_WORKERS_SECONDS * _MICRO, LOST_REQUEST_SECONDS * _MICRO)
+        return bool(self._call(self._waiting, self._requested, *map(round, ages)))
 
     @property
-    def _asked(self) -> str:
+    def _requested(self) -> str:
         return f"{self._namespace}:asked"
 
     def _key(self, channel_id: str) -> str:
@@ -286,17 +286,17 @@ class OwnedChannel:
     """A channel that this process alone uploads on; its slots are handed out here, to many threads."""
 
     def __init__(
-        self, limiter: Limiter, channel_id: str, me: str, *, asked_at: float, answer: list[Any]
+        self, limiter: Limiter, channel_id: str, owner: str, *, asked_at: float, answer: list[Any]
     ) -> None:
         self.channel_id = channel_id
         self._limiter = limiter
-        self._me = me
+        self._owner = owner
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._asking = threading.Lock()
         self._lost = False
         self._ending = False
-        self._log = SlidingLog(limiter.pace)
+        self._log = SlidingLog(limiter.uploads_per_second)
         self._continue(answer)
         self._kept(asked_at, answer)
 
@@ -311,9 +311,9 @@ class OwnedChannel:
 
         sent = [min(local(moment), here) for moment in _text(log).split(",")]
         after = 0.0
-        if whose != _LET_GO_BEFORE or not log:
+        if whose != _RELEASED_BEFORE or not log:
             sent = [min(local(ended), here)] * self._log.most
-            after = random.random() / self._limiter.pace  # noqa: S311 - no secret
+            after = random.random() / self._limiter.uploads_per_second  # noqa: S311 - no secret
         fields = _text(learned).split(",")
         if len(fields) != _FIELDS_LEARNED:
             self._log.adopt(sent, Learned(), after=after)
@@ -326,7 +326,7 @@ class OwnedChannel:
                 cut_at=min(local(cut_at), here),
                 slack=min(max(0.0, _number(slack, 0.0)), MOST_SLACK),
                 refused_at=min(local(refused_at), here),
-                held_until=min(local(held_until), here + LONGEST_HOLD_SECONDS),
+                held_until=min(local(held_until), here + MAX_HOLD_SECONDS),
             ),
             after=after,
         )
@@ -344,14 +344,14 @@ class OwnedChannel:
         give_up_at = self._limiter.monotonic() + timeout
         woken_at = math.inf
         while True:
-            self.keep()
+            self.heartbeat()
             with self._lock:
                 now = self._limiter.monotonic()
                 if woken_at < now:
                     self._log.woke(now - woken_at)
-                earliest, mine = self._log.earliest(now), self._is_mine(now)
+                earliest, mine = self._log.earliest(now), self._is_owner(now)
                 if self._lost:
-                    text = f"the time to upload on {self.channel_id} is over; whoever has it now goes on"
+                    text = f"the time to upload on {self.channel_id} is over; whoever has it now continues"
                     raise OwnershipLost(text, retry_after=1.0)
                 if mine and earliest <= now:
                     self._log.begin(now)
@@ -361,32 +361,32 @@ class OwnedChannel:
                 if now >= give_up_at or give_up_at < earliest < math.inf:
                     raise NoSlotInTime(
                         f"the next upload on {self.channel_id} has to wait {earliest - now:.1f} s",
-                        retry_after=min(max(earliest - now, 1.0), LONGEST_HOLD_SECONDS),
+                        retry_after=min(max(earliest - now, 1.0), MAX_HOLD_SECONDS),
                     )
                 if earliest == math.inf:
                     # As many as a window may hold are being sent; whichever is done first wakes us.
                     woken_at = math.inf
-                    self._changed.wait(KEEP_EVERY_SECONDS)
+                    self._changed.wait(HEARTBEAT_SECONDS)
                     continue
             # Not for so long that our time ends meanwhile.
-            pause = min(max(earliest - now, 0.0 if mine else _LONGEST_RETRY_SECONDS), KEEP_EVERY_SECONDS)
+            pause = min(max(earliest - now, 0.0 if mine else _LONGEST_RETRY_SECONDS), HEARTBEAT_SECONDS)
             woken_at = self._limiter.monotonic() + pause
             sleep(pause)
 
-    def require_mine(self) -> None:
+    def require_ownership(self) -> None:
         """Look again, just before sending in a slot; where this raises, the slot is given back.
 
         Raises:
             OwnershipLost: so much time has passed that somebody else may upload on this channel now.
         """
-        if not self._lost and self._is_mine(self._limiter.monotonic()):
+        if not self._lost and self._is_owner(self._limiter.monotonic()):
             return
-        self.give_back()
+        self.return_slot()
         raise OwnershipLost(f"somebody else may be uploading on {self.channel_id} now", retry_after=1.0)
 
-    def _is_mine(self, now: float) -> bool:
+    def _is_owner(self, now: float) -> bool:
         """Whether our time is not over, by either clock."""
-        return now < self._until and self._limiter.wall() - self._kept_wall < OWNED_SECONDS
+        return now < self._until and self._limiter.wall() - self._kept_wall < OWNERSHIP_SECONDS
 
     def sent(self, late: float = 0.0) -> None:
         """What a slot was for has been sent to its end, or broke off.
@@ -398,23 +398,23 @@ class OwnedChannel:
             self._log.finish(self._limiter.monotonic(), late=late)
             self._changed.notify()
 
-    def give_back(self) -> None:
+    def return_slot(self) -> None:
         """Nothing was sent in a slot."""
         with self._lock:
             self._log.cancel()
             self._changed.notify()
 
-    def refused(self, retry_after: float | None) -> float:
-        """The provider answered 429; answers the seconds for which nothing is sent now."""
+    def on_throttled(self, retry_after: float | None) -> float:
+        """The provider answered 429; returns the seconds for which nothing is sent now."""
         if retry_after is not None:
-            retry_after = min(max(retry_after, 0.0), LONGEST_HOLD_SECONDS)
+            retry_after = min(max(retry_after, 0.0), MAX_HOLD_SECONDS)
         with self._lock:
-            held = self._log.refused(self._limiter.monotonic(), hold=retry_after)
+            held = self._log.on_throttled(self._limiter.monotonic(), hold=retry_after)
             # The dispatcher shall know.
             self._keep_at = -math.inf
         return held
 
-    def keep(self) -> None:
+    def heartbeat(self) -> None:
         """Say that the owner lives, where it is time to.
 
         While Redis is away this does nothing: our time ends when it was to end.
@@ -422,11 +422,11 @@ class OwnedChannel:
         # Whoever finds another thread asking goes on: a Redis that hangs is waited for by one alone.
         if self._limiter.monotonic() >= self._keep_at and self._asking.acquire(blocking=False):
             try:
-                self._say_alive()
+                self._send_heartbeat()
             finally:
                 self._asking.release()
 
-    def _say_alive(self) -> None:
+    def _send_heartbeat(self) -> None:
         asked_at = self._limiter.monotonic()
         if self._lost or asked_at < self._keep_at:
             return  # another thread has just done so
@@ -434,11 +434,11 @@ class OwnedChannel:
             self._lose()
             return
         try:
-            answer = self._limiter.go_on(self.channel_id, self._me, self._state())
+            answer = self._limiter.heartbeat(self.channel_id, self._owner, self._state())
         except LimiterUnavailable as error:
             logger.warning("Channel %s: %s", self.channel_id, error)
             # Not at each slot, while Redis is away.
-            self._keep_at = self._limiter.monotonic() + KEEP_EVERY_SECONDS / 4
+            self._keep_at = self._limiter.monotonic() + HEARTBEAT_SECONDS / 4
             return
         if answer[0]:
             self._kept(asked_at, answer)
@@ -450,14 +450,14 @@ class OwnedChannel:
             self._lost = True
             self._changed.notify_all()
 
-    def end_soon(self) -> None:
-        """Say that somebody else may be asked to go on; whoever comes waits until this owner lets go."""
+    def drain(self) -> None:
+        """Say that somebody else may be asked to continue; who comes waits for this owner's release."""
         self._ending = True
         with self._asking:
             self._keep_at = -math.inf
-            self._say_alive()
+            self._send_heartbeat()
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Hand the channel on; not yet, where an upload is just being sent: ask again soon.
 
         Large ones that are being sent for longer than :data:`SENDING_SECONDS` count as sent by now.
@@ -471,7 +471,7 @@ class OwnedChannel:
                 self._changed.notify_all()
             # Where Redis is away, the next owner begins when our time is over.
             with suppress(LimiterUnavailable):
-                self._limiter.let_go(self.channel_id, self._me, self._state())
+                self._limiter.release(self.channel_id, self._owner, self._state())
 
     @property
     def lost(self) -> bool:
@@ -480,9 +480,9 @@ class OwnedChannel:
 
     def _kept(self, asked_at: float, answer: list[Any]) -> None:
         # Redis looked at its clock after we asked, so by our clock our time ends no later than by its own.
-        self._until = asked_at + OWNED_SECONDS
+        self._until = asked_at + OWNERSHIP_SECONDS
         self._kept_wall = self._limiter.wall() - (self._limiter.monotonic() - asked_at)
-        self._keep_at = asked_at + KEEP_EVERY_SECONDS
+        self._keep_at = asked_at + HEARTBEAT_SECONDS
         self._offset: float = answer[1] - asked_at * _MICRO
 
     def _state(self) -> tuple[str, str, str, str]:

@@ -89,7 +89,7 @@ class ManifestItem(BaseModel):
         AfterValidator(_source),
     ]
     kind: Category | None = None
-    mend: bool = False
+    fix: bool = False
 
 
 #: All in one call: one for each item would cost more than the checks. The first mistake is the last one.

@@ -18,12 +18,12 @@ from typing import Any, Final, TextIO
 
 from greenroom.errors import ManifestError
 from greenroom.manifest import ManifestItem, WrongItem, check_items
-from greenroom.manifest_rows import Row, rows_of_csv, rows_of_json, rows_of_json_lines
+from greenroom.manifest_rows import ManifestRow, rows_of_csv, rows_of_json, rows_of_json_lines
 from greenroom.seen_refs import RepeatedRef, SeenRefs
 
 #: Items that are checked in one call: one for each would cost more than the checks.
 _AT_A_TIME: Final = 1_000
-_READERS: Final[dict[str, Callable[[TextIO, str], Iterator[Row]]]] = {
+_READERS: Final[dict[str, Callable[[TextIO, str], Iterator[ManifestRow]]]] = {
     ".csv": rows_of_csv,
     ".json": rows_of_json,
     ".jsonl": rows_of_json_lines,
@@ -33,17 +33,17 @@ _NEWLINES: Final = {".csv": "", ".json": "\n", ".jsonl": "\n"}
 _WEB: Final = ("http://", "https://")
 
 
-def read_manifest(path: Path, *, mend: bool = False) -> ManifestFile:
+def read_manifest(path: Path, *, fix: bool = False) -> ManifestFile:
     """The items of a manifest file (``.csv``, ``.json`` or ``.jsonl``); relative sources start beside it.
 
     Args:
         path: the file.
-        mend: whether all of its items are to be mended, whatever it says of each.
+        fix: whether all of its items are to be fixed, whatever it says of each.
 
     Raises:
         ManifestError: the file cannot be read, or a line of it is wrong.
     """
-    return ManifestFile(path, mend=mend)
+    return ManifestFile(path, fix=fix)
 
 
 class ManifestFile(Collection[ManifestItem]):
@@ -53,9 +53,9 @@ class ManifestFile(Collection[ManifestItem]):
         ManifestError: at construction if the file cannot be used; in a later pass if it has changed.
     """
 
-    def __init__(self, path: Path, *, mend: bool = False) -> None:
+    def __init__(self, path: Path, *, fix: bool = False) -> None:
         self._path = path
-        self._mend = mend
+        self._fix = fix
         if path.suffix.lower() not in _READERS:
             raise ManifestError(f"{path} is no manifest: give a .csv, .json or .jsonl file, or a folder.")
         self._identity: tuple[int, ...] | None = None
@@ -69,7 +69,7 @@ class ManifestFile(Collection[ManifestItem]):
 
     def __iter__(self) -> Iterator[ManifestItem]:
         for _, item in self._items():
-            yield item.model_copy(update={"mend": True}) if self._mend else item
+            yield item.model_copy(update={"fix": True}) if self._fix else item
 
     def _check(self) -> int:
         number = 0
@@ -104,7 +104,7 @@ class ManifestFile(Collection[ManifestItem]):
         except OSError as error:
             raise ManifestError(f"{self._path} cannot be read: {error.strerror}.") from error
 
-    def _checked(self, rows: list[Row]) -> Iterator[tuple[int, ManifestItem]]:
+    def _checked(self, rows: list[ManifestRow]) -> Iterator[tuple[int, ManifestItem]]:
         lines = [line for line, _ in rows]
         try:
             items = check_items([_beside(values, self._path.parent) for _, values in rows])

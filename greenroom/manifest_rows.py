@@ -15,11 +15,11 @@ from typing import Any, Final, TextIO
 
 from greenroom.errors import ManifestError
 
-Row = tuple[int, Any]
+ManifestRow = tuple[int, Any]
 #: Characters of one row. A ref has 255 and a source 4,096 at most; written with JSON's escapes, each is six.
 LONGEST_ROW: Final = 64 * 1024
 _CHUNK: Final = 64 * 1024
-_COLUMNS: Final = "ref,source and perhaps kind and mend"
+_COLUMNS: Final = "ref,source and perhaps kind and fix"
 _ITEM: Final = '{"ref": "hero", "source": "media/hero.jpg"}'
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _SPACE: Final = re.compile(r"[ \t\n\r]*")
@@ -81,7 +81,7 @@ def _require_text(text: str, name: str, line: int) -> None:
         )
 
 
-def rows_of_csv(file: TextIO, name: str) -> Iterator[Row]:
+def rows_of_csv(file: TextIO, name: str) -> Iterator[ManifestRow]:
     """Each row as a mapping from the columns that it fills.
 
     Raises:
@@ -147,7 +147,7 @@ def _by_column(header: list[str], row: list[str], lines: _Lines) -> dict[str, st
     return values
 
 
-def rows_of_json_lines(file: TextIO, name: str) -> Iterator[Row]:
+def rows_of_json_lines(file: TextIO, name: str) -> Iterator[ManifestRow]:
     """The value on each line; empty lines are left out.
 
     Raises:
@@ -170,7 +170,7 @@ def _decoded(text: str, name: str, line: int) -> Any:
         raise _json_error(error, name, line) from None
 
 
-def rows_of_json(file: TextIO, name: str) -> Iterator[Row]:
+def rows_of_json(file: TextIO, name: str) -> Iterator[ManifestRow]:
     """Each value of the list that the file holds.
 
     Raises:

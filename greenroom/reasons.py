@@ -1,4 +1,4 @@
-"""The stable reason codes of a rejection, each with the mend that a campaign manager can do."""
+"""The stable reason codes of a rejection, each with the remedy that a campaign manager can do."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Reason(StrEnum):
 
 
 #: What to do about each reason, in words for a campaign manager.
-MEND: dict[Reason, str] = {
+ADVICE: dict[Reason, str] = {
     Reason.EMPTY: "Export the file again; this one has no content.",
     Reason.MISSING: "Put the file where the manifest says, or correct the manifest.",
     Reason.NOT_ALLOWED: "Put the file where Greenroom's operator allows it, or have its place allowed.",
@@ -35,8 +35,8 @@ MEND: dict[Reason, str] = {
     Reason.UNREADABLE: "Give Greenroom's user the right to read the file.",
     Reason.TOO_LARGE: "Compress or shorten it until it is under the limit.",
     Reason.TYPE_NOT_SUPPORTED: "Send it as one of the types that WhatsApp takes; the sentence says which.",
-    Reason.CODEC_NOT_SUPPORTED: "Export video as H.264 with AAC sound, audio as AAC, MP3 or Opus.",
-    Reason.TOO_MANY_AUDIO_STREAMS: "Export the video with a single sound track.",
+    Reason.CODEC_NOT_SUPPORTED: "Export video as H.264 with AAC audio, audio as AAC, MP3 or Opus.",
+    Reason.TOO_MANY_AUDIO_STREAMS: "Export the video with a single audio track.",
     Reason.COLOUR_NOT_SUPPORTED: "Save the image as 8-bit RGB.",
     Reason.ENCRYPTED: "Remove the password and save it again.",
     Reason.BROKEN: "Export the file again; this copy is damaged or cut short.",

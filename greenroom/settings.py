@@ -29,7 +29,7 @@ from pydantic import (
 
 from greenroom.errors import SettingsError
 from greenroom.lifecycle import LifeRules
-from greenroom.limiter import DEFAULT_PACE_PER_SECOND
+from greenroom.limiter import DEFAULT_UPLOADS_PER_SECOND
 from greenroom.redis_client import SENTINEL, SEPARATOR, celery_address, is_sentinel
 from greenroom.sources.folders import parse_roots
 from greenroom.sources.hosts import AllowedHost, parse_hosts
@@ -188,8 +188,8 @@ class Settings(BaseModel):
     read_timeout: float = Field(
         default=60.0, gt=0, le=600, description="Seconds to wait for the provider's next byte."
     )
-    pace: float = Field(
-        default=DEFAULT_PACE_PER_SECOND,
+    uploads_per_second: float = Field(
+        default=DEFAULT_UPLOADS_PER_SECOND,
         gt=0,
         le=25,
         description="Uploads in any second on one channel; the provider allows 25. Fewer, where other "
@@ -203,12 +203,12 @@ class Settings(BaseModel):
         ),
     ] = "audio/ogg; codecs=opus"
     upload_threads: int = Field(
-        default=512, ge=1, le=4096, description="Uploads that one worker process has under way at most."
+        default=512, ge=1, le=4096, description="Uploads that one worker process has in flight at most."
     )
     batch_size: int = Field(
         default=25, ge=1, le=50, description="Files that are claimed for upload at a time."
     )
-    horizon: float = Field(
+    max_hold_seconds: float = Field(
         default=4.0,
         ge=1,
         le=60,
@@ -220,9 +220,9 @@ class Settings(BaseModel):
     inspect_ahead: int = Field(
         default=100, ge=1, le=10_000, description="Files that may be handed out for inspection at once."
     )
-    mended_folder: Annotated[
+    fixed_folder: Annotated[
         Path | None,
-        Field(description="Folder for mended files, the same for all workers; without it nothing is mended."),
+        Field(description="Folder for fixed files, the same for all workers; without it nothing is fixed."),
     ] = None
     media_roots: Annotated[
         tuple[Path, ...] | None,

@@ -87,22 +87,22 @@ class Learned:
 class SlidingLog:
     """The last uploads of one channel; moments are seconds of one clock that never jumps."""
 
-    def __init__(self, pace: float, *, margin: float = MARGIN_SECONDS) -> None:
+    def __init__(self, uploads_per_second: float, *, margin: float = MARGIN_SECONDS) -> None:
         """Begin with a log that knows of no upload.
 
         Args:
-            pace: uploads a second at most.
+            uploads_per_second: uploads a second at most.
             margin: seconds.
 
         Raises:
             ValueError: the pace is not a positive number.
         """
-        if not (math.isfinite(pace) and pace > 0):
-            raise ValueError(f"the pace must be a positive number of uploads a second, not {pace}")
+        if not (math.isfinite(uploads_per_second) and uploads_per_second > 0):
+            raise ValueError(f"uploads_per_second must be a positive number, not {uploads_per_second}")
         #: Uploads in one window; never a window shorter than the provider's second.
-        self.most = math.ceil(pace)
+        self.most = math.ceil(uploads_per_second)
         self._margin = margin
-        self._shortest = self.most / pace
+        self._shortest = self.most / uploads_per_second
         self._lateness = 0.0
         self.sent: deque[float] = deque(maxlen=self.most)
         #: Begun, and not sent yet.
@@ -169,7 +169,7 @@ class SlidingLog:
         """One that was begun was not sent at all."""
         self.open -= 1
 
-    def refused(self, now: float, *, hold: float | None) -> float:
+    def on_throttled(self, now: float, *, hold: float | None) -> float:
         """The provider answered 429.
 
         Args:
@@ -194,7 +194,7 @@ class SlidingLog:
         return hold
 
     def adopt(self, sent: Iterable[float], learned: Learned, *, after: float = 0.0) -> None:
-        """Go on from what somebody else's log knew last.
+        """Continue from what somebody else's log knew last.
 
         Args:
             sent: moments.

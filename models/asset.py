@@ -35,7 +35,7 @@ from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
 
 from greenroom.reasons import Reason
-from models.base import Base, BigKey, Moment, OutsideText, Sentence
+from models.base import Base, BigKey, OutsideText, Sentence, UtcDateTime
 from models.bulk import among, among_bound, given_rows, insert_rows, on_postgresql
 from models.channel import Channel
 from models.claim import Claim
@@ -45,7 +45,7 @@ from models.states import in_state
 class AssetState(StrEnum):
     """Where an asset is on its way to the provider.
 
-    A refresh sends a READY asset round again while its old media ID goes on serving: whether an asset can
+    A refresh sends a READY asset round again while its old media ID keeps serving: whether an asset can
     be sent is decided by its media, not by this.
     """
 
@@ -105,12 +105,12 @@ class Asset(Base):
     source: Mapped[str] = mapped_column(OutsideText)
     state: Mapped[str] = mapped_column(String(16), default=AssetState.WAITING)
     priority: Mapped[int] = mapped_column(SmallInteger, default=Priority.CAMPAIGN)
-    due_at: Mapped[datetime] = mapped_column(Moment)
+    due_at: Mapped[datetime] = mapped_column(UtcDateTime)
     token: Mapped[int] = mapped_column(BigInteger, default=0)
-    lease_until: Mapped[datetime | None] = mapped_column(Moment)
-    #: Whose claim it is or was: see `tasks.heartbeat`.
+    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: Whose claim it is or was: see `tasks.runtime.heartbeat`.
     worker: Mapped[str | None] = mapped_column(String(64))
-    not_before: Mapped[datetime | None] = mapped_column(Moment)
+    not_before: Mapped[datetime | None] = mapped_column(UtcDateTime)
     attempts: Mapped[int] = mapped_column(default=0)
     #: Uploads that may have succeeded without an answer: each is a possible orphan at the provider.
     lost_answers: Mapped[int] = mapped_column(default=0)
@@ -243,7 +243,7 @@ def _claim(
     lease: timedelta,
     worker: str | None = None,
 ) -> dict[str, list[Any]]:
-    """Claim the most urgent assets of channels, up to `limit` of each; answers their rows by channel."""
+    """Claim the most urgent assets of channels, up to `limit` of each; returns their rows by channel."""
     postgresql = on_postgresql(connection)
     # One statement for all, where the database can look at each channel's beginning in one.
     asked = [{"each_id": list(channel_ids)}] if postgresql else [{"channel": each} for each in channel_ids]
@@ -320,7 +320,7 @@ def claim_and_take_assets(
 ) -> dict[str, list[AssetUnderUpload]]:
     """Claim up to `limit` uploads on each channel and begin work on them, the most urgent first.
 
-    For the channels' owner, who goes on by himself: nothing is handed out, so nothing can come twice.
+    For the channels' owner, who continues by itself: nothing is handed out, so nothing can come twice.
     """
     claimed = _claim(
         connection, channel_ids, AssetState.UPLOADING, limit=limit, now=now, lease=lease, worker=worker
@@ -359,7 +359,7 @@ def _under_upload(row: Any) -> AssetUnderUpload:
 
 
 def renew_assets(connection: Connection, claims: Sequence[Claim], *, until: datetime) -> list[Claim]:
-    """Keep the claims of a living worker from lapsing; answers those that it has lost all the same.
+    """Keep the claims of a living worker from lapsing; returns those that it has lost all the same.
 
     Rows that somebody has locked are left for the next time, and are no loss yet: most often it is their own
     worker that writes down what came of them, and nobody puts back what is locked.
@@ -399,7 +399,7 @@ def finish_asset(
     reason: Reason | None = None,
     detail: str = "",
 ) -> bool:
-    """End a claim with its outcome; answers False where it was lost and nothing was written."""
+    """End a claim with its outcome; returns False where it was lost and nothing was written."""
     result = connection.execute(
         update(Asset)
         .where(Asset.id == claim.id, Asset.token == claim.token)
@@ -409,7 +409,7 @@ def finish_asset(
 
 
 def lock_held(connection: Connection, claims: Sequence[Claim]) -> set[Claim]:
-    """Lock assets, and answer the claims that are still held."""
+    """Lock assets, and return the claims that are still held."""
     tokens = _lock(connection, {claim.id for claim in claims})
     return {claim for claim in claims if tokens.get(claim.id) == claim.token}
 
@@ -433,7 +433,7 @@ def lock_assets(connection: Connection, asset_ids: Collection[int]) -> None:
 
 
 def _lock(connection: Connection, asset_ids: Collection[int]) -> dict[int, int]:
-    """Lock assets, in the order in which everybody does (see `models.locks`); answers their tokens."""
+    """Lock assets, in the order in which everybody does (see `models.locks`); returns their tokens."""
     statement = _locked_in_order(postgresql=on_postgresql(connection))
     return dict(connection.execute(statement, {"ids": list(asset_ids)}).all())
 
@@ -496,7 +496,7 @@ def postpone_asset(
 def sweep_assets(
     connection: Connection, *, now: datetime, max_attempts: int, limit: int, silent: Collection[str] = ()
 ) -> int:
-    """Put back assets whose lease is over, or whose worker is one of the `silent`; answers how many.
+    """Put back assets whose lease is over, or whose worker is one of the `silent`; returns how many.
 
     One that was being uploaded may have arrived: it is counted as a possible orphan, and as an attempt, so
     that a file which brings its worker down each time is given up in the end; not before its campaign is
@@ -588,7 +588,7 @@ def _or_want(statement: Insert) -> Any:
 def queue_uploads(connection: Connection, asset_ids: Collection[int]) -> None:
     """Put assets that have no media ID into the backlog, unless they are there or with a worker already.
 
-    A refresh under way becomes the campaign's own upload.
+    A refresh in progress becomes the campaign's own upload.
     """
     for statement in _queued(postgresql=on_postgresql(connection)):
         connection.execute(statement, {"ids": list(asset_ids)})

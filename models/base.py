@@ -10,7 +10,7 @@ from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeEngine
 
 from greenroom.clock import require_aware
-from greenroom.text import LONGEST_SENTENCE, storable
+from greenroom.untrusted_text import LONGEST_SENTENCE, storable
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -24,7 +24,7 @@ NAMING = {
 BigKey = BigInteger().with_variant(Integer(), "sqlite")
 
 
-class Moment(TypeDecorator[datetime]):
+class UtcDateTime(TypeDecorator[datetime]):
     """A point in time: aware in, aware UTC out, on databases with time zones and without."""
 
     impl = DateTime(timezone=True)

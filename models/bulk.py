@@ -38,7 +38,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.types import TypeEngine, UserDefinedType
 
-from greenroom.text import storable
+from greenroom.untrusted_text import storable
 from models.base import OutsideText
 from models.upsert import insert
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from greenroom.errors import Misuse, UnknownName
 from greenroom.manifest import CampaignPlan
-from models.base import Base, Moment, OutsideText
+from models.base import Base, OutsideText, UtcDateTime
 from models.bulk import on_postgresql
 from models.channel import get_channel
 from models.upsert import insert
@@ -34,15 +34,15 @@ class Campaign(Base):
 
     id: Mapped[str] = mapped_column(OutsideText(128), primary_key=True)
     channel_id: Mapped[str] = mapped_column(ForeignKey("channels.id"), index=True)
-    send_at: Mapped[datetime] = mapped_column(Moment)
-    keep_until: Mapped[datetime] = mapped_column(Moment, index=True)
-    created_at: Mapped[datetime] = mapped_column(Moment)
-    cancelled_at: Mapped[datetime | None] = mapped_column(Moment)
+    send_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    keep_until: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    cancelled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 @dataclass(frozen=True, kw_only=True)
 class CampaignRow:
-    """What the queries here answer."""
+    """What the queries here return."""
 
     id: str
     channel_id: str

@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, Connection, String, Text, case, func, or_, se
 from sqlalchemy.orm import Mapped, mapped_column
 
 from greenroom.errors import Misuse, UnknownName
-from models.base import Base, Moment, OutsideText, Sentence
+from models.base import Base, OutsideText, Sentence, UtcDateTime
 from models.bulk import among
 from models.locks import lock_rows
 from models.upsert import insert
@@ -26,8 +26,8 @@ class Channel(Base):
     api_base_url: Mapped[str] = mapped_column(String(255))
     #: Encrypted, see greenroom/vault.py.
     api_key: Mapped[str] = mapped_column(Text)
-    created_at: Mapped[datetime] = mapped_column(Moment)
-    paused_at: Mapped[datetime | None] = mapped_column(Moment)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    paused_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     paused_reason: Mapped[str | None] = mapped_column(Sentence)
     #: How long the provider keeps this number's media; None for the setting that holds for all.
     media_life_seconds: Mapped[int | None] = mapped_column(BigInteger)
@@ -42,7 +42,7 @@ class Channel(Base):
 
 @dataclass(frozen=True, kw_only=True)
 class ChannelRow:
-    """What the queries here answer."""
+    """What the queries here return."""
 
     id: str
     api_base_url: str
@@ -142,7 +142,7 @@ def list_channels(connection: Connection) -> list[ChannelRow]:
 def pause_channel(
     connection: Connection, channel_id: str, *, reason: str, now: datetime, tried: str | None = None
 ) -> bool:
-    """Hand out nothing more on the channel; answers whether it was running until now.
+    """Hand out nothing more on the channel; returns whether it was running until now.
 
     Args:
         connection: an open transaction.
@@ -160,7 +160,7 @@ def pause_channel(
 
 
 def resume_channel(connection: Connection, channel_id: str) -> None:
-    """Let a paused channel go on."""
+    """Resume a paused channel."""
     connection.execute(
         update(Channel).where(Channel.id == channel_id).values(paused_at=None, paused_reason=None)
     )

@@ -39,9 +39,9 @@ from greenroom.errors import SourceRefused
 from greenroom.manifest import ManifestItem
 from greenroom.reasons import Reason
 from greenroom.rules import Category
-from greenroom.text import LONGEST_SENTENCE, storable
+from greenroom.untrusted_text import LONGEST_SENTENCE, storable
 from greenroom.verdict import Verdict
-from models.base import Base, BigKey, Moment, OutsideText, Sentence
+from models.base import Base, BigKey, OutsideText, Sentence, UtcDateTime
 from models.bulk import (
     add_rows,
     among,
@@ -100,16 +100,16 @@ class Item(Base):
     ref: Mapped[str] = mapped_column(OutsideText(255))
     source: Mapped[str] = mapped_column(OutsideText)
     kind: Mapped[str | None] = mapped_column(String(16))
-    #: Whether a file that WhatsApp does not take is to be mended.
-    mend: Mapped[bool] = mapped_column(default=False, server_default=false())
+    #: Whether a file that WhatsApp does not take is to be fixed.
+    fix: Mapped[bool] = mapped_column(default=False, server_default=false())
     #: The campaign's send time, kept here so that one index gives the order of inspection.
-    due_at: Mapped[datetime] = mapped_column(Moment)
+    due_at: Mapped[datetime] = mapped_column(UtcDateTime)
     state: Mapped[str] = mapped_column(String(16), default=ItemState.WAITING)
     token: Mapped[int] = mapped_column(BigInteger, default=0)
-    lease_until: Mapped[datetime | None] = mapped_column(Moment)
-    #: Whose claim it is or was: see `tasks.heartbeat`.
+    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: Whose claim it is or was: see `tasks.runtime.heartbeat`.
     worker: Mapped[str | None] = mapped_column(String(64))
-    not_before: Mapped[datetime | None] = mapped_column(Moment)
+    not_before: Mapped[datetime | None] = mapped_column(UtcDateTime)
     attempts: Mapped[int] = mapped_column(default=0)
     asset_id: Mapped[int | None] = mapped_column(ForeignKey("assets.id"))
     label: Mapped[str] = mapped_column(Sentence, default="")
@@ -119,10 +119,10 @@ class Item(Base):
     sha256: Mapped[str | None] = mapped_column(String(64))
     reason: Mapped[str | None] = mapped_column(String(64))
     detail: Mapped[str] = mapped_column(Sentence, default="")
-    #: Of the source, where what is sent was mended from it.
+    #: Of the source, where what is sent was fixed from it.
     original_sha256: Mapped[str | None] = mapped_column(String(64))
-    #: JSON: what mending did, a list of sentences.
-    mended: Mapped[str] = mapped_column(Text, default="[]", server_default="[]")
+    #: JSON: what fixing did, a list of sentences.
+    fixed: Mapped[str] = mapped_column(Text, default="[]", server_default="[]")
     #: JSON: a list of {"code", "detail"}.
     notices: Mapped[str] = mapped_column(Text, default="[]")
 
@@ -157,7 +157,7 @@ class ItemUnderInspection:
     ref: str
     source: str
     kind: Category | None
-    mend: bool
+    fix: bool
     due_at: datetime
     attempts: int
 
@@ -209,7 +209,7 @@ def save_items(
 ) -> None:
     """Write items in bulk; known ones stay as they are, unless their source changed or they were rejected.
 
-    Those are inspected anew: who hands a rejected file over again has mended it, or would like to know.
+    Those are inspected anew: who hands a rejected file over again has fixed it, or would like to know.
 
     Args:
         connection: an open transaction.
@@ -236,7 +236,7 @@ def _or_inspect_anew(statement: Insert) -> Insert:
         set_={
             "source": new.source,
             "kind": new.kind,
-            "mend": new.mend,
+            "fix": new.fix,
             "state": ItemState.WAITING,
             "asset_id": None,
             "attempts": 0,
@@ -249,7 +249,7 @@ def _or_inspect_anew(statement: Insert) -> Insert:
         where=or_(
             Item.source != new.source,
             Item.kind.is_distinct_from(new.kind),
-            Item.mend != new.mend,
+            Item.fix != new.fix,
             Item.state == ItemState.REJECTED,
         ),
     )
@@ -272,7 +272,7 @@ def reject_items(connection: Connection, *, campaign_id: str, refused: Mapping[s
 
 
 def _as_given(item: ManifestItem) -> dict[str, Any]:
-    return {"ref": item.ref, "source": item.source, "kind": item.kind, "mend": item.mend}
+    return {"ref": item.ref, "source": item.source, "kind": item.kind, "fix": item.fix}
 
 
 def move_items(connection: Connection, *, campaign_id: str, due_at: datetime) -> None:
@@ -298,7 +298,7 @@ def claim_items(connection: Connection, *, limit: int, now: datetime, lease: tim
 
 
 def _fair_shares(connection: Connection, *, limit: int, now: datetime, also_suspect: bool) -> list[int]:
-    """Lock and answer up to `limit` items that may be inspected now.
+    """Lock and return up to `limit` items that may be inspected now.
 
     Each channel that has such items gets the same share, so that a campaign of 100,000 files on one number
     keeps nobody else's waiting; what some do not need, the others get. Within a channel, the earliest send
@@ -360,7 +360,7 @@ def _lock_waiting(
     now: datetime,
     also_suspect: bool,
 ) -> dict[str, list[int]]:
-    """Lock up to `limit` items of each campaign, those after the given ID; answers them by campaign."""
+    """Lock up to `limit` items of each campaign, those after the given ID; returns them by campaign."""
     postgresql = on_postgresql(connection)
     values = {"now": now, "most": limit}
     asked: list[dict[str, Any]]
@@ -441,7 +441,7 @@ def claim_and_take_items(
 ) -> list[ItemUnderInspection]:
     """Claim up to `limit` items and begin work on them, in fair shares; none whose inspection failed before.
 
-    For a worker that goes on by itself: nothing is handed out, so nothing can come twice.
+    For a worker that continues by itself: nothing is handed out, so nothing can come twice.
     """
     chosen = _fair_shares(connection, limit=limit, now=now, also_suspect=False)
     return _begun(connection, chosen, until=now + lease, worker=worker)
@@ -462,11 +462,11 @@ def _begun(
             ref=ref,
             source=source,
             kind=Category(kind) if kind else None,
-            mend=mend,
+            fix=fix,
             due_at=due_at,
             attempts=attempts,
         )
-        for item_id, token, campaign_id, channel_id, ref, source, kind, mend, due_at, attempts in rows
+        for item_id, token, campaign_id, channel_id, ref, source, kind, fix, due_at, attempts in rows
     ]
 
 
@@ -484,7 +484,7 @@ def _beginning(*, postgresql: bool) -> tuple[Update, Select[*tuple[Any, ...]]]:
             Item.ref,
             Item.source,
             Item.kind,
-            Item.mend,
+            Item.fix,
             Item.due_at,
             Item.attempts,
         )
@@ -519,17 +519,17 @@ class Judged:
 
     Attributes:
         claim: under which the item was inspected.
-        verdict: on what will be sent: on the mended file, where there is one.
+        verdict: on what will be sent: on the fixed file, where there is one.
         asset_id: what it will be sent as; None where it is rejected.
-        original_sha256: of the source, where it was mended.
-        mended: what mending did.
+        original_sha256: of the source, where it was fixed.
+        fixed: what fixing did.
     """
 
     claim: Claim
     verdict: Verdict
     asset_id: int | None
     original_sha256: str | None = None
-    mended: Sequence[str] = ()
+    fixed: Sequence[str] = ()
 
 
 def record_verdicts(
@@ -575,7 +575,7 @@ def _as_row(one: Judged) -> dict[str, Any]:
         "detail": verdict.detail,
         "original_sha256": one.original_sha256,
         # JSON writes what no database keeps in other letters, and whoever reads it has it again.
-        "mended": json.dumps([_sentence(step) for step in one.mended]),
+        "fixed": json.dumps([_sentence(step) for step in one.fixed]),
         "notices": json.dumps(
             [{"code": notice.code, "detail": _sentence(notice.detail)} for notice in verdict.notices]
         ),

@@ -20,29 +20,29 @@ from sqlalchemy import Connection, ForeignKey, Index, delete, func, insert, sele
 from sqlalchemy.orm import Mapped, mapped_column
 
 from greenroom.lifecycle import LifeRules
-from models.base import Base, BigKey, Moment
+from models.base import Base, BigKey, UtcDateTime
 from models.bulk import among, update_rows
 from models.channel import Channel, note_life
 from models.locks import lock_rows
 from models.media import Media
-from models.need import needed_now
+from models.references import needed_now
 
 #: Failed look-ups that a number may have within the window: one less than the page's five.
 FAILURES_ALLOWED = 4
-WINDOW = timedelta(hours=1)
+FAILURE_WINDOW = timedelta(hours=1)
 #: Look-ups of one ID that two runs must not both begin.
-LEASE = timedelta(minutes=30)
+LOOKUP_LEASE = timedelta(minutes=30)
 
 
 class LookupFailure(Base):
-    """A look-up that failed, or one that is under way and may; or an upload that failed."""
+    """A look-up that failed, or one in flight that may; or an upload that failed."""
 
     __tablename__ = "lookup_failures"
     __table_args__ = (Index("ix_lookup_failures_channel_id_at", "channel_id", "at"),)
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     channel_id: Mapped[str] = mapped_column(ForeignKey("channels.id"))
-    at: Mapped[datetime] = mapped_column(Moment)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +64,7 @@ def book_failure(connection: Connection, channel_id: str, *, now: datetime) -> i
     counted = connection.execute(
         select(func.count()).where(
             LookupFailure.channel_id == channel_id,
-            LookupFailure.at > now - WINDOW,
+            LookupFailure.at > now - FAILURE_WINDOW,
         )
     ).scalar_one()
     if counted >= FAILURES_ALLOWED:
@@ -111,13 +111,13 @@ def room_at(connection: Connection, channel_id: str, *, now: datetime) -> dateti
     """When a look-up of the number may be tried again."""
     statement = (
         select(LookupFailure.at)
-        .where(LookupFailure.channel_id == channel_id, LookupFailure.at > now - WINDOW)
+        .where(LookupFailure.channel_id == channel_id, LookupFailure.at > now - FAILURE_WINDOW)
         .order_by(LookupFailure.at.desc())
         .offset(FAILURES_ALLOWED - 1)
         .limit(1)
     )
     oldest = connection.execute(statement).scalar()
-    return now if oldest is None else oldest + WINDOW
+    return now if oldest is None else oldest + FAILURE_WINDOW
 
 
 def channels_to_verify(connection: Connection, *, now: datetime) -> list[str]:
@@ -156,7 +156,7 @@ def claim_lookups(
     rows = connection.execute(due).all()
     needed = needed_now(connection, {row.asset_id for row in rows}, now=now)
     taken = [row for row in rows if row.asset_id in needed]
-    _look_up_at(connection, [row.id for row in taken], now + LEASE)
+    _look_up_at(connection, [row.id for row in taken], now + LOOKUP_LEASE)
     _look_up_at(connection, [row.id for row in rows if row.asset_id not in needed], now + rules.verify_every)
     return [DueLookup(id=row.id, media_id=row.media_id, uploaded_at=row.uploaded_at) for row in taken]
 
@@ -170,7 +170,7 @@ def lock_lookups(connection: Connection, lookups: Iterable[DueLookup]) -> None:
     lock_rows(connection, Media, among(connection, Media.id, [lookup.id for lookup in lookups]))
 
 
-def give_back(connection: Connection, lookups: Iterable[DueLookup], *, now: datetime) -> None:
+def return_lookups(connection: Connection, lookups: Iterable[DueLookup], *, now: datetime) -> None:
     """Look-ups that were taken and not made: they stay due."""
     _look_up_at(connection, [lookup.id for lookup in lookups], now)
 
@@ -205,6 +205,6 @@ def record_doubt(connection: Connection, lookup: DueLookup, *, now: datetime) ->
 
 def drop_old_failures(connection: Connection, *, now: datetime) -> None:
     """Drop what no window counts any more."""
-    old = select(LookupFailure.id).where(LookupFailure.at <= now - 2 * WINDOW)
+    old = select(LookupFailure.id).where(LookupFailure.at <= now - 2 * FAILURE_WINDOW)
     ids = list(connection.execute(old.with_for_update(skip_locked=True)).scalars())
     connection.execute(delete(LookupFailure).where(among(connection, LookupFailure.id, ids)))

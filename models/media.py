@@ -32,7 +32,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from greenroom.lifecycle import LifeRules
 from models.asset import Asset
-from models.base import Base, BigKey, Moment, OutsideText
+from models.base import Base, BigKey, OutsideText, UtcDateTime
 from models.bulk import among_bound, columns_of, given_rows, insert_rows, on_postgresql
 from models.item import Item
 from models.locks import locked_rows
@@ -92,28 +92,28 @@ class Media(Base):
     asset_id: Mapped[int] = mapped_column(ForeignKey("assets.id"), index=True)
     sha256: Mapped[str] = mapped_column(String(64))
     mime_type: Mapped[str] = mapped_column(String(128))
-    uploaded_at: Mapped[datetime] = mapped_column(Moment)
+    uploaded_at: Mapped[datetime] = mapped_column(UtcDateTime)
     #: The last use that a scheduler reported; None for an ID that nobody has sent yet.
-    last_used_at: Mapped[datetime | None] = mapped_column(Moment)
+    last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     #: Last use (or upload, before any use) and the life that the provider gives.
-    expires_at: Mapped[datetime] = mapped_column(Moment)
-    deleted_at: Mapped[datetime | None] = mapped_column(Moment)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     is_current: Mapped[bool] = mapped_column(default=True)
     #: From when on it may be deleted at the provider; None for an ID in service.
-    delete_after: Mapped[datetime | None] = mapped_column(Moment)
+    delete_after: Mapped[datetime | None] = mapped_column(UtcDateTime)
     delete_attempts: Mapped[int] = mapped_column(BigInteger, default=0)
     #: When it is looked at for renewal, while it is current; None until the rules are worked out.
-    refresh_at: Mapped[datetime | None] = mapped_column(Moment)
+    refresh_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     #: When it is looked at whether anything needs it still, while it is current.
-    retire_at: Mapped[datetime | None] = mapped_column(Moment)
+    retire_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     #: When it is looked up at the provider, while it is current; None for never.
-    verify_at: Mapped[datetime | None] = mapped_column(Moment)
+    verify_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     #: The last look-up that found it.
-    seen_alive_at: Mapped[datetime | None] = mapped_column(Moment)
+    seen_alive_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     #: When the provider refused to say anything of it: it is never looked up again, but renewed.
-    doubted_at: Mapped[datetime | None] = mapped_column(Moment)
+    doubted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     #: When it was found dead, or was reported so.
-    died_at: Mapped[datetime | None] = mapped_column(Moment)
+    died_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 def alive(at: datetime | BindParameter[Any]) -> ColumnElement[bool]:
@@ -293,7 +293,7 @@ def _renewed(statement: Insert) -> dict[str, Any]:
     return {name: statement.excluded[name] for name in _RENEWED} | _FORGOTTEN
 
 
-def resolve(
+def live_media_ids(
     connection: Connection, campaign_id: str, *, refs: Sequence[str] | None, now: datetime
 ) -> dict[str, str]:
     """The live media ID of each of a campaign's refs; those without one are left out.

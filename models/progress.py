@@ -25,7 +25,7 @@ from models.states import in_state
 PAGE = 1_000
 
 
-class Stage(StrEnum):
+class ItemStatus(StrEnum):
     """Where an item stands, in the words of a campaign manager."""
 
     CHECKING = "checking"
@@ -67,14 +67,14 @@ class ItemReport:
 
     ref: str
     source: str
-    stage: Stage
+    status: ItemStatus
     label: str
     category: str | None
     mime_type: str | None
     size: int | None
     sha256: str | None
     original_sha256: str | None
-    mended: tuple[str, ...]
+    fixed: tuple[str, ...]
     reason: str | None
     detail: str
     notices: tuple[Notice, ...]
@@ -84,14 +84,14 @@ class ItemReport:
     expires_at: datetime | None
 
 
-def _stage(item: type[Item], now: datetime) -> Case[str]:
+def _status(item: type[Item], now: datetime) -> Case[str]:
     return case(
-        (item.state == ItemState.REJECTED, Stage.REJECTED.value),
-        (item.state != ItemState.ACCEPTED, Stage.CHECKING.value),
+        (item.state == ItemState.REJECTED, ItemStatus.REJECTED.value),
+        (item.state != ItemState.ACCEPTED, ItemStatus.CHECKING.value),
         # An asset on its way through a refresh, or whose refresh failed, still has its old ID.
-        (and_(Media.id.is_not(None), alive(now)), Stage.READY.value),
-        (Asset.state == AssetState.FAILED, Stage.FAILED.value),
-        else_=Stage.UPLOADING.value,
+        (and_(Media.id.is_not(None), alive(now)), ItemStatus.READY.value),
+        (Asset.state == AssetState.FAILED, ItemStatus.FAILED.value),
+        else_=ItemStatus.UPLOADING.value,
     )
 
 
@@ -126,7 +126,7 @@ class _Page:
     unsettled: list[int] | None = None
 
     @property
-    def stage(self) -> str | None:
+    def status(self) -> str | None:
         """Where all of them stand; None where they differ."""
         return next(iter(self.counts)) if len(self.counts) == 1 else None
 
@@ -137,15 +137,15 @@ class _Page:
 
 
 #: Stages that others follow.
-_UNSETTLED = {Stage.CHECKING.value, Stage.UPLOADING.value}
+_UNSETTLED = {ItemStatus.CHECKING.value, ItemStatus.UPLOADING.value}
 
 
 def _sum(pages: Iterable[_Page]) -> Progress:
     counts: Counter[str] = Counter()
     hindrance = ""
     for page in pages:
-        for stage, count in page.counts.items():
-            counts[stage] += count
+        for status, count in page.counts.items():
+            counts[status] += count
         hindrance = hindrance or page.hindrance
     return Progress(**counts, hindrance=hindrance)
 
@@ -171,11 +171,11 @@ def _read_page(
 ) -> _Page:
     """The items from a ref to another one; or as many as a page has."""
     item = _items_of_page(campaign_id, after=after, last=last)
-    stage = _stage(item, now)
+    status = _status(item, now)
     # The last as the index has it, and not as Python sorts letters.
     of_all = func.max(func.max(item.ref)).over()
-    counted = _with_media(select(stage, func.count(), func.max(_hindrance(item, now)), of_all), item)
-    rows = connection.execute(counted.group_by(stage)).all()
+    counted = _with_media(select(status, func.count(), func.max(_hindrance(item, now)), of_all), item)
+    rows = connection.execute(counted.group_by(status)).all()
     return _Page(
         after=after,
         last=rows[0][3] if rows else after,
@@ -225,12 +225,12 @@ class FollowedCampaign:
         untouched: set[str] = set()
         self._turn = (self._turn + 1) % len(self._pages)
         for place, page in enumerate(self._pages):
-            stage = page.stage
-            if place == self._turn or (stage in _UNSETTLED and stage not in untouched):
+            status = page.status
+            if place == self._turn or (status in _UNSETTLED and status not in untouched):
                 self._pages[place] = self._read_again(connection, page, now)
-                if stage is not None and self._pages[place].stage == stage:
-                    untouched.add(stage)
-            elif stage is None and not page.settled:
+                if status is not None and self._pages[place].status == status:
+                    untouched.add(status)
+            elif status is None and not page.settled:
                 self._read_unsettled(connection, page, now)
 
     def _read_again(self, connection: Connection, page: _Page, now: datetime) -> _Page:
@@ -240,7 +240,7 @@ class FollowedCampaign:
         item: type[Item] = Item
         if page.unsettled is None:
             item = _items_of_page(self._campaign_id, after=page.after, last=page.last)
-        statement = _with_media(select(item.id, _stage(item, now), _hindrance(item, now)), item)
+        statement = _with_media(select(item.id, _status(item, now), _hindrance(item, now)), item)
         if page.unsettled is not None:
             statement = statement.where(among(connection, Item.id, page.unsettled))
             page.counts = Counter({name: n for name, n in page.counts.items() if name not in _UNSETTLED})
@@ -253,23 +253,27 @@ class FollowedCampaign:
 
 
 def campaign_items(
-    connection: Connection, campaign_id: str, *, now: datetime, stages: Collection[Stage] = tuple(Stage)
+    connection: Connection,
+    campaign_id: str,
+    *,
+    now: datetime,
+    statuses: Collection[ItemStatus] = tuple(ItemStatus),
 ) -> Iterator[ItemReport]:
-    """A line for each item of a campaign that is in one of these stages, in the order of its manifest."""
-    stage = _stage(Item, now)
+    """A line for each item of a campaign that has one of these statuses, in the order of its manifest."""
+    status = _status(Item, now)
     statement = (
         select(
             Item.id,
             Item.ref,
             Item.source,
-            stage.label("stage"),
+            status.label("status"),
             Item.label,
             Item.category,
             Item.mime_type,
             Item.size,
             Item.sha256,
             Item.original_sha256,
-            Item.mended,
+            Item.fixed,
             Item.reason,
             Item.detail,
             Item.notices,
@@ -285,8 +289,8 @@ def campaign_items(
         .outerjoin(Media, and_(Media.asset_id == Asset.id, alive(now)))
         .order_by(Item.id)
     )
-    if set(stages) != set(Stage):
-        statement = statement.where(stage.in_([one.value for one in stages]))
+    if set(statuses) != set(ItemStatus):
+        statement = statement.where(status.in_([one.value for one in statuses]))
     for ids in _ids(connection, campaign_id):
         yield from map(_report, connection.execute(statement.where(among(connection, Item.id, ids))).all())
 
@@ -304,14 +308,14 @@ def _report(row: Row[*tuple[object, ...]]) -> ItemReport:
     return ItemReport(
         ref=row.ref,
         source=row.source,
-        stage=Stage(row.stage),
+        status=ItemStatus(row.status),
         label=row.label,
         category=row.category,
         mime_type=row.mime_type,
         size=row.size,
         sha256=row.sha256,
         original_sha256=row.original_sha256,
-        mended=tuple(json.loads(row.mended)),
+        fixed=tuple(json.loads(row.fixed)),
         reason=row.reason or row.asset_reason,
         detail=row.detail or row.asset_detail or "",
         notices=tuple(Notice(**notice) for notice in json.loads(row.notices)),

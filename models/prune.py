@@ -70,7 +70,7 @@ def prune_media(connection: Connection, *, before: datetime, limit: int) -> Prun
 
 
 def _drop_assets(connection: Connection, asset_ids: Collection[int]) -> tuple[str, ...]:
-    """Drop those of the assets that no item and no media ID has any more; answers their sources."""
+    """Drop those of the assets that no item and no media ID has any more; returns their sources."""
     # Locked first: an inspection that links an item to one of them has the lock, or finds it gone.
     locked = (
         select(Asset.id)

@@ -23,7 +23,7 @@ _STALE = text(
 
 
 def refresh_statistics(connection: Connection) -> list[str]:
-    """Have statistics made of tables that have doubled since the last time; answers their names."""
+    """Have statistics made of tables that have doubled since the last time; returns their names."""
     if not on_postgresql(connection):
         return []
     tables = list(Base.metadata.tables)

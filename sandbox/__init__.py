@@ -3,7 +3,7 @@
 The specification is 360dialog's page "Upload, retrieve or delete media" (called "the page" throughout).
 Where it speaks, the sandbox obeys it to the letter, whether or not our own client likes it; where it is
 silent (status codes and bodies of errors), the sandbox follows Meta's documented Graph error format, and the
-one table of :mod:`sandbox.answers` names the source of each row.
+one table of :mod:`sandbox.error_responses` names the source of each row.
 
 What we decided where the page leaves a choice:
 

@@ -6,14 +6,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from sandbox.answers import Envelope
+from sandbox.error_responses import Envelope
 from sandbox.latency import Latency
-from sandbox.ledger import StateInUse
 from sandbox.server import Options, serve
+from sandbox.store import StateInUse
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run until SIGTERM or SIGINT; answers with the exit code."""
+    """Run until SIGTERM or SIGINT; returns with the exit code."""
     options = _options(_parser().parse_args(arguments))
     try:
         serve(options)

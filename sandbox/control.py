@@ -1,7 +1,7 @@
 """What tests and demos may do to the sandbox, under ``/_sandbox/``; the provider has nothing of it.
 
 =============================  ====================================================================
-``GET  /_sandbox/stats``       counts per API key, see :class:`sandbox.numbers.Counts`
+``GET  /_sandbox/stats``       counts per API key, see :class:`sandbox.phone_numbers.Counts`
 ``GET  /_sandbox/media``       the media IDs that are there now, per API key
 ``GET  /_sandbox/contents``    the SHA-256 of each of them, per API key and media ID
 ``POST /_sandbox/use``         ``{"media_id": ID}``: a message was sent with it
@@ -23,12 +23,12 @@ from typing import Any
 from aiohttp import web
 
 from sandbox.faults import BadCommand, parse_fault, seconds
-from sandbox.world import World
+from sandbox.state import SandboxState
 
-Command = Callable[[World], None]
+ControlCommand = Callable[[SandboxState], None]
 
 
-def parse_commands(body: object) -> list[Command]:
+def parse_commands(body: object) -> list[ControlCommand]:
     """Read what was posted to ``/_sandbox/faults``: one object, or a list of objects.
 
     Each is a fault (:class:`sandbox.faults.Fault`), ``{"clear": true}``, ``{"forget_media": [ID, ...]}``,
@@ -40,7 +40,7 @@ def parse_commands(body: object) -> list[Command]:
     return [_command(each) for each in (body if isinstance(body, list) else [body])]
 
 
-def _command(body: object) -> Command:
+def _command(body: object) -> ControlCommand:
     if not isinstance(body, Mapping):
         raise BadCommand("a command is an object: a fault, or one of " + ", ".join(_COMMANDS))
     named = [name for name in _COMMANDS if name in body]
@@ -52,34 +52,34 @@ def _command(body: object) -> Command:
     return _COMMANDS[named[0]](body[named[0]])
 
 
-def _clear(value: object) -> Command:
+def _clear(value: object) -> ControlCommand:
     if value is not True:
         raise BadCommand("clear takes true and nothing else")
     return lambda world: world.faults.clear()
 
 
-def _forget_media(value: object) -> Command:
+def _forget_media(value: object) -> ControlCommand:
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
         raise BadCommand("forget_media is a list of media IDs, each a string")
 
-    def forget(world: World) -> None:
+    def forget(world: SandboxState) -> None:
         for media_id in value:
             world.remove(media_id)
 
     return forget
 
 
-def _revoke_key(value: object) -> Command:
+def _revoke_key(value: object) -> ControlCommand:
     key = _text(value, "revoke_key is an API key")
     return lambda world: world.revoke_key(key)
 
 
-def _restore_key(value: object) -> Command:
+def _restore_key(value: object) -> ControlCommand:
     key = _text(value, "restore_key is an API key")
     return lambda world: world.restore_key(key)
 
 
-_COMMANDS: dict[str, Callable[[object], Command]] = {
+_COMMANDS: dict[str, Callable[[object], ControlCommand]] = {
     "clear": _clear,
     "forget_media": _forget_media,
     "revoke_key": _revoke_key,
@@ -96,7 +96,7 @@ def _text(value: object, sentence: str) -> str:
 class Controls:
     """The handlers; :meth:`routes` says which is where."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: SandboxState) -> None:
         self._world = world
 
     def routes(self) -> list[web.RouteDef]:

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 
 from aiohttp import HttpVersion11, hdrs, web
 
-from sandbox.answers import LINK_DEAD, Refusal
 from sandbox.arrivals import ARRIVED_AT
-from sandbox.faults import Drop, Endpoint, Fault
+from sandbox.error_responses import LINK_DEAD, Refusal
+from sandbox.faults import Drop, Fault, FaultEndpoint
 from sandbox.latency import Latency
 from sandbox.links import PATH as DOWNLOAD_PATH
 from sandbox.links import Link
-from sandbox.numbers import Number
+from sandbox.phone_numbers import PhoneNumber
+from sandbox.state import SandboxState
 from sandbox.upload import receive
-from sandbox.world import World
 
 KEY_HEADER = "D360-API-KEY"
 _FIRST_ERROR_STATUS = 400
@@ -36,16 +36,16 @@ class Work:
         failed: called when an admitted request is answered with an error.
     """
 
-    endpoint: Endpoint
-    admit: Callable[[Number, float], None]
-    answer: Callable[[web.Request, Number], Awaitable[web.StreamResponse]]
-    failed: Callable[[Number], None]
+    endpoint: FaultEndpoint
+    admit: Callable[[PhoneNumber, float], None]
+    answer: Callable[[web.Request, PhoneNumber], Awaitable[web.StreamResponse]]
+    failed: Callable[[PhoneNumber], None]
 
 
 class Endpoints:
     """The handlers; :meth:`routes` says which is where."""
 
-    def __init__(self, world: World, *, latency: Latency) -> None:
+    def __init__(self, world: SandboxState, *, latency: Latency) -> None:
         self._world = world
         self._latency = latency
 
@@ -63,7 +63,7 @@ class Endpoints:
 
     def _uploading(self) -> Work:
         return Work(
-            endpoint=Endpoint.UPLOAD,
+            endpoint=FaultEndpoint.UPLOAD,
             admit=self._world.admit_upload,
             answer=self._upload,
             failed=self._world.upload_failed,
@@ -71,17 +71,21 @@ class Endpoints:
 
     def _looking_up(self) -> Work:
         return Work(
-            endpoint=Endpoint.MEDIA_URL,
+            endpoint=FaultEndpoint.MEDIA_URL,
             admit=lambda number, _: self._world.admit_lookup(number),
             answer=self._media_url,
             failed=self._world.lookup_failed,
         )
 
     def _downloading(self) -> Work:
-        return Work(endpoint=Endpoint.DOWNLOAD, admit=_count_download, answer=self._download, failed=_nothing)
+        return Work(
+            endpoint=FaultEndpoint.DOWNLOAD, admit=_count_download, answer=self._download, failed=_nothing
+        )
 
     def _deleting(self) -> Work:
-        return Work(endpoint=Endpoint.DELETE, admit=lambda *_: None, answer=self._delete, failed=_nothing)
+        return Work(
+            endpoint=FaultEndpoint.DELETE, admit=lambda *_: None, answer=self._delete, failed=_nothing
+        )
 
     def _handler(self, work: Work) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         """The order of things that all endpoints share: key, limits, faults, work, latency."""
@@ -102,7 +106,7 @@ class Endpoints:
 
         return handle
 
-    def _fault(self, endpoint: Endpoint, number: Number) -> Fault:
+    def _fault(self, endpoint: FaultEndpoint, number: PhoneNumber) -> Fault:
         fault = self._world.faults.take(endpoint, number.api_key)
         if fault is None:
             return _NO_FAULT
@@ -110,7 +114,7 @@ class Endpoints:
         return fault
 
     async def _answer(
-        self, work: Work, request: web.Request, number: Number, fault: Fault
+        self, work: Work, request: web.Request, number: PhoneNumber, fault: Fault
     ) -> web.StreamResponse:
         if fault.drop is Drop.WITHIN:
             await request.content.read(1)  # the head of the body has come, and the rest is on its way
@@ -133,7 +137,7 @@ class Endpoints:
         if seconds:
             await asyncio.sleep(seconds)
 
-    async def _upload(self, request: web.Request, number: Number) -> web.Response:
+    async def _upload(self, request: web.Request, number: PhoneNumber) -> web.Response:
         await _continue(request)
         with self._world.incoming() as incoming:
             try:
@@ -144,7 +148,7 @@ class Endpoints:
             media_id = self._world.store(number, incoming, mime_type)
         return web.json_response({"id": media_id})
 
-    async def _media_url(self, request: web.Request, number: Number) -> web.Response:
+    async def _media_url(self, request: web.Request, number: PhoneNumber) -> web.Response:
         media = self._world.media(number, request.match_info["media_id"], method="get")
         link = self._world.links.sign(media.media_id, number.api_key, now=self._world.clock.now())
         fields = {
@@ -161,14 +165,14 @@ class Endpoints:
             text=json.dumps(fields).replace(DOWNLOAD_PATH, escaped_path), content_type="application/json"
         )
 
-    async def _download(self, request: web.Request, number: Number) -> web.StreamResponse:
+    async def _download(self, request: web.Request, number: PhoneNumber) -> web.StreamResponse:
         link = Link.from_query(request.query)
         if link is None or not self._world.links.valid(link, number.api_key, now=self._world.clock.now()):
             raise Refusal(LINK_DEAD)
         media = self._world.media(number, link.mid, method="get")
         return web.FileResponse(self._world.content_path(media), headers={hdrs.CONTENT_TYPE: media.mime_type})
 
-    async def _delete(self, request: web.Request, number: Number) -> web.Response:
+    async def _delete(self, request: web.Request, number: PhoneNumber) -> web.Response:
         media = self._world.media(number, request.match_info["media_id"], method="delete")
         self._world.remove(media.media_id)
         number.counts.deletes += 1
@@ -203,9 +207,9 @@ def _first_half(response: web.StreamResponse) -> bytes:
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body[: len(body) // 2]
 
 
-def _count_download(number: Number, _: float) -> None:
+def _count_download(number: PhoneNumber, _: float) -> None:
     number.counts.downloads += 1
 
 
-def _nothing(_number: Number) -> None:
+def _nothing(_number: PhoneNumber) -> None:
     """This endpoint has no limit, and its errors cost nothing."""

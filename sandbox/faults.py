@@ -9,10 +9,10 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.answers import meta_error
+from sandbox.error_responses import meta_error
 
 
-class Endpoint(StrEnum):
+class FaultEndpoint(StrEnum):
     """The four endpoints of the page, by the names that faults use."""
 
     UPLOAD = "upload"
@@ -34,8 +34,8 @@ class Drop(StrEnum):
     HALFWAY = "halfway"
 
 
-ANY = "any"
-_WHERE = (*(each.value for each in Endpoint), ANY)
+ANY_ENDPOINT = "any"
+_WHERE = (*(each.value for each in FaultEndpoint), ANY_ENDPOINT)
 _FAULT_FIELDS = {"on", "api_key", "times", "after", "answer", "drop", "delay_seconds"}
 _ANSWER_FIELDS = {"status", "code", "message", "headers", "body", "content_type"}
 _JSON = "application/json"
@@ -98,9 +98,9 @@ class Fault:
     drop: Drop | None = None
     delay_seconds: float = 0.0
 
-    def concerns(self, endpoint: Endpoint, api_key: str) -> bool:
+    def concerns(self, endpoint: FaultEndpoint, api_key: str) -> bool:
         """Whether it is about such a request."""
-        return self.on in (endpoint, ANY) and self.api_key in (api_key, None)
+        return self.on in (endpoint, ANY_ENDPOINT) and self.api_key in (api_key, None)
 
 
 class Faults:
@@ -122,7 +122,7 @@ class Faults:
         """Let everything work again."""
         self._active.clear()
 
-    def take(self, endpoint: Endpoint, api_key: str) -> Fault | None:
+    def take(self, endpoint: FaultEndpoint, api_key: str) -> Fault | None:
         """The fault that hits this request, or None; counts it."""
         for position, fault in enumerate(self._active):
             if not fault.concerns(endpoint, api_key):

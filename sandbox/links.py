@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 HOST = "https://lookaside.fbsbx.com"
 PATH = "/whatsapp_business/attachments/"
 #: Seconds that a link is valid.
-LIFETIME_SECONDS = 5 * 60
+LINK_LIFETIME_SECONDS = 5 * 60
 _FIXED_SOURCE = "getMedia"
 
 
@@ -56,7 +56,7 @@ class LinkSigner:
 
     def sign(self, media_id: str, api_key: str, *, now: float) -> Link:
         """A link for this media of this number, valid for five minutes from now (seconds since 1970)."""
-        ext = str(int(now) + LIFETIME_SECONDS)
+        ext = str(int(now) + LINK_LIFETIME_SECONDS)
         return Link(mid=media_id, ext=ext, hash=self._hash(media_id, ext, api_key))
 
     def valid(self, link: Link, api_key: str, *, now: float) -> bool:

@@ -7,7 +7,7 @@ from greenroom.rules import (
     MIME_TYPE_ALIASES,
     size_limit,
 )
-from sandbox.answers import ACCEPTED_TYPES, TYPE_REFUSED, Refusal
+from sandbox.error_responses import ACCEPTED_TYPES, TYPE_REFUSED, Refusal
 
 #: Bytes of a file's beginning that :func:`limit_of` may want to see.
 HEAD_BYTES = 32

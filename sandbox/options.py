@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sandbox.answers import Envelope
+from sandbox.error_responses import Envelope
 from sandbox.latency import Latency
 
 

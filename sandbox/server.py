@@ -16,13 +16,13 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from sandbox.answers import NO_SUCH_METHOD, NO_SUCH_PATH, Refusal
 from sandbox.arrivals import listen, note_arrival
 from sandbox.control import Controls
 from sandbox.endpoints import Endpoints
+from sandbox.error_responses import NO_SUCH_METHOD, NO_SUCH_PATH, Refusal
 from sandbox.faults import BadCommand
 from sandbox.options import Options
-from sandbox.world import World
+from sandbox.state import SandboxState
 
 __all__ = ["Listening", "Options", "listening", "serve"]
 
@@ -44,7 +44,7 @@ class Listening:
     """
 
     url: str
-    world: World
+    world: SandboxState
 
 
 def serve(options: Options) -> None:
@@ -84,7 +84,7 @@ async def listening(options: Options) -> AsyncIterator[Listening]:
             await runner.cleanup()
 
 
-def application(world: World, options: Options) -> web.Application:
+def application(world: SandboxState, options: Options) -> web.Application:
     """The aiohttp application: the four endpoints, the controls, and one format for all errors."""
     app = web.Application(middlewares=[note_arrival, _errors_in_one_format])
     app.add_routes(Controls(world).routes())
@@ -119,8 +119,8 @@ def _state(given: Path | None) -> Iterator[Path]:
 
 
 @contextmanager
-def _world(state: Path, options: Options) -> Iterator[World]:
-    world = World(
+def _world(state: Path, options: Options) -> Iterator[SandboxState]:
+    world = SandboxState(
         state,
         api_keys=options.api_keys,
         throttle_answer=options.throttle_answer,

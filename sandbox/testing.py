@@ -16,12 +16,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from sandbox.answers import Envelope
 from sandbox.control import parse_commands
+from sandbox.error_responses import Envelope
 from sandbox.faults import BadCommand
 from sandbox.latency import Latency
 from sandbox.server import Listening, Options, listening
-from sandbox.world import World
+from sandbox.state import SandboxState
 
 _T = TypeVar("_T")
 #: Seconds that starting or stopping may take.
@@ -85,7 +85,7 @@ class RunningSandbox:
 
     def stats(self) -> dict[str, dict[str, Any]]:
         """As ``GET /_sandbox/stats``: counts per API key."""
-        return self._in_loop(World.stats)
+        return self._in_loop(SandboxState.stats)
 
     def advance(self, seconds: float) -> None:
         """Let seconds pass at once."""
@@ -111,7 +111,7 @@ class RunningSandbox:
 
     def live_media_ids(self, api_key: str) -> list[str]:
         """The media that this number has now, oldest first."""
-        return self._in_loop(World.live_media).get(api_key, [])
+        return self._in_loop(SandboxState.live_media).get(api_key, [])
 
     def _run(self, options: Options) -> None:
         try:
@@ -127,7 +127,7 @@ class RunningSandbox:
             self._started.set_result((asyncio.get_running_loop(), stopping, sandbox))
             await stopping.wait()
 
-    def _in_loop(self, ask: Callable[[World], _T]) -> _T:
+    def _in_loop(self, ask: Callable[[SandboxState], _T]) -> _T:
         async def asked() -> _T:
             return ask(self._listening.world)
 

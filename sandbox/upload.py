@@ -8,7 +8,8 @@ from aiohttp import BodyPartReader, MultipartReader, StreamReader, hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from greenroom.rules import LARGEST_FILE, MIB
-from sandbox.answers import (
+from sandbox.contents import Incoming
+from sandbox.error_responses import (
     BODY_MALFORMED,
     BODY_TOO_LARGE,
     FILE_EMPTY,
@@ -18,7 +19,6 @@ from sandbox.answers import (
     PRODUCT_WRONG,
     Refusal,
 )
-from sandbox.contents import Incoming
 from sandbox.media_types import accepted_type, limit_of
 
 #: Bytes that a body may have: the largest file, and a generous form around it.

@@ -16,12 +16,12 @@ from greenroom.task_names import TaskName
 from models.asset import AssetClaim, channels_with_uploads, claim_assets
 from models.claim import Claim
 from models.item import claim_items, count_items_handed_out
-from tasks.context import Context, Message, dispatch_begins
+from tasks.runtime.context import Context, Message, dispatch_begins
 
 logger = logging.getLogger(__name__)
 
 #: Channels whose batches are claimed in one transaction.
-CHANNELS_AT_ONCE = 50
+CHANNELS_A_CLAIM = 50
 #: How long an upload's message may be on its way. One that a worker took with it when it was killed holds
 #: its channel up no longer; one that comes later, and finds its files with somebody else, costs nothing.
 ON_ITS_WAY = timedelta(seconds=8)
@@ -34,7 +34,7 @@ HEARTBEAT = "greenroom:beat"
 
 
 def dispatch(context: Context, channel_id: str | None = None, *, tick: bool = False) -> dict[str, int]:
-    """Claim what may be worked on now, commit, then enqueue it; answers how many files of each sort.
+    """Claim what may be worked on now, commit, then enqueue it; returns how many files of each sort.
 
     Args:
         context: the world.
@@ -62,7 +62,9 @@ def _hand_out_inspections(context: Context) -> int:
     others = [item.claim for item in claims if not item.suspect]
     for part in [*_parts(others, settings.inspect_batch_size), *alone]:
         context.publish(
-            Message(name=TaskName.INSPECT, args=[as_json(part)], summary=f"{_files(len(part))} to inspect")
+            Message(
+                name=TaskName.INSPECT, args=[claims_as_json(part)], summary=f"{_files(len(part))} to inspect"
+            )
         )
     return len(claims)
 
@@ -72,8 +74,8 @@ def _hand_out_uploads(context: Context, channel_id: str | None) -> int:
         channels = channels_with_uploads(connection, now=context.clock.now(), channel_id=channel_id)
     free = _without_an_owner(context, channels)
     return sum(
-        _hand_out(context, free[first : first + CHANNELS_AT_ONCE])
-        for first in range(0, len(free), CHANNELS_AT_ONCE)
+        _hand_out(context, free[first : first + CHANNELS_A_CLAIM])
+        for first in range(0, len(free), CHANNELS_A_CLAIM)
     )
 
 
@@ -83,19 +85,19 @@ def _without_an_owner(context: Context, channels: Sequence[str]) -> list[str]:
     Whoever uploads on a channel goes on while there is something to upload.
     """
     try:
-        outlook = context.limiter.look(channels)
+        statuses = context.limiter.peek(channels)
     except LimiterUnavailable as error:
         logger.warning("Nothing is handed out for upload: %s", error)
         return []
     return [
         channel
         for channel in channels
-        if not outlook[channel].owned and outlook[channel].held_back <= context.settings.horizon
+        if not statuses[channel].owned and statuses[channel].held_back <= context.settings.max_hold_seconds
     ]
 
 
 def _hand_out(context: Context, channel_ids: Sequence[str]) -> int:
-    """Claim the first batch of each channel, commit, then publish them; answers how many files."""
+    """Claim the first batch of each channel, commit, then publish them; returns how many files."""
     settings = context.settings
     with context.database.write() as connection:
         claims = claim_assets(
@@ -106,10 +108,10 @@ def _hand_out(context: Context, channel_ids: Sequence[str]) -> int:
             lease=min(settings.lease, ON_ITS_WAY),
         )
     with suppress(LimiterUnavailable):
-        context.limiter.note_asked([channel_id for channel_id, batch in claims.items() if batch])
+        context.limiter.note_requested([channel_id for channel_id, batch in claims.items() if batch])
     for channel_id, batch in claims.items():
         if batch:
-            args = [channel_id, as_json([asset.claim for asset in batch])]
+            args = [channel_id, claims_as_json([asset.claim for asset in batch])]
             context.publish(Message(name=TaskName.UPLOAD, args=args, summary=summary_of(channel_id, batch)))
     return sum(map(len, claims.values()))
 
@@ -132,12 +134,12 @@ def readable_size(size: int) -> str:
     return f"{size / MIB:.1f} MB"
 
 
-def as_json(claims: Sequence[Claim]) -> list[list[int]]:
+def claims_as_json(claims: Sequence[Claim]) -> list[list[int]]:
     """Claims as a task's argument: ``[[row id, token], ...]``."""
     return [[claim.id, claim.token] for claim in claims]
 
 
-def from_json(claims: Sequence[Sequence[int]]) -> list[Claim]:
+def claims_from_json(claims: Sequence[Sequence[int]]) -> list[Claim]:
     """The claims of a task's argument."""
     return [Claim(id=row_id, token=token) for row_id, token in claims]
 

@@ -1,4 +1,4 @@
-"""The Celery tasks: each takes JSON, calls a plain function, and answers JSON.
+"""The Celery tasks: each takes JSON, calls a plain function, and returns JSON.
 
 What they are given is checked by :mod:`greenroom.contract` before anything else. A failure that has a
 sentence of its own, as a message that is refused has, costs one line of the log and no traceback.
@@ -14,9 +14,7 @@ from celery import Task, shared_task
 from greenroom.contract import VERSION_HEADER, check_message
 from greenroom.errors import GreenroomError, TransientError
 from greenroom.task_names import TaskName
-from tasks import running
-from tasks.context import current_context
-from tasks.dispatch import dispatch, from_json
+from tasks.dispatch import claims_from_json, dispatch
 from tasks.inspect import inspect
 from tasks.mark_used import mark_dead, mark_used
 from tasks.prepare import prepare
@@ -24,6 +22,8 @@ from tasks.prune import prune
 from tasks.refresh import refresh
 from tasks.resolve import resolve
 from tasks.retire import retire
+from tasks.runtime import running
+from tasks.runtime.context import current_context
 from tasks.sweep import sweep
 from tasks.upload import upload
 from tasks.verify import verify
@@ -85,20 +85,20 @@ def mark_dead_task(self: Task[Any, Any], reports: Sequence[Sequence[str]]) -> in
 
 @shared_task(base=CheckedTask, name=TaskName.RESOLVE, ignore_result=False)
 def resolve_task(campaign_id: str, refs: Sequence[str]) -> dict[str, str]:
-    """Answer live media IDs."""
+    """Return live media IDs."""
     return resolve(current_context(), campaign_id, refs)
 
 
 @shared_task(base=CheckedTask, name=TaskName.INSPECT)
 def inspect_task(claims: Sequence[Sequence[int]]) -> dict[str, int]:
     """Judge files."""
-    return inspect(current_context(), from_json(claims))
+    return inspect(current_context(), claims_from_json(claims))
 
 
 @shared_task(base=CheckedTask, name=TaskName.UPLOAD)
 def upload_task(channel_id: str, claims: Sequence[Sequence[int]]) -> dict[str, int]:
     """Upload files."""
-    return upload(current_context(), channel_id, from_json(claims))
+    return upload(current_context(), channel_id, claims_from_json(claims))
 
 
 @shared_task(base=CheckedTask, name=TaskName.DISPATCH)

@@ -14,7 +14,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from greenroom.errors import (
-    CannotMend,
+    CannotFix,
     FileRejected,
     SourceChanged,
     SourceMissing,
@@ -22,15 +22,15 @@ from greenroom.errors import (
     SourceUnavailable,
     SourceUnreadable,
 )
-from greenroom.inspection import clean_file_name
-from greenroom.isolation.orders import Look
-from greenroom.isolation.pool import MOST_AT_A_TIME, FilePool, Stalled
-from greenroom.isolation.process import ProcessesFailed
-from greenroom.mended_files import Kept, mend_and_keep
+from greenroom.fixed_store import StoredFix, fix_and_store
+from greenroom.inspection import safe_file_name
+from greenroom.isolation.process_pool import MOST_AT_A_TIME, ProcessPool, Stalled
+from greenroom.isolation.protocol import InspectOrder
+from greenroom.isolation.worker_process import ProcessesFailed
 from greenroom.reasons import Reason
 from greenroom.resources import out_of_resources
 from greenroom.sources import Sources, is_url, source_name
-from greenroom.text import one_line
+from greenroom.untrusted_text import one_line
 from greenroom.verdict import Verdict
 from models.asset import NewAsset, queue_uploads, want_assets
 from models.claim import Claim
@@ -45,17 +45,17 @@ from models.item import (
     take_items,
 )
 from models.media import live_assets
-from tasks.backoff import backoff
-from tasks.context import Context, announce_dispatch
-from tasks.halves import write_in_halves
-from tasks.keep_alive import kept_alive
+from tasks.runtime.backoff import backoff
+from tasks.runtime.bisecting_writes import write_bisecting
+from tasks.runtime.context import Context, announce_dispatch
+from tasks.runtime.lease_renewal import renewing
 
 logger = logging.getLogger(__name__)
 
 #: Verdicts are written at the end of a batch, or when so much time has passed.
 WRITE_EVERY = timedelta(seconds=0.5)
-#: Seconds for which one task goes on with what waits; short, for other tasks wait for its process.
-TURN_SECONDS = 0.5
+#: Seconds for which one task continues with what waits; short, for other tasks wait for its process.
+INSPECT_TURN_SECONDS = 0.5
 #: Seconds that what a task claims by itself is to take. Its statements cost the same for many files as for
 #: few; but who comes for what is left while this task's last file is slow shall find something.
 ROUND_SECONDS = 0.2
@@ -74,7 +74,7 @@ class _Judged:
     away: str = ""
     #: Whether this was an attempt of the file's; one that this machine could not make is none.
     counts: bool = True
-    mended: Kept | None = None
+    fixed: StoredFix | None = None
 
 
 def inspect(context: Context, claims: Sequence[Claim]) -> dict[str, int]:
@@ -93,7 +93,7 @@ def inspect(context: Context, claims: Sequence[Claim]) -> dict[str, int]:
     announced = False
     while items:
         seconds = _inspect(context, items, counts)
-        if context.stopping.is_set() or time.monotonic() - began_at >= TURN_SECONDS:
+        if context.stopping.is_set() or time.monotonic() - began_at >= INSPECT_TURN_SECONDS:
             break
         if counts["accepted"] and not announced:
             # What was accepted so far need not wait for the rest.
@@ -119,12 +119,12 @@ def next_round(files: int, seconds: float, *, smallest: int) -> int:
 
 
 def _inspect(context: Context, items: Sequence[ItemUnderInspection], counts: Counter[str]) -> float:
-    """Judge these; answers how many seconds that took, without writing it down."""
+    """Judge these; returns how many seconds that took, without writing it down."""
     seconds = 0.0
     judged: list[_Judged] = []
     unwritten = [item.claim for item in items]
     written_at = context.clock.now()
-    with kept_alive(context, lambda: unwritten, renew_items):
+    with renewing(context, lambda: unwritten, renew_items):
         began_at = time.monotonic()
         for one in _judge(context, items):
             judged.append(one)
@@ -144,11 +144,11 @@ def _judge(context: Context, items: Sequence[ItemUnderInspection]) -> Iterator[_
         with ExitStack() as copies:
             opened = [_open(context.sources, item, copies) for item in chunk]
             looks = [
-                Look(path=one, name=source_name(item.source), kind=item.kind)
+                InspectOrder(path=one, name=source_name(item.source), kind=item.kind)
                 for item, one in zip(chunk, opened, strict=True)
                 if isinstance(one, Path)
             ]
-            verdicts = context.files.look(looks)
+            verdicts = context.files.inspect(looks)
             for item, one in zip(chunk, opened, strict=True):
                 yield one if isinstance(one, _Judged) else _settle(context, item, one, next(verdicts))
 
@@ -157,11 +157,11 @@ def _chunks(items: Sequence[ItemUnderInspection]) -> Iterator[Sequence[ItemUnder
     """Items that are looked at in one go.
 
     One that has to be fetched goes alone: the others need not wait for it, nor lie about as a copy. So does
-    one that is to be mended, for which the work may take minutes.
+    one that is to be fixed, for which the work may take minutes.
     """
     chunk: list[ItemUnderInspection] = []
     for item in items:
-        alone = item.mend or is_url(item.source)
+        alone = item.fix or is_url(item.source)
         if chunk and (alone or len(chunk) == MOST_AT_A_TIME):
             yield chunk
             chunk = []
@@ -210,36 +210,36 @@ def _unopened(error: SourceMissing | SourceUnreadable | FileRejected) -> Verdict
 
 
 def _settle(context: Context, item: ItemUnderInspection, path: Path, found: Verdict | Stalled) -> _Judged:
-    """What a verdict means for its item; one that asks for it is mended."""
+    """What a verdict means for its item; one that asks for it is fixed."""
     if isinstance(found, Stalled):
         return _Judged(item=item, verdict=None, away=found.sentence)
-    if not item.mend:
+    if not item.fix:
         return _Judged(item=item, verdict=found)
     try:
-        return _mend(item, path, found, context.settings.mended_folder, context.files)
+        return _fix(item, path, found, context.settings.fixed_folder, context.files)
     except Exception as error:  # noqa: BLE001 - as above
         return _fail(item, error)
 
 
-def _mend(
-    item: ItemUnderInspection, path: Path, verdict: Verdict, folder: Path | None, files: FilePool
+def _fix(
+    item: ItemUnderInspection, path: Path, verdict: Verdict, folder: Path | None, files: ProcessPool
 ) -> _Judged:
     """Judge what can be made of a file; where nothing can, the file itself, and say why."""
-    problem = "GREENROOM_MENDED_FOLDER is not set."
+    problem = "GREENROOM_FIXED_FOLDER is not set."
     if folder is not None:
         try:
             name = source_name(item.source)
-            kept = mend_and_keep(path, verdict, folder, name=name, kind=item.kind, files=files)
-        except CannotMend as error:
+            kept = fix_and_store(path, verdict, folder, name=name, kind=item.kind, files=files)
+        except CannotFix as error:
             problem = str(error)
         except OSError as error:
             problem = f"Greenroom cannot write to {folder}: {error.strerror}."
-            logger.error("Nothing can be mended: %s", problem)
+            logger.error("Nothing can be fixed: %s", problem)
         else:
-            return _Judged(item=item, verdict=kept.verdict if kept else verdict, mended=kept)
+            return _Judged(item=item, verdict=kept.verdict if kept else verdict, fixed=kept)
     if verdict.accepted:
         return _Judged(item=item, verdict=verdict)
-    return _Judged(item=item, verdict=replace(verdict, detail=f"{verdict.detail} Not mended: {problem}"))
+    return _Judged(item=item, verdict=replace(verdict, detail=f"{verdict.detail} Not fixed: {problem}"))
 
 
 def _unread(reason: Reason, detail: str) -> Verdict:
@@ -274,7 +274,7 @@ def _write_each(context: Context, judged: Sequence[_Judged]) -> Counter[str]:
             record_verdicts(connection, [Judged(claim=one.item.claim, verdict=verdict, asset_id=None)])
         return Counter(rejected=1)
 
-    return sum(write_in_halves(context.database, judged, write, refused=refused), Counter())
+    return sum(write_bisecting(context.database, judged, write, refused=refused), Counter())
 
 
 def _write(
@@ -296,8 +296,8 @@ def _write(
             claim=one.item.claim,
             verdict=one.verdict,
             asset_id=_id_of(assets, new.get(one.item.claim)),
-            original_sha256=one.mended.original_sha256 if one.mended else None,
-            mended=one.mended.steps if one.mended else (),
+            original_sha256=one.fixed.original_sha256 if one.fixed else None,
+            fixed=one.fixed.steps if one.fixed else (),
         )
         for one in final
         if one.verdict
@@ -319,15 +319,15 @@ def _asset_of(one: _Judged) -> NewAsset:
     verdict = one.verdict
     if verdict is None or verdict.sha256 is None or verdict.mime_type is None or verdict.category is None:
         raise AssertionError("an accepted file has a hash, a MIME type and a category")
-    # A mended file stays where it is kept, to be uploaded again at a refresh.
-    source = str(one.mended.path.absolute()) if one.mended else one.item.source
+    # A fixed file stays where it is kept, to be uploaded again at a refresh.
+    source = str(one.fixed.path.absolute()) if one.fixed else one.item.source
     return NewAsset(
         channel_id=one.item.channel_id,
         sha256=verdict.sha256,
         mime_type=verdict.mime_type,
         category=verdict.category,
         size=verdict.size,
-        file_name=clean_file_name(source_name(source), verdict.mime_type),
+        file_name=safe_file_name(source_name(source), verdict.mime_type),
         source=source,
         due_at=one.item.due_at,
     )

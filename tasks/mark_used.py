@@ -13,17 +13,17 @@ from greenroom.contract import ReportRow
 from greenroom.errors import ManifestError
 from greenroom.manifest import parse_moment
 from greenroom.task_names import TaskName
-from greenroom.text import one_line
-from models import uses
-from models.uses import Report
-from tasks.context import Context, Message, announce
-from tasks.halves import write_in_halves
+from greenroom.untrusted_text import one_line
+from models import usage_reports
+from models.usage_reports import UsageReport
+from tasks.runtime.bisecting_writes import write_bisecting
+from tasks.runtime.context import Context, Message, announce
 
 logger = logging.getLogger(__name__)
 
 
 def mark_used(context: Context, reports: Sequence[Sequence[str]]) -> int:
-    """Record that messages were sent, from which the life of their media counts; answers how many reports.
+    """Record that messages were sent, from which the life of their media counts; returns how many reports.
 
     Repeated and out of order is fine. A report that cannot be read is left out, and logged: the others of
     its batch would be lost with it.
@@ -37,11 +37,11 @@ def mark_used(context: Context, reports: Sequence[Sequence[str]]) -> int:
     """
     read = _read(context, reports)
 
-    def write(connection: Connection, part: Sequence[Report]) -> int:
-        uses.mark_used(connection, part, rules_of=context.settings.life_rules)
+    def write(connection: Connection, part: Sequence[UsageReport]) -> int:
+        usage_reports.record_uses(connection, part, rules_of=context.settings.life_rules)
         return len(part)
 
-    return sum(write_in_halves(context.database, read, write, refused=_left_out))
+    return sum(write_bisecting(context.database, read, write, refused=_left_out))
 
 
 def mark_dead(context: Context, reports: Sequence[Sequence[str]]) -> int:
@@ -58,10 +58,10 @@ def mark_dead(context: Context, reports: Sequence[Sequence[str]]) -> int:
     """
     read, now = _read(context, reports), context.clock.now()
 
-    def write(connection: Connection, part: Sequence[Report]) -> int:
-        return uses.mark_dead(connection, part, now=now)
+    def write(connection: Connection, part: Sequence[UsageReport]) -> int:
+        return usage_reports.record_dead(connection, part, now=now)
 
-    dead = sum(write_in_halves(context.database, read, write, refused=_left_out))
+    dead = sum(write_bisecting(context.database, read, write, refused=_left_out))
     if dead:
         summary = f"{dead} media IDs were found dead"
         announce(context, Message(name=TaskName.DISPATCH, args=[], summary=summary))
@@ -72,12 +72,12 @@ def mark_dead(context: Context, reports: Sequence[Sequence[str]]) -> int:
 _ROW = TypeAdapter(ReportRow)
 
 
-def _left_out(report: Report, error: Exception) -> int:
+def _left_out(report: UsageReport, error: Exception) -> int:
     logger.error("A report cannot be written, and is left out: %s", one_line(repr(report)), exc_info=error)
     return 0
 
 
-def _read(context: Context, reports: Sequence[Sequence[str]]) -> list[Report]:
+def _read(context: Context, reports: Sequence[Sequence[str]]) -> list[UsageReport]:
     now = context.clock.now()
     read, unread = [], []
     for report in reports:
@@ -88,7 +88,7 @@ def _read(context: Context, reports: Sequence[Sequence[str]]) -> list[Report]:
         except (ManifestError, ValidationError, OverflowError):
             unread.append(report)
         else:
-            read.append(Report(channel_id=channel_id, media_id=media_id, at=at))
+            read.append(UsageReport(channel_id=channel_id, media_id=media_id, at=at))
     if unread:
         # One line, however many there are.
         text = "%d of %d reports cannot be read, and are left out; the first: %s"

@@ -11,12 +11,12 @@ from sqlalchemy import Connection
 
 from greenroom.errors import ManifestError
 from greenroom.manifest import CampaignPlan, ManifestItem, parse_items, parse_plan
-from greenroom.text import one_line
+from greenroom.untrusted_text import one_line
 from models.campaign import hold_campaign, save_campaign, stands_as_given
 from models.item import add_items, known_refs, lock_items, move_items, reject_items, save_items
-from models.need import follow_send_times, want_again
-from tasks.context import Context, announce_dispatch
-from tasks.halves import write_in_halves
+from models.references import follow_send_times, want_again
+from tasks.runtime.bisecting_writes import write_bisecting
+from tasks.runtime.context import Context, announce_dispatch
 
 logger = logging.getLogger(__name__)
 
@@ -25,12 +25,12 @@ MOST_REFS_SHOWN = 10
 
 
 def prepare(context: Context, campaign: Mapping[str, Any], items: Sequence[Mapping[str, Any]]) -> int:
-    """Take over (a part of) a campaign's manifest; answers how many items it had.
+    """Take over (a part of) a campaign's manifest; returns how many items it had.
 
     What may never be opened is rejected at once, and costs no other item anything.
 
-    The same again changes nothing of what is under way or ready; what was rejected or given up is looked at
-    once more, for somebody may have mended it meanwhile.
+    The same again changes nothing of what is in flight or ready; what was rejected or given up is looked at
+    once more, for somebody may have fixed it meanwhile.
 
     Args:
         context: the world.
@@ -57,7 +57,7 @@ def prepare(context: Context, campaign: Mapping[str, Any], items: Sequence[Mappi
         reject_items(connection, campaign_id=plan.id, refused=rejected)
         return []
 
-    answers = write_in_halves(context.database, rows, write, refused=_refused)
+    answers = write_bisecting(context.database, rows, write, refused=_refused)
     refused = [ref for refs in answers for ref in refs]
     announce_dispatch(context, why=f"campaign {plan.id} has come in")
     if refused:
@@ -104,7 +104,7 @@ def write_new(
 def _write(
     connection: Connection, plan: CampaignPlan, rows: Sequence[ManifestItem], *, now: datetime
 ) -> None:
-    """Write the campaign, and what is new or changed; queue anew what somebody has mended meanwhile."""
+    """Write the campaign, and what is new or changed; queue anew what somebody has fixed meanwhile."""
     campaign = save_campaign(
         connection,
         campaign_id=plan.id,

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from models.life import channels_with_other_rules, queue_refreshes, work_out_anew
-from tasks.context import Context
+from models.retention import channels_with_other_rules, queue_refreshes, work_out_anew
+from tasks.runtime.context import Context
 
 #: IDs looked at in one transaction, and transactions in one tick.
-CHUNK = 500
-CHUNKS_A_TICK = 20
+REFRESH_CHUNK = 500
+REFRESH_CHUNKS_A_TICK = 20
 
 
 def refresh(context: Context) -> int:
-    """Queue what is due; answers how many. Uploads of campaigns go first, see `models.asset.Priority`."""
+    """Queue what is due; returns how many. Uploads of campaigns go first, see `models.asset.Priority`."""
     _follow_rules(context)
     queued = 0
-    for _ in range(CHUNKS_A_TICK):
+    for _ in range(REFRESH_CHUNKS_A_TICK):
         with context.database.write() as connection:
             found = queue_refreshes(
-                connection, now=context.clock.now(), rules_of=context.settings.life_rules, limit=CHUNK
+                connection, now=context.clock.now(), rules_of=context.settings.life_rules, limit=REFRESH_CHUNK
             )
         queued += found["queued"]
-        if found["looked"] < CHUNK:
+        if found["looked"] < REFRESH_CHUNK:
             break
     return queued
 

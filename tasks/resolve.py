@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from models import media
 from models.campaign import get_campaign
-from tasks.context import Context
+from tasks.runtime.context import Context
 
 
 def resolve(context: Context, campaign_id: str, refs: Sequence[str]) -> dict[str, str]:
@@ -18,4 +18,4 @@ def resolve(context: Context, campaign_id: str, refs: Sequence[str]) -> dict[str
     """
     with context.database.read() as connection:
         get_campaign(connection, campaign_id)
-        return media.resolve(connection, campaign_id, refs=refs, now=context.clock.now())
+        return media.live_media_ids(connection, campaign_id, refs=refs, now=context.clock.now())

@@ -11,53 +11,53 @@ from datetime import timedelta
 from greenroom.errors import ChannelError, RequestRefused, SettingsError, TransientError
 from models.channel import pause_channel
 from models.deletes import MediaToDelete, claim_deletes, postpone_delete, record_deletes
-from models.life import retire_unneeded
-from tasks.backoff import backoff
-from tasks.context import Context
+from models.retention import retire_unneeded
+from tasks.runtime.backoff import backoff
+from tasks.runtime.context import Context
 
 logger = logging.getLogger(__name__)
 
 #: IDs looked at, or deleted at the provider, in one go, and goes in one tick.
-CHUNK = 200
-CHUNKS_A_TICK = 50
-#: A tick begins nothing new after so long; the next one goes on.
+RETIRE_CHUNK = 200
+RETIRE_CHUNKS_A_TICK = 50
+#: A tick begins nothing new after so long; the next one continues.
 TICK = timedelta(seconds=50)
 #: How long another tick leaves the IDs alone that this one deletes.
-LEASE = timedelta(minutes=10)
+DELETE_LEASE = timedelta(minutes=10)
 #: An ID whose deletion the provider refuses is tried again so much later.
 REFUSED = timedelta(days=1)
 
 
 def retire(context: Context) -> dict[str, int]:
-    """Take unneeded IDs out of service, and delete those whose time has come; answers how many of each."""
+    """Take unneeded IDs out of service, and delete those whose time has come; returns how many of each."""
     began = context.clock.now()
     retired = _take_out_of_service(context)
     deleted = 0
     held_back: set[str] = set()
-    for _ in range(CHUNKS_A_TICK):
+    for _ in range(RETIRE_CHUNKS_A_TICK):
         now = context.clock.now()
         if now - began >= TICK:
             break
         with context.database.write() as connection:
-            going = claim_deletes(connection, now=now, lease=LEASE, limit=CHUNK)
+            going = claim_deletes(connection, now=now, lease=DELETE_LEASE, limit=RETIRE_CHUNK)
         deleted += _delete(context, going, held_back)
-        if len(going) < CHUNK:
+        if len(going) < RETIRE_CHUNK:
             break
     return {"retired": retired, "deleted": deleted}
 
 
 def _take_out_of_service(context: Context) -> int:
     retired = 0
-    for _ in range(CHUNKS_A_TICK):
+    for _ in range(RETIRE_CHUNKS_A_TICK):
         with context.database.write() as connection:
             found = retire_unneeded(
                 connection,
                 now=context.clock.now(),
                 keep_after=context.settings.keep_after,
-                limit=CHUNK,
+                limit=RETIRE_CHUNK,
             )
         retired += found["retired"]
-        if found["looked"] < CHUNK:
+        if found["looked"] < RETIRE_CHUNK:
             break
     return retired
 

@@ -17,12 +17,12 @@ from models.database import DatabaseUnavailable
 from models.item import sweep_items
 from models.locks import wait_for_claims
 from models.statistics import refresh_statistics
-from tasks.context import Context, Message, announce
+from tasks.runtime.context import Context, Message, announce
 
 logger = logging.getLogger(__name__)
 
 #: Rows put back in one transaction.
-CHUNK = 500
+SWEEP_CHUNK = 500
 #: Set while claims may have lapsed for no fault of their workers.
 NOT_RENEWED = "greenroom:claims-could-not-be-renewed"
 #: Seconds for which it is set: a living worker renews within three, and beat's next tick sets it anew.
@@ -30,7 +30,7 @@ RENEWING_SECONDS = 15
 
 
 def sweep(context: Context) -> dict[str, int]:
-    """Put back lapsed claims; answers how many inspections and uploads.
+    """Put back lapsed claims; returns how many inspections and uploads.
 
     A claim that lapsed while nobody could write to the database says nothing about its worker. So a sweep
     that finds the database away, or the tables locked, says so, and those that follow soon leave all claims
@@ -76,7 +76,7 @@ def _put_back(
         with context.database.write_briefly() as connection:
             items, assets = put_back(context, connection)
         inspections, uploads = inspections + items, uploads + assets
-        if max(items, assets) < CHUNK:
+        if max(items, assets) < SWEEP_CHUNK:
             break
     if inspections or uploads:
         summary = f"{inspections + uploads} files of {whose} workers are back"
@@ -95,8 +95,8 @@ def _chunk(
 ) -> tuple[int, int]:
     most = context.settings.max_attempts
     return (
-        sweep_items(connection, now=now, max_attempts=most, limit=CHUNK, silent=silent),
-        sweep_assets(connection, now=now, max_attempts=most, limit=CHUNK, silent=silent),
+        sweep_items(connection, now=now, max_attempts=most, limit=SWEEP_CHUNK, silent=silent),
+        sweep_assets(connection, now=now, max_attempts=most, limit=SWEEP_CHUNK, silent=silent),
     )
 
 

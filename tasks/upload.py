@@ -1,4 +1,4 @@
-"""Upload: become the owner of a channel, send a batch of claims, and go on while the channel has more."""
+"""Upload: become the owner of a channel, send a batch of claims, and continue while the channel has more."""
 
 from __future__ import annotations
 
@@ -35,22 +35,23 @@ from models.asset import (
 from models.channel import ChannelRow, get_channel, get_channels, pause_channel
 from models.claim import Claim
 from models.database import DatabaseUnavailable
-from models.need import needed_now
-from tasks.context import Context, Message, announce
-from tasks.keep_alive import kept_alive
-from tasks.record import Outcomes, at_rest, record
-from tasks.second_source import find_second_source
-from tasks.sender import Job, Outcome, Released, Sender
+from models.references import needed_now
+from tasks.runtime.context import Context, Message, announce
+from tasks.runtime.lease_renewal import renewing
+from tasks.uploading.completion import ChannelOutcomes, at_rest, record
+from tasks.uploading.fallback_source import find_fallback_source
+from tasks.uploading.sender import Released, Sender, UploadJob, UploadOutcome
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between two looks at what has come of the files under way: what has is written down then, all at
+#: Seconds between two looks at what has come of the files in flight: what has is written down then, all at
 #: once. All channels of a process look at the same moments, and so share their transactions.
 LOOK_EVERY_SECONDS = 0.5
 #: Seconds that a batch waits for the channel's present owner.
 OWNER_PATIENCE_SECONDS = 10.0
-#: Seconds after which another worker goes on with the channel; and sooner, while channels wait for a worker.
-TURN_SECONDS = 120.0
+#: Seconds after which another worker continues with the channel; and sooner, while channels wait for a
+#: worker.
+UPLOAD_TURN_SECONDS = 120.0
 SHORT_TURN_SECONDS = 2.0
 #: Seconds in which something is sent, or fails, where files wait: the longest wait for a slot six times over.
 STALLED_SECONDS = 60.0
@@ -67,7 +68,7 @@ def upload(context: Context, channel_id: str, claims: Sequence[Claim]) -> dict[s
     """
     # Whether or not there is something to do: a worker has looked.
     with suppress(LimiterUnavailable):
-        context.limiter.note_begun(channel_id)
+        context.limiter.note_started(channel_id)
     taken_at = boottime()
     now = context.clock.now()
     with context.database.write() as connection:
@@ -86,16 +87,16 @@ def upload(context: Context, channel_id: str, claims: Sequence[Claim]) -> dict[s
     if key is None or not assets:
         return {**counts, "postponed": len(assets)}
     try:
-        owned = context.limiter.own(channel_id, timeout=OWNER_PATIENCE_SECONDS, sleep=context.sleep)
+        owned = context.limiter.acquire(channel_id, timeout=OWNER_PATIENCE_SECONDS, sleep=context.sleep)
     except (NoSlotInTime, LimiterUnavailable) as error:
         _give_back(context, assets, str(error))
         return {**counts, "postponed": len(assets)}
     turn = _Turn(context, channel, key, owned)
     try:
-        with kept_alive(context, turn.claims, renew_assets, lost=turn.forget):
+        with renewing(context, turn.claims, renew_assets, lost=turn.forget):
             turn.run(_still_held(context, assets, taken_at=taken_at))
     finally:
-        owned.let_go()
+        owned.release()
     summary = f"channel {channel_id} has room for more"
     announce(context, Message(name=TaskName.DISPATCH, args=[channel_id], summary=summary))
     return {**counts, **turn.counts}
@@ -156,15 +157,15 @@ class _Turn:
         self._sender = Sender(context, key, owned)
         self._rules = context.settings.life_rules(channel.media_life)
         self._began_at = self._looked_for_room_at = time.monotonic()
-        self._recording: Sequence[Outcome] = ()
+        self._recording: Sequence[UploadOutcome] = ()
         self._ending = False
         self._idle_since: float | None = None
         self.counts: Counter[str] = Counter()
 
     def run(self, assets: Sequence[AssetUnderUpload]) -> None:
         """Send these, and then what else waits."""
-        outcomes: list[Outcome] = []
-        self._sender.add(Job(asset=asset) for asset in assets)
+        outcomes: list[UploadOutcome] = []
+        self._sender.add(UploadJob(asset=asset) for asset in assets)
         try:
             while True:
                 self._go_on_or_end()
@@ -184,7 +185,7 @@ class _Turn:
                 outcomes += self._sender.collect(until=_next_look())
             self._record_the_rest(outcomes)
 
-    def _record_the_rest(self, outcomes: Sequence[Outcome]) -> None:
+    def _record_the_rest(self, outcomes: Sequence[UploadOutcome]) -> None:
         if not outcomes:
             return
         try:
@@ -202,8 +203,8 @@ class _Turn:
         """Send none of these any more: somebody else has their claims."""
         self._sender.forget(lost)
 
-    def _record(self, outcomes: Sequence[Outcome]) -> None:
-        entry = Outcomes(
+    def _record(self, outcomes: Sequence[UploadOutcome]) -> None:
+        entry = ChannelOutcomes(
             channel_id=self._channel.id,
             api_key=self._channel.api_key,
             rules=self._rules,
@@ -215,29 +216,29 @@ class _Turn:
 
     def _go_on_or_end(self) -> None:
         # First: whose time is over claims nothing more.
-        self._owned.keep()
+        self._owned.heartbeat()
         if self._ending:
             if not self._sender.unsent:
-                self._owned.let_go()
+                self._owned.release()
         elif self._owned.lost or self._context.stopping.is_set():
             self._end(why="The worker stopped before this file's turn.")
         elif self._sender.stalled_for(STALLED_SECONDS):
-            # Whoever owns and does not get on lets go; what is stuck here is not waited for.
+            # Whoever owns and does not get on releases its channel; what is stuck here is not waited for.
             logger.error(
                 "Channel %s: nothing could be sent for a while; somebody else tries.", self._channel.id
             )
             self._end(why="Its worker did not get on.")
-            self._owned.let_go()
+            self._owned.release()
         elif self._is_over():
             self._ending = True
-            self._owned.end_soon()
-            summary = f"channel {self._channel.id} goes on elsewhere"
+            self._owned.drain()
+            summary = f"channel {self._channel.id} continues elsewhere"
             announce(self._context, Message(name=TaskName.DISPATCH, args=[self._channel.id], summary=summary))
         elif self._sender.waiting <= self._context.settings.batch_size:
             self._take_more()
 
     def _has_nothing_to_wait_for(self) -> bool:
-        """Whether nothing more came for so long that the channel is let go."""
+        """Whether nothing more came for so long that the channel is released."""
         now = time.monotonic()
         if self._ending:
             return True
@@ -259,7 +260,7 @@ class _Turn:
         now = time.monotonic()
         if now - self._began_at < SHORT_TURN_SECONDS:
             return False
-        if now - self._began_at >= TURN_SECONDS:
+        if now - self._began_at >= UPLOAD_TURN_SECONDS:
             return True
         if now - self._looked_for_room_at < 1:
             return False
@@ -273,7 +274,7 @@ class _Turn:
         """Claim the next files of the channel, the most urgent first."""
         context = self._context
         try:
-            wanted = context.taking.do(self._channel, lambda channels: _take_for_all(context, channels))
+            wanted = context.taking.submit(self._channel, lambda channels: _take_for_all(context, channels))
         except DatabaseUnavailable as error:
             logger.warning("No more files of channel %s could be claimed: %s", self._channel.id, error)
             return
@@ -283,20 +284,20 @@ class _Turn:
             return
         if wanted:
             self._idle_since = None
-            self._sender.add(Job(asset=asset) for asset in wanted)
+            self._sender.add(UploadJob(asset=asset) for asset in wanted)
 
-    def _try_second_sources(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
-        """Begin again with files whose source failed them and that may be had elsewhere; answers the rest."""
+    def _try_second_sources(self, outcomes: Sequence[UploadOutcome]) -> list[UploadOutcome]:
+        """Begin again with files whose source failed them and that may be had elsewhere; returns the rest."""
         rest = []
         for outcome in outcomes:
             if isinstance(outcome.error, SourceMissing | SourceChanged) and outcome.job.second is None:
                 if self._sender.stopped:
-                    # It would wait for ever; whoever goes on with the channel looks for another source.
+                    # It would wait for ever; whoever continues with the channel looks for another source.
                     rest.append(replace(outcome, error=Released("The channel is paused.")))
                     continue
                 try:
                     with self._context.database.write() as connection:
-                        second = find_second_source(
+                        second = find_fallback_source(
                             connection,
                             self._channel.id,
                             outcome.asset,
@@ -307,7 +308,7 @@ class _Turn:
                     rest.append(replace(outcome, error=error))
                     continue
                 if second is not None:
-                    self._sender.add([Job(asset=outcome.asset, second=second)], first=True)
+                    self._sender.add([UploadJob(asset=outcome.asset, second=second)], first=True)
                     continue
             rest.append(outcome)
         return rest

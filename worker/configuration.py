@@ -12,8 +12,8 @@ from kombu import Queue as KombuQueue
 from greenroom.redis_client import is_unix_socket, transport_options
 from greenroom.settings import Settings
 from greenroom.task_names import QUEUES, TASK_TIME_LIMIT, Queue
-from tasks.context import configure
-from worker import transport
+from tasks.runtime.context import configure
+from worker import broker_transport
 from worker.schedule import beat_schedule
 
 #: Seconds until Redis hands an unacknowledged message to another worker. Far above the longest task: a
@@ -54,8 +54,8 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "worker_consumer": "worker.consumer:Consumer",
         # A pool process that has looked at half a million files has grown by megabytes: a fresh one follows.
         "worker_max_tasks_per_child": 1_000,
-        # Uploads under way go on when the broker is lost: their IDs are recorded in the database, and their
-        # messages find the claims taken when they come back. See docs/decisions/0006.
+        # Uploads in flight continue when the broker is lost: their IDs are recorded in the database, and
+        # their messages find the claims taken when they come back. See docs/decisions/0006.
         "worker_cancel_long_running_tasks_on_connection_loss": False,
         "task_time_limit": TASK_TIME_LIMIT,
         # JSON alone, small answers, and none where nobody waits for one.
@@ -86,7 +86,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
 
 def make_app(settings: Settings) -> Celery:
     """The Celery app for these settings; `@shared_task` tasks are bound to it from now on."""
-    transport.install()
+    broker_transport.install()
     # What a task is expected to raise costs one line and no traceback; at INFO, many would not see it.
     trace.log_policy_expected = trace.log_policy_expected._replace(severity=logging.WARNING)
     app = Celery("greenroom")

@@ -9,8 +9,8 @@ from typing import Any
 from celery.utils.log import get_logger
 from celery.worker.consumer import Consumer as CelerysConsumer
 
+from worker.broker_transport import THROWN_AWAY, requeue_left_behind
 from worker.quarantine import CONTENT_FAULTS, Poison, check_task
-from worker.transport import THROWN_AWAY, give_back
 
 logger = get_logger(__name__)
 
@@ -34,7 +34,7 @@ class Consumer(CelerysConsumer):
         """What is called with each message."""
         handle = super().create_task_handler(*args, **kwargs)
         # It is asked for when the connection stands.
-        give_back(self.task_consumer.channel)
+        requeue_left_behind(self.task_consumer.channel)
 
         def look_and_handle(message: Any) -> None:
             try:

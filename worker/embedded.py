@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from greenroom.errors import Misuse
 from greenroom.settings import Settings, load_settings
-from worker.supervisor import CHECKOUT, START_PATIENCE, Plan, plan_line
+from worker.supervisor import CHECKOUT, SERVICE_START_SECONDS, StackPlan, plan_line
 
 #: Seconds that the supervisor has to end everything.
 STOP_PATIENCE = 20.0
@@ -56,7 +56,7 @@ class Stack:
 
 
 @contextmanager
-def embedded_stack(plan: Plan) -> Iterator[Stack]:
+def embedded_stack(plan: StackPlan) -> Iterator[Stack]:
     """Run the plan for as long as the block does; nothing of it is left running afterwards.
 
     Raises:
@@ -92,13 +92,13 @@ def _listen(output: IO[bytes], messages: Queue[dict[str, Any]]) -> None:
     messages.put({})
 
 
-def _ready(messages: Queue[dict[str, Any]], plan: Plan) -> Stack:
+def _ready(messages: Queue[dict[str, Any]], plan: StackPlan) -> Stack:
     try:
-        first = messages.get(timeout=2 * START_PATIENCE)
+        first = messages.get(timeout=2 * SERVICE_START_SECONDS)
     except Empty:
-        raise Misuse(f"The embedded stack did not start; see {Path(plan.home) / 'logs'}.") from None
+        raise Misuse(f"The embedded stack did not start; see {Path(plan.state_dir) / 'logs'}.") from None
     if "ready" not in first:
-        raise Misuse(first.get("error") or f"The embedded stack ended; see {Path(plan.home) / 'logs'}.")
+        raise Misuse(first.get("error") or f"The embedded stack ended; see {Path(plan.state_dir) / 'logs'}.")
     ready = first["ready"]
     return Stack(
         settings=load_settings(ready["environment"], dotenv=None),

@@ -16,13 +16,13 @@ from celery.concurrency.thread import TaskPool
 from celery.worker import state
 
 from greenroom.task_names import TASK_TIME_LIMIT
-from tasks import running
-from tasks.context import stop_soon
+from tasks.runtime import running
+from tasks.runtime.context import stop_soon
 
 logger = logging.getLogger(__name__)
 
 #: Seconds between two looks.
-LOOK_EVERY = 5.0
+HUNG_CHECK_SECONDS = 5.0
 #: Seconds that all other tasks of the process have to end.
 GRACE = 60.0
 #: The state of a consumer that has ended; its stubs do not know it.
@@ -39,7 +39,7 @@ def watch(consumer: Any) -> None:
 
 def _watch(consumer: Any) -> None:
     while not (hung := running.longer_than(TASK_TIME_LIMIT)):
-        time.sleep(LOOK_EVERY)
+        time.sleep(HUNG_CHECK_SECONDS)
     name, seconds = max(hung, key=lambda one: one[1])
     logger.critical(
         "%s has hung for %.0f s, in a thread that cannot be ended: this worker ends with exit code %d. What "
@@ -51,13 +51,13 @@ def _watch(consumer: Any) -> None:
     vars(state)["should_stop"] = EXIT_CODE
     others_end_by = time.monotonic() + GRACE
     while _others_run(consumer, len(hung)) and time.monotonic() < others_end_by:
-        time.sleep(min(LOOK_EVERY, 1.0))
+        time.sleep(min(HUNG_CHECK_SECONDS, 1.0))
     _end(consumer)
 
 
 def _others_run(consumer: Any, hung: int) -> bool:
     """Whether tasks besides the hung ones run, or the consumer may still take one."""
-    return running.count() > hung or consumer.blueprint.state != TERMINATE
+    return running.running_count() > hung or consumer.blueprint.state != TERMINATE
 
 
 def _end(consumer: Any) -> None:

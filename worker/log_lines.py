@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 
 from greenroom.sources import without_secrets
-from greenroom.text import LONGEST_SENTENCE, printable_lines
+from greenroom.untrusted_text import LONGEST_SENTENCE, printable_lines
 
 _INDENT = "  "
 _FORMATTER = logging.Formatter()

@@ -18,7 +18,7 @@ from celery.exceptions import InvalidTaskError
 from kombu.exceptions import SerializationError, SerializerNotInstalled
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
-from greenroom.contract import LARGEST_MESSAGE, shown
+from greenroom.contract import LARGEST_MESSAGE, excerpt
 from greenroom.errors import Misuse
 from greenroom.task_names import TASK_TIME_LIMIT, TaskName
 
@@ -119,7 +119,7 @@ def unpacked(item: bytes) -> dict[str, Any]:
     except RecursionError:
         raise Poison("it is nested too deeply") from None
     except ValueError as error:
-        raise Poison(f"it is not JSON: {shown(str(error))}") from None
+        raise Poison(f"it is not JSON: {excerpt(str(error))}") from None
     check_envelope(message)
     whole: dict[str, Any] = message
     return whole
@@ -154,7 +154,7 @@ def check_task(headers: object, body: object, *, now: datetime | None = None) ->
     try:
         name = TaskName(known.task)
     except ValueError:
-        raise Poison(f"{shown(known.task)} is no task of Greenroom") from None
+        raise Poison(f"{excerpt(known.task)} is no task of Greenroom") from None
     _check_moments(known, now or datetime.now(UTC))
     if not (
         isinstance(body, list | tuple)
@@ -178,7 +178,7 @@ def _check_moments(headers: _Headers, now: datetime) -> None:
             moment = datetime.fromisoformat(given)
             away = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - now.timestamp()
         except (ValueError, OverflowError):
-            raise Poison(f"{name}: {shown(given)} is no moment") from None
+            raise Poison(f"{name}: {excerpt(given)} is no moment") from None
         if name == "eta" and away > LONGEST_WAIT.total_seconds():
             raise Poison(f"eta: it is to be run in more than {LONGEST_WAIT.total_seconds():.0f} seconds")
 
@@ -192,4 +192,4 @@ def _read(model: type[_Model], data: object) -> _Model:
     except ValidationError as error:
         problem = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(map(str, problem["loc"])) or "it"
-        raise Poison(f"{shown(where)}: {problem['msg']}") from None
+        raise Poison(f"{excerpt(where)}: {problem['msg']}") from None

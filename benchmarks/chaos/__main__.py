@@ -62,9 +62,9 @@ def run_all(
         turn = 0
         while left:
             turn += 1
-            home = folder / f"{name}{'-tls' if tls else ''}-{turn}"
-            home.mkdir(parents=True)
-            with _stack(name, home, tls=tls) as stack:
+            state_dir = folder / f"{name}{'-tls' if tls else ''}-{turn}"
+            state_dir.mkdir(parents=True)
+            with _stack(name, state_dir, tls=tls) as stack:
                 while left:
                     row = one(stack, left.pop(0), files, seed)
                     tell(row)

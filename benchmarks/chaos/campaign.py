@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from benchmarks.chaos.stack import Stack
-from benchmarks.pictures import picture, with_comment
+from benchmarks.images import image_bytes, with_comment
 from greenroom.client import BrokerUnavailable, Greenroom
 from greenroom.manifest import CampaignPlan, ManifestItem, parse_plan
 
@@ -25,7 +25,7 @@ _LONGEST_COMMENT = 60_000
 
 @dataclass(frozen=True, kw_only=True)
 class File:
-    """A picture on disk."""
+    """An image on disk."""
 
     path: Path
     sha256: str
@@ -34,13 +34,13 @@ class File:
 def make_files(folder: Path, count: int, size: int = 0) -> list[File]:
     """Pictures of different content, of at least so many bytes."""
     folder.mkdir(parents=True, exist_ok=True)
-    body = picture()
+    body = image_bytes()
     while len(body) < size:
         body = with_comment(body, "x" * _LONGEST_COMMENT)
     files = []
     for number in range(count):
-        content = with_comment(body, f"picture {number}")
-        path = folder / f"picture-{number}.jpg"
+        content = with_comment(body, f"image {number}")
+        path = folder / f"image-{number}.jpg"
         path.write_bytes(content)
         files.append(File(path=path, sha256=sha256(content).hexdigest()))
     return files

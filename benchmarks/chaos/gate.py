@@ -79,7 +79,7 @@ class Gate:
         self._ask("open")
 
     def close(self) -> None:
-        """Refuse new connections; those that stand go on."""
+        """Refuse new connections; established ones continue."""
         self._ask("close")
 
     @property

@@ -26,10 +26,10 @@ from kombu.transport import redis as transport
 import tasks.dispatch
 import tasks.inspect
 import tasks.prepare
-import tasks.record
+import tasks.uploading.completion
 from greenroom import clock
 from greenroom.limiter import Limiter, OwnedChannel
-from tasks.sender import Sender
+from tasks.uploading.sender import Sender
 
 CONTROLS, NAME = Path(os.environ.get("CHAOS_CONTROLS", ".")), os.environ.get("CHAOS_NAME", "")
 
@@ -44,7 +44,7 @@ def arrive(point: str) -> None:
 
 
 def consume(name: str) -> bool:
-    """Remove a control file; answers whether there was one, to one caller alone."""
+    """Remove a control file; returns whether there was one, to one caller alone."""
     try:
         (CONTROLS / name).unlink()
     except FileNotFoundError:
@@ -92,14 +92,14 @@ def set_points() -> None:
     after(tasks.inspect, "record_verdicts", "before the verdicts' commit")
     after(tasks.inspect, "_write", "after the verdicts' commit")
     # Claimed and committed, and not yet published.
-    before(Limiter, "note_asked", "after claim")
+    before(Limiter, "note_requested", "after claim")
     # Taken by the task and committed, and nothing sent yet.
-    before(Limiter, "own", "after taking")
+    before(Limiter, "acquire", "after taking")
     after(OwnedChannel, "wait", "after slot")
     before_end = functools.partial(after, when=_is_media_id)
     before_end(Sender, "_end", "after answer")
-    after(tasks.record, "record_media", "before commit")
-    after(tasks.record, "_record_surely", "after commit")
+    after(tasks.uploading.completion, "record_media", "before commit")
+    after(tasks.uploading.completion, "_record_surely", "after commit")
 
 
 #: Their names, for who asks for them.
@@ -152,12 +152,12 @@ def set_twice(controls: Path = CONTROLS) -> None:
 
 def set_forgetting() -> None:
     """Lose one media ID where that is wanted."""
-    inner = getattr(tasks.record, "record_media")  # noqa: B009 - imported there, and so not exported
+    inner = getattr(tasks.uploading.completion, "record_media")  # noqa: B009 - imported there, and so not exported
 
     def record_media(connection: Any, given: Any, **kwargs: Any) -> Any:
         return inner(connection, given[1:] if given and consume("forget") else given, **kwargs)
 
-    setattr(tasks.record, "record_media", record_media)  # noqa: B010 - as above
+    setattr(tasks.uploading.completion, "record_media", record_media)  # noqa: B010 - as above
 
 
 if "CHAOS_CONTROLS" in os.environ:

@@ -1,4 +1,4 @@
-"""One fault: a campaign is under way, something breaks and is whole again, and then all of it is counted."""
+"""One fault: a campaign is running, something breaks and is whole again, and then all of it is counted."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from benchmarks.chaos.gate import Gate
 from benchmarks.chaos.observation import Comparison, Sandbox, compare, known, lost_answers
 from benchmarks.chaos.services import until
 from benchmarks.chaos.stack import EMBEDDED, LEASE_SECONDS, PRODUCTION, Embedded, Production, Stack
-from greenroom.limiter import DEFAULT_PACE_PER_SECOND
+from greenroom.limiter import DEFAULT_UPLOADS_PER_SECOND
 
 #: The most that recovering may take, in seconds, once the fault is over.
 RECOVERY_SECONDS = LEASE_SECONDS + 10.0
 #: Seconds after which what is not ready is given up as lost.
 PATIENCE_SECONDS = RECOVERY_SECONDS + 40.0
-#: Seconds within which nothing is under way any more, once all is ready.
+#: Seconds within which nothing is in flight any more, once all is ready.
 SETTLE_SECONDS = 40.0
 #: Seconds between two looks at how far a campaign is.
 LOOK_EVERY = 0.25
 #: Seconds after which what was on its way when a fault began has arrived.
 ARRIVAL_SECONDS = 0.2
-#: Seconds without any change after which nothing more is under way.
+#: Seconds without any change after which nothing more is in flight.
 QUIET_SECONDS = 1.5
 CHANNELS, FIRST, SECOND = 3, 80, 40
 
@@ -176,7 +176,7 @@ class Run:
 
     @contextmanager
     def hit(self) -> Iterator[None]:
-        """Something breaks in this block: what is under way at that moment may be done twice."""
+        """Something breaks in this block: what is in flight at that moment may be done twice."""
         recorded = known(self.stack.database, self.channels).media_ids
         yield
         time.sleep(ARRIVAL_SECONDS)
@@ -214,7 +214,7 @@ class Run:
     def more_under_way(self, share: float = 0.25) -> None:
         """Wait until this share of the first files has been uploaded."""
         wanted = share * self.fault.first * len(self.channels)
-        until(lambda: self.uploads() >= wanted, "the campaign is under way")
+        until(lambda: self.uploads() >= wanted, "the campaign is running")
 
     def go(self) -> Row:
         """Hand over, break, wait, count."""
@@ -283,10 +283,10 @@ class Run:
         planned = dict.fromkeys(ready, 0)
         for wave in (*self.first.waves, *self.second.waves, *self.third.waves):
             planned[wave.plan.channel] += len(wave.files)
-        return max(planned[channel] - ready[channel] for channel in ready) / DEFAULT_PACE_PER_SECOND
+        return max(planned[channel] - ready[channel] for channel in ready) / DEFAULT_UPLOADS_PER_SECOND
 
     def _settle(self) -> None:
-        """Wait until nothing is under way any more: what comes late must be counted, too."""
+        """Wait until nothing is in flight any more: what comes late must be counted, too."""
         quiet_since, last = time.monotonic(), -1
         deadline = time.monotonic() + SETTLE_SECONDS
         while time.monotonic() < deadline:

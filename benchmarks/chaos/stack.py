@@ -32,7 +32,7 @@ from models import Database
 from models.channel import add_channel
 from worker.embedded import Stack as Running
 from worker.embedded import embedded_stack
-from worker.home import Home
+from worker.state_dir import StateDir
 from worker.supervisor import ALLOCATOR, CHECKOUT, free_port
 
 #: Short, so that a run is quick; `greenroom.settings` has 60 s for production.
@@ -300,7 +300,7 @@ class Embedded(Stack):
 
     def __init__(self, folder: Path, provider: Provider, running: Running) -> None:
         self.folder, self.provider = folder, provider
-        self.home = Home(folder=folder / "home")
+        self.state_dir = StateDir(folder=folder / "home")
         self.settings = running.settings
         self.database = Database(running.settings.database_url)
         self._running = running
@@ -308,7 +308,7 @@ class Embedded(Stack):
 
     def pid(self, name: str) -> int:
         """Of a worker's main process, or of the broker, as it is now."""
-        return self.home.noted_pid(name)
+        return self.state_dir.noted_pid(name)
 
     def expect_end(self, name: str) -> None:
         """Whatever ends this process next is our doing."""

@@ -1,6 +1,6 @@
 """The naive Celery application: a task a file, and Celery's own `rate_limit`.
 
-With BENCH_MENDED=1 the consumer is :class:`OneTimerConsumer`, which a user sets by ``worker_consumer``.
+With BENCH_CORRECTED=1 the consumer is :class:`OneTimerConsumer`, which a user sets by ``worker_consumer``.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class OneTimerConsumer(Consumer):
             self._schedule_bucket_request(bucket)  # type: ignore[attr-defined] # the types leave it out
 
 
-if os.environ.get("BENCH_MENDED") == "1":
+if os.environ.get("BENCH_CORRECTED") == "1":
     app.conf.worker_consumer = OneTimerConsumer
 
 

@@ -39,7 +39,7 @@ EXPECTS = b"\r\nexpect: 100-continue"
 
 
 @dataclass(kw_only=True)
-class Ledger:
+class UploadCounts:
     """What has arrived, and how to answer it."""
 
     latency: float = 0.0
@@ -53,7 +53,7 @@ class Ledger:
     answers: dict[str, int] = field(default_factory=dict)
 
     def arrive(self, key: str) -> bool:
-        """Stamp an upload; answers whether it is within the limit."""
+        """Stamp an upload; returns whether it is within the limit."""
         now = time.monotonic()
         fits = True
         if self.allowed:
@@ -76,8 +76,8 @@ class Ledger:
 class Connection(asyncio.Protocol):
     """One client: heads are parsed, bodies are counted and thrown away."""
 
-    def __init__(self, ledgers: list[Ledger]) -> None:
-        self._ledgers = ledgers
+    def __init__(self, all_counts: list[UploadCounts]) -> None:
+        self._all_counts = all_counts
         self._buffer = b""
         self._left = 0  # bytes of the present body, or chunk, that are still to come
         self._chunked = False
@@ -146,16 +146,16 @@ class Connection(asyncio.Protocol):
         return True
 
     def _upload(self, key: str) -> None:
-        ledger = self._ledgers[0]
-        if always := ledger.answers.get(key):
+        counts = self._all_counts[0]
+        if always := counts.answers.get(key):
             self._answer = _response(always, b'{"error":{"code":%d,"message":"no"}}' % always)
-        elif ledger.arrive(key):
-            ledger.uploads += 1
+        elif counts.arrive(key):
+            counts.uploads += 1
             self._answer = _response(200, b'{"id":"%d"}' % next(MEDIA_IDS))
         else:
-            ledger.refused += 1
+            counts.refused += 1
             self._answer = _response(429, b'{"error":{"code":130429,"message":"Rate limit hit"}}')
-        self._delay = ledger.delay(key)
+        self._delay = counts.delay(key)
 
     def _end_of_body(self) -> None:
         self._in_body = False
@@ -166,10 +166,10 @@ class Connection(asyncio.Protocol):
 
     def _control(self, method: str, target: str) -> bytes:
         parts = urlsplit(target)
-        ledger = self._ledgers[0]
+        counts = self._all_counts[0]
         if (method, parts.path) == ("POST", "/reset"):
             asked = dict(parse_qsl(parts.query))
-            self._ledgers[0] = Ledger(
+            self._all_counts[0] = UploadCounts(
                 latency=float(asked.get("latency", 0)),
                 jitter=float(asked.get("jitter", 0)),
                 allowed=int(asked.get("allowed", 0)),
@@ -178,14 +178,14 @@ class Connection(asyncio.Protocol):
         if (method, parts.path) == ("POST", "/number"):
             asked = dict(parse_qsl(parts.query))
             if "latency" in asked:
-                ledger.latencies[asked["key"]] = float(asked["latency"])
+                counts.latencies[asked["key"]] = float(asked["latency"])
             if "answer" in asked:
-                ledger.answers[asked["key"]] = int(asked["answer"])
+                counts.answers[asked["key"]] = int(asked["answer"])
             return _response(200, b"{}")
         if parts.path == "/stats":
-            return _response(200, json.dumps({"uploads": ledger.uploads, "refused": ledger.refused}).encode())
+            return _response(200, json.dumps({"uploads": counts.uploads, "refused": counts.refused}).encode())
         if parts.path == "/arrivals":
-            return _response(200, json.dumps(ledger.arrivals).encode())
+            return _response(200, json.dumps(counts.arrivals).encode())
         return _response(404, b"{}")
 
 
@@ -208,9 +208,9 @@ def _response(status: int, body: bytes) -> bytes:
 
 async def _serve(port: int) -> None:
     # In a list, so that a reset reaches every connection.
-    ledgers = [Ledger()]
+    all_counts = [UploadCounts()]
     server = await asyncio.get_running_loop().create_server(
-        lambda: Connection(ledgers), "127.0.0.1", port, backlog=1024
+        lambda: Connection(all_counts), "127.0.0.1", port, backlog=1024
     )
     await server.serve_forever()
 

@@ -45,7 +45,7 @@ class Entry:
         return import_module(f"benchmarks.peers.{self.module}")
 
 
-MENDED = "; `worker_consumer` is `OneTimerConsumer`"
+FIXED = "; `worker_consumer` is `OneTimerConsumer`"
 
 ENTRIES: dict[str, Entry] = {
     "requests-post": Entry(title="requests.post", module="bare_requests", maker="requests_post", paced=False),
@@ -57,20 +57,20 @@ ENTRIES: dict[str, Entry] = {
     "celery-2": Entry(
         title="Celery, 2 workers", module="naive_celery", maker="two_workers", flat_out=False, quick=False
     ),
-    "celery-1-mended": Entry(
-        title="Celery mended, 1 worker",
+    "celery-1-corrected": Entry(
+        title="Celery corrected, 1 worker",
         module="naive_celery",
-        maker="one_mended_worker",
+        maker="one_corrected_worker",
         flat_out=False,
         quick=False,
-        note=MENDED,
+        note=FIXED,
     ),
-    "celery-2-mended": Entry(
-        title="Celery mended, 2 workers",
+    "celery-2-corrected": Entry(
+        title="Celery corrected, 2 workers",
         module="naive_celery",
-        maker="two_mended_workers",
+        maker="two_corrected_workers",
         flat_out=False,
-        note=MENDED,
+        note=FIXED,
     ),
     "dramatiq": Entry(title="Dramatiq", module="dramatiq_queue", maker="dramatiq_queue"),
     "rq": Entry(title="RQ", module="rq_queue", maker="rq_queue", quick=False),

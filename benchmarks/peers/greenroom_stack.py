@@ -26,11 +26,11 @@ from greenroom.provider import ProviderClient
 from greenroom.vault import Vault
 from models import Database, Item
 from models.channel import add_channel
-from models.need import cancel_campaign
-from tasks.context import Context, Message
+from models.references import cancel_campaign
 from tasks.prepare import prepare
+from tasks.runtime.context import Context, Message
 from worker.embedded import Stack, embedded_stack
-from worker.home import Home
+from worker.state_dir import StateDir
 
 #: Worker processes, and pool processes in each: as many as make two cores busy.
 WORKERS, CONCURRENCY = 2, 2
@@ -41,10 +41,10 @@ TUNING = f"PostgreSQL, {WORKERS} workers of {CONCURRENCY} processes, beat; all e
 class GreenroomStack:
     """A stack that runs."""
 
-    def __init__(self, stage: Stage, stack: Stack, home: Home, postgres_pid: int) -> None:
+    def __init__(self, stage: Stage, stack: Stack, state_dir: StateDir, postgres_pid: int) -> None:
         self._stage = stage
         self._stack = stack
-        self._pids = [postgres_pid, home.noted_pid("broker")]
+        self._pids = [postgres_pid, state_dir.noted_pid("broker")]
         self.database = Database(stack.settings.database_url)
         self.client = Greenroom(stack.settings.celery_broker, timeout=120)
 
@@ -140,7 +140,7 @@ class GreenroomStack:
             settings=settings,
             database=self.database,
             redis=redis,
-            limiter=Limiter(redis, pace=settings.pace),
+            limiter=Limiter(redis, uploads_per_second=settings.uploads_per_second),
             provider=ProviderClient(base_url=settings.api_base_url),
             vault=Vault(settings.secret_key),
             clock=SystemClock(),
@@ -158,7 +158,7 @@ class GreenroomStack:
 
     def _copy(self, name: str, items: list[ManifestItem]) -> float:
         """The limit: one COPY of the same rows into a table with the same indexes and foreign keys."""
-        columns = "campaign_id, due_at, ref, source, mend, state, token, attempts, label, detail, notices"
+        columns = "campaign_id, due_at, ref, source, fix, state, token, attempts, label, detail, notices"
         address = self._stack.settings.database_url.get_secret_value()
         now = datetime.now(UTC)
         with Psycopg.connect(address.replace("+psycopg", "")) as connection:
@@ -176,7 +176,7 @@ class GreenroomStack:
             with connection.cursor().copy(f"COPY copied ({columns}) FROM STDIN") as copy:
                 for item in items:
                     copy.write_row(
-                        (name, now, item.ref, item.source, item.mend, "waiting", 0, 0, "", "", "[]")
+                        (name, now, item.ref, item.source, item.fix, "waiting", 0, 0, "", "", "[]")
                     )
             connection.commit()
             return time.monotonic() - started
@@ -205,9 +205,9 @@ def _plan(campaign_id: str, channel: str) -> CampaignPlan:
 @contextmanager
 def greenroom_stack(stage: Stage) -> Iterator[Contender]:
     """The stack that ``greenroom run`` starts, on PostgreSQL, sending to the endpoint."""
-    home = Home(folder=stage.folder / "home")
+    state_dir = StateDir(folder=stage.folder / "home")
     plan = stack_plan(
-        home.folder,
+        state_dir.folder,
         workers=WORKERS,
         concurrency=CONCURRENCY,
         sandbox=False,
@@ -217,7 +217,7 @@ def greenroom_stack(stage: Stage) -> Iterator[Contender]:
     with postgres(stage.folder / "postgres") as (address, pid):
         plan.environment.update(GREENROOM_DATABASE_URL=address, GREENROOM_API_BASE_URL=stage.endpoint)
         with embedded_stack(plan) as stack:
-            greenroom = GreenroomStack(stage, stack, home, pid)
+            greenroom = GreenroomStack(stage, stack, state_dir, pid)
             try:
                 # Answered by a worker: from now on all of it is up.
                 with suppress(UnknownName):

@@ -53,13 +53,13 @@ class NaiveCelery:
         return {"files": files, "seconds": time.monotonic() - started}
 
 
-def naive_celery(count: int, *, mended: bool) -> Callable[[Stage], AbstractContextManager[Contender]]:
-    """So many workers, with Celery's consumer as it is shipped or mended."""
+def naive_celery(count: int, *, corrected: bool) -> Callable[[Stage], AbstractContextManager[Contender]]:
+    """So many workers, with Celery's consumer as it is shipped or corrected."""
 
     @contextmanager
     def contender(stage: Stage) -> Iterator[Contender]:
         with valkey(stage.folder / "broker") as broker:
-            own = {"BENCH_BROKER": broker, "BENCH_MENDED": "1" if mended else "0"}
+            own = {"BENCH_BROKER": broker, "BENCH_CORRECTED": "1" if corrected else "0"}
             os.environ.update(own)
             commands = [
                 python(
@@ -77,7 +77,7 @@ def naive_celery(count: int, *, mended: bool) -> Callable[[Stage], AbstractConte
     return contender
 
 
-one_worker = naive_celery(1, mended=False)
-two_workers = naive_celery(2, mended=False)
-one_mended_worker = naive_celery(1, mended=True)
-two_mended_workers = naive_celery(2, mended=True)
+one_worker = naive_celery(1, corrected=False)
+two_workers = naive_celery(2, corrected=False)
+one_corrected_worker = naive_celery(1, corrected=True)
+two_corrected_workers = naive_celery(2, corrected=True)

@@ -12,7 +12,7 @@ _local = threading.local()
 
 
 def send(session: requests.Session, endpoint: str, path: str, key: str) -> int:
-    """Upload a file; answers the status."""
+    """Upload a file; returns the status."""
     with Path(path).open("rb") as file:
         answer = session.post(
             f"{endpoint}/media",

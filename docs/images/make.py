@@ -1,7 +1,7 @@
 # ruff: noqa: INP001 - a script, not a package
-"""Makes the pictures of terminals: runs the real commands and draws what they wrote.
+"""Makes the images of terminals: runs the real commands and draws what they wrote.
 
-``python docs/images/make.py [demo | check | status]``, from the checkout. A picture refers to nothing outside
+``python docs/images/make.py [demo | check | status]``, from the checkout. An image refers to nothing outside
 itself. ``check.svg`` is of the tests' corpus: every line of the provider's table and every refusal.
 ``status.svg`` is of a campaign four weeks after its beginning, played as the simulation plays.
 """
@@ -23,7 +23,7 @@ from pydantic import SecretStr
 from rich.console import Console
 from rich.terminal_theme import MONOKAI
 
-from cli import report, words
+from cli import formats, report
 from cli.campaign import campaign
 from cli.check import check
 from cli.demo import demo
@@ -32,7 +32,7 @@ from greenroom.vault import new_secret_key
 from migrations import upgrade_database
 from models import Database
 from tests.inspection.corpus import AUDIO, DOCUMENT, IMAGE, STICKER, VIDEO
-from tests.simulation.theatre import DAY, Theatre
+from tests.simulation.harness import DAY, Harness
 
 HERE = Path(__file__).resolve().parent
 COLUMNS = 110
@@ -49,8 +49,8 @@ def recorder(lines: int) -> Console:
     """A console that every command writes to from now on, with tables of so many lines."""
     console = Console(record=True, width=COLUMNS, file=StringIO(), highlight=False)
     replacements = {
-        id(words.console): console,
-        id(words.remarks): console,
+        id(formats.console): console,
+        id(formats.remarks): console,
         id(report.accepted_table): partial(report.accepted_table, most=lines),
     }
     for module in [module for name, module in sys.modules.items() if name.startswith("cli.")]:
@@ -62,7 +62,7 @@ def recorder(lines: int) -> Console:
 
 
 def record_demo() -> Console:
-    """Run the demo in a folder that is removed afterwards; answers the console with what it wrote."""
+    """Run the demo in a folder that is removed afterwards; returns the console with what it wrote."""
     console = recorder(LINES)
     console.print("[bold]$ make demo[/bold]")
     with tempfile.TemporaryDirectory() as folder, chdir(folder):
@@ -71,7 +71,7 @@ def record_demo() -> Console:
 
 
 def record_check() -> Console:
-    """Check the stickers of the corpus, then all of it; answers the console with what was written."""
+    """Check the stickers of the corpus, then all of it; returns the console with what was written."""
     console = recorder(CHECK_LINES)
     with tempfile.TemporaryDirectory() as folder, chdir(folder):
         write_corpus(Path("corpus"))
@@ -92,7 +92,7 @@ def write_corpus(folder: Path) -> None:
 
 
 def record_status() -> Console:
-    """Play four weeks of a campaign; answers the console with its status."""
+    """Play four weeks of a campaign; returns the console with its status."""
     console = recorder(LINES)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -115,32 +115,32 @@ def play_four_weeks(url: str, folder: Path) -> None:
     """Up to now: two waves of files, of which the first has been renewed but for two."""
     days = 28.5
     chance = random.Random(5)  # noqa: S311 - guards nothing
-    theatre = Theatre(url, folder, chance, start=datetime.now(UTC) - days * DAY)
+    harness = Harness(url, folder, chance, start=datetime.now(UTC) - days * DAY)
 
     def away(*_: object) -> None:
         raise ProviderUnavailable("look-up answered HTTP 503: service away")
 
     try:
-        first = {f"look-{number:02}.jpg": theatre.make_file(f"look-{number:02}") for number in range(1, 61)}
-        theatre.submit("spring-sale", theatre.channels[0], first, send_in=3 * DAY, keep=75 * DAY)
+        first = {f"look-{number:02}.jpg": harness.make_file(f"look-{number:02}") for number in range(1, 61)}
+        harness.submit("spring-sale", harness.channels[0], first, send_in=3 * DAY, keep=75 * DAY)
         for step in range(round(days * 3)):
             if step == SECOND_WAVE:
-                theatre.campaigns["spring-sale"].files |= {
-                    f"story-{number:02}.jpg": theatre.make_file(f"story-{number:02}")
+                harness.campaigns["spring-sale"].files |= {
+                    f"story-{number:02}.jpg": harness.make_file(f"story-{number:02}")
                     for number in range(1, 26)
                 }
-                theatre.move("spring-sale", send_in=DAY, keep=70 * DAY)
+                harness.move("spring-sale", send_in=DAY, keep=70 * DAY)
             if step == VANISHED:
                 for name in ("look-07.jpg", "look-31.jpg"):
-                    theatre.vanish(first[name])
-                vars(theatre.provider)["media_url"] = away
-            theatre.tick()
-            theatre.clock.advance(DAY / 3)
+                    harness.vanish(first[name])
+                vars(harness.provider)["media_url"] = away
+            harness.tick()
+            harness.clock.advance(DAY / 3)
     finally:
-        theatre.close()
+        harness.close()
 
 
-def picture(console: Console) -> str:
+def image(console: Console) -> str:
     """The console as an SVG, on its own."""
     lines = console.export_svg(title="greenroom", theme=MONOKAI).splitlines()
     svg = "\n".join(line.rstrip() for line in lines if "textualize.io" not in line)
@@ -151,4 +151,4 @@ RECORDS = {"demo": record_demo, "check": record_check, "status": record_status}
 
 if __name__ == "__main__":
     for wanted in sys.argv[1:] or RECORDS:
-        (HERE / f"{wanted}.svg").write_text(picture(RECORDS[wanted]()), encoding="utf-8")
+        (HERE / f"{wanted}.svg").write_text(image(RECORDS[wanted]()), encoding="utf-8")

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from greenroom.inspection.judge import inspect_file
-from greenroom.inspection.names import clean_file_name
+from greenroom.inspection.names import safe_file_name
 
-__all__ = ["clean_file_name", "inspect_file"]
+__all__ = ["inspect_file", "safe_file_name"]

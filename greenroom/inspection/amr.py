@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Final
 
 from greenroom.inspection.content import Content
+from greenroom.inspection.figures import human_time
 from greenroom.inspection.finding import Damaged, Finding
-from greenroom.inspection.words import human_time
 from greenroom.reasons import Reason
 
 _NARROW: Final = b"#!AMR\n"
@@ -51,15 +51,15 @@ def examine(content: Content) -> Finding:
 
 
 def _walk(data: bytes) -> tuple[int, int]:
-    """Whole frames at the start of the sound, and their bytes."""
+    """Whole frames at the start of the audio, and their bytes."""
     position = frames = 0
     while position < len(data) and frames < _FRAMES_CHECKED:
         header = data[position]
         size = _SIZES[header >> 3 & 15]
         if header & _PADDING or size is None:
-            raise Damaged("This AMR audio is damaged: its sound data makes no sense.")
+            raise Damaged("This AMR audio is damaged: its audio data makes no sense.")
         position += size
         frames += 1
     if data.count(_NOTHING) == len(data) or (frames == 1 and position > len(data)):
-        raise Damaged("This AMR audio is cut short: there is no sound in it.")
+        raise Damaged("This AMR audio is cut short: there is no audio in it.")
     return frames, position

@@ -12,7 +12,7 @@ import struct
 from collections.abc import Iterator
 from typing import Final
 
-CURRENT: Final = "Excel 97-2003 workbook"
+CURRENT_WORKBOOK: Final = "Excel 97-2003 workbook"
 #: Numbers of the first record; of versions 5 and later its first word tells more.
 _LABELS: Final[dict[int, str]] = {
     0x0009: "Excel 2 worksheet",
@@ -32,22 +32,22 @@ _PASSWORD: Final = 0x002F
 _LONGEST: Final = 8228
 
 
-def label_of(start: bytes) -> str | None:
+def workbook_label(start: bytes) -> str | None:
     """The version of records that start so; None where no version starts so."""
     if len(start) < _FIRST:
         return None
     number, _, version = struct.unpack_from("<HHH", start)
-    return CURRENT if (number, version) == (_SINCE_5, _VERSION_97) else _LABELS.get(number)
+    return CURRENT_WORKBOOK if (number, version) == (_SINCE_5, _VERSION_97) else _LABELS.get(number)
 
 
-def is_locked(start: bytes) -> bool:
+def is_locked_workbook(start: bytes) -> bool:
     """Whether there is a password among the records that a file or stream starts with."""
     return any(number == _PASSWORD for number, _ in _records(start))
 
 
-def is_bare(head: bytes) -> bool:
+def is_bare_workbook(head: bytes) -> bool:
     """Whether a file starts with records, in no container."""
-    if label_of(head) is None:
+    if workbook_label(head) is None:
         return False
     _, length, _, contents = struct.unpack_from("<4H", head)
     return length in _LENGTHS and contents in _CONTENTS

@@ -33,27 +33,27 @@ _ENTRIES: Final[dict[bytes, str]] = {
     b"rle ": "Animation video",
     b"SVQ3": "Sorenson video",
     b"vc-1": "VC-1 video",
-    **dict.fromkeys((b".mp3", b"ms\x00\x55"), "MP3 sound"),
-    b"ac-3": "AC-3 (Dolby Digital) sound",
-    b"ec-3": "E-AC-3 (Dolby Digital Plus) sound",
-    b"ac-4": "AC-4 sound",
-    b"mlpa": "Dolby TrueHD sound",
-    **dict.fromkeys((b"dtsc", b"dtsh", b"dtsl", b"dtse", b"dtsx"), "DTS sound"),
-    b"alac": "Apple Lossless (ALAC) sound",
-    b"Opus": "Opus sound",
-    b"fLaC": "FLAC sound",
-    b"samr": "AMR sound",
-    b"sawb": "wide-band AMR sound",
-    b"sawp": "AMR-WB+ sound",
-    **dict.fromkeys((b"mha1", b"mhm1"), "MPEG-H sound"),
+    **dict.fromkeys((b".mp3", b"ms\x00\x55"), "MP3 audio"),
+    b"ac-3": "AC-3 (Dolby Digital) audio",
+    b"ec-3": "E-AC-3 (Dolby Digital Plus) audio",
+    b"ac-4": "AC-4 audio",
+    b"mlpa": "Dolby TrueHD audio",
+    **dict.fromkeys((b"dtsc", b"dtsh", b"dtsl", b"dtse", b"dtsx"), "DTS audio"),
+    b"alac": "Apple Lossless (ALAC) audio",
+    b"Opus": "Opus audio",
+    b"fLaC": "FLAC audio",
+    b"samr": "AMR audio",
+    b"sawb": "wide-band AMR audio",
+    b"sawp": "AMR-WB+ audio",
+    **dict.fromkeys((b"mha1", b"mhm1"), "MPEG-H audio"),
     **dict.fromkeys(
         (b"twos", b"sowt", b"lpcm", b"ipcm", b"fpcm", b"raw ", b"in24", b"in32", b"fl32"),
-        "uncompressed sound (PCM)",
+        "uncompressed audio (PCM)",
     ),
-    **dict.fromkeys((b"ulaw", b"alaw"), "telephone sound (G.711)"),
-    **dict.fromkeys((b"drms", b"enca"), "copy-protected sound"),
+    **dict.fromkeys((b"ulaw", b"alaw"), "telephone audio (G.711)"),
+    **dict.fromkeys((b"drms", b"enca"), "copy-protected audio"),
     **dict.fromkeys((b"drmi", b"encv"), "copy-protected video"),
-    **dict.fromkeys((b"sqcp", b"Qclp", b"sevc"), "QCELP sound"),
+    **dict.fromkeys((b"sqcp", b"Qclp", b"sevc"), "QCELP audio"),
 }
 
 #: MPEG-4 object type indications (ISO/IEC 14496-1, table 5; MP4 registration authority).
@@ -69,24 +69,24 @@ _OBJECT_TYPES: Final[dict[int, str]] = {
     0x66: AAC,
     0x67: AAC,
     0x68: AAC,
-    0x69: "MP3 sound",
-    0x6B: "MP3 sound",
-    0xA5: "AC-3 (Dolby Digital) sound",
-    0xA6: "E-AC-3 (Dolby Digital Plus) sound",
-    0xA9: "DTS sound",
-    0xAD: "Opus sound",
-    0xDD: "Vorbis sound",
-    0xE1: "QCELP sound",
+    0x69: "MP3 audio",
+    0x6B: "MP3 audio",
+    0xA5: "AC-3 (Dolby Digital) audio",
+    0xA6: "E-AC-3 (Dolby Digital Plus) audio",
+    0xA9: "DTS audio",
+    0xAD: "Opus audio",
+    0xDD: "Vorbis audio",
+    0xE1: "QCELP audio",
 }
 #: Audio object types under 0x40 that are not AAC (ISO/IEC 14496-3, table 1.17).
 _NOT_AAC: Final[dict[int, str]] = {
-    8: "CELP sound",
-    9: "HVXC sound",
-    32: "MP1 sound",
-    33: "MP2 sound",
-    34: "MP3 sound",
-    36: "MPEG-4 ALS sound",
-    37: "MPEG-4 SLS sound",
+    8: "CELP audio",
+    9: "HVXC audio",
+    32: "MP1 audio",
+    33: "MP2 audio",
+    34: "MP3 audio",
+    36: "MPEG-4 ALS audio",
+    37: "MPEG-4 SLS audio",
 }
 _ESCAPE: Final = 31
 #: Descriptors inside one another on the way to the decoder's, and bytes of a descriptor's length.
@@ -102,8 +102,8 @@ EXOTIC_PROFILES: Final[dict[int | None, str]] = {
     244: "High 4:4:4",
     44: "CAVLC 4:4:4",
 }
-_PICTURE_SIZE: Final = struct.Struct(">HH")
-_PICTURE_SIZE_AT: Final = 24  # in a video sample entry (ISO/IEC 14496-12, section 12.1.3)
+_FRAME_SIZE: Final = struct.Struct(">HH")
+_FRAME_SIZE_AT: Final = 24  # in a video sample entry (ISO/IEC 14496-12, section 12.1.3)
 _NAL_TYPES: Final = range(1, 24)
 _LOOK_AT: Final = 64 * 1024
 
@@ -116,14 +116,14 @@ def name_of(track: Track) -> str:
     if known is not None:
         return known
     four = "".join(char if char.isprintable() else "?" for char in track.entry.decode("latin-1")).strip()
-    return f"an unknown {'picture' if track.media == 'video' else 'sound'} codec" + (
+    return f"an unknown {'video' if track.media == 'video' else 'audio'} codec" + (
         f" ({four})" if four else ""
     )
 
 
 def _described(track: Track) -> str:
     """The codec by the esds box, which QuickTime-style writers nest in a ``wave`` box."""
-    unknown = f"an unknown MPEG-4 {'picture' if track.media == 'video' else 'sound'} codec"
+    unknown = f"an unknown MPEG-4 {'video' if track.media == 'video' else 'audio'} codec"
     at = track.body.find(b"esds")
     decoder = _descriptor(track.body, at + 8, 0x04) if at >= 0 else None
     if decoder is None or decoder >= len(track.body):
@@ -159,11 +159,11 @@ def _descriptor(body: bytes, at: int, wanted: int) -> int | None:
     return None
 
 
-def picture_size(track: Track) -> tuple[int, int] | None:
+def frame_size(track: Track) -> tuple[int, int] | None:
     """Width and height of a video track in pixels, or None where its entry is too short to say."""
-    if len(track.body) < _PICTURE_SIZE.size + _PICTURE_SIZE_AT:
+    if len(track.body) < _FRAME_SIZE.size + _FRAME_SIZE_AT:
         return None
-    width, height = _PICTURE_SIZE.unpack_from(track.body, _PICTURE_SIZE_AT)
+    width, height = _FRAME_SIZE.unpack_from(track.body, _FRAME_SIZE_AT)
     return width, height
 
 

@@ -1,4 +1,4 @@
-"""Whether a container that mostly holds films holds sound alone, by the types of its tracks."""
+"""Whether a container that mostly holds videos holds audio alone, by the types of its tracks."""
 
 from __future__ import annotations
 
@@ -80,12 +80,12 @@ def _track_types(listed: bytes) -> Iterator[int]:
                     yield int.from_bytes(listed[first:last], "big")
 
 
-def _is_matroska_sound(content: Content) -> bool:
+def _is_matroska_audio(content: Content) -> bool:
     kinds = _matroska(content)
     return _MKV_AUDIO in kinds and _MKV_VIDEO not in kinds
 
 
-def _is_asf_sound(content: Content) -> bool:
+def _is_asf_audio(content: Content) -> bool:
     """Source: Microsoft, Advanced Systems Format 01.20.05, sections 3.1 to 3.3 and 10.4."""
     header = content.read(0, _MOST_BYTES)
     if not header.startswith(_ASF_HEADER):
@@ -102,7 +102,7 @@ def _is_asf_sound(content: Content) -> bool:
     return _ASF_AUDIO in kinds and _ASF_VIDEO not in kinds
 
 
-def _is_avi_sound(content: Content) -> bool:
+def _is_avi_audio(content: Content) -> bool:
     """Source: Microsoft, AVI RIFF File Reference: the stream headers' fccType."""
     head = content.read(0, _MOST_BYTES)
     end = head.find(b"movi")
@@ -114,7 +114,7 @@ def _is_avi_sound(content: Content) -> bool:
     return b"auds" in kinds and not kinds & {b"vids", b"iavs"}
 
 
-def _is_real_sound(content: Content) -> bool:
+def _is_real_audio(content: Content) -> bool:
     """Source: Helix, RealMedia File Format: each stream's properties name its MIME type."""
     head = content.read(0, _MOST_BYTES)
     end = head.find(b"DATA\0")
@@ -122,24 +122,24 @@ def _is_real_sound(content: Content) -> bool:
     return b"audio/x-pn-realaudio" in listed and b"video/x-pn-realvideo" not in listed
 
 
-def _is_flash_sound(content: Content) -> bool:
+def _is_flash_audio(content: Content) -> bool:
     """Source: Adobe, Flash Video File Format 10.1, annex E.2: the flags of its header."""
     return content.head[4:5] == b"\x04"
 
 
-#: A film's MIME type, how to tell that there is no film in it, and what it is then.
-_SOUND: Final[dict[str, tuple[Callable[[Content], bool], str]]] = {
-    "video/x-matroska": (_is_matroska_sound, "audio/x-matroska"),
-    "application/x-matroska": (_is_matroska_sound, "audio/x-matroska"),
-    "video/webm": (_is_matroska_sound, "audio/webm"),
-    "video/x-ms-asf": (_is_asf_sound, "audio/x-ms-wma"),
-    "video/x-msvideo": (_is_avi_sound, "audio/x-msvideo"),
-    "application/vnd.rn-realmedia": (_is_real_sound, "audio/x-pn-realaudio"),
-    "video/x-flv": (_is_flash_sound, "audio/x-flv"),
+#: A video's MIME type, how to tell that there is no video in it, and what it is then.
+_AUDIO: Final[dict[str, tuple[Callable[[Content], bool], str]]] = {
+    "video/x-matroska": (_is_matroska_audio, "audio/x-matroska"),
+    "application/x-matroska": (_is_matroska_audio, "audio/x-matroska"),
+    "video/webm": (_is_matroska_audio, "audio/webm"),
+    "video/x-ms-asf": (_is_asf_audio, "audio/x-ms-wma"),
+    "video/x-msvideo": (_is_avi_audio, "audio/x-msvideo"),
+    "application/vnd.rn-realmedia": (_is_real_audio, "audio/x-pn-realaudio"),
+    "video/x-flv": (_is_flash_audio, "audio/x-flv"),
 }
 
 
-def sound_if_alone(content: Content, mime: str) -> str:
-    """The MIME type of sound where a film's container holds nothing else; otherwise the type given."""
-    holds_sound_alone, sound = _SOUND.get(mime, (lambda _: False, mime))
-    return sound if holds_sound_alone(content) else mime
+def audio_if_alone(content: Content, mime: str) -> str:
+    """The MIME type of audio where a video's container holds nothing else; otherwise the type given."""
+    holds_audio_alone, audio = _AUDIO.get(mime, (lambda _: False, mime))
+    return audio if holds_audio_alone(content) else mime

@@ -10,7 +10,7 @@ from greenroom.verdict import Notice
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
-    """One examiner's word on one file.
+    """What one examiner found in one file.
 
     Attributes:
         label: what it really is, for people.

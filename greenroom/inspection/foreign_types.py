@@ -72,7 +72,7 @@ INSTEAD: Final[dict[Kind, str]] = {
 #: What to say of a type that the table below does not name, by the first half of its MIME type.
 GROUPS: Final[dict[str, tuple[str, Kind]]] = {
     "image": ("an image of another type", Kind.IMAGE),
-    "audio": ("a sound file of another type", Kind.AUDIO),
+    "audio": ("an audio file of another type", Kind.AUDIO),
     "video": ("a video of another type", Kind.VIDEO),
     "font": ("a font of another type", Kind.FONT),
     "model": ("a 3D model of another type", Kind.MODEL),
@@ -123,15 +123,15 @@ FOREIGN_TYPES: Final[dict[str, ForeignType]] = dict((
     _row("video/mj2", "a Motion JPEG 2000 video", Kind.VIDEO, ".mj2"),
     _row("video/x-f4v", "a Flash video", Kind.VIDEO, ".f4v .f4a"),
     _row("video/x-matroska", "a Matroska video", Kind.VIDEO, ".mkv .mk3d"),
-    _row("audio/x-matroska", "a Matroska sound file", Kind.AUDIO, ".mka"),
+    _row("audio/x-matroska", "a Matroska audio file", Kind.AUDIO, ".mka"),
     _row("video/webm", "a WebM video", Kind.VIDEO, ".webm"),
-    _row("audio/webm", "a WebM sound file", Kind.AUDIO, ".webm .weba"),
+    _row("audio/webm", "a WebM audio file", Kind.AUDIO, ".webm .weba"),
     _row("video/x-msvideo", "an AVI video", Kind.VIDEO, ".avi .divx"),
-    _row("audio/x-msvideo", "an AVI file with sound alone", Kind.AUDIO, ".avi"),
+    _row("audio/x-msvideo", "an AVI file with audio alone", Kind.AUDIO, ".avi"),
     _row("video/x-ms-asf", "a Windows Media video", Kind.VIDEO, ".wmv .asf .wm"),
-    _row("audio/x-ms-wma", "a Windows Media sound file", Kind.AUDIO, ".wma .asf"),
+    _row("audio/x-ms-wma", "a Windows Media audio file", Kind.AUDIO, ".wma .asf"),
     _row("video/x-flv", "a Flash video", Kind.VIDEO, ".flv"),
-    _row("audio/x-flv", "a Flash sound file", Kind.AUDIO, ".flv"),
+    _row("audio/x-flv", "a Flash audio file", Kind.AUDIO, ".flv"),
     _row("video/mpeg", "an MPEG-1 or MPEG-2 video", Kind.VIDEO, ".mpg .mpeg .vob"),
     _row("video/mp2t", "an MPEG transport stream", Kind.VIDEO, ".ts .m2ts .mts"),
     _row("video/mpeg4-generic", "a bare MPEG-4 video stream", Kind.VIDEO, ".m4v"),
@@ -212,7 +212,7 @@ FOREIGN_TYPES: Final[dict[str, ForeignType]] = dict((
     _row("application/x-ole-storage", "a compound file (OLE2) without a Word, Excel or PowerPoint document of its own", Kind.DOCUMENT, ""),
     _row("application/zlib", "packed data (zlib)", Kind.ARCHIVE, ".zlib .z"),
     _row("application/octet-stream", "a file of an unknown type", Kind.UNKNOWN, ""),
-    # sound
+    # audio
     _row("audio/x-rf64", "an RF64 (WAV) recording", Kind.AUDIO, ".wav .rf64"),
     _row("audio/mid", "a MIDI file", Kind.AUDIO, ".mid .rmi"),
     _row("audio/x-musepack", "a Musepack recording", Kind.AUDIO, ".mpc"),

@@ -1,7 +1,7 @@
 """The fragments of an ISO media file: an index in pieces (``moof``), each before the data that it is about.
 
-Source: ISO/IEC 14496-12, section 8.8. The index itself (``moov``) of such a file may list no picture and no
-sound, so what there is to play, the fragments have to say.
+Source: ISO/IEC 14496-12, section 8.8. The index itself (``moov``) of such a file may list no image and no
+audio, so what there is to play, the fragments have to say.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from greenroom.inspection.boxes import Box, boxes, find
 from greenroom.inspection.content import Content
+from greenroom.inspection.mp4_boxes import Box, boxes, find
 from greenroom.inspection.sample_table import Track
 
 #: Fragments that are looked at from the first one on, besides the last one.
 LOOKED_AT: Final = 16
 _LARGEST: Final = 1024 * 1024
-_PICTURES_ASKED: Final = 64
+_FRAMES_ASKED: Final = 64
 _HEADER: Final = 8
 #: Flags of a track's fragment (tfhd): where data is counted from, and fields before the usual sample's size.
 _BASE: Final = 0x000001
@@ -44,7 +44,7 @@ class _Run:
         samples: how many.
         place: where the first one starts, or None where it takes counting to tell.
         size: of the first one, or 0 where the index says it.
-        reordered: whether pictures are stored in another order than shown.
+        reordered: whether images are stored in another order than shown.
     """
 
     track: int
@@ -128,7 +128,7 @@ def _run(data: bytes, box: Box, number: int, base: int | None, usual: int) -> _R
     step = 4 * (flags & _RUN_FIELDS).bit_count()
     if step:
         count = min(count, (box.end - at) // step)
-    reordered = bool(flags & _RUN_OFFSETS) and _differ(data, at, step, min(count, _PICTURES_ASKED))
+    reordered = bool(flags & _RUN_OFFSETS) and _differ(data, at, step, min(count, _FRAMES_ASKED))
     return _Run(number, count, place, size, reordered)
 
 

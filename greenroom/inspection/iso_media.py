@@ -1,7 +1,7 @@
 """MP4, M4A and 3GP judged by the provider's table; their relatives (QuickTime, HEIC, ...) named and refused.
 
 "Only H.264 video codec and AAC audio codec is supported. We support videos with a single audio stream or no
-audio stream." An MP4 with sound alone is audio (``audio/mp4``), and so is a 3GP; the codec rule is applied to
+audio stream." An MP4 with audio alone is audio (``audio/mp4``), and so is a 3GP; the codec rule is applied to
 it too, since Apple Lossless or AC-3 in an M4A plays on few phones.
 """
 
@@ -11,13 +11,13 @@ from itertools import islice
 from typing import Final
 
 from greenroom.inspection import codecs
-from greenroom.inspection.boxes import brands_of, top_boxes
 from greenroom.inspection.content import Content
+from greenroom.inspection.figures import human_time, listed
 from greenroom.inspection.finding import Damaged, Finding
-from greenroom.inspection.movie import IsoMedia, read
+from greenroom.inspection.movie import IsoMedia, read_iso_media
+from greenroom.inspection.mp4_boxes import brands_of, top_boxes
 from greenroom.inspection.sample_table import Track
 from greenroom.inspection.unsupported import foreign
-from greenroom.inspection.words import human_time, listed
 from greenroom.reasons import Reason
 from greenroom.verdict import Notice
 
@@ -37,8 +37,8 @@ _FOREIGN_BRANDS: Final[dict[bytes, str]] = {
 }
 _QUICKTIME: Final = frozenset({b"moov", b"mdat"})
 _LOOKED_THROUGH: Final = 64
-_SOUND_BRANDS: Final = frozenset({b"M4A ", b"M4B ", b"M4P "})
-#: What neither a picture of H.264 nor a packet of AAC starts with, but room does that was never written to.
+_AUDIO_BRANDS: Final = frozenset({b"M4A ", b"M4B ", b"M4P "})
+#: What neither a frame of H.264 nor a packet of AAC starts with, but room does that was never written to.
 _UNWRITTEN: Final = bytes(32)
 _FIRST: Final = frozenset({b"ftyp", b"styp"})
 _COVERS: Final = frozenset({codecs.JPEG, codecs.PNG})
@@ -62,14 +62,14 @@ def examine(content: Content) -> Finding:
     if kind is not None:
         return foreign(kind)
     try:
-        media = read(content, (brand, brands))
+        media = read_iso_media(content, (brand, brands))
     except Damaged as damaged:
         raise Damaged(damaged.detail, _likely_type(brand)) from damaged
     video = [track for track in media.tracks if track.media == "video"]
     audio = [track for track in media.tracks if track.media == "audio"]
     video = [track for track in video if not _is_cover(track, media)]
     if not video and not audio:
-        raise Damaged("This MP4 file has neither a picture nor sound in it.")
+        raise Damaged("This MP4 file has neither video nor audio in it.")
     return _Judge(content, media, video, audio).finding()
 
 
@@ -80,15 +80,15 @@ def _without_brand(content: Content) -> str | None:
 
 
 def _is_cover(track: Track, media: IsoMedia) -> bool:
-    """Whether a picture track is a cover, or pictures of chapters, and no film itself."""
+    """Whether a video track is a cover, or images of chapters, and no video itself."""
     if codecs.name_of(track) not in _COVERS:
         return False
-    return media.brand in _SOUND_BRANDS or (track.samples <= 1 and not media.fragmented)
+    return media.brand in _AUDIO_BRANDS or (track.samples <= 1 and not media.fragmented)
 
 
 def _likely_type(brand: bytes | None) -> str:
     """What a file without its index was, by its brand alone."""
-    if brand in _SOUND_BRANDS:
+    if brand in _AUDIO_BRANDS:
         return "audio/mp4"
     return "video/3gpp" if _is_3gp(brand) else "video/mp4"
 
@@ -124,7 +124,7 @@ class _Judge:
         )
 
     def _figures(self) -> str:
-        size = next(map(codecs.picture_size, self.video), None)
+        size = next(map(codecs.frame_size, self.video), None)
         return human_time(self.media.seconds) + (f", {size[0]} x {size[1]}" if size else "")
 
     def _refusal(self, names: list[str]) -> tuple[Reason | None, str]:
@@ -134,13 +134,13 @@ class _Judge:
         wanted = codecs.VIDEO | codecs.AUDIO
         bad = [name for name in names if name not in wanted]
         if bad:
-            takes = "H.264 video with AAC sound" if self.video else "AAC sound in this type of file"
+            takes = "H.264 video with AAC audio" if self.video else "AAC audio in this type of file"
             return (
                 Reason.CODEC_NOT_SUPPORTED,
                 f"This {self.name} holds {listed(bad)}; WhatsApp takes {takes} only.",
             )
         if self.video and len(self.audio) > 1:
-            detail = f"This {self.name} has {len(self.audio)} sound tracks; WhatsApp takes one or none."
+            detail = f"This {self.name} has {len(self.audio)} audio tracks; WhatsApp takes one or none."
             return Reason.TOO_MANY_AUDIO_STREAMS, detail
         return None, ""
 
@@ -148,16 +148,16 @@ class _Judge:
         """Raise Damaged where there is nothing to play, or the index points outside the data."""
         tracks = [track for track in (*self.video, *self.audio) if track.samples]
         if not tracks:
-            raise self._damaged("is empty: its index lists no pictures and no sound.")
+            raise self._damaged("is empty: its index lists no video and no audio.")
         if self.video and not any(track.samples for track in self.video):
-            raise self._damaged("is empty: its index lists no pictures, only sound.")
+            raise self._damaged("is empty: its index lists no frames, only audio.")
         if not self.media.data:
-            raise self._damaged("is empty: it has an index, and no pictures or sound (mdat).")
+            raise self._damaged("is empty: it has an index, and no frames or audio (mdat).")
         for track in tracks:
             self._check_places(track)
         for track in self.video:
             if track.first_sample is not None and not codecs.starts_as_h264(self.content, track):
-                raise self._damaged("is damaged: its first picture is not valid H.264.")
+                raise self._damaged("is damaged: its first frame is not valid H.264.")
 
     def _check_places(self, track: Track) -> None:
         """Raise Damaged where samples cannot lie where the index says that they do."""
@@ -167,7 +167,7 @@ class _Judge:
         if any(max(place, first_end - 1) >= self.content.size for place in track.places):
             raise self._damaged("is cut short: its index points beyond its end.")
         if not all(map(self.media.may_hold_data, track.places)):
-            raise self._damaged("is damaged: its index points to where no picture or sound is.")
+            raise self._damaged("is damaged: its index points to where no frame or audio is.")
         if any(self.content.read(place, len(_UNWRITTEN)) == _UNWRITTEN for place in track.places):
             raise self._damaged("is damaged: part of it is filled with zeros.")
 
@@ -201,6 +201,6 @@ class _Judge:
             detail = f"This file has {len(self.video)} video tracks; phones show the first."
             notices.append(Notice(code="several_video_tracks", detail=detail))
         if self.is_3gp and not self.video:
-            detail = "This is a 3GP file with sound alone; it is sent as M4A audio, whose layout is the same."
-            notices.append(Notice(code="sound_only_3gp", detail=detail))
+            detail = "This is a 3GP file with audio alone; it is sent as M4A audio, whose layout is the same."
+            notices.append(Notice(code="audio_only_3gp", detail=detail))
         return notices

@@ -15,16 +15,16 @@ from typing import Final
 
 from greenroom.inspection.content import KEEP, Content
 from greenroom.inspection.exif import orientation_notices
+from greenroom.inspection.figures import human_size
 from greenroom.inspection.finding import Damaged, Finding
-from greenroom.inspection.image import judge_image
 from greenroom.inspection.jpeg_scan import Segment, last_scan_is_whole
-from greenroom.inspection.words import human_size
+from greenroom.inspection.raster import judge_image
 from greenroom.reasons import Reason
 from greenroom.verdict import Notice
 
 _NAME: Final = "JPEG image"
 _CUT_SHORT: Final = "This JPEG image has no end mark; it seems to be cut short."
-_NO_PICTURE: Final = "This JPEG image is damaged: it has no picture in it."
+_NO_IMAGE: Final = "This JPEG image is damaged: it has no image in it."
 _SOS: Final = 0xDA
 _EOI: Final = 0xD9
 _APP1: Final = 0xE1
@@ -75,7 +75,7 @@ def examine(content: Content) -> Finding:
     """
     facts = _walk(content.data if content.data is not None else content.read(0, KEEP))
     if not facts.process:
-        raise Damaged(_NO_PICTURE)
+        raise Damaged(_NO_IMAGE)
     if facts.process in _EXOTIC:
         return _exotic(_EXOTIC[facts.process])
     finding = judge_image(
@@ -89,7 +89,7 @@ def examine(content: Content) -> Finding:
     if content.data is None:
         return finding
     if not facts.scanned:
-        raise Damaged(_CUT_SHORT if not facts.ended else _NO_PICTURE)
+        raise Damaged(_CUT_SHORT if not facts.ended else _NO_IMAGE)
     if not facts.ended and not last_scan_is_whole(content.data, facts.segments):
         raise Damaged(_CUT_SHORT)
     return replace(finding, notices=finding.notices + tuple(_notices(facts)))
@@ -100,7 +100,7 @@ def _notices(facts: _Facts) -> Iterator[Notice]:
         detail = f"Between the parts of this JPEG are {human_size(facts.stray)} that do not belong to it."
         yield Notice(code="stray_bytes", detail=f"{detail} Viewers pass over them.")
     if not facts.ended:
-        detail = "This JPEG image has no end mark. Its picture is whole, and viewers show it."
+        detail = "This JPEG image has no end mark. Its image is whole, and viewers show it."
         yield Notice(code="no_end_mark", detail=detail)
 
 

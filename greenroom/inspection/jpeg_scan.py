@@ -1,6 +1,6 @@
 """Whether the last scan of a JPEG without an end mark has all of its blocks.
 
-Source: ITU T.81, annex F (sequential coding). Codes are followed and their values passed over: what a picture
+Source: ITU T.81, annex F (sequential coding). Codes are followed and their values passed over: what an image
 looks like does not matter here, only where its data ends.
 """
 

@@ -19,12 +19,13 @@ from greenroom.inspection import (
     ogg,
     ooxml,
     pdf,
+    plain_text,
     png,
-    text,
     webp,
 )
-from greenroom.inspection.containers import sound_if_alone
+from greenroom.inspection.containers import audio_if_alone
 from greenroom.inspection.content import Content, NotAFile
+from greenroom.inspection.figures import compared, human_size
 from greenroom.inspection.finding import Damaged, Finding
 from greenroom.inspection.foreign_types import UNKNOWN
 from greenroom.inspection.names import extension_in, extensions_of
@@ -32,7 +33,6 @@ from greenroom.inspection.places import far_mark, only_zeros
 from greenroom.inspection.signatures import named, signature_of
 from greenroom.inspection.sniff import Family, family_of, has_id3, is_transport_stream, mime_of
 from greenroom.inspection.unsupported import foreign
-from greenroom.inspection.words import compared, human_size
 from greenroom.reasons import Reason
 from greenroom.rules import BY_MIME_TYPE, LARGEST_FILE, Category, size_limit
 from greenroom.verdict import Notice, Verdict
@@ -70,7 +70,7 @@ _CLOSED_FOLDER: Final = "Greenroom is not allowed to open this folder; nothing i
 #: What libmagic says of stray bytes before a PDF: nothing, or that they are words.
 _NO_OTHER_TYPE: Final = ("application/octet-stream", "application/pdf", "text/", "message/")
 _ZEROS: Final = "This file holds nothing but zeros: it was never written, or its download broke off."
-#: Frames in a row that make a file sound although it does not start as such: other types hold sound too.
+#: Frames in a row that make a file audio although it does not start as such: other types hold audio too.
 _PROOF_IN_ODD_BYTES: Final = 20
 _PLURALS: Final[dict[Category, str]] = {
     Category.AUDIO: "audio files",
@@ -171,7 +171,7 @@ def _broken(family: Family, detail: str, likely: str | None = None) -> Finding:
 
 
 def _mpeg_audio(content: Content, mime: str) -> Finding:
-    """Sound, unless eleven set bits at the start were chance and libmagic knows better."""
+    """Audio, unless eleven set bits at the start were chance and libmagic knows better."""
     try:
         return mpeg_audio.examine(content)
     except Damaged:
@@ -183,9 +183,11 @@ def _mpeg_audio(content: Content, mime: str) -> Finding:
 def _text(content: Content, mime: str) -> Finding:
     """A text, unless its first bytes are another format's and the rest is no text."""
     row = signature_of(content.head)
-    if row is not None and not (row.lettered and text.is_text(content, "utf-8")):
+    if row is not None and not (row.lettered and plain_text.is_text(content, "utf-8")):
         return foreign(row.mime_type)
-    return _other(content, mime) if text.is_marked_in_vain(content) else text.examine(content, mime)
+    return (
+        _other(content, mime) if plain_text.is_marked_in_vain(content) else plain_text.examine(content, mime)
+    )
 
 
 def _pdf(content: Content, mime: str) -> Finding:
@@ -201,22 +203,26 @@ def _other(content: Content, mime: str) -> Finding:
     if is_transport_stream(content.head):
         return foreign("video/mp2t")
     row = signature_of(content.head)
-    if text.is_all_text(content) if row is None else row.lettered and text.is_text(content, "utf-8"):
-        return text.examine(content, mime)
+    if (
+        plain_text.is_all_text(content)
+        if row is None
+        else row.lettered and plain_text.is_text(content, "utf-8")
+    ):
+        return plain_text.examine(content, mime)
     kind = far_mark(content) or named(content.head, content.size, mime)
-    return _unknown(content) if kind == UNKNOWN else foreign(sound_if_alone(content, kind))
+    return _unknown(content) if kind == UNKNOWN else foreign(audio_if_alone(content, kind))
 
 
 def _unknown(content: Content) -> Finding:
     """A file that libmagic does not know: MP3 behind odd bytes, odd or spoiled text, or binary data."""
     zeros = mpeg_audio.after_zeros(content)
-    start = content.read(zeros, mpeg_audio.WINDOW)
+    start = content.read(zeros, mpeg_audio.SEARCH_WINDOW)
     whole = content.size <= zeros + len(start)
     if mpeg_audio.find_frames(start, at_end=whole, wanted=_PROOF_IN_ODD_BYTES) is not None:
         return mpeg_audio.examine(content)
     if only_zeros(content):
         return Finding(label="nothing but zeros", reason=Reason.BROKEN, detail=_ZEROS)
-    return text.odd(content) or foreign(UNKNOWN)
+    return plain_text.odd(content) or foreign(UNKNOWN)
 
 
 #: Each family's examiner; text and unknown files need libmagic's word as well.

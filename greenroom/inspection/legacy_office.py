@@ -90,12 +90,12 @@ def examine_bare(content: Content) -> Finding:
     Raises:
         Damaged: it is cut short.
     """
-    if winword.is_bare(content.head):
-        label, locked = winword.label_of(content.head), winword.is_locked(content.head)
+    if winword.is_bare_document(content.head):
+        label, locked = winword.document_label(content.head), winword.is_locked_document(content.head)
         mime_type, whole = _WORD, winword.ends_within(content.head, content.size)
     else:
         start = content.read(0, _BARE_START)
-        label, locked = biff.label_of(start), biff.is_locked(start)
+        label, locked = biff.workbook_label(start), biff.is_locked_workbook(start)
         mime_type, whole = _EXCEL, not biff.is_cut_short(start, content.size)
     label = label or BY_MIME_TYPE[mime_type].label
     if not whole:
@@ -104,9 +104,9 @@ def examine_bare(content: Content) -> Finding:
 
 
 def _likely_type(first: bytes) -> str | None:
-    if winword.label_of(first):
+    if winword.document_label(first):
         return _WORD
-    if biff.is_bare(first):
+    if biff.is_bare_workbook(first):
         return _EXCEL
     return _POWERPOINT if first.startswith(_POWERPOINT_STARTS) else None
 
@@ -127,7 +127,7 @@ def _judge(compound: CompoundFile, name: str, mime_type: str) -> Finding:
 
 def _old(label: str) -> Notice:
     article = "an" if label.startswith("Excel") else "a"
-    bare = " without the container of its version" if label == biff.CURRENT else ""
+    bare = " without the container of its version" if label == biff.CURRENT_WORKBOOK else ""
     return Notice(
         code="old_version",
         detail=f"This is {article} {label}{bare}; many phones and newer programs do not open it.",
@@ -140,17 +140,17 @@ def _password(label: str, *, locked: bool) -> tuple[Notice, ...]:
 
 
 def _word(_compound: CompoundFile, start: bytes) -> tuple[str, bool]:
-    label = winword.label_of(start)
+    label = winword.document_label(start)
     if label is None:
         raise Damaged("This Word 97-2003 document is damaged: its text has no valid start.", _WORD)
-    return label, winword.is_locked(start)
+    return label, winword.is_locked_document(start)
 
 
 def _excel(_compound: CompoundFile, start: bytes) -> tuple[str, bool]:
-    label = biff.label_of(start)
+    label = biff.workbook_label(start)
     if label is None:
         raise Damaged("This Excel 97-2003 workbook is damaged: its sheets have no valid start.", _EXCEL)
-    return label, biff.is_locked(start)
+    return label, biff.is_locked_workbook(start)
 
 
 def _powerpoint(compound: CompoundFile, _start: bytes) -> tuple[str, bool]:

@@ -31,7 +31,7 @@ _PIECES: Final = frozenset({
     "a", "abbr", "article", "aside", "b", "big", "blockquote", "br", "button", "canvas", "center",
     "code", "dd", "details", "div", "dl", "dt", "em", "fieldset", "figure", "font", "footer", "h1",
     "h2", "h3", "h4", "h5", "h6", "header", "hr", "i", "img", "input", "label", "li", "main", "nav",
-    "ol", "p", "picture", "pre", "s", "section", "small", "span", "strong", "sub", "sup", "tbody", "td",
+    "ol", "p", "image", "pre", "s", "section", "small", "span", "strong", "sub", "sup", "tbody", "td",
     "th", "thead", "tr", "tt", "u", "ul", "video", "audio",
 })  # fmt: skip
 #: A heading of Markdown, whose other parts may be tags.
@@ -53,14 +53,14 @@ _CONTENT_TYPE: Final = "content-type:"
 _ENCODED: Final = "\ncontent-transfer-encoding: base64"
 
 
-def decoded(data: bytes, encoding: str) -> str:
+def decoded_text(data: bytes, encoding: str) -> str:
     """The letters of a piece of a text, whose ends may lie within a letter."""
     return codecs.getincrementaldecoder(encoding)("ignore").decode(data).lstrip("\ufeff")
 
 
 def markup_of(content: Content, encoding: str) -> str | None:
     """The MIME type of the markup that a file is, as the table of foreign types has it; None of a text."""
-    opening = decoded(content.head, encoding).lstrip().lower()
+    opening = decoded_text(content.head, encoding).lstrip().lower()
     if opening.startswith("<"):
         at = _behind_preamble(opening)
         if _SVG.match(opening, at):
@@ -105,7 +105,7 @@ def _ending(content: Content, encoding: str) -> str:
     """The last characters, without comments behind the last tag."""
     # From a place at which a letter of UTF-16 or UTF-32 begins.
     at = max(0, content.size - HEAD) & ~3
-    ending = decoded(content.read(at, HEAD + 4), encoding).rstrip().lower()
+    ending = decoded_text(content.read(at, HEAD + 4), encoding).rstrip().lower()
     while ending.endswith("-->") and (start := ending.rfind("<!--")) >= 0:
         ending = ending[:start].rstrip()
     return ending

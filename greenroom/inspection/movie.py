@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Final
 
-from greenroom.inspection.boxes import Box, Brands, boxes, find, top_boxes
 from greenroom.inspection.content import Content
 from greenroom.inspection.finding import Damaged
 from greenroom.inspection.fragments import LOOKED_AT, add_fragments
+from greenroom.inspection.mp4_boxes import Box, Brands, boxes, find, top_boxes
 from greenroom.inspection.sample_table import Track, read_duration, read_track
 from greenroom.rules import SIZE_LIMITS, Category
 
@@ -24,7 +24,7 @@ _MOST_TRACKS: Final = 64
 #: An index larger than the largest video can't belong to one.
 _LARGEST_INDEX: Final = SIZE_LIMITS[Category.VIDEO]
 _DATA: Final = frozenset({b"mdat", b"imda"})
-#: Boxes in which no picture and no sound can lie.
+#: Boxes in which no image and no audio can lie.
 _NO_DATA: Final = frozenset({b"ftyp", b"styp", b"moov", b"moof", b"sidx", b"mfra"})
 
 
@@ -55,12 +55,12 @@ class IsoMedia:
     seconds: float = 0.0
 
     def may_hold_data(self, place: int) -> bool:
-        """Whether a picture or a sound packet can start at a place in the file."""
+        """Whether an image or an audio packet can start at a place in the file."""
         before = bisect_right(self.taken, place, key=itemgetter(0)) - 1
         return before < 0 or place >= self.taken[before][1]
 
 
-def read(content: Content, brands: Brands) -> IsoMedia:
+def read_iso_media(content: Content, brands: Brands) -> IsoMedia:
     """Read the boxes of a file whose brands were read.
 
     Raises:
@@ -77,7 +77,7 @@ def read(content: Content, brands: Brands) -> IsoMedia:
             found.taken.append((box.at, box.end))
         if box.kind in _DATA:
             if box.end > content.size:
-                raise Damaged("This video or sound is cut short: it has less data than its header says.")
+                raise Damaged("This video or audio is cut short: it has less data than its header says.")
             found.data += box.end - box.start
         elif box.kind == b"moov" and not index:
             index = _index(content, box)
@@ -97,16 +97,16 @@ def _without_index(*, cut: bool) -> Damaged:
     """What to say of a file whose boxes end, with the file or before, and none of them is an index."""
     if cut:
         return Damaged(
-            "This video or sound is cut short: its index (moov) is missing, so it cannot be played."
+            "This video or audio is cut short: its index (moov) is missing, so it cannot be played."
         )
-    return Damaged("This video or sound is damaged: its index (moov) is not found, so it cannot be played.")
+    return Damaged("This video or audio is damaged: its index (moov) is not found, so it cannot be played.")
 
 
 def _index(content: Content, box: Box) -> bytes:
     if box.end > content.size:
-        raise Damaged("This video or sound is cut short: it stops within its index.")
+        raise Damaged("This video or audio is cut short: it stops within its index.")
     if box.end - box.start > _LARGEST_INDEX:
-        raise Damaged("This video or sound is damaged: its index is larger than any that can be sent.")
+        raise Damaged("This video or audio is damaged: its index is larger than any that can be sent.")
     return content.read(box.start, box.end - box.start)
 
 

@@ -13,14 +13,14 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from greenroom.inspection.content import Content
+from greenroom.inspection.figures import human_size, human_time
 from greenroom.inspection.finding import Damaged, Finding
 from greenroom.inspection.sniff import has_id3
-from greenroom.inspection.words import human_size, human_time
 from greenroom.reasons import Reason
 from greenroom.verdict import Notice
 
 #: Bytes behind the tags in which frames are looked for.
-WINDOW: Final = 64 * 1024
+SEARCH_WINDOW: Final = 64 * 1024
 _FRAMES_WANTED: Final = 3
 _MOST_TAGS: Final = 8
 _MOST_ZEROS: Final = 16  # windows
@@ -116,7 +116,7 @@ def examine(content: Content) -> Finding:
         Damaged: no frames follow.
     """
     start = after_tags(content)
-    window = content.read(start, WINDOW)
+    window = content.read(start, SEARCH_WINDOW)
     if window.startswith(b"fLaC"):
         return Finding(
             label="FLAC audio",
@@ -126,14 +126,14 @@ def examine(content: Content) -> Finding:
         )
     found = find_frames(window, at_end=start + len(window) >= content.size) or free_format(window)
     if has_id3(content.head) and (found is None or found[0] > 0):
-        # Chance makes three frames of a picture's bytes, if those of a tag that is longer than it says.
+        # Chance makes three frames of an image's bytes, if those of a tag that is longer than it says.
         found = _behind_tag(content, start) or found
     if found is None:
-        raise Damaged("This MP3 or AAC audio is damaged: there is no sound in it that can be played.")
+        raise Damaged("This MP3 or AAC audio is damaged: there is no audio in it that can be played.")
     offset, frame = found
-    sound = content.read(start + offset, WINDOW)
-    if _is_contents_alone(sound, frame):
-        raise Damaged("This MP3 audio is cut short: it has a table of contents and no sound.")
+    audio = content.read(start + offset, SEARCH_WINDOW)
+    if _is_contents_alone(audio, frame):
+        raise Damaged("This MP3 audio is cut short: it has a table of contents and no audio.")
     if frame.kind in _LAYER_NAMES.values():
         return Finding(
             label=frame.kind,
@@ -142,7 +142,7 @@ def examine(content: Content) -> Finding:
             detail=f"This is {frame.kind}; of this family WhatsApp takes MP3 (layer III) only.",
             extensions=(".mp2", ".mp3", ".mpa", ".mp1"),
         )
-    seconds = _play_time(sound, frame, content.size - start - offset)
+    seconds = _play_time(audio, frame, content.size - start - offset)
     kind, mime_type = ("AAC audio", "audio/aac") if frame.kind == "AAC" else ("MP3 audio", "audio/mpeg")
     channels = "stereo" if frame.stereo else "mono"
     return Finding(
@@ -153,10 +153,10 @@ def examine(content: Content) -> Finding:
 
 
 def _notices(stray: int) -> tuple[Notice, ...]:
-    """A notice where there is more than a cut frame between a tag's end, by its own word, and the sound."""
+    """A notice where there is more than a cut frame between a tag's end, by its own word, and the audio."""
     if stray <= _LONGEST_FRAME:
         return ()
-    detail = f"Between title tag and sound are {human_size(stray)} of other data; most players skip it."
+    detail = f"Between title tag and audio are {human_size(stray)} of other data; most players skip it."
     return (Notice(code="stray_bytes", detail=detail),)
 
 
@@ -171,13 +171,13 @@ def _behind_tag(content: Content, start: int) -> tuple[int, Frame] | None:
     return None
 
 
-def _is_contents_alone(sound: bytes, first: Frame) -> bool:
+def _is_contents_alone(audio: bytes, first: Frame) -> bool:
     """Whether the only frame is the one in which an encoder wrote down how much there is."""
-    return any(mark in sound[: first.size] for mark in _MARKS) and mpeg_frame(sound, first.size) is None
+    return any(mark in audio[: first.size] for mark in _MARKS) and mpeg_frame(audio, first.size) is None
 
 
 def after_tags(content: Content) -> int:
-    """Where the sound starts: behind any ID3v2 tags and the zeros that some writers pad with."""
+    """Where the audio starts: behind any ID3v2 tags and the zeros that some writers pad with."""
     offset = 0
     for _ in range(_MOST_TAGS):
         header = content.read(offset, 10)
@@ -195,10 +195,10 @@ def after_tags(content: Content) -> int:
 def after_zeros(content: Content, offset: int = 0) -> int:
     """Where the zeros end that some writers and recorders put first."""
     for _ in range(_MOST_ZEROS):
-        window = content.read(offset, WINDOW)
-        sound = window.lstrip(b"\0")
-        offset += len(window) - len(sound)
-        if sound or not window:
+        window = content.read(offset, SEARCH_WINDOW)
+        audio = window.lstrip(b"\0")
+        offset += len(window) - len(audio)
+        if audio or not window:
             break
     return offset
 
@@ -249,7 +249,7 @@ def _proves(frames: int, wanted: int, *, first: bool, whole: bool) -> bool:
 
 
 def free_format(window: bytes) -> tuple[int, Frame] | None:
-    """The first frame where the sound starts in free format: a bit rate that no table lists.
+    """The first frame where the audio starts in free format: a bit rate that no table lists.
 
     Such a header does not say how long its frame is (ISO/IEC 11172-3, section 2.4.2.3); the next one that is
     alike tells, and two more at the same distance prove it.
@@ -275,15 +275,15 @@ def _alike(window: bytes, near: int, header: bytes) -> bool:
     )
 
 
-def _play_time(sound: bytes, first: Frame, size: int) -> float:
-    """Seconds of sound: counted where the encoder wrote it down, otherwise estimated from a first stretch."""
+def _play_time(audio: bytes, first: Frame, size: int) -> float:
+    """Seconds of audio: counted where the encoder wrote it down, otherwise estimated from a first stretch."""
     for mark in _MARKS:
-        at = sound.find(mark, 0, first.size)
-        if at >= 0 and len(sound) >= at + 12 and sound[at + 7] & 1:
-            return float(struct.unpack_from(">I", sound, at + 8)[0] * first.samples / first.rate)
+        at = audio.find(mark, 0, first.size)
+        if at >= 0 and len(audio) >= at + 12 and audio[at + 7] & 1:
+            return float(struct.unpack_from(">I", audio, at + 8)[0] * first.samples / first.rate)
     read = adts_frame if first.kind == "AAC" else mpeg_frame
     offset = frames = 0
-    while frames < 200 and (frame := read(sound, offset)):  # noqa: PLR2004 - five seconds are a fair sample
+    while frames < 200 and (frame := read(audio, offset)):  # noqa: PLR2004 - five seconds are a fair sample
         offset += frame.size
         frames += 1
     return size / max(offset, 1) * frames * first.samples / first.rate

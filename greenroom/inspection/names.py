@@ -82,11 +82,11 @@ def extension_in(name: str) -> str:
 _UNWANTED: Final = re.compile(r"""["'`<>|*?:;%\s]+""")
 
 
-def clean_file_name(name: str, mime_type: str) -> str:
+def safe_file_name(name: str, mime_type: str) -> str:
     """A name that is safe in a multipart header and on any disk, with the ending that its type is sent with.
 
     An ending that others take for another type is replaced (a voice note's ``.opus`` by ``.ogg``, ``.mp4`` of
-    sound alone by ``.m4a``). One of text (``.csv``) stays before ``.txt``, for it says what the text is.
+    audio alone by ``.m4a``). One of text (``.csv``) stays before ``.txt``, for it says what the text is.
 
     Args:
         name: what the sender calls the file; may be a path, and may be hostile.

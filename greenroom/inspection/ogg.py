@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from greenroom.inspection.content import Content
+from greenroom.inspection.figures import human_time, listed
 from greenroom.inspection.finding import Damaged, Finding
 from greenroom.inspection.opus import RATE, samples_of
-from greenroom.inspection.words import human_time, listed
 from greenroom.reasons import Reason
 from greenroom.rules import KIB
 from greenroom.verdict import Notice
@@ -26,7 +26,7 @@ _OPUS: Final = "Opus"
 _PAGE_HEADER: Final = 27
 _CONTINUED_FLAG: Final = 0x01
 _LARGEST_PAGE: Final = 65_307
-_NO_SOUND: Final = "This Ogg Opus audio is cut short: there is no sound in it."
+_NO_AUDIO: Final = "This Ogg Opus audio is cut short: there is no audio in it."
 _FIRST_PAGE_FLAG: Final = 0x02
 _LAST_PAGE_FLAG: Final = 0x04
 _MOST_STREAMS: Final = 16
@@ -45,7 +45,7 @@ _CODECS: Final[dict[bytes, str]] = {
     b"\x80theora": "Theora video",
     b"OVP80": "VP8 video",
     b"BBCD\x00": "Dirac video",
-    b"PCM     ": "uncompressed sound (PCM)",
+    b"PCM     ": "uncompressed audio (PCM)",
     b"CELT    ": "CELT",
     b"\x80kate": "Kate subtitles",
     b"\x80daala": "Daala video",
@@ -97,7 +97,7 @@ def examine(content: Content) -> Finding:
     heads = [head for head in _first_packets(content) if not head.startswith(_SKELETON)]
     codecs = [_codec(head) for head in heads]
     if not codecs:
-        raise Damaged("This Ogg file is damaged: it holds no sound that can be told.")
+        raise Damaged("This Ogg file is damaged: it holds no audio that can be told.")
     foreign = [codec for codec in codecs if codec != _OPUS]
     chained = not foreign and _is_chained(content)
     if chained:
@@ -109,7 +109,7 @@ def examine(content: Content) -> Finding:
             label=f"Ogg file, {listed(codecs)}",
             mime_type="audio/ogg",
             reason=Reason.CODEC_NOT_SUPPORTED,
-            detail=f"This Ogg file holds {found}; WhatsApp takes Ogg with Opus sound only.",
+            detail=f"This Ogg file holds {found}; WhatsApp takes Ogg with Opus audio only.",
             extensions=(".ogg", ".oga", ".ogv", ".ogx", ".spx"),
         )
     return _judge_opus(content, heads[codecs.index(_OPUS)], chained=chained)
@@ -120,23 +120,23 @@ def _judge_opus(content: Content, head: bytes, *, chained: bool) -> Finding:
         raise Damaged("This Ogg Opus audio is damaged: its header is incomplete.")
     channels = head[9]
     if channels == 0:
-        raise Damaged("This Ogg Opus audio is damaged: its header names no sound channel.")
+        raise Damaged("This Ogg Opus audio is damaged: its header names no audio channel.")
     last = _last_page(content)
     if not last.whole or content.size <= last.start:
         raise Damaged("This Ogg Opus audio is cut short: its last part is incomplete.")
     if last.flags & _FIRST_PAGE_FLAG or last.granule == 0:
-        # Header pages have no play position (RFC 7845, section 4); sound pages have, or -1.
-        raise Damaged(_NO_SOUND)
+        # Header pages have no play position (RFC 7845, section 4); audio pages have, or -1.
+        raise Damaged(_NO_AUDIO)
     clocks = list(_clocks(content, through=chained))
     if not chained and clocks:
         clocks[0].now = last.granule
     seconds = sum(clock.samples for clock in clocks) / RATE
     if last.granule > 0 and clocks and seconds <= 0:
-        raise Damaged(_NO_SOUND)  # players throw away what comes first, up to pre-skip, and that is all
+        raise Damaged(_NO_AUDIO)  # players throw away what comes first, up to pre-skip, and that is all
     notices = list(_clock_notices(clocks))
     if channels > 1:
         detail = (
-            f"This voice note has {channels} sound channels; Meta asks for one (mono), or it may not play."
+            f"This voice note has {channels} audio channels; Meta asks for one (mono), or it may not play."
         )
         notices.append(Notice(code="opus_not_mono", detail=detail))
     if content.size > VOICE_NOTE_LIMIT:
@@ -146,7 +146,7 @@ def _judge_opus(content: Content, head: bytes, *, chained: bool) -> Finding:
         notices.append(Notice(code="not_a_voice_note", detail=detail))
     if not last.flags & _LAST_PAGE_FLAG:
         notices.append(
-            Notice(code="no_end_mark", detail="The sound has no end mark; it may have been cut short.")
+            Notice(code="no_end_mark", detail="The audio has no end mark; it may have been cut short.")
         )
     kind = {1: "mono", 2: "stereo"}.get(channels, f"{channels} channels")
     return Finding(

@@ -35,7 +35,7 @@ _CUT_SHORT: Final = "This Office document is cut short: part of what its directo
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class DirectoryEntry:
     """One line of the directory; ``left``, ``right`` and ``child`` are the numbers of others."""
 
     name: str
@@ -83,7 +83,7 @@ class CompoundFile:
             raise Damaged(_DAMAGED)
         self._mini_stream = root.start
         self.clsid = root.clsid
-        self.streams: dict[str, Entry] = {}
+        self.streams: dict[str, DirectoryEntry] = {}
         self.storages: set[str] = set()
         for entry in self._members(root):
             if entry.kind == _STREAM:
@@ -125,7 +125,7 @@ class CompoundFile:
             sector = self._fat[sector]
         raise Damaged(_DAMAGED)  # a loop
 
-    def _members(self, storage: Entry) -> Iterator[Entry]:
+    def _members(self, storage: DirectoryEntry) -> Iterator[DirectoryEntry]:
         """What lies in a storage itself; what a number leads to that is no entry is left out."""
         waiting, seen = [storage.child], {0}
         while waiting and len(seen) <= _MOST_ENTRIES:
@@ -136,7 +136,7 @@ class CompoundFile:
                 waiting += (entry.left, entry.right)
                 yield entry
 
-    def _entry(self, number: int) -> Entry | None:
+    def _entry(self, number: int) -> DirectoryEntry | None:
         """One line of the directory; None beyond its end."""
         index, place = divmod(number, self._sector // _ENTRY)
         if index >= len(self._directory):
@@ -146,9 +146,9 @@ class CompoundFile:
             raise Damaged(_CUT_SHORT)
         length, kind, _colour, left, right, child, clsid = struct.unpack_from("<HBBIII16s", line, 64)
         name = line[: max(0, min(length, 64) - 2)].decode("utf-16-le", "replace")
-        return Entry(name, kind, left, right, child, clsid, *struct.unpack_from("<II", line, 116))
+        return DirectoryEntry(name, kind, left, right, child, clsid, *struct.unpack_from("<II", line, 116))
 
-    def start_of(self, entry: Entry, length: int) -> bytes:
+    def start_of(self, entry: DirectoryEntry, length: int) -> bytes:
         """Up to ``length`` bytes at the start of a stream.
 
         Raises:
@@ -167,7 +167,7 @@ class CompoundFile:
         wanted = sectors[: length // self._sector + 1]
         return b"".join(map(self._read_sector, wanted))[:length]
 
-    def _start_of_mini(self, entry: Entry, length: int) -> bytes:
+    def _start_of_mini(self, entry: DirectoryEntry, length: int) -> bytes:
         """A short stream lies in the root's own stream, in pieces of 64 bytes; the first is enough for us."""
         at = entry.start * 64
         skip, inside = divmod(at, self._sector)

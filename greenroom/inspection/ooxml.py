@@ -16,13 +16,13 @@ from typing import Final
 
 from greenroom.inspection.content import Content
 from greenroom.inspection.finding import Damaged, Finding
-from greenroom.inspection.opc import UNREADABLE, Package, compared
+from greenroom.inspection.opc import BAD_ARCHIVE, Package, comparable_name
 from greenroom.inspection.unsupported import foreign
 from greenroom.reasons import Reason
 from greenroom.rules import BY_MIME_TYPE, KIB, MIB
 from greenroom.verdict import Notice
 
-#: Names of parts are compared as ``opc.compared`` has them, in small letters.
+#: Names of parts are compared as ``opc.comparable_name`` has them, in small letters.
 _CONTENT_TYPES: Final = "[content_types].xml"
 _RELATIONS: Final = "_rels/.rels"
 #: Most that is unpacked of the list of types.
@@ -104,7 +104,7 @@ def examine(content: Content) -> Finding:
     """
     try:
         package = Package(content)
-    except UNREADABLE as error:
+    except BAD_ARCHIVE as error:
         if _FIRST_NAME.match(content.head, _NAME_AT):
             raise Damaged(
                 "This Office document is cut short or damaged: its table of contents is missing.",
@@ -190,7 +190,9 @@ def _main_part(package: Package, types: str) -> tuple[str, str] | None:
         if (mime_type := _main_type(element["ContentType"])) is not None
     ]
     overrides = [
-        (compared(element["PartName"]), mime_type) for element, mime_type in listed if "PartName" in element
+        (comparable_name(element["PartName"]), mime_type)
+        for element, mime_type in listed
+        if "PartName" in element
     ]
     found = [one for one in overrides if one[0] in package.names]
     if not found:
@@ -199,14 +201,14 @@ def _main_part(package: Package, types: str) -> tuple[str, str] | None:
         }
         found = list(_by_default(package, types, defaults)) if defaults else []
     if len(found) > 1:
-        start = compared(_start_of(package))
+        start = comparable_name(_start_of(package))
         return next((one for one in found if one[0] == start), found[0])
     return next(iter(found or overrides), None)
 
 
 def _by_default(package: Package, types: str, defaults: dict[str, str]) -> Iterator[tuple[str, str]]:
     """Parts that have a main part's type by their extension, and no type of their own."""
-    own = {compared(html.unescape(double or single)) for double, single in _PART.findall(types)}
+    own = {comparable_name(html.unescape(double or single)) for double, single in _PART.findall(types)}
     for name in package.names:
         mime_type = defaults.get(name.rpartition(".")[2])
         if mime_type is not None and name not in own and name != _CONTENT_TYPES:

@@ -19,7 +19,7 @@ from greenroom.inspection.finding import Damaged
 from greenroom.rules import KIB, MIB
 
 #: What opening raises where a file has no directory of parts that could be read.
-UNREADABLE: Final = (zipfile.BadZipFile, ValueError, struct.error, NotImplementedError)
+BAD_ARCHIVE: Final = (zipfile.BadZipFile, ValueError, struct.error, NotImplementedError)
 #: Most that is unpacked of a part; a larger one is checked up to here only.
 _LARGEST_PART: Final = 128 * KIB
 _MOST_ENTRIES: Final = 20_000
@@ -51,7 +51,9 @@ class Package:
             # The file starts with an entry. Where the directory does not know it, it is that of an archive
             # stored in this one, whose own is cut off.
             raise zipfile.BadZipFile("the directory is of another archive")
-        self.names = {compared(entry.filename): entry.filename for entry in reversed(entries[:_MOST_ENTRIES])}
+        self.names = {
+            comparable_name(entry.filename): entry.filename for entry in reversed(entries[:_MOST_ENTRIES])
+        }
 
     def __enter__(self) -> Self:
         return self
@@ -88,7 +90,7 @@ class Package:
             ) from error
 
 
-def compared(name: str) -> str:
+def comparable_name(name: str) -> str:
     """The form in which two names of parts are compared."""
     if "%" in name:
         name = unquote(name)

@@ -15,7 +15,7 @@ from typing import Final
 from greenroom.inspection.content import Content
 from greenroom.inspection.exif import orientation_notices
 from greenroom.inspection.finding import Damaged, Finding
-from greenroom.inspection.image import judge_image
+from greenroom.inspection.raster import judge_image
 from greenroom.reasons import Reason
 from greenroom.verdict import Notice
 
@@ -39,7 +39,7 @@ _ALLOWED_DEPTHS: Final[dict[int, frozenset[int]]] = {
 }
 _END: Final = b"\0\0\0\0IEND\xae\x42\x60\x82"
 _CUT_SHORT: Final = "This PNG image has no end mark; it seems to be cut short."
-#: Bytes of pixels up to which a picture without an end mark is unpacked, and bytes that are unpacked at once.
+#: Bytes of pixels up to which an image without an end mark is unpacked, and bytes that are unpacked at once.
 _MOST_UNPACKED: Final = 64 * 1024 * 1024
 _AT_ONCE: Final = 1024
 _FIRST_UNPACKED: Final = 64
@@ -56,7 +56,7 @@ Chunk = tuple[bytes, int, int]  # its type, where its data starts and ends
 
 @dataclass(slots=True)
 class _Facts:
-    """What the chunks say: whether there are more pictures, where the first one's data is, and so on."""
+    """What the chunks say: whether there are more images, where the first one's data is, and so on."""
 
     animated: bool = False
     exif: bytes = b""
@@ -96,11 +96,9 @@ def examine(content: Content) -> Finding:
 def _notices(facts: _Facts) -> Iterator[Notice]:
     yield from orientation_notices(facts.exif)
     if facts.animated:
-        yield Notice(
-            code="animated_png", detail="This PNG is animated; WhatsApp shows its first picture only."
-        )
+        yield Notice(code="animated_png", detail="This PNG is animated; WhatsApp shows its first frame only.")
     if not facts.ended:
-        detail = "This PNG image has no end mark. Its picture is whole, and viewers show it."
+        detail = "This PNG image has no end mark. Its image is whole, and viewers show it."
         yield Notice(code="no_end_mark", detail=detail)
 
 
@@ -154,7 +152,7 @@ def _check(data: bytes, rows: int) -> _Facts:
 
     Args:
         data: the file.
-        rows: bytes that its picture has at least when unpacked.
+        rows: bytes that its image has at least when unpacked.
     """
     facts = _Facts()
     announced = False
@@ -171,12 +169,12 @@ def _check(data: bytes, rows: int) -> _Facts:
         facts.ended = kind == b"IEND"
     first = next((data[start:end] for start, end in facts.packed if end > start), b"")
     if not _starts_with_a_row(first):
-        raise Damaged("This PNG image is damaged: it has no picture in it.")
+        raise Damaged("This PNG image is damaged: it has no image in it.")
     small = len(data) <= _SMALL_PACKED and rows <= _SMALL_UNPACKED
     if not facts.ended and (rows > _MOST_UNPACKED or not _has_all_rows(data, facts.packed, rows)):
         raise Damaged(_CUT_SHORT)
     if facts.ended and small and not _has_all_rows(data, facts.packed, rows):
-        raise Damaged("This PNG image is cut short: its picture stops before its last row.")
+        raise Damaged("This PNG image is cut short: its image stops before its last row.")
     return facts
 
 
@@ -190,7 +188,7 @@ def _starts_with_a_row(image: bytes) -> bool:
 
 
 def _has_all_rows(data: bytes, packed: list[tuple[int, int]], rows: int) -> bool:
-    """Whether a picture unpacks to as many bytes as its header promises, a little at a time."""
+    """Whether an image unpacks to as many bytes as its header promises, a little at a time."""
     unpacker = zlib.decompressobj()
     found = 0
     try:

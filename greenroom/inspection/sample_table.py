@@ -1,4 +1,4 @@
-"""One track of an ISO media file: what it is coded with, and where its pictures or sound packets lie.
+"""One track of an ISO media file: what it is coded with, and where its video or audio packets lie.
 
 Sources: ISO/IEC 14496-12 (section 8.5 to 8.7: sample tables) and Apple's QuickTime File Format.
 """
@@ -9,11 +9,11 @@ import struct
 from dataclasses import dataclass, field
 from typing import Final
 
-from greenroom.inspection.boxes import Box, boxes, find
+from greenroom.inspection.mp4_boxes import Box, boxes, find
 
 #: Bytes of a track's description that are looked at; those of H.264 and AAC take some hundred.
 _LARGEST_ENTRY: Final = 64 * 1024
-_PICTURES_ASKED: Final = 64
+_FRAMES_ASKED: Final = 64
 _HEADER: Final = 8
 _ENTRY_HEADER: Final = 16
 _MEDIA: Final[dict[bytes, str]] = {b"vide": "video", b"soun": "audio"}
@@ -34,7 +34,7 @@ class Track:
         entry: the sample entry's four characters, which name the codec.
         body: the sample entry's bytes, for what the codec says about itself.
         reordered: whether frames are stored in another order than shown, as B-frames need.
-        samples: pictures or sound packets that are listed; of a fragmented file those of the fragments that
+        samples: video or audio packets that are listed; of a fragmented file those of the fragments that
             were looked at.
         placed: whether the tables say of samples where they lie, how long they are and when they are shown.
         first_sample: where the first one starts and how long it is, or None.
@@ -145,6 +145,6 @@ def _chunk_offsets(data: bytes, box: Box, form: str) -> list[int]:
 
 def _has_offsets(data: bytes, box: Box) -> bool:
     """Whether composition offsets differ: frames without B-frames all have the same one, or none."""
-    count = min(_entries(data, box), (box.end - box.start - _HEADER) // 8, _PICTURES_ASKED)
+    count = min(_entries(data, box), (box.end - box.start - _HEADER) // 8, _FRAMES_ASKED)
     starts = range(box.start + 12, box.start + 12 + count * 8, 8)
     return len({data[at : at + 4] for at in starts}) > 1

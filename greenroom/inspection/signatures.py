@@ -1,8 +1,8 @@
 """How formats open that libmagic does not know, or names too vaguely; and the proof that some of its names want.
 
 Each row gives the bytes by which a file is known, with their places, and where these are written down. What
-libmagic 5.41 to 5.45 says reliably has no row. A row counts for more than libmagic's word, and a text for more
-than a row whose mark is nothing but letters: "FLIF is a format" is a sentence.
+libmagic 5.41 to 5.45 says reliably has no row. A row counts for more than libmagic's word, and a text for
+more than a row whose mark is nothing but letters: "FLIF is a format" is a sentence.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ _PILLOW: Final = "Pillow, reader of the format"
 # fmt: off
 # ruff: noqa: E501 - a table: one signature a line
 SIGNATURES: Final[tuple[Signature, ...]] = (
-    # sound
+    # audio
     _row("audio/x-wavpack", "WavPack 4 and 5 Binary File / Block Format", b"wvpk"),
     _row("audio/x-caf", "Apple Core Audio Format Specification 1.0", b"caff\0\x01"),
     _row("audio/x-tta", "TTA1 file format", b"TTA1"),
@@ -85,8 +85,8 @@ SIGNATURES: Final[tuple[Signature, ...]] = (
     _row("image/qoi", "The Quite OK Image Format Specification 1.0", b"qoif", (12, b"\x04")),
     _row("image/x-dds", "Microsoft, DDS_HEADER", b"DDS \x7c"),
     _row("image/x-sun-raster", "Sun, rasterfile(5)", b"\x59\xa6\x6a\x95"),
-    _row("image/vnd.radiance", "Radiance, picture file format", b"#?RADIANCE\n"),
-    _row("image/vnd.radiance", "Radiance, picture file format", b"#?RGBE\n"),
+    _row("image/vnd.radiance", "Radiance, image file format", b"#?RADIANCE\n"),
+    _row("image/vnd.radiance", "Radiance, image file format", b"#?RGBE\n"),
     _row("image/x-j2c", "ISO/IEC 15444-1, annex A", b"\xff\x4f\xff\x51"),
     _row("image/x-pfm", "Netpbm, pfm(5)", b"PF\n"),
     _row("image/x-pfm", "Netpbm, pfm(5)", b"Pf\n"),
@@ -246,7 +246,8 @@ _CHUNKS: Final = 80 + 4
 _TRIANGLE: Final = 50
 _DV_FRAME: Final = b"\x1f\x07\0"
 _DV_BLOCK: Final = 80
-#: Bytes from the start code on by which bare H.264 and HEVC are known: a parameter set, as encoders put first.
+#: Bytes from the start code on by which bare H.264 and HEVC are known: a parameter set, as encoders put
+#: first.
 _START_CODES: Final = (b"\0\0\0\x01", b"\0\0\x01")
 
 
@@ -388,7 +389,7 @@ _ENTRY: Final = 12
 def is_raw(head: bytes) -> bool:
     """Whether a TIFF is a camera's raw file.
 
-    Source: Adobe, DNG 1.7 (DNGVersion); TIFF/EP (ISO 12234-2): the first directory is a preview, the picture is
+    Source: Adobe, DNG 1.7 (DNGVersion); TIFF/EP (ISO 12234-2): the first directory is a preview, the image is
     below it (SubIFDs), and the camera's maker is named.
     """
     order = "<" if head.startswith(b"II") else ">"

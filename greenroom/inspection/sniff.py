@@ -1,7 +1,7 @@
-"""What a file starts out to be: libmagic's word on its first bytes, corrected by plain signatures.
+"""What a file starts out to be: libmagic's answer for its first bytes, corrected by plain signatures.
 
 libmagic's MIME type is where judging starts. Measured with the libmagic 5.45 of ``pylibmagic``, an MP3 with
-a picture in its tag and many Office files are ``application/octet-stream`` to it, so the formats of the
+an image in its tag and many Office files are ``application/octet-stream`` to it, so the formats of the
 provider's table are known here by their own signatures, and libmagic names everything else.
 """
 
@@ -106,7 +106,7 @@ _ISO_FIRST: Final = frozenset(
     {b"ftyp", b"moov", b"mdat", b"wide", b"pnot", b"free", b"skip", b"uuid", b"styp", b"sidx", b"moof"}
 )
 #: What the first box of JPEG 2000 and JPEG XL holds, which have a brand as well.
-_PICTURES_OWN: Final = b"\r\n\x87\n"
+_IMAGES_OWN: Final = b"\r\n\x87\n"
 _AMR_MARKS: Final = (b"#!AMR\n", b"#!AMR-WB\n", b"#!AMR_MC1.0\n", b"#!AMR-WB_MC1.0\n")
 #: No printable character is below: what stands in a binary header where a text that opens alike has letters.
 _PRINTABLE: Final = 0x20
@@ -117,7 +117,7 @@ def _is_iso_media(head: bytes) -> bool:
     if head[4:8] in _ISO_FIRST:
         return head[0] < _PRINTABLE
     size = int.from_bytes(head[:4], "big")
-    return head[size + 4 : size + 8] == b"ftyp" and head[8:12] != _PICTURES_OWN
+    return head[size + 4 : size + 8] == b"ftyp" and head[8:12] != _IMAGES_OWN
 
 
 def has_id3(data: bytes) -> bool:
@@ -158,7 +158,7 @@ _SIGNATURES: Final[tuple[tuple[Family, Callable[[bytes], bool]], ...]] = (
     (Family.AMR, lambda head: head.startswith(_AMR_MARKS)),
     (Family.ZIP, lambda head: head.startswith((b"PK\x03\x04", b"PK\x05\x06"))),
     (Family.OLE2, lambda head: head.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")),
-    (Family.BARE_OFFICE, lambda head: winword.is_bare(head) or biff.is_bare(head)),
+    (Family.BARE_OFFICE, lambda head: winword.is_bare_document(head) or biff.is_bare_workbook(head)),
     (Family.MPEG_AUDIO, _is_mpeg_audio),
     (Family.PDF, _is_pdf),
     (Family.TEXT, lambda head: head.startswith(_TEXT_BOMS)),

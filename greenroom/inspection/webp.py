@@ -13,7 +13,7 @@ from typing import Final
 
 from greenroom.inspection.content import Content
 from greenroom.inspection.finding import Damaged, Finding
-from greenroom.inspection.image import MOST_PIXELS
+from greenroom.inspection.raster import MAX_IMAGE_PIXELS
 from greenroom.reasons import Reason
 from greenroom.verdict import Notice
 
@@ -37,16 +37,16 @@ class _Facts:
     Attributes:
         canvas: width and height in the header of the extended layout, or None.
         flagged: whether that header says that the sticker moves.
-        announced: whether the chunk is there that comes before moving pictures.
-        picture: width and height of a picture that is no frame, or None.
-        frames: frames that hold a picture.
+        announced: whether the chunk is there that comes before moving images.
+        image: width and height of an image that is no frame, or None.
+        frames: frames that hold an image.
         outside: whether a frame does not fit into the canvas.
     """
 
     canvas: tuple[int, int] | None = None
     flagged: bool = False
     announced: bool = False
-    picture: tuple[int, int] | None = None
+    image: tuple[int, int] | None = None
     frames: int = 0
     outside: bool = False
 
@@ -55,26 +55,26 @@ def examine(content: Content) -> Finding:
     """Judge a file that starts with a WebP signature.
 
     Raises:
-        Damaged: it has less data than its header says, or no picture, or frames that no program shows.
+        Damaged: it has less data than its header says, or no image, or frames that no program shows.
     """
     (declared,) = struct.unpack_from("<I", content.head, 4)
     if declared + 8 > content.size:
         raise Damaged(_CUT_SHORT)
     facts = _read(content, declared + 8)
-    size = facts.canvas or facts.picture
-    if size is None or (facts.picture is None and facts.frames == 0):
-        raise Damaged("This WebP sticker is damaged: it has no picture in it.")
-    if facts.picture is None and not (facts.flagged and facts.announced):
+    size = facts.canvas or facts.image
+    if size is None or (facts.image is None and facts.frames == 0):
+        raise Damaged("This WebP sticker is damaged: it has no image in it.")
+    if facts.image is None and not (facts.flagged and facts.announced):
         raise Damaged("This WebP sticker is damaged: it holds frames that it does not announce.")
-    if facts.picture is None and facts.outside:
-        raise Damaged("This WebP sticker is damaged: not all of its pictures fit into its frame.")
+    if facts.image is None and facts.outside:
+        raise Damaged("This WebP sticker is damaged: not all of its images fit into its frame.")
     return _judge(facts, *size)
 
 
 def _judge(facts: _Facts, width: int, height: int) -> Finding:
     animated = facts.frames > 1  # the flag alone moves nothing
     label = f"WebP sticker, {width} x {height}" + (", animated" if animated else "")
-    if width * height > MOST_PIXELS:
+    if width * height > MAX_IMAGE_PIXELS:
         return Finding(
             label=label,
             mime_type="image/webp",
@@ -95,10 +95,10 @@ def _notices(facts: _Facts, width: int, height: int) -> Iterator[Notice]:
         detail = f"This sticker is {width} x {height} pixels; WhatsApp wants stickers of exactly 512 x 512."
         yield Notice(code="sticker_dimensions", detail=detail)
     says = None
-    if facts.picture is not None and (facts.flagged or facts.announced or facts.frames):
-        says = "that it moves, and it has a still picture"
-    elif facts.picture is not None and facts.picture != (width, height):
-        says = f"{width} x {height} pixels, and its picture has {facts.picture[0]} x {facts.picture[1]}"
+    if facts.image is not None and (facts.flagged or facts.announced or facts.frames):
+        says = "that it moves, and it has a still image"
+    elif facts.image is not None and facts.image != (width, height):
+        says = f"{width} x {height} pixels, and its image has {facts.image[0]} x {facts.image[1]}"
     if says is not None:
         detail = f"The header of this sticker says {says}; many programs do not show it. Save it again."
         yield Notice(code="header_disagrees", detail=detail)
@@ -128,18 +128,18 @@ def _read(content: Content, end: int) -> _Facts:
             facts.canvas = _uint24(header, 4) + 1, _uint24(header, 7) + 1
         elif kind == b"ANIM":
             facts.announced = True
-        elif kind in _PICTURES and facts.picture is None:
-            facts.picture = _PICTURES[kind](content.read(start, 10))
-        elif kind == b"ANMF" and _holds_picture(content, start, length, left):
+        elif kind in _IMAGES and facts.image is None:
+            facts.image = _IMAGES[kind](content.read(start, 10))
+        elif kind == b"ANMF" and _holds_image(content, start, length, left):
             facts.frames += 1
             facts.outside = facts.outside or not _fits(content.read(start, 12), facts.canvas)
     return facts
 
 
-def _holds_picture(content: Content, start: int, length: int, left: Iterator[int]) -> bool:
-    """Whether there is a picture in an animation frame."""
+def _holds_image(content: Content, start: int, length: int, left: Iterator[int]) -> bool:
+    """Whether there is an image in an animation frame."""
     inside = _chunks(content, start + _ANMF_HEADER, start + length, left)
-    return any(kind in _PICTURES and _PICTURES[kind](content.read(at, 10)) for kind, at, _ in inside)
+    return any(kind in _IMAGES and _IMAGES[kind](content.read(at, 10)) for kind, at, _ in inside)
 
 
 def _fits(header: bytes, canvas: tuple[int, int] | None) -> bool:
@@ -155,7 +155,7 @@ def _uint24(data: bytes, offset: int) -> int:
 def _lossy(data: bytes) -> tuple[int, int]:
     """Width and height in a VP8 key frame (RFC 6386, section 9.1)."""
     if len(data) < 10 or data[3:6] != _VP8_START or data[0] & 1:  # noqa: PLR2004 - the header's own length
-        raise Damaged("This WebP sticker is damaged: its picture has no valid start.")
+        raise Damaged("This WebP sticker is damaged: its image has no valid start.")
     width, height = struct.unpack_from("<HH", data, 6)
     return width & 0x3FFF, height & 0x3FFF
 
@@ -163,9 +163,9 @@ def _lossy(data: bytes) -> tuple[int, int]:
 def _lossless(data: bytes) -> tuple[int, int]:
     """Width and height in a VP8L header (WebP Lossless Bitstream Specification, section 3)."""
     if len(data) < 5 or data[0] != _VP8L_START:  # noqa: PLR2004 - the header's own length
-        raise Damaged("This WebP sticker is damaged: its picture has no valid start.")
+        raise Damaged("This WebP sticker is damaged: its image has no valid start.")
     (bits,) = struct.unpack_from("<I", data, 1)
     return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
 
 
-_PICTURES: Final = {b"VP8 ": _lossy, b"VP8L": _lossless}
+_IMAGES: Final = {b"VP8 ": _lossy, b"VP8L": _lossless}

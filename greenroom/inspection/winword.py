@@ -12,11 +12,11 @@ from typing import Final
 
 #: Bytes of the header that are looked at.
 HEADER: Final = 32
-CURRENT: Final = "Word 97-2003 document"
+CURRENT_DOCUMENT: Final = "Word 97-2003 document"
 _OLDER: Final = "Word 6 or 95 document"
 #: Identifiers that a header starts with. Those of the third row are of East Asian editions.
 _LABELS: Final[dict[int, str]] = {
-    0xA5EC: CURRENT,
+    0xA5EC: CURRENT_DOCUMENT,
     0xA5DC: _OLDER,
     **dict.fromkeys((0xA697, 0xA698, 0xA699), _OLDER),
     0xA5DB: "Word 2 document",
@@ -33,17 +33,17 @@ _BEFORE_6: Final = 100
 _ENCRYPTED: Final = 0x0100
 
 
-def label_of(start: bytes) -> str | None:
+def document_label(start: bytes) -> str | None:
     """The version of a document that starts so; None where no version starts so."""
     return _LABELS.get(struct.unpack_from("<H", start)[0]) if len(start) >= HEADER else None
 
 
-def is_locked(start: bytes) -> bool:
+def is_locked_document(start: bytes) -> bool:
     """Whether a document that starts so asks for a password."""
     return bool(struct.unpack_from("<H", start, 10)[0] & _ENCRYPTED)
 
 
-def is_bare(head: bytes) -> bool:
+def is_bare_document(head: bytes) -> bool:
     """Whether a file starts as a document that is in no container."""
     if len(head) < HEADER:
         return False

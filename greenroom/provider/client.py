@@ -36,24 +36,30 @@ from greenroom.errors import (
     TransientError,
     UploadRedirected,
 )
-from greenroom.provider.answer_parser import MORE_THAN_ONE, AnswerParser
-from greenroom.provider.answers import Endpoint, error_of, read_answer
+from greenroom.provider.connection_pool import (
+    ConnectionBroken,
+    ConnectionPool,
+    Exchange,
+    PooledConnection,
+    RefusedMidway,
+)
+from greenroom.provider.error_table import Endpoint, error_of, read_answer
 from greenroom.provider.failures import BROKEN_EXCHANGE, never_connected, why
-from greenroom.provider.lines import Answered, Broken, Line, Lines, RefusedMidway
 from greenroom.provider.location import read_location
 from greenroom.provider.multipart import CHUNK_BYTES, MultipartBody
 from greenroom.provider.origin import Origin
 from greenroom.provider.reply import Reply, Unreadable, is_success, read_object
+from greenroom.provider.response_parser import MORE_THAN_ONE, ResponseParser
 from greenroom.provider.secrecy import guard_logs
-from greenroom.provider.transport import MeteredBody, SessionPool, tls_context
+from greenroom.provider.sessions import MeteredBody, SessionPool, tls_context
 from greenroom.provider.values import Downloaded, MediaLocation, UploadContent
 from greenroom.rules import LARGEST_FILE, MEDIA_TYPES
 
-KEY_HEADER = "D360-API-KEY"
+API_KEY_HEADER = "D360-API-KEY"
 #: Bytes of a file that is sent in one go: they fit into what the operating system keeps for a connection.
 LARGEST_AT_ONCE = CHUNK_BYTES
 #: Redirects that are followed for one request.
-MOST_REDIRECTS = 3
+MAX_API_REDIRECTS = 3
 
 _KEY = re.compile(r"[!-~]{1,512}")
 #: No longer than the column that keeps it.
@@ -120,7 +126,7 @@ class ProviderClient:
         self._clock = clock or SystemClock()
         tls = tls_context(ca_bundle) if self._origin.scheme == "https" else None
         self._sessions = SessionPool(self._origin, proxy=proxy, tls=tls)
-        self._lines = Lines(self._origin, tls=tls, timeout=self._timeout)
+        self._pool = ConnectionPool(self._origin, tls=tls, timeout=self._timeout)
         self._content_types = {row.mime_type: row.content_type for row in MEDIA_TYPES} | dict(
             content_types or {}
         )
@@ -204,9 +210,9 @@ class ProviderClient:
         """Whether a file of so many bytes may be uploaded by :meth:`upload_later`."""
         return size <= LARGEST_AT_ONCE and not self._proxies and not self._redirects
 
-    def has_line(self) -> bool:
+    def has_idle_connection(self) -> bool:
         """Whether a connection stands for :meth:`upload_later` that nobody uses."""
-        return self._lines.has_idle()
+        return self._pool.has_idle()
 
     def upload_later(
         self,
@@ -237,41 +243,41 @@ class ProviderClient:
         key = _usable(api_key)
         body = self._body(content, mime_type, file_name)
         request = b"".join((self._head(key, body), *body.at_once()))
-        line = self._line()
+        line = self._connection()
         try:
             before_sending()
         except BaseException:
-            self._lines.give_back(line)
+            self._pool.put_back(line)
             raise
         problem, sent_whole = "", True
         try:
-            line = self._lines.send(line, request)
+            line = self._pool.send(line, request)
         except RefusedMidway as refused:
             line, sent_whole = refused.line, False
-        except Broken as error:
+        except ConnectionBroken as error:
             problem = str(error)
         finally:
             after_sending(line.take_lateness())
         if problem:
             raise ProviderUnavailable(f"{Endpoint.UPLOAD} failed at {self._origin.host}: {problem}")
-        self._lines.wait_for_answer(
+        self._pool.wait_for_answer(
             line, lambda answered: done(self._result(key, answered, sent_whole=sent_whole))
         )
 
     def _head(self, key: str, body: MultipartBody) -> bytes:
         return (
-            f"{self._same_head}{KEY_HEADER}: {key}\r\n"
+            f"{self._same_head}{API_KEY_HEADER}: {key}\r\n"
             f"Content-Type: {body.content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
         ).encode()
 
-    def _line(self) -> Line:
+    def _connection(self) -> PooledConnection:
         try:
-            return self._lines.idle() or self._lines.connect()
-        except Broken as error:
+            return self._pool.idle() or self._pool.connect()
+        except ConnectionBroken as error:
             problem = str(error)
         raise self._away(Endpoint.UPLOAD, problem)
 
-    def _result(self, key: str, answered: Answered, *, sent_whole: bool) -> str | GreenroomError:
+    def _result(self, key: str, answered: Exchange, *, sent_whole: bool) -> str | GreenroomError:
         answer = answered.answer
         if answer is None:
             if sent_whole:
@@ -394,7 +400,7 @@ class ProviderClient:
     def close(self) -> None:
         """Close all connections."""
         self._sessions.close()
-        self._lines.close()
+        self._pool.close()
 
     def _media_path(self, media_id: str) -> str:
         if not _MEDIA_ID.fullmatch(media_id):
@@ -404,14 +410,14 @@ class ProviderClient:
     def _ask(self, call: _Call) -> Reply:
         """Send a request, follow its redirects, and give the answer if it is a success."""
         url = call.url
-        for _ in range(MOST_REDIRECTS + 1):
+        for _ in range(MAX_API_REDIRECTS + 1):
             reply = self._send(call, url)
             if reply.status not in _REDIRECTS:
                 break
             with reply:
                 url = self._redirected(call, url, reply)
         else:
-            raise _redirect_refused(call, f"more than {MOST_REDIRECTS} times")
+            raise _redirect_refused(call, f"more than {MAX_API_REDIRECTS} times")
         if not reply.succeeded:
             with reply:
                 raise self._error(call, reply)
@@ -454,7 +460,7 @@ class ProviderClient:
         request.method = call.method
         request.url = url
         request.headers = CaseInsensitiveDict(self._headers)
-        request.headers[KEY_HEADER] = call.key
+        request.headers[API_KEY_HEADER] = call.key
         request.hooks = {"response": []}
         if call.body is not None:
             request.headers["Content-Type"] = call.body.content_type
@@ -539,7 +545,7 @@ def _media_id(status: int, body: bytes, *, sent_whole: bool) -> str:
     raise _lost(status, problem)
 
 
-def _media_id_or_error(answer: AnswerParser, problem: str, *, sent_whole: bool) -> str | AnswerLost:
+def _media_id_or_error(answer: ResponseParser, problem: str, *, sent_whole: bool) -> str | AnswerLost:
     if problem:
         return _lost(answer.status, problem)
     try:

@@ -58,7 +58,7 @@ class MultipartBody:
             f"--{boundary}\r\n"
             f'Content-Disposition: form-data; name="type"\r\n\r\n{mime_type}\r\n'
             f"--{boundary}\r\n"
-            f'Content-Disposition: form-data; name="file"; filename="{clean_file_name(file_name)}"\r\n'
+            f'Content-Disposition: form-data; name="file"; filename="{header_file_name(file_name)}"\r\n'
             f"Content-Type: {mime_type}\r\n\r\n"
         ).encode()
         self._suffix = f"\r\n--{boundary}--\r\n".encode()
@@ -122,7 +122,7 @@ class MultipartBody:
             raise SourceChanged("the file has another content than the one inspected (SHA-256 differs)")
 
 
-def clean_file_name(name: str) -> str:
+def header_file_name(name: str) -> str:
     """The last part of a path, without what could break out of a header; never empty.
 
     Quotes and line ends are escaped as the HTML standard says, other control characters and lone

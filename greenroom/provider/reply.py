@@ -10,9 +10,9 @@ from typing import Any, Self
 
 import requests
 
-from greenroom.provider.answer_parser import COMPRESSIONS, LONGEST_ANSWER
 from greenroom.provider.failures import BROKEN_EXCHANGE, why
-from greenroom.provider.streamed_answer import StreamedAnswer
+from greenroom.provider.response_parser import COMPRESSIONS, LONGEST_ANSWER
+from greenroom.provider.streamed_response import StreamedResponse
 
 _PIECE_BYTES = 128 * 1024
 
@@ -55,7 +55,7 @@ class Reply:
     def surplus(self) -> bool:
         """Whether more came than one answer, so that this one may belong to another request."""
         answer: Any = self._response.raw._original_response  # noqa: SLF001 - requests itself asks for it
-        return isinstance(answer, StreamedAnswer) and answer.surplus
+        return isinstance(answer, StreamedResponse) and answer.surplus
 
     @property
     def succeeded(self) -> bool:

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from urllib.parse import unquote
 
 from greenroom.sources.address import NotAnAddress, is_url, parse_address
-from greenroom.text import printable
+from greenroom.untrusted_text import printable
 
 #: Up to what no address holds. An apostrophe may be part of one, and a backslash of one in JSON or in
 #: Python's own spelling: what follows it is part of the query, too.

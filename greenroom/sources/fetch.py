@@ -27,7 +27,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from greenroom import __version__
 from greenroom.errors import FileRejected, GreenroomError, SourceMissing, SourceRefused, SourceUnavailable
 from greenroom.provider.failures import BROKEN_EXCHANGE, why
-from greenroom.provider.transport import tls_context
+from greenroom.provider.sessions import tls_context
 from greenroom.reasons import Reason
 from greenroom.resources import out_of_resources
 from greenroom.rules import LARGEST_FILE, MIB
@@ -42,7 +42,7 @@ READ_SECONDS = 60.0
 #: A web source that takes longer altogether is given up for now: it would keep a worker from everything else.
 FETCH_SECONDS = 600.0
 #: Redirects that are followed; a CDN needs one or two.
-MOST_REDIRECTS = 5
+MAX_SOURCE_REDIRECTS = 5
 #: IP addresses of one host that are tried.
 MOST_TRIED = 4
 #: Of a length that is looked at; numbers of any length would take time to read.
@@ -102,12 +102,12 @@ class Fetcher:
         if refused := self.refusal(source):
             raise refused
         address, give_up_at = parse_address(source), time.monotonic() + FETCH_SECONDS
-        for _ in range(MOST_REDIRECTS + 1):
+        for _ in range(MAX_SOURCE_REDIRECTS + 1):
             following = self._fetch(address, into, give_up_at)
             if following is None:
                 return
             address = self._followed(address, following)
-        raise SourceUnavailable(f"{shown(source)} was redirected more than {MOST_REDIRECTS} times.")
+        raise SourceUnavailable(f"{shown(source)} was redirected more than {MAX_SOURCE_REDIRECTS} times.")
 
     def _fetch(self, address: Address, into: IO[bytes], give_up_at: float) -> str | None:
         """Ask one address; returns where it redirects to, if it does. Errors name it without its query."""

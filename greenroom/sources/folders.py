@@ -14,9 +14,9 @@ from typing import Final
 from greenroom.errors import SourceMissing, SourceRefused, SourceUnavailable, SourceUnreadable
 from greenroom.resources import out_of_resources
 from greenroom.sources.beneath import LeadsOut, NotReadable, NotRegular, OfTheKernel, open_beneath
-from greenroom.sources.copies import MendedCopies
-from greenroom.sources.copies import is_own as is_own_copy
 from greenroom.sources.display import shown
+from greenroom.sources.fixed_copies import FixedCopies
+from greenroom.sources.fixed_copies import is_own as is_own_copy
 
 #: Times that a path is resolved anew because a link on it was changed meanwhile.
 _TRIES: Final = 8
@@ -30,7 +30,7 @@ class Folders:
     """Files are opened below the roots alone, wherever links lead, and never Greenroom's own."""
 
     def __init__(
-        self, roots: Sequence[Path], *, private: Sequence[Path] = (), copies: MendedCopies | None = None
+        self, roots: Sequence[Path], *, private: Sequence[Path] = (), copies: FixedCopies | None = None
     ) -> None:
         """Prepare; nothing is opened yet.
 
@@ -39,7 +39,7 @@ class Folders:
             private: files and folders that are never opened, whatever the roots are.
             copies: Greenroom's own, which are not opened either because somebody named one.
         """
-        self._copies = copies or MendedCopies(None)
+        self._copies = copies or FixedCopies(None)
         self._roots = frozenset(map(_plain, roots))
         self._private = frozenset(map(_plain, private))
         self._known: _Places | None = None
@@ -151,7 +151,7 @@ class _Places:
         until: moment of `time.monotonic` up to which this is taken to be so.
         roots: what may be opened.
         private: what may not, as far as it lies near a root.
-        copies: the folder of mended copies; None where no root is near.
+        copies: the folder of fixed copies; None where no root is near.
     """
 
     until: float

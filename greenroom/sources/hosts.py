@@ -11,7 +11,7 @@ from ipaddress import IPv4Network, IPv6Network
 from greenroom.sources.address import DEFAULT_PORTS, Address, NotAnAddress, parse_host
 from greenroom.sources.networks import Ip, is_public
 
-ANY = "*"
+ANY_HOST = "*"
 _ENTRY = re.compile(
     r"(?:(?P<scheme>https?)://)?(?P<host>\*|\*\.[^:=/\[\]]+|[^:=/\[\]*]+|\[[0-9a-f:.]+\])"
     r"(?::(?P<port>\d{1,5}|\*))?/?(?:=(?P<network>[0-9a-f:./]+))?",
@@ -41,7 +41,7 @@ class AllowedHost:
         return (
             self.scheme in (None, address.scheme)
             and self.port in (None, address.port)
-            and (self.host in (ANY, address.host) or _is_below(address.host, self.host))
+            and (self.host in (ANY_HOST, address.host) or _is_below(address.host, self.host))
         )
 
     def reaches(self, ip: Ip) -> bool:
@@ -53,7 +53,7 @@ class AllowedHost:
     @property
     def is_everything(self) -> bool:
         """Whether it allows each host."""
-        return self.host == ANY
+        return self.host == ANY_HOST
 
     def __str__(self) -> str:
         if self.scheme is None:
@@ -61,7 +61,7 @@ class AllowedHost:
         else:
             start = f"{self.scheme}://" + (f"[{self.host}]" if ":" in self.host else self.host)
             default = self.port == DEFAULT_PORTS[self.scheme]
-            port = "" if default else f":{self.port or ANY}"
+            port = "" if default else f":{self.port or ANY_HOST}"
         network = "" if self.network in (None, _own_network(self.host)) else f"={self.network}"
         return f"{start}{port}{network}"
 
@@ -92,7 +92,7 @@ def _parse(entry: str) -> AllowedHost:
         raise ValueError(_wanted(entry))
     host, port, network = found["host"].lower(), found["port"], found["network"]
     # A star alone is everything that is public; all others are of https unless they say otherwise.
-    scheme = found["scheme"].lower() if found["scheme"] else (None if host == ANY else "https")
+    scheme = found["scheme"].lower() if found["scheme"] else (None if host == ANY_HOST else "https")
     try:
         return AllowedHost(
             scheme=scheme,
@@ -113,7 +113,7 @@ def _wanted(entry: str) -> str:
 
 
 def _host(host: str) -> str:
-    if host == ANY:
+    if host == ANY_HOST:
         return host
     try:
         if host.startswith("*."):
@@ -124,7 +124,7 @@ def _host(host: str) -> str:
 
 
 def _port(port: str | None, scheme: str | None) -> int | None:
-    if port == ANY or (port is None and scheme is None):
+    if port == ANY_HOST or (port is None and scheme is None):
         return None
     if port is None:
         return DEFAULT_PORTS[scheme or "https"]

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from greenroom.errors import SourceRefused
 from greenroom.sources.address import is_url
-from greenroom.sources.copies import MendedCopies
 from greenroom.sources.fetch import Fetcher
+from greenroom.sources.fixed_copies import FixedCopies
 from greenroom.sources.folders import Folders, real_path
 from greenroom.sources.hosts import AllowedHost
 from greenroom.spool import spooled
@@ -29,7 +29,7 @@ class Sources:
         roots: Sequence[Path] = (),
         hosts: Sequence[AllowedHost] = (),
         private: Sequence[Path] = (),
-        mended_folder: Path | None = None,
+        fixed_folder: Path | None = None,
         fetcher: Fetcher | None = None,
     ) -> None:
         """Prepare; nothing is opened yet.
@@ -38,10 +38,10 @@ class Sources:
             roots: folders, or single files, whose files may be opened.
             hosts: web servers that may be asked.
             private: what Greenroom keeps for itself: never opened, wherever it is.
-            mended_folder: of Greenroom's own copies, which are opened for its own uploads alone.
+            fixed_folder: of Greenroom's own copies, which are opened for its own uploads alone.
             fetcher: asks web servers; by default one that knows the hosts.
         """
-        self._copies = MendedCopies(mended_folder)
+        self._copies = FixedCopies(fixed_folder)
         self._folders = Folders(roots, private=private, copies=self._copies)
         self._fetcher = fetcher or Fetcher(hosts)
 
@@ -51,7 +51,7 @@ class Sources:
         return cls(
             roots=settings.media_roots or (),
             private=settings.private_paths,
-            mended_folder=settings.mended_folder,
+            fixed_folder=settings.fixed_folder,
             fetcher=Fetcher(settings.source_hosts or (), ca_bundle=settings.ca_bundle),
         )
 
@@ -70,7 +70,7 @@ class Sources:
 
         Args:
             path: absolute.
-            own: whether it may be one of Greenroom's mended copies, too: never where somebody else named it.
+            own: whether it may be one of Greenroom's fixed copies, too: never where somebody else named it.
 
         Raises:
             SourceRefused: the operator does not allow it.

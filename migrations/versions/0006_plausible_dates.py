@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 from alembic import op
 
-from models.base import Moment
+from models.base import UtcDateTime
 
 revision = "0006"
 down_revision = "0005"
@@ -29,7 +29,7 @@ MOMENTS = {
 def upgrade() -> None:
     for table, columns in MOMENTS.items():
         for name in columns:
-            column = sa.column(name, Moment())
+            column = sa.column(name, UtcDateTime())
             rows = sa.table(table, column)
             op.execute(sa.update(rows).where(column > LATEST).values({name: LATEST}))
             op.execute(sa.update(rows).where(column < EARLIEST).values({name: EARLIEST}))

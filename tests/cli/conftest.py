@@ -18,13 +18,13 @@ import pytest
 import requests
 
 from examples.bulk import make_folder
-from worker.home import Home
+from worker.state_dir import StateDir
 from worker.supervisor import CHECKOUT
 
 COMMAND = [sys.executable, "-m", "cli"]
 #: Seconds that anything here may take on a busy machine.
 PATIENCE = 100.0
-#: Files of the campaign that is interrupted and killed: long enough under way to be met in the middle.
+#: Files of the campaign that is interrupted and killed: long enough in flight to be met in the middle.
 MANY = 90
 #: Seconds between two looks at a run; nothing is timed by it.
 LOOK_EVERY = 0.1
@@ -74,10 +74,10 @@ def children_of_all() -> dict[int, list[psutil.Process]]:
 
 
 class Rehearsal:
-    """A `greenroom run --sandbox` under way, and the processes that it has started."""
+    """A `greenroom run --sandbox` in flight, and the processes that it has started."""
 
     def __init__(self, folder: Path, files: Path, *words: str) -> None:
-        self.home = Home(folder=folder / ".greenroom" / "sandbox")
+        self.state_dir = StateDir(folder=folder / ".greenroom" / "sandbox")
         self.process = subprocess.Popen(
             [
                 *(*COMMAND, "run", str(files), "--channel", "4915112345678", "--sandbox", "--json"),
@@ -85,7 +85,7 @@ class Rehearsal:
             ],
             cwd=folder,
             # A slot to spare: where all cores are busy with other tests, the sandbox itself is late.
-            env=environment(GREENROOM_PACE="24"),
+            env=environment(GREENROOM_UPLOADS_PER_SECOND="24"),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -94,7 +94,7 @@ class Rehearsal:
         self.family: set[psutil.Process] = set()
 
     def look(self) -> bool:
-        """Note everybody whom it has started so far; answers whether it still runs."""
+        """Note everybody whom it has started so far; returns whether it still runs."""
         children = children_of_all()
         for process in children[self.process.pid][:1]:
             self.supervisor = process
@@ -113,7 +113,9 @@ class Rehearsal:
 
     def _noted(self) -> dict[str, dict[str, float]]:
         try:
-            noted: dict[str, dict[str, float]] = json.loads(self.home.processes.read_text(encoding="utf-8"))
+            noted: dict[str, dict[str, float]] = json.loads(
+                self.state_dir.processes.read_text(encoding="utf-8")
+            )
         except (OSError, ValueError):
             return {}
         return noted

@@ -1,4 +1,4 @@
-"""`greenroom channel`: the secret key is rotated while workers go on, and a channel is paused by hand."""
+"""`greenroom channel`: the secret key is rotated while workers continue, and a channel is paused by hand."""
 
 from __future__ import annotations
 

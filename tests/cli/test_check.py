@@ -15,7 +15,7 @@ import pytest
 from rich.progress import Progress
 
 from cli.check import files_to_judge
-from cli.progress import Rate
+from cli.progress_bar import Rate
 from cli.tables import FileName
 from examples import makers
 from tests.cli.conftest import COMMAND, PATIENCE, Greenroom, environment
@@ -27,7 +27,7 @@ def folder(tmp_path: Path) -> Path:
     root = tmp_path / "files"
     (root / "below").mkdir(parents=True)
     (root / "note.txt").write_text("Hello.\n", encoding="utf-8")
-    (root / "below" / "moving.gif").write_bytes(makers.saved(makers.picture(40, 30), "GIF"))
+    (root / "below" / "moving.gif").write_bytes(makers.saved(makers.drawn_image(40, 30), "GIF"))
     return root
 
 
@@ -197,7 +197,7 @@ def test_a_reader_who_leaves(folder: Path) -> None:
 
 
 def on_terminal(folder: Path, *words: str, lines_too: bool = False, **more: str) -> tuple[str, str]:
-    """Check a folder with a terminal for progress, and perhaps for lines; answers output and terminal."""
+    """Check a folder with a terminal for progress, and perhaps for lines; returns output and terminal."""
     here, there = pty.openpty()
     with subprocess.Popen(
         [*COMMAND, "check", *words, str(folder)],
@@ -236,7 +236,7 @@ def test_progress_is_not_mixed_into_lines(folder: Path) -> None:
 
 def test_progress_is_in_no_pipe(greenroom: Greenroom, folder: Path) -> None:
     """Not even where colours are wanted in pipes, as on build servers."""
-    result = greenroom("check", folder, "--mend", folder.parent / "mended", FORCE_COLOR="1")
+    result = greenroom("check", folder, "--fix", folder.parent / "fixed", FORCE_COLOR="1")
     assert result.stderr == ""
 
 
@@ -251,7 +251,7 @@ def test_the_progress_line_has_a_rate() -> None:
         progress.advance(task, 2_469)
     assert str(Rate().render(progress.tasks[0])) == "1,234 files/s"
     slow = Progress(get_time=lambda: now)
-    task = slow.add_task("Mending", total=10)
+    task = slow.add_task("Fixing", total=10)
     for _ in range(3):
         now += 4.0
         slow.advance(task, 1)
@@ -304,23 +304,23 @@ def test_the_summary_as_json(greenroom: Greenroom, many_verdicts: Path) -> None:
     ]
     assert rows[0]["example"] == str(many_verdicts / "second.gif")
     assert "GIF" in rows[0]["detail"]
-    assert "mended" not in rows[0]
+    assert "fixed" not in rows[0]
     assert (result.returncode, result.stderr) == (1, "")
 
 
-def test_the_summary_of_what_was_mended(greenroom: Greenroom, many_verdicts: Path) -> None:
-    """How many of each reason have a mended copy; where all have, the exit code is 0."""
-    into = many_verdicts.parent / "mended"
-    result = greenroom("check", many_verdicts, "--summary", "--json", "--mend", into)
-    assert [(row["reason"], row["mended"]) for row in _rows(result.stdout)] == [
+def test_the_summary_of_what_was_fixed(greenroom: Greenroom, many_verdicts: Path) -> None:
+    """How many of each reason have a fixed copy; where all have, the exit code is 0."""
+    into = many_verdicts.parent / "fixed"
+    result = greenroom("check", many_verdicts, "--summary", "--json", "--fix", into)
+    assert [(row["reason"], row["fixed"]) for row in _rows(result.stdout)] == [
         ("type_not_supported", 3),
         ("empty", 0),
         (None, 0),
     ]
     assert result.returncode == 1
     (many_verdicts / "nothing.pdf").unlink()
-    result = greenroom("check", many_verdicts, "--summary", "--mend", into)
-    assert "3 of them have a mended copy." in result.stdout
+    result = greenroom("check", many_verdicts, "--summary", "--fix", into)
+    assert "3 of them have a fixed copy." in result.stdout
     assert "Save it as" not in result.stdout
     assert result.returncode == 0
 
@@ -347,7 +347,7 @@ def test_a_path_in_lines() -> None:
     assert FileName("").lines(5) == [""]
 
 
-def test_the_picture_of_the_corpus() -> None:
+def test_the_image_of_the_corpus() -> None:
     """Made by docs/images/make.py; the table and the summary by reason are in it."""
     svg = Path(__file__).resolve().parents[2] / "docs" / "images" / "check.svg"
     text = svg.read_text(encoding="utf-8").replace("&#160;", " ")

@@ -21,9 +21,9 @@ from pydantic import SecretStr
 from sqlalchemy import insert
 
 from cli import main
-from cli.report import accepted_table, as_json, inert, write_csv
-from cli.words import console
-from greenroom.text import LONGEST_PRINTED, printable, printable_lines
+from cli.formats import console
+from cli.report import accepted_table, inert, item_as_json, write_csv
+from greenroom.untrusted_text import LONGEST_PRINTED, printable, printable_lines
 from models import Asset, Campaign, Database, Item, Media
 from models.channel import Channel
 from models.progress import campaign_items
@@ -99,7 +99,7 @@ def fill(connection: object, number: int, text: str) -> None:
         "due_at": NOON,
         "label": text,
         "detail": text,
-        "mended": json.dumps([text]),
+        "fixed": json.dumps([text]),
         "notices": json.dumps([{"code": "x", "detail": text}]),
     }
     run(insert(Item).values(**item, ref=text[:250] + "1", state="accepted", asset_id=asset_id))
@@ -151,7 +151,7 @@ def test_rows_as_tables_and_as_json(state: Path) -> None:
         with console.capture() as shown:
             console.print(accepted_table(items))
         assert is_harmless(shown.get())
-        lines = [as_json(item) for item in items]
+        lines = [item_as_json(item) for item in items]
         assert all(map(is_harmless, lines))
         assert {json.loads(line)["path"] for line in lines} == {text}
         assert text[:1_000] in {json.loads(line)["detail"][:1_000] for line in lines}
@@ -159,7 +159,7 @@ def test_rows_as_tables_and_as_json(state: Path) -> None:
 
 
 #: What makes text fit for printing, or makes text of its own.
-SPELLING = {"len", "plain", "printable", "count", "moment", "day", "span", "size", "mend", "observed"}
+SPELLING = {"len", "plain", "printable", "count", "moment", "day", "span", "size", "fix", "observed"}
 #: Values that are printed as they are: our own words, or made by one of these a line before.
 OWN_WORDS = {
     *(

@@ -12,12 +12,12 @@ import pytest
 
 from cli.embedded import settings_of, stack_plan
 from cli.refusals import say_what_is_refused
-from cli.report import as_json, write_csv
+from cli.report import item_as_json, write_csv
 from greenroom.errors import Misuse
 from greenroom.manifest import ManifestItem, parse_items
 from greenroom.sources import Sources
-from models.progress import ItemReport, Stage
-from worker.home import Home
+from models.progress import ItemReport, ItemStatus
+from worker.state_dir import StateDir
 
 
 def items(*sources: str) -> list[ManifestItem]:
@@ -43,10 +43,10 @@ def test_some_are_named_and_all_are_a_misuse(tmp_path: Path, capsys: pytest.Capt
     assert "canary" not in told
 
 
-def plan_for(home: Path, monkeypatch: pytest.MonkeyPatch, *media: Path, **given: str) -> Sources:
+def plan_for(state_dir: Path, monkeypatch: pytest.MonkeyPatch, *media: Path, **given: str) -> Sources:
     """What a run may open, as it is told its workers."""
     monkeypatch.setattr("cli.embedded.given", lambda: given)
-    plan = stack_plan(home, workers=1, concurrency=1, sandbox=True, latency="0", media=media)
+    plan = stack_plan(state_dir, workers=1, concurrency=1, sandbox=True, latency="0", media=media)
     return Sources.of(settings_of(plan))
 
 
@@ -57,20 +57,20 @@ def test_the_embedded_stack_opens_what_the_command_line_names(
     for folder in ("first", "second", "state"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "a.jpg").write_bytes(b"x")
-    home = tmp_path / "first" / "state"
+    state_dir = tmp_path / "first" / "state"
     first, second = str(tmp_path / "first" / "a.jpg"), str(tmp_path / "second" / "a.jpg")
-    allowed = plan_for(home, monkeypatch, tmp_path / "first")
+    allowed = plan_for(state_dir, monkeypatch, tmp_path / "first")
     assert allowed.refusal(first) is None
     assert allowed.refusal(second) is not None
-    assert "belongs to Greenroom itself" in str(allowed.refusal(str(home / "secret.key")))
+    assert "belongs to Greenroom itself" in str(allowed.refusal(str(state_dir / "secret.key")))
     # A single file is itself, by the name that it has behind all links.
     (tmp_path / "link.jpg").symlink_to(second)
-    allowed = plan_for(home, monkeypatch, tmp_path / "link.jpg")
+    allowed = plan_for(state_dir, monkeypatch, tmp_path / "link.jpg")
     for source in (first, second, str(tmp_path / "link.jpg")):
         allowed.open(source).close()
-    assert json.loads(Home(folder=home).media_roots.read_text()) == [str(tmp_path / "first"), second]
+    assert json.loads(StateDir(folder=state_dir).media_roots.read_text()) == [str(tmp_path / "first"), second]
     # A setting has the last word.
-    allowed = plan_for(home, monkeypatch, GREENROOM_MEDIA_ROOTS=str(tmp_path / "state"))
+    allowed = plan_for(state_dir, monkeypatch, GREENROOM_MEDIA_ROOTS=str(tmp_path / "state"))
     assert allowed.refusal(str(tmp_path / "state" / "a.jpg")) is None
     assert allowed.refusal(first) is not None
 
@@ -87,9 +87,9 @@ def test_the_embedded_stack_opens_what_the_command_line_names(
 def test_what_signs_an_address_is_in_no_report(source: str, given: str) -> None:
     """Neither as JSON nor as CSV; and a path is what it is, for programs that go by it."""
     names = (field.name for field in fields(ItemReport))
-    nothing = dict.fromkeys(names) | {"ref": "hero", "stage": Stage.READY, "mended": (), "notices": ()}
+    nothing = dict.fromkeys(names) | {"ref": "hero", "status": ItemStatus.READY, "fixed": (), "notices": ()}
     item = ItemReport(**{**nothing, "label": "", "detail": "", "source": source})  # type: ignore[arg-type] # as above
-    assert json.loads(as_json(item))["path"] == given
+    assert json.loads(item_as_json(item))["path"] == given
     written = io.StringIO()
     write_csv([item], written)
     (row,) = csv.DictReader(io.StringIO(written.getvalue(), newline=""))

@@ -44,7 +44,7 @@ def test_every_good_file_gets_an_id_and_every_bad_one_a_reason(rehearse: Rehears
             assert Reason(row["reason"])
             assert row["detail"]
     assert first.process.returncode == 1  # some were rejected
-    with (first.home.folder / "first.csv").open(encoding="utf-8") as file:
+    with (first.state_dir.folder / "first.csv").open(encoding="utf-8") as file:
         mapping = {line["source"]: line["media_id"] for line in csv.DictReader(file)}
     assert mapping == {row["path"]: row["media_id"] or "" for row in rows}
 
@@ -80,10 +80,10 @@ def test_a_killed_worker_and_a_killed_broker_lose_nothing(rehearse: Rehearse) ->
     """The run ends complete, and no more arrive twice than were in flight."""
     run = rehearse()
     run.wait_for(lambda: run.stats()["uploads"] >= 15)
-    in_flight = uploading_now(run.home.database)
+    in_flight = uploading_now(run.state_dir.database)
     os.kill(run.pid("worker-1"), signal.SIGKILL)
     run.wait_for(lambda: run.stats()["uploads"] >= 45)
-    in_flight += uploading_now(run.home.database)
+    in_flight += uploading_now(run.state_dir.database)
     os.kill(run.pid("broker"), signal.SIGKILL)
     arrived_twice = throttled = 0
     while run.look():
@@ -108,14 +108,14 @@ def test_a_run_that_is_interrupted_leaves_nothing_running(
 ) -> None:
     """While it starts and while it works; by Ctrl-C, by a polite and by an impolite kill."""
     run = rehearse()
-    run.wait_for(lambda: bool(run.home.processes.exists() and run.stats()["uploads"] >= uploads))
+    run.wait_for(lambda: bool(run.state_dir.processes.exists() and run.stats()["uploads"] >= uploads))
     run.process.send_signal(number)
     run.process.communicate(timeout=60)
     assert run.left_running() == []
 
 
 def media_ids(database: Path) -> set[str]:
-    """The IDs in a database, the sandbox's ledger or ours."""
+    """The IDs in a database, the sandbox's store or ours."""
     connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
     try:
         return {row[0] for row in connection.execute("SELECT media_id FROM media")}
@@ -129,9 +129,9 @@ def test_an_interrupted_run_records_what_was_under_way(rehearse: Rehearse) -> No
     run.wait_for(lambda: run.stats()["uploads"] >= 10)
     run.process.send_signal(signal.SIGINT)
     run.process.communicate(timeout=60)
-    given = media_ids(run.home.sandbox / "ledger.sqlite3")
+    given = media_ids(run.state_dir.sandbox / "store.sqlite3")
     assert len(given) >= 10
-    assert media_ids(run.home.database) == given
+    assert media_ids(run.state_dir.database) == given
 
 
 def test_what_a_killed_supervisor_leaves_is_gone_after_the_next_run(rehearse: Rehearse) -> None:
@@ -152,7 +152,9 @@ def test_what_a_killed_supervisor_leaves_is_gone_after_the_next_run(rehearse: Re
     assert run.left_running() == again.left_running() == []
 
 
-def test_two_runs_do_not_share_a_home(rehearse: Rehearse, greenroom: Greenroom, many_files: Path) -> None:
+def test_two_runs_do_not_share_a_state_folder(
+    rehearse: Rehearse, greenroom: Greenroom, many_files: Path
+) -> None:
     """The second one says so at once, and does no harm."""
     run = rehearse()
     run.wait_for(lambda: run.stats()["uploads"] >= 1)
@@ -220,8 +222,12 @@ def test_a_refused_key_ends_the_run_with_what_to_do(greenroom: Greenroom, tmp_pa
 @pytest.mark.parametrize(
     ("more", "words", "complaint"),
     [
-        ({"GREENROOM_PACEE": "3"}, [], "did you mean GREENROOM_PACE?"),
-        ({"GREENROOM_PACE": "30"}, [], "GREENROOM_PACE: input should be less than or equal to 25"),
+        ({"GREENROOM_PACEE": "3"}, [], "did you mean GREENROOM_UPLOADS_PER_SECOND?"),
+        (
+            {"GREENROOM_UPLOADS_PER_SECOND": "30"},
+            [],
+            "GREENROOM_UPLOADS_PER_SECOND: input should be less than or equal to 25",
+        ),
         ({}, ["--csv", "nowhere/x.csv"], "The mapping cannot be written to nowhere/x.csv"),
         ({}, ["--send-at", "2020-01-01T00:00:00Z"], "Give a later --send-at"),
         ({}, ["--campaign", "spring sale"], "letters, digits and"),

@@ -15,11 +15,13 @@ from cli import doctor
 from greenroom import client, contract, limiter, manifest
 from greenroom.settings import Settings
 from models import lookups
-from sandbox import links, windows
-from tasks import backoff, record, upload
+from sandbox import links, rate_limits
+from tasks import upload
+from tasks.runtime import backoff
+from tasks.uploading import completion
 from tests.docs.tables import DOCS
 from worker import schedule
-from worker.supervisor import CHANNELS_AT_ONCE
+from worker.supervisor import UPLOADER_THREADS
 
 _WORDS = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five", 7: "seven", 10: "ten", 30: "thirty"}
 _UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
@@ -136,22 +138,24 @@ FACTS = [
         ("reference/tasks", "longer than its interval (at least {}) is dropped"),
     ),
     *_facts(
-        limiter.OWNED_SECONDS,
+        limiter.OWNERSHIP_SECONDS,
         number,
-        ("explanation/pace", "An owner that dies is owner until {} seconds after its last sign of life"),
-        ("explanation/pace", "an owner goes on until its {} seconds are over"),
+        ("explanation/pace", "An owner that dies is owner until {} seconds after its last heartbeat"),
+        ("explanation/pace", "an owner continues until its {} seconds are over"),
         ("explanation/when-something-dies", "channels are uploaded on for {} more seconds"),
     ),
     *_facts(
-        upload.TURN_SECONDS, span, ("explanation/pace", "A turn lasts {} while there is something to upload")
+        upload.UPLOAD_TURN_SECONDS,
+        span,
+        ("explanation/pace", "A turn lasts {} while there is something to upload"),
     ),
     *_facts(
         upload.SHORT_TURN_SECONDS, span, ("explanation/pace", "and {} while channels wait for a worker that")
     ),
     *_facts(
-        record.RECORD_PATIENCE_SECONDS,
+        completion.RECORD_PATIENCE_SECONDS,
         span,
-        ("explanation/when-something-dies", "goes on trying to record them for {};"),
+        ("explanation/when-something-dies", "keeps trying to record them for {};"),
     ),
     *_facts(
         backoff.LONGEST_SECONDS,
@@ -166,9 +170,9 @@ FACTS = [
     ),
     *_facts(default("max_attempts"), number, ("how-to/watch", "given up after {} failures of the moment")),
     *_facts(
-        default("horizon"),
+        default("max_hold_seconds"),
         digits,
-        ("explanation/the-database-is-the-backlog", "`GREENROOM_HORIZON` ({} seconds)"),
+        ("explanation/the-database-is-the-backlog", "`GREENROOM_MAX_HOLD_SECONDS` ({} seconds)"),
     ),
     *_facts(
         default("refresh_margin_days"),
@@ -190,16 +194,16 @@ FACTS = [
         lookups.FAILURES_ALLOWED, number, ("explanation/keeping-ids-alive", "Greenroom stays at {} for each")
     ),
     *_facts(
-        windows.UPLOADS_PER_SECOND,
+        rate_limits.UPLOADS_PER_SECOND,
         digits,
         ("how-to/rehearse", "counts {} uploads in any second"),
         ("reference/sandbox", "{} in any second, then refused"),
     ),
-    *_facts(links.LIFETIME_SECONDS, span, ("reference/sandbox", "answers the media URL, valid for {};")),
-    *_facts(doctor.PATIENCE, span, ("how-to/watch", "none answers within {}, or a queue has nobody")),
+    *_facts(links.LINK_LIFETIME_SECONDS, span, ("reference/sandbox", "answers the media URL, valid for {};")),
+    *_facts(doctor.REPLY_SECONDS, span, ("how-to/watch", "none answers within {}, or a queue has nobody")),
     *_facts(doctor.LATE_TICKS, number, ("how-to/watch", "its last tick is more than {} intervals old")),
     *_facts(
-        CHANNELS_AT_ONCE,
+        UPLOADER_THREADS,
         digits,
         ("how-to/production", "in threads: {} numbers at the same time"),
         ("how-to/production", "`--pool threads --concurrency {}`"),

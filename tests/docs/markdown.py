@@ -71,7 +71,7 @@ def blocks(page: Path) -> Iterator[Block]:
 
 
 def links(page: Path) -> list[str]:
-    """Where a page's links and pictures lead."""
+    """Where a page's links and images lead."""
     return _LINK.findall(_CODE.sub("", page.read_text(encoding="utf-8")))
 
 

@@ -94,7 +94,7 @@ class Reader:
                 assert time.monotonic() < deadline, f"{block}: {problem}"
 
     def _compare(self, command: str, wanted: str, code: int) -> str:
-        """Run one command; answers what is wrong with what came back."""
+        """Run one command; returns what is wrong with what came back."""
         result = subprocess.run(
             ["/bin/sh", "-e", "-c", command],
             cwd=self.folder,

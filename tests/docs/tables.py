@@ -17,8 +17,8 @@ from annotated_types import Ge, Gt, Le
 from pydantic.fields import FieldInfo
 
 from cli import main as command
-from greenroom.provider.answers import ANYWHERE, TABLE, Answer, Endpoint, Row
-from greenroom.reasons import MEND, Reason
+from greenroom.provider.error_table import ANYWHERE, TABLE, AnswerRule, Endpoint, ProviderAnswer
+from greenroom.reasons import ADVICE, Reason
 from greenroom.rules import BY_MIME_TYPE, MIB, SIZE_LIMITS, STATIC_STICKER_LIMIT, Category
 from greenroom.settings import PREFIX, Settings
 from greenroom.task_names import QUEUES, TaskName
@@ -30,7 +30,7 @@ _PLACE = re.compile(r"(<!-- table: ([a-z ]+) -->\n)(.*?)(<!-- end of table -->)"
 EXAMPLE = CHECKOUT / ".env.example"
 _LIST = re.compile(r"(?<=# table: example\n).*(?=# end of table\n)", re.DOTALL)
 #: Settings that are filled in above the list, or that docker-compose.yml itself decides.
-_ELSEWHERE = ("database_url", "redis_url", "secret_key", "mended_folder")
+_ELSEWHERE = ("database_url", "redis_url", "secret_key", "fixed_folder")
 
 
 def table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
@@ -94,8 +94,8 @@ def example() -> str:
 
 
 def reasons() -> str:
-    """Every reason code with its mend."""
-    return table(("reason", "what to do"), [(code(reason), MEND[reason]) for reason in Reason])
+    """Every reason code with its fix."""
+    return table(("reason", "what to do"), [(code(reason), ADVICE[reason]) for reason in Reason])
 
 
 def types() -> str:
@@ -151,8 +151,8 @@ def _numbers(numbers: range | frozenset[int]) -> str:
     return f"{first} and up" if last == 999 else f"{first} to {last}"
 
 
-def _becomes(row: Row) -> str:
-    return type(row.becomes(Answer(endpoint=Endpoint.UPLOAD, status=0))).__name__
+def _becomes(row: AnswerRule) -> str:
+    return type(row.becomes(ProviderAnswer(endpoint=Endpoint.UPLOAD, status=0))).__name__
 
 
 def columns() -> str:

@@ -20,7 +20,7 @@ from greenroom.settings import NOT_SETTINGS, PREFIX, Settings
 from greenroom.task_names import TaskName
 from models import DatabaseUnavailable
 from sandbox.faults import Fault
-from sandbox.numbers import Counts
+from sandbox.phone_numbers import Counts
 from sandbox.server import Options
 from tests.docs import tables
 from tests.docs.markdown import anchors, blocks, links, name_of, pages
@@ -175,7 +175,7 @@ def test_no_document_names_a_strange_host_or_folder(document: Path) -> None:
     assert not re.search(r"(?<![\w.])/(?:work|root|home)/", text)
 
 
-def test_the_picture_shows_the_demo() -> None:
+def test_the_image_shows_the_demo() -> None:
     """Made by docs/images/make.py; both tables are in it."""
     text = (CHECKOUT / "docs" / "images" / "demo.svg").read_text(encoding="utf-8").replace("&#160;", " ")
     for words in ("make demo", "Ready to send", "Cannot be sent", "20 of 28 files ready"):

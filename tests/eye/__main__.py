@@ -11,10 +11,10 @@ from functools import partial
 from pathlib import Path
 
 from cli.check import files_to_judge
-from cli.progress import watched
-from greenroom.isolation.bounds import cores
-from greenroom.isolation.crew import judge_all
-from greenroom.text import printable
+from cli.progress_bar import watched
+from greenroom.isolation.parallel import judge_all
+from greenroom.isolation.resource_limits import cores
+from greenroom.untrusted_text import printable
 from greenroom.verdict import Verdict
 from tests.eye.companion import Companions
 from tests.eye.comparison import Compared, compare

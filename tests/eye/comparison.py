@@ -78,7 +78,7 @@ def compare(file: Path, verdict: Verdict, readers: Iterable[Reader], *, seconds:
 def objections(verdict: Verdict, opinions: Sequence[tuple[Reader, Opinion]]) -> Iterator[str]:
     """What readers have against a verdict."""
     seen = any(
-        verdict.mime_type in opinion.types & reader.opens and opinion.is_sound for reader, opinion in opinions
+        verdict.mime_type in opinion.types & reader.opens and opinion.is_audio for reader, opinion in opinions
     )
     for reader, opinion in opinions:
         if not verdict.accepted:
@@ -117,4 +117,4 @@ def _against_refusal(verdict: Verdict, reader: Reader, opinion: Opinion) -> str:
         for name in sorted(opinion.types & reader.opens & BY_MIME_TYPE.keys())
         if verdict.size <= size_limit(name, animated=True)
     ]
-    return f"opens it as {' or '.join(taken)} ({opinion.words})" if taken and opinion.is_sound else ""
+    return f"opens it as {' or '.join(taken)} ({opinion.words})" if taken and opinion.is_audio else ""

@@ -16,7 +16,7 @@ from tests.eye.names import DOC, DOCX, PPT, PPTX, XLS, XLSX
 from tests.eye.opinion import Opinion, closed
 from tests.eye.programs import shortened
 
-#: Frames of each stream that are decoded: a film that plays so long plays.
+#: Frames of each stream that are decoded: a video that plays so long plays.
 _MOST_FRAMES = 200
 
 
@@ -38,7 +38,7 @@ def with_pillow(path: Path) -> Opinion:
 
 
 def with_pyav(path: Path) -> Opinion:
-    """Sound and video: every packet is read, and the first frames of each stream are decoded."""
+    """Audio and video: every packet is read, and the first frames of each stream are decoded."""
     av: Any = import_module("av")
     av.logging.set_level(av.logging.ERROR)
     with av.logging.Capture() as said, av.open(str(path)) as container:

@@ -1,4 +1,4 @@
-"""Sound and video: what streams in a container are by the page's table, whoever has read them."""
+"""Audio and video: what streams in a container are by the page's table, whoever has read them."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Stream:
     Attributes:
         kind: ``audio`` or ``video``; what else there is does not count.
         codec: by FFmpeg's name.
-        cover: whether it is a picture that goes with the sound.
+        cover: whether it is an image that goes with the audio.
     """
 
     kind: str
@@ -59,7 +59,7 @@ class Stream:
 
     @classmethod
     def counted(cls, *, kind: str, codec: str, parts: int, cover: bool = False) -> Self:
-        """A track of so many packets or frames: a single picture goes with the sound."""
+        """A track of so many packets or frames: a single image goes with the audio."""
         return cls(kind=kind, codec=codec, cover=cover or (codec in _STILLS and parts == 1))
 
 
@@ -105,5 +105,5 @@ def _outside(kind: str, played: Sequence[Stream]) -> str:
     wrong = [stream.codec for stream in played if stream.codec not in _CODECS.get(kind, {stream.codec})]
     if wrong:
         return f"{', '.join(wrong)} in {kind}"
-    sounds = sum(stream.kind == "audio" for stream in played)
-    return f"{sounds} sound tracks" if kind.startswith("video/") and sounds > 1 else ""
+    audio = sum(stream.kind == "audio" for stream in played)
+    return f"{audio} audio tracks" if kind.startswith("video/") and audio > 1 else ""

@@ -16,7 +16,7 @@ IMAGES = frozenset(name for name in BY_MIME_TYPE if name.startswith("image/"))
 OLE = frozenset({DOC, XLS, PPT})
 OOXML = frozenset({DOCX, XLSX, PPTX})
 
-#: Who goes by brands alone does not see whether there is a picture.
+#: Who goes by brands alone does not see whether there is an image.
 _MP4 = frozenset({"audio/mp4", "video/mp4"})
 _3GP = _MP4 | {"video/3gpp"}
 _TEXT = frozenset({"text/plain"})

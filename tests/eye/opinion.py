@@ -14,7 +14,7 @@ class Opinion:
             where it cannot open the file.
         words: what it said, for people.
         outside: which of the page's rules the file breaks by it; empty of one that keeps to all that it sees.
-        flaws: what it complained of, and read on; empty of a sound file.
+        flaws: what it complained of, and read on; empty of an audio file.
     """
 
     types: frozenset[str]
@@ -23,7 +23,7 @@ class Opinion:
     flaws: str = ""
 
     @property
-    def is_sound(self) -> bool:
+    def is_audio(self) -> bool:
         """Whether it opened the file, and found nothing wrong with it."""
         return bool(self.types) and not self.outside and not self.flaws
 

@@ -160,7 +160,7 @@ def ask_mediainfo(path: Path, seconds: float) -> Opinion | None:
 
 
 def of_mediainfo(answer: Answer) -> Opinion | None:
-    """What MediaInfo's answer means; None where it found no sound and no video."""
+    """What MediaInfo's answer means; None where it found no audio and no video."""
     tracks = (_parsed(answer.output).get("media") or {}).get("track", [])
     whole: dict[str, str] = next((track for track in tracks if track.get("@type") == "General"), {})
     streams = [

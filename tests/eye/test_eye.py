@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from examples import makers
-from greenroom.isolation.crew import judge_all
+from greenroom.isolation.parallel import judge_all
 from greenroom.reasons import Reason
 from greenroom.verdict import Verdict
 from tests.eye import names, programs
@@ -37,7 +37,7 @@ SMALL: dict[str, Any] = {"seconds": 0.5, "size": (160, 120), "options": makers.F
 @pytest.fixture
 def corpus(tmp_path: Path) -> Path:
     """Files about which nobody disagrees: taken, and refused."""
-    banner = makers.picture(64, 48)
+    banner = makers.drawn_image(64, 48)
     main_profile = {"profile": "main", "preset": "veryfast"}
     files = {
         "photo.jpg": makers.saved(banner, "JPEG"),
@@ -45,7 +45,7 @@ def corpus(tmp_path: Path) -> Path:
         "grey.png": makers.saved(banner.convert("L"), "PNG"),
         "half.jpg": makers.saved(banner, "JPEG")[:300],
         "sticker.webp": makers.saved(banner, "WEBP"),
-        "film.mp4": makers.media("mp4", video="libx264", audio=["aac"], video_options=main_profile, **SMALL),
+        "video.mp4": makers.media("mp4", video="libx264", audio=["aac"], video_options=main_profile, **SMALL),
         "song.m4a": makers.media("ipod", audio=["aac"], seconds=0.5),
         "note.ogg": makers.media("ogg", audio=["libopus"], seconds=0.5, rate=48_000),
         "moving.gif": makers.saved(banner, "GIF"),
@@ -275,15 +275,15 @@ def test_a_process_is_kept_from_file_to_file(corpus: Path) -> None:
 @pytest.mark.parametrize(
     ("module", "content", "types", "outside"),
     [
-        ("PIL", lambda: makers.saved(makers.picture(9, 9), "JPEG"), JPEG, ""),
-        ("PIL", lambda: makers.saved(makers.picture(9, 9).convert("CMYK"), "JPEG"), JPEG, "CMYK "),
+        ("PIL", lambda: makers.saved(makers.drawn_image(9, 9), "JPEG"), JPEG, ""),
+        ("PIL", lambda: makers.saved(makers.drawn_image(9, 9).convert("CMYK"), "JPEG"), JPEG, "CMYK "),
         ("PIL", lambda: raw.png(8, 8, depth=16), PNG, "RGB 16 bits"),
         ("PIL", lambda: b"nothing", frozenset(), ""),
         ("av", lambda: makers.media("mp3", audio=["libmp3lame"], seconds=0.5), {"audio/mpeg"}, ""),
         ("av", lambda: makers.media("mp4", video="mpeg4", **SMALL), {"video/mp4"}, "mpeg4 in video/mp4"),
         ("av", lambda: makers.media("mov", video="mpeg4", **SMALL), {"video/quicktime"}, ""),
         ("av", lambda: makers.media("matroska", video="mpeg4", seconds=0.5), {"video in matroska"}, ""),
-        ("av", lambda: raw.with_cover_track(with_film=False), {"audio/mp4"}, ""),
+        ("av", lambda: raw.with_cover_track(with_video=False), {"audio/mp4"}, ""),
         ("av", lambda: b"nothing", frozenset(), ""),
         ("olefile", lambda: ole2_writer.compound({"WordDocument": bytes(5_000)}), {names.DOC}, ""),
         ("olefile", lambda: ole2_writer.compound({"Notes": bytes(5_000)}), {"application/x-ole-storage"}, ""),
@@ -304,19 +304,19 @@ def test_what_libraries_say(
     assert (set(found.types), found.outside) == (set(types), outside), found.words
 
 
-def test_sound_and_video_by_their_streams() -> None:
-    """Brands, codecs, covers, and the number of sound tracks."""
-    film, sound = Stream(kind="video", codec="h264"), Stream(kind="audio", codec="aac")
+def test_audio_and_video_by_their_streams() -> None:
+    """Brands, codecs, covers, and the number of audio tracks."""
+    clip, audio_bytes = Stream(kind="video", codec="h264"), Stream(kind="audio", codec="aac")
     cover = Stream.counted(kind="video", codec="mjpeg", parts=1)
     for brand, streams, expected in (
-        ("isom", [film, sound], ("video/mp4", "")),
-        ("isom", [sound, cover], ("audio/mp4", "")),
-        ("isom", [film, sound, sound], ("video/mp4", "2 sound tracks")),
-        ("3gp6", [film], ("video/3gpp", "")),
-        ("3g2a", [film], ("video/3gpp2", "")),
-        ("qt  ", [film, sound], ("video/quicktime", "")),
-        ("", [film, sound], ("video/quicktime", "")),
-        ("heic", [film], ("image/heif", "")),
+        ("isom", [clip, audio_bytes], ("video/mp4", "")),
+        ("isom", [audio_bytes, cover], ("audio/mp4", "")),
+        ("isom", [clip, audio_bytes, audio_bytes], ("video/mp4", "2 audio tracks")),
+        ("3gp6", [clip], ("video/3gpp", "")),
+        ("3g2a", [clip], ("video/3gpp2", "")),
+        ("qt  ", [clip, audio_bytes], ("video/quicktime", "")),
+        ("", [clip, audio_bytes], ("video/quicktime", "")),
+        ("heic", [clip], ("image/heif", "")),
     ):
         found = opinion_of("mov,mp4,m4a", brand, streams)
         assert (*found.types, found.outside) == expected
@@ -417,7 +417,7 @@ def present() -> Iterator[Reader]:
 @pytest.mark.parametrize("program", tuple(present()), ids=lambda each: each.name)
 def test_installed_programs_know_their_kind(program: Reader, corpus: Path) -> None:
     """Whatever version of it there is: a good file of a type that it knows is one of that type."""
-    files = {"video/mp4": "film.mp4", "application/pdf": "offer.pdf", "text/plain": "letter.txt"}
+    files = {"video/mp4": "video.mp4", "application/pdf": "offer.pdf", "text/plain": "letter.txt"}
     known = [kind for kind in files if kind in program.names]
     assert known
     for kind in known:

@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from greenroom.errors import GreenroomError
-from greenroom.provider.answer_parser import AnswerParser
-from greenroom.provider.answers import Endpoint, error_of, read_answer
+from greenroom.provider.error_table import Endpoint, error_of, read_answer
 from greenroom.provider.failures import BadAnswer
 from greenroom.provider.location import read_location
 from greenroom.provider.origin import Origin
 from greenroom.provider.reply import Unreadable, read_object
-from greenroom.text import is_storable
+from greenroom.provider.response_parser import ResponseParser
+from greenroom.untrusted_text import is_storable
 from tests.fuzz.spoiling import spoiled
 from tests.fuzz.target import Target
 
@@ -79,7 +79,7 @@ class Answers(Target):
         return "an answer" if parsed else "no answer"
 
     def _parsed(self, pieces: list[bytes]) -> tuple[int, bytes] | None:
-        parser = AnswerParser()
+        parser = ResponseParser()
         try:
             for piece in pieces:
                 if piece and not parser.whole:

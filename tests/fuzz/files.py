@@ -8,7 +8,7 @@ from typing import Any
 
 from greenroom.inspection import inspect_file
 from greenroom.rules import Category
-from greenroom.text import is_storable
+from greenroom.untrusted_text import is_storable
 from tests.fuzz.spoiling import spoiled
 from tests.fuzz.target import Target
 

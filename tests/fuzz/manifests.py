@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from greenroom.errors import ManifestError
 from greenroom.manifest_file import read_manifest
-from greenroom.text import is_storable
+from greenroom.untrusted_text import is_storable
 from tests.fuzz.spoiling import ODD_TEXTS, spoiled
 from tests.fuzz.target import Target
 
@@ -19,12 +19,12 @@ class Manifests(Target):
     _ITEMS: Final = (
         {"ref": "hero", "source": "media/hero.jpg", "kind": "image"},
         {"ref": "a\nb", "source": "/srv/spring, summer/x.jpg"},
-        {"ref": 'a "quoted" one', "source": "https://cdn.example/a?b=c,d;e", "mend": True},
+        {"ref": 'a "quoted" one', "source": "https://cdn.example/a?b=c,d;e", "fix": True},
         {"ref": "grüße\u2028", "source": "/srv/\U0001f600.jpg"},
     )
     _CSV: Final = (
         (
-            'ref,source,kind,mend\nhero,media/hero.jpg,image,\n"a\nb","/srv/spring, summer/x.jpg",,true\r\n'
+            'ref,source,kind,fix\nhero,media/hero.jpg,image,\n"a\nb","/srv/spring, summer/x.jpg",,true\r\n'
             '"a ""quoted"" one",https://cdn.example/a?b=c,,\n'
         ),
         "\ufeffref;source\nhero;/a\ngrüße;/b\n",

@@ -18,13 +18,13 @@ from greenroom.contract import VERSION_HEADER, MessageRefused, check_message, js
 from greenroom.errors import ManifestError
 from greenroom.manifest import parse_items, parse_plan
 from greenroom.task_names import TaskName
-from tasks.context import Context
 from tasks.mark_used import _read
+from tasks.runtime.context import Context
 from tests.fuzz.spoiling import ODD_TEXTS, ODD_VALUES, SchemaValues, spoiled
 from tests.fuzz.target import Target
+from worker.broker_transport import install
 from worker.consumer import said
 from worker.quarantine import CONTENT_FAULTS, Poison, check_task, unpacked
-from worker.transport import install
 
 ACCEPTED: Final = frozenset({"application/json"})
 NOON: Final = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)

@@ -15,7 +15,7 @@ from typing import IO
 from tests.fuzz.child import MOST_SECONDS
 from tests.inspection.corpus import CASES
 
-#: Seconds without a word after which a process is ended: for what waits, and takes no processor's time.
+#: Seconds of silence after which a process is ended: for what waits, and takes no processor's time.
 SILENCE = 120.0
 #: Inputs that one process judges: a fresh one follows, so that memory that is kept by mistake shows.
 A_PROCESS = 5_000

@@ -117,13 +117,13 @@ def _looped_exif() -> bytes:
         + bytes(12)
         + (8).to_bytes(4, "little")
     )
-    picture = good("photo.jpg") if any(case.name == "photo.jpg" for case in CASES) else _jpeg()
+    image = good("photo.jpg") if any(case.name == "photo.jpg" for case in CASES) else _jpeg()
     segment = b"Exif\0\0" + tiff
-    return picture[:2] + b"\xff\xe1" + (len(segment) + 2).to_bytes(2, "big") + segment + picture[2:]
+    return image[:2] + b"\xff\xe1" + (len(segment) + 2).to_bytes(2, "big") + segment + image[2:]
 
 
 def _jpeg() -> bytes:
-    return makers.saved(makers.picture(64, 64), "JPEG")
+    return makers.saved(makers.drawn_image(64, 64), "JPEG")
 
 
 def _laughs() -> bytes:
@@ -164,7 +164,7 @@ def _growing(folder: Path) -> Path:
 
 
 def _sparse(folder: Path) -> Path:
-    path = folder / "film.mp4"
+    path = folder / "video.mp4"
     path.write_bytes(raw.box(b"ftyp", b"isom", bytes(4), b"isomavc1"))
     os.truncate(path, 4 << 30)
     return path
@@ -230,11 +230,11 @@ CASES_OF_FILES = (
     of("a ZIP behind a JPEG", lambda: _jpeg() + makers.zipped({"a": b"b"}), "accepted as JPEG"),
     # Cut off, and nothing at all
     of("half a JPEG", lambda: _jpeg()[:400], "broken"),
-    of("half a film", lambda: good("main.mp4")[:2_000], "broken"),
+    of("half a video", lambda: good("main.mp4")[:2_000], "broken"),
     of("one byte", lambda: b"\xff", "."),
     of("nothing", lambda: b"", "empty"),
     # Endless, changing, not there
-    odd("a sparse film of 4 GiB", _sparse, "too_large: This file is 4,096 MB"),
+    odd("a sparse video of 4 GiB", _sparse, "too_large: This file is 4,096 MB"),
     odd("100 MB of zeros", _sparse_within, "broken"),
     odd("a text that grows while it is read", _growing, "accepted|too_large"),
     odd("/dev/zero", lambda _: Path("/dev/zero"), "unreadable: This is a pipe or a device"),

@@ -16,7 +16,7 @@ from cli.report import write_csv
 from greenroom.errors import ManifestError
 from greenroom.manifest_file import read_manifest
 from greenroom.rules import MIB
-from models.progress import ItemReport, Stage
+from models.progress import ItemReport, ItemStatus
 from tests.hostile.case import Case, looked_at
 
 ITEM = '{"ref": "a", "source": "/a"}'
@@ -110,8 +110,8 @@ def _exported(folder: Path) -> Callable[[], str]:  # noqa: ARG001 - nothing is w
     refs = ("=cmd|' /C calc'!A0", "+1+1", "-2+3", "@SUM(1)", "\t=1", "a;=1+1", "\uff1d1")
     items = [
         ItemReport(
-            ref=ref, source="/a", stage=Stage.READY, label="", category=None, mime_type=None, size=None,
-            sha256=None, original_sha256=None, mended=(), reason=None, detail="", notices=(), media_id="1",
+            ref=ref, source="/a", status=ItemStatus.READY, label="", category=None, mime_type=None, size=None,
+            sha256=None, original_sha256=None, fixed=(), reason=None, detail="", notices=(), media_id="1",
             uploaded_at=None, last_used_at=None, expires_at=None,
         )
         for ref in refs

@@ -18,13 +18,13 @@ from greenroom.contract import LARGEST_NUMBER, MOST_ROWS, VERSION_HEADER, check_
 from greenroom.errors import ManifestError, Misuse
 from greenroom.manifest import parse_items, parse_plan
 from greenroom.task_names import TaskName
-from tasks.context import Context
 from tasks.mark_used import _read
+from tasks.runtime.context import Context
 from tests.hostile.case import Case
 from tests.worker.poison import POISON, message
+from worker.broker_transport import install
 from worker.consumer import said
 from worker.quarantine import CONTENT_FAULTS, Poison, check_task, unpacked
-from worker.transport import install
 
 PLAN = {
     "id": "spring",

@@ -101,8 +101,8 @@ MS = "application/vnd.ms-"
 
 @cache
 def image(width: int = 320, height: int = 200) -> Image.Image:
-    """A picture of a banner."""
-    return makers.picture(width, height, title="Sale", look=1)
+    """An image of a banner."""
+    return makers.drawn_image(width, height, title="Sale", look=1)
 
 
 def saved(form: str, mode: str = "RGB", **options: Any) -> Make:
@@ -148,7 +148,7 @@ def noise(size: int) -> bytes:
 
 
 def noise_of(seed: int) -> Make:
-    """Random bytes that hold what looks like a frame of sound, by chance, as most of this length do."""
+    """Random bytes that hold what looks like a frame of audio, by chance, as most of this length do."""
     return lambda: random.Random(seed).randbytes(100_000)
 
 
@@ -158,14 +158,14 @@ def line(words: str) -> Make:
 
 
 def grainy(width: int, height: int) -> Image.Image:
-    """A picture that packs badly."""
+    """An image that packs badly."""
     return Image.frombytes("RGB", (width, height), random.Random(1).randbytes(width * height * 3))
 
 
 def padded_mp3(size: int) -> bytes:
     """An MP3 brought to a size by playing it again and again."""
-    sound = mp3()[45:]
-    return (mp3() + sound * (size // len(sound) + 1))[:size]
+    audio_bytes = mp3()[45:]
+    return (mp3() + audio_bytes * (size // len(audio_bytes) + 1))[:size]
 
 
 def docx(**options: Any) -> Make:
@@ -203,12 +203,12 @@ def spliced(data: bytes, share: float, change: bytes) -> bytes:
 
 
 def vorbis() -> bytes:
-    """An Ogg file with Vorbis sound, of PyAV's encoder."""
+    """An Ogg file with Vorbis audio, of PyAV's encoder."""
     return makers.vorbis(1.0)
 
 
 def video_codec(encoder: str, form: str = "mp4", **extra: Any) -> Make:
-    """A video of another codec, with AAC sound."""
+    """A video of another codec, with AAC audio."""
     return media(form, encoder, "aac", seconds=0.5, **extra)
 
 
@@ -225,8 +225,8 @@ AUDIO = (
     good("no-tag-no-xing.mp3", "audio/mpeg", media("mp3", None, "libmp3lame", options={"write_xing": "0", "id3v2_version": "0"})),
     good("16k-mpeg2.mp3", "audio/mpeg", media("mp3", None, "libmp3lame", rate=16_000)),
     good("8k-mpeg25.mp3", "audio/mpeg", media("mp3", None, "libmp3lame", rate=8_000)),
-    good("vbr.mp3", "audio/mpeg", media("mp3", None, "libmp3lame", sound_options={"q": "4"})),
-    good("large-picture-in-tag.mp3", "audio/mpeg", lambda: raw.id3(picture=jpeg() * 20) + mp3()[45:]),
+    good("vbr.mp3", "audio/mpeg", media("mp3", None, "libmp3lame", audio_options={"q": "4"})),
+    good("large-image-in-tag.mp3", "audio/mpeg", lambda: raw.id3(image=jpeg() * 20) + mp3()[45:]),
     good("padded-tag.mp3", "audio/mpeg", lambda: raw.id3(9_000) + bytes(700) + mp3()[45:]),
     good("two-tags.mp3", "audio/mpeg", lambda: raw.id3() + mp3()),
     good("id3v1-at-the-end.mp3", "audio/mpeg", lambda: mp3() + b"TAG" + bytes(125)),
@@ -237,12 +237,12 @@ AUDIO = (
     good("starts-mid-frame.mp3", "audio/mpeg", lambda: mp3()[1234:]),
     good("one-frame.aac", "audio/aac", lambda: makers.adts_frames(adts())[0]),
     good("ipod.m4a", "audio/mp4", m4a, label="M4A audio, 0:01, AAC"),
-    good("sound-only.mp4", "audio/mp4", media("mp4", None, "aac"), label="M4A audio"),
-    good("sound-only-fragmented.m4a", "audio/mp4", media("mp4", None, "aac", options={"movflags": "frag_keyframe+empty_moov"})),
-    good("sound-only.3gp", "audio/mp4", media("3gp", None, "aac"), "sound_only_3gp", "name_disagrees", label="3GP audio"),
+    good("audio-only.mp4", "audio/mp4", media("mp4", None, "aac"), label="M4A audio"),
+    good("audio-only-fragmented.m4a", "audio/mp4", media("mp4", None, "aac", options={"movflags": "frag_keyframe+empty_moov"})),
+    good("audio-only.3gp", "audio/mp4", media("3gp", None, "aac"), "audio_only_3gp", "name_disagrees", label="3GP audio"),
     good("voice.ogg", "audio/ogg", opus, label="Ogg Opus audio, 0:01, mono"),
     good("voice.opus", "audio/ogg", media("opus", None, "libopus", rate=48_000)),
-    good("native-encoder.oga", "audio/ogg", media("ogg", None, "opus", rate=48_000, sound_options={"strict": "experimental"})),
+    good("native-encoder.oga", "audio/ogg", media("ogg", None, "opus", rate=48_000, audio_options={"strict": "experimental"})),
     good("stereo.ogg", "audio/ogg", media("ogg", None, "libopus", rate=48_000, channels=2), "opus_not_mono", label="stereo"),
     good("by-hand.ogg", "audio/ogg", lambda: raw.ogg(b"OpusHead\x01\x01\0\0\x80\xbb\0\0\0\0\0")),
     good("with-skeleton.ogg", "audio/ogg", lambda: raw.ogg(b"fishead\0\x03\0", b"OpusHead\x01\x01\0\0\x80\xbb\0\0\0\0\0")),
@@ -270,13 +270,13 @@ AUDIO = (
     good("half-a-second-late.ogg", "audio/ogg", lambda: raw.later(opus(), 24_000), label="Ogg Opus audio, 0:01, mono"),
     bad("unknown.ogg", Reason.CODEC_NOT_SUPPORTED, lambda: raw.ogg(b"whatever"), mime_type="audio/ogg", detail="unknown"),
     bad("cut.ogg", Reason.BROKEN, lambda: opus()[:-300], mime_type="audio/ogg", detail="cut short"),
-    bad("headers-alone.opus", Reason.BROKEN, lambda: raw.ogg_page(b"OpusHead\x01\x01\0\0\x80\xbb\0\0\0\0\0"), mime_type="audio/ogg", detail="no sound"),
+    bad("headers-alone.opus", Reason.BROKEN, lambda: raw.ogg_page(b"OpusHead\x01\x01\0\0\x80\xbb\0\0\0\0\0"), mime_type="audio/ogg", detail="no audio"),
     bad("cut-before-its-index.m4a", Reason.BROKEN, lambda: m4a()[:-600], mime_type="audio/mp4", detail="index"),
     *(bad(f"noise-{seed}.bin", Reason.TYPE_NOT_SUPPORTED, noise_of(seed)) for seed in (10_000_001, 10_000_003, 10_000_005, 10_000_007)),
-    bad("sound.caf", Reason.TYPE_NOT_SUPPORTED, media("caf", None, "pcm_s16be"), detail="CAF"),
-    bad("sound.tta", Reason.TYPE_NOT_SUPPORTED, media("tta", None, "tta"), detail="True Audio"),
-    bad("sound.wv", Reason.TYPE_NOT_SUPPORTED, lambda: b"wvpk" + noise(90_000), detail="WavPack"),
-    bad("film.dts", Reason.TYPE_NOT_SUPPORTED, lambda: b"\x7f\xfe\x80\x01" + noise(90_000), detail="DTS"),
+    bad("audio.caf", Reason.TYPE_NOT_SUPPORTED, media("caf", None, "pcm_s16be"), detail="CAF"),
+    bad("audio.tta", Reason.TYPE_NOT_SUPPORTED, media("tta", None, "tta"), detail="True Audio"),
+    bad("audio.wv", Reason.TYPE_NOT_SUPPORTED, lambda: b"wvpk" + noise(90_000), detail="WavPack"),
+    bad("video.dts", Reason.TYPE_NOT_SUPPORTED, lambda: b"\x7f\xfe\x80\x01" + noise(90_000), detail="DTS"),
     bad("alac.m4a", Reason.CODEC_NOT_SUPPORTED, media("ipod", None, "alac"), mime_type="audio/mp4", detail="ALAC"),
     bad("ac3.m4a", Reason.CODEC_NOT_SUPPORTED, media("mp4", None, "ac3"), mime_type="audio/mp4", detail="AC-3"),
     bad("mp3-inside.m4a", Reason.CODEC_NOT_SUPPORTED, media("mp4", None, "libmp3lame"), mime_type="audio/mp4", detail="MP3"),
@@ -288,13 +288,13 @@ AUDIO = (
     bad("cut-in-its-tag.mp3", Reason.BROKEN, lambda: raw.id3(5_000)[:900], mime_type="audio/mpeg", detail="title tag"),
     bad("noise-over-the-limit.mp3", Reason.TOO_LARGE, lambda: raw.id3() + bytes(17 * 2**20), mime_type="audio/mpeg", detail="Also, this MP3 or AAC audio is damaged"),
     bad("padded-over-the-limit.ogg", Reason.TOO_LARGE, lambda: opus() + bytes(17 * 2**20), mime_type="audio/ogg"),
-    good("with-a-cover-track.m4b", "audio/mp4", lambda: raw.with_cover_track(with_film=False), label="M4A audio"),
+    good("with-a-cover-track.m4b", "audio/mp4", lambda: raw.with_cover_track(with_video=False), label="M4A audio"),
     bad("wave.wav", Reason.TYPE_NOT_SUPPORTED, media("wav", None, "pcm_s16le"), detail="WAV"),
     bad("wave.mp3", Reason.TYPE_NOT_SUPPORTED, media("wav", None, "pcm_s16le"), "name_disagrees", detail="WAV"),
     bad("lossless.flac", Reason.TYPE_NOT_SUPPORTED, media("flac", None, "flac"), detail="FLAC"),
     bad("tagged.flac", Reason.TYPE_NOT_SUPPORTED, lambda: raw.id3() + media("flac", None, "flac")(), detail="FLAC"),
-    bad("sound.aiff", Reason.TYPE_NOT_SUPPORTED, media("aiff", None, "pcm_s16be"), detail="AIFF"),
-    bad("sound.mka", Reason.TYPE_NOT_SUPPORTED, media("matroska", None, "aac"), detail="Matroska"),
+    bad("audio.aiff", Reason.TYPE_NOT_SUPPORTED, media("aiff", None, "pcm_s16be"), detail="AIFF"),
+    bad("audio.mka", Reason.TYPE_NOT_SUPPORTED, media("matroska", None, "aac"), detail="Matroska"),
 )  # fmt: skip
 
 VIDEO = (
@@ -335,8 +335,8 @@ VIDEO = (
     bad("mp3.mp4", Reason.CODEC_NOT_SUPPORTED, media("mp4", "libx264", "libmp3lame", video_options=MAIN), mime_type="video/mp4", detail="MP3"),
     bad("opus.mp4", Reason.CODEC_NOT_SUPPORTED, media("mp4", "libx264", "libopus", rate=48_000, video_options=MAIN), mime_type="video/mp4", detail="Opus"),
     bad("als.mp4", Reason.CODEC_NOT_SUPPORTED, lambda: raw.with_object_type(mp4(), 0xDD), mime_type="video/mp4", detail="Vorbis"),
-    good("with-a-cover-track.m4v", "video/mp4", lambda: raw.with_cover_track(with_film=True), "index_at_end", label="H.264"),
-    bad("two-languages.mp4", Reason.TOO_MANY_AUDIO_STREAMS, media("mp4", "libx264", "aac", "aac", video_options=MAIN), mime_type="video/mp4", detail="2 sound tracks"),
+    good("with-a-cover-track.m4v", "video/mp4", lambda: raw.with_cover_track(with_video=True), "index_at_end", label="H.264"),
+    bad("two-languages.mp4", Reason.TOO_MANY_AUDIO_STREAMS, media("mp4", "libx264", "aac", "aac", video_options=MAIN), mime_type="video/mp4", detail="2 audio tracks"),
     bad("protected.mp4", Reason.ENCRYPTED, lambda: raw.renamed_entry(mp4(), b"avc1", b"encv"), mime_type="video/mp4"),
     bad("cut-before-its-index.mp4", Reason.BROKEN, lambda: media("mp4", "libx264", "aac", video_options=MAIN)()[:-900], mime_type="video/mp4", detail="cut short"),
     bad("cut-in-its-data.mp4", Reason.BROKEN, lambda: mp4()[: len(mp4()) * 3 // 4], mime_type="video/mp4", detail="cut short"),
@@ -346,13 +346,13 @@ VIDEO = (
     bad("renamed.mp4", Reason.TYPE_NOT_SUPPORTED, media("mov", "libx264", "aac", video_options=MAIN), "name_disagrees", detail="QuickTime"),
     bad("old.mov", Reason.TYPE_NOT_SUPPORTED, lambda: raw.box(b"wide") + raw.box(b"mdat", bytes(99)) + raw.box(b"moov"), detail="QuickTime"),
     bad("phone.3g2", Reason.TYPE_NOT_SUPPORTED, media("3g2", "libx264", "aac", video_options=BASELINE), detail="3GPP2"),
-    bad("film.mkv", Reason.TYPE_NOT_SUPPORTED, media("matroska", "libx264", "aac", video_options=MAIN), detail="Matroska"),
-    bad("film.webm", Reason.TYPE_NOT_SUPPORTED, media("webm", "libvpx-vp9", video_options={"deadline": "realtime"}), detail="WebM"),
-    bad("film.avi", Reason.TYPE_NOT_SUPPORTED, media("avi", "mpeg4"), detail="AVI"),
-    bad("film.flv", Reason.TYPE_NOT_SUPPORTED, media("flv", "libx264", "aac", video_options=MAIN), detail="Flash"),
-    bad("film.wmv", Reason.TYPE_NOT_SUPPORTED, media("asf", "wmv2"), detail="Windows Media"),
-    bad("film.ts", Reason.TYPE_NOT_SUPPORTED, media("mpegts", "libx264", "aac", video_options=MAIN), detail="transport stream"),
-    bad("film.mpg", Reason.TYPE_NOT_SUPPORTED, media("mpeg", "mpeg2video", fps=25), detail="MPEG"),
+    bad("video.mkv", Reason.TYPE_NOT_SUPPORTED, media("matroska", "libx264", "aac", video_options=MAIN), detail="Matroska"),
+    bad("video.webm", Reason.TYPE_NOT_SUPPORTED, media("webm", "libvpx-vp9", video_options={"deadline": "realtime"}), detail="WebM"),
+    bad("video.avi", Reason.TYPE_NOT_SUPPORTED, media("avi", "mpeg4"), detail="AVI"),
+    bad("video.flv", Reason.TYPE_NOT_SUPPORTED, media("flv", "libx264", "aac", video_options=MAIN), detail="Flash"),
+    bad("video.wmv", Reason.TYPE_NOT_SUPPORTED, media("asf", "wmv2"), detail="Windows Media"),
+    bad("video.ts", Reason.TYPE_NOT_SUPPORTED, media("mpegts", "libx264", "aac", video_options=MAIN), detail="transport stream"),
+    bad("video.mpg", Reason.TYPE_NOT_SUPPORTED, media("mpeg", "mpeg2video", fps=25), detail="MPEG"),
 )  # fmt: skip
 
 IMAGE = (
@@ -402,7 +402,7 @@ IMAGE = (
     bad("cut.png", Reason.BROKEN, lambda: png()[:-13], mime_type="image/png", detail="cut short"),
     bad("half.png", Reason.BROKEN, lambda: png()[: len(png()) // 2], mime_type="image/png", detail="cut short"),
     bad("flipped.png", Reason.BROKEN, lambda: spliced(png(), 0.6, b"XX"), mime_type="image/png", detail="check sum"),
-    bad("no-picture.png", Reason.BROKEN, lambda: png()[:33] + raw.chunk(b"IEND", b""), mime_type="image/png", detail="no picture"),
+    bad("no-image.png", Reason.BROKEN, lambda: png()[:33] + raw.chunk(b"IEND", b""), mime_type="image/png", detail="no image"),
     bad("rows-missing.png", Reason.BROKEN, lambda: raw.png(20, 20, rows=(b"\0" + b"\x55" * 60) * 7), mime_type="image/png", detail="last row"),
     bad("signature-alone.png", Reason.BROKEN, lambda: png()[:8], mime_type="image/png"),
     bad("apple.png", Reason.TYPE_NOT_SUPPORTED, lambda: png()[:8] + raw.chunk(b"CgBI", bytes(4)) + png()[8:], detail="Apple"),

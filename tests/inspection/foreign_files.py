@@ -151,20 +151,20 @@ def stuffed(count: int = 4) -> bytes:
     return b"\x30\x82\x0b\xb8\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02\xa0\x82\x0b\xa9"[: 15 + count]
 
 
-SOUND = (
+AUDIO_FILES = (
     one("a.wav", "a WAV recording", Kind.AUDIO, media("wav", None, "pcm_s16le")),
     one("big.wav", "an RF64 (WAV) recording", Kind.AUDIO, b"RF64\xff\xff\xff\xffWAVEds64\x1c\0\0\0"),
     one("a.w64", "a Wave64 recording", Kind.AUDIO, media("w64", None, "pcm_s16le")),
     one("a.flac", "a FLAC recording", Kind.AUDIO, media("flac", None, "flac")),
     one("a.aiff", "an AIFF recording", Kind.AUDIO, media("aiff", None, "pcm_s16be")),
     one("a.aifc", "an AIFF recording", Kind.AUDIO, iff(b"FORM", b"AIFCFVER")),
-    one("a.wma", "a Windows Media sound file", Kind.AUDIO, asf("audio")),
-    one("a.mka", "a Matroska sound file", Kind.AUDIO, media("matroska", None, "libopus", rate=48_000)),
-    one("a.webm", "a WebM sound file", Kind.AUDIO, media("webm", None, "libopus", rate=48_000)),
-    one("sound.flv", "a Flash sound file", Kind.AUDIO, media("flv", None, "libmp3lame", rate=44_100)),
-    one("sound.avi", "an AVI file with sound alone", Kind.AUDIO, media("avi", None, "libmp3lame")),
+    one("a.wma", "a Windows Media audio file", Kind.AUDIO, asf("audio")),
+    one("a.mka", "a Matroska audio file", Kind.AUDIO, media("matroska", None, "libopus", rate=48_000)),
+    one("a.webm", "a WebM audio file", Kind.AUDIO, media("webm", None, "libopus", rate=48_000)),
+    one("audio.flv", "a Flash audio file", Kind.AUDIO, media("flv", None, "libmp3lame", rate=44_100)),
+    one("audio.avi", "an AVI file with audio alone", Kind.AUDIO, media("avi", None, "libmp3lame")),
     one("a.ra", "a RealAudio recording", Kind.AUDIO, b".ra\xfd\0\x04\0\0.ra4"),
-    one("sound.rm", "a RealAudio recording", Kind.AUDIO, media("rm", None, "ac3")),
+    one("audio.rm", "a RealAudio recording", Kind.AUDIO, media("rm", None, "ac3")),
     one("a.caf", "a CAF recording", Kind.AUDIO, media("caf", None, "pcm_s16be")),
     one("a.ape", "a Monkey's Audio recording", Kind.AUDIO, b"MAC \x96\x0f\0\0\x34\0\0\0"),
     one("a.wv", "a WavPack recording", Kind.AUDIO, media("wv", None, "wavpack")),
@@ -196,7 +196,7 @@ SOUND = (
     one("a.sid", "a Commodore 64 song", Kind.AUDIO, b"PSID\0\x02\0\x7c"),
 )  # fmt: skip
 
-PICTURES = (
+IMAGES = (
     one("a.gif", "a GIF image", Kind.ANIMATION, saved("GIF")),
     one("a.qoi", "a QOI image", Kind.IMAGE, saved("QOI")),
     one("a.dds", "a DDS texture", Kind.IMAGE, saved("DDS")),
@@ -271,7 +271,7 @@ PICTURES = (
     one("a.fig", "a Figma design", Kind.IMAGE, b"fig-kiwi\x0f\0\0\0"),
 )  # fmt: skip
 
-FILMS = (
+VIDEOS = (
     one("a.avi", "an AVI video", Kind.VIDEO, media("avi", "mpeg4", "libmp3lame")),
     one("a.flv", "a Flash video", Kind.VIDEO, media("flv", "libx264", "aac", video_options=MAIN)),
     one("a.ts", "an MPEG transport stream", Kind.VIDEO, media("mpegts", "libx264", "aac", video_options=MAIN)),
@@ -283,7 +283,7 @@ FILMS = (
     one("a.wmv", "a Windows Media video", Kind.VIDEO, asf("video", "audio")),
     one("silent.wmv", "a Windows Media video", Kind.VIDEO, asf("video")),
     one("a.mkv", "a Matroska video", Kind.VIDEO, media("matroska", "libx264", "aac", video_options=MAIN)),
-    one("film.webm", "a WebM video", Kind.VIDEO, media("webm", "libvpx", "libopus", rate=48_000)),
+    one("video.webm", "a WebM video", Kind.VIDEO, media("webm", "libvpx", "libopus", rate=48_000)),
     one("a.ivf", "a bare VP8, VP9 or AV1 video stream", Kind.VIDEO, media("ivf", "libvpx")),
     one("a.y4m", "an unpacked video (YUV4MPEG2)", Kind.VIDEO, media("yuv4mpegpipe", "rawvideo")),
     one("a.nut", "a NUT video", Kind.VIDEO, media("nut", "mpeg4")),
@@ -438,7 +438,7 @@ BOOKS = (
 )  # fmt: skip
 
 FOREIGN: tuple[Foreign, ...] = (
-    *SOUND, *PICTURES, *FILMS, *FONTS, *ARCHIVES, *PROGRAMS, *DATA, *MODELS, *BOOKS,
+    *AUDIO_FILES, *IMAGES, *VIDEOS, *FONTS, *ARCHIVES, *PROGRAMS, *DATA, *MODELS, *BOOKS,
 )  # fmt: skip
 
 

@@ -42,8 +42,8 @@ def png_bomb() -> bytes:
 
 
 def animated_png() -> bytes:
-    """An APNG of two pictures."""
-    frames = [makers.picture(64, 64, look=look) for look in (0, 1)]
+    """An APNG of two images."""
+    frames = [makers.drawn_image(64, 64, look=look) for look in (0, 1)]
     return makers.saved(frames[0], "PNG", save_all=True, append_images=frames[1:], duration=200)
 
 
@@ -62,7 +62,7 @@ def turned(orientation: int) -> bytes:
     """A JPEG with an EXIF orientation."""
     exif = Image.Exif()
     exif[0x0112] = orientation
-    return makers.saved(makers.picture(200, 100), "JPEG", exif=exif.tobytes())
+    return makers.saved(makers.drawn_image(200, 100), "JPEG", exif=exif.tobytes())
 
 
 def _ogg_checksum(page: bytes) -> int:
@@ -137,18 +137,18 @@ def renamed_entry(video: bytes, old: bytes, new: bytes) -> bytes:
 
 
 def with_object_type(media: bytes, value: int) -> bytes:
-    """An MP4 whose sound claims another MPEG-4 object type."""
+    """An MP4 whose audio claims another MPEG-4 object type."""
     at = media.index(b"esds", media.index(b"mp4a"))
     place = media.index(b"\x40\x15", at)
     return media[:place] + bytes([value]) + media[place + 1 :]
 
 
-def id3(size: int = 200, *, picture: bytes = b"") -> bytes:
-    """An ID3v2.3 tag with a title, and with a picture if given."""
+def id3(size: int = 200, *, image: bytes = b"") -> bytes:
+    """An ID3v2.3 tag with a title, and with an image if given."""
     title = b"\0Spring" + bytes(0)
     frames = b"TIT2" + struct.pack(">IH", len(title), 0) + title
-    if picture:
-        body = b"\0image/jpeg\0\x03\0" + picture
+    if image:
+        body = b"\0image/jpeg\0\x03\0" + image
         frames += b"APIC" + struct.pack(">IH", len(body), 0) + body
     length = max(size, len(frames))
     frames = frames.ljust(length, b"\0")
@@ -162,7 +162,7 @@ def amr_wb() -> bytes:
 
 def with_thumbnail(jpeg: bytes) -> bytes:
     """A JPEG with a whole small one inside its EXIF block."""
-    inside = b"Exif\0\0" + makers.saved(makers.picture(40, 30), "JPEG")
+    inside = b"Exif\0\0" + makers.saved(makers.drawn_image(40, 30), "JPEG")
     return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(inside) + 2) + inside + jpeg[2:]
 
 
@@ -171,24 +171,26 @@ def free_format_mp3(frames: int = 20) -> bytes:
     return (b"\xff\xfb\x00\x64" + bytes(36) + b"\x55" * 1266) * frames
 
 
-def with_cover_track(*, with_film: bool) -> bytes:
-    """An MP4 whose cover is a picture track of its own, beside a film or beside sound alone."""
+def with_cover_track(*, with_video: bool) -> bytes:
+    """An MP4 whose cover is a video track of its own, beside a video or beside audio alone."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "media")
         with av.open(str(path), "w", format="mp4", options=makers.BIT_EXACT) as container:
             tracks: list[tuple[Any, str, int]] = []
-            for codec, pixels, count in [("libx264", "yuv420p", 12)] * with_film + [("mjpeg", "yuvj420p", 1)]:
+            for codec, pixels, count in [("libx264", "yuv420p", 12)] * with_video + [
+                ("mjpeg", "yuvj420p", 1)
+            ]:
                 track: Any = container.add_stream(codec, rate=12)
                 track.width = track.height = 64
                 track.pix_fmt = pixels
                 track.codec_context.options = {"bf": "0"} if codec == "libx264" else {}
                 tracks.append((track, pixels, count))
-            sound: Any = container.add_stream("aac", rate=44_100)
-            sound.codec_context.layout = "mono"
-            picture: Any = av.VideoFrame.from_image(makers.picture(64, 64))  # type: ignore[no-untyped-call] # PyAV leaves it bare
+            audio: Any = container.add_stream("aac", rate=44_100)
+            audio.codec_context.layout = "mono"
+            image: Any = av.VideoFrame.from_image(makers.drawn_image(64, 64))  # type: ignore[no-untyped-call] # PyAV leaves it bare
             for track, pixels, count in tracks:
                 for index in range(count):
-                    frame = picture.reformat(format=pixels)
+                    frame = image.reformat(format=pixels)
                     frame.pts = index
                     container.mux(track.encode(frame))
                 container.mux(track.encode(None))
@@ -196,8 +198,8 @@ def with_cover_track(*, with_film: bool) -> bytes:
             quiet.sample_rate = 44_100
             quiet.planes[0].update(bytes(4096))
             quiet.pts = 0
-            container.mux(sound.encode(quiet))
-            container.mux(sound.encode(None))
+            container.mux(audio.encode(quiet))
+            container.mux(audio.encode(None))
         return path.read_bytes()
 
 
@@ -281,25 +283,25 @@ def webp_chunk(kind: bytes, body: bytes) -> bytes:
     return kind + struct.pack("<I", len(body)) + body + bytes(len(body) & 1)
 
 
-def webp_picture(width: int, height: int, *, grain: bool = False) -> bytes:
-    """The chunk of a still picture; one with grain packs badly."""
-    picture = makers.picture(width, height)
+def webp_image(width: int, height: int, *, grain: bool = False) -> bytes:
+    """The chunk of a still image; one with grain packs badly."""
+    image = makers.drawn_image(width, height)
     if grain:
-        picture = Image.effect_noise((width, height), 90).convert("RGB")
-    return makers.saved(picture, "WEBP", quality=100)[12:]
+        image = Image.effect_noise((width, height), 90).convert("RGB")
+    return makers.saved(image, "WEBP", quality=100)[12:]
 
 
 def webp_frame(width: int, height: int, *, left: int = 0, grain: bool = False) -> bytes:
-    """The chunk of one picture of several, at a place that is even."""
+    """The chunk of one image of several, at a place that is even."""
     numbers = (left // 2, 0, width - 1, height - 1, 100)
     header = b"".join(number.to_bytes(3, "little") for number in numbers) + b"\0"
-    return webp_chunk(b"ANMF", header + webp_picture(width, height, grain=grain))
+    return webp_chunk(b"ANMF", header + webp_image(width, height, grain=grain))
 
 
 def webp(
     *chunks: bytes, flags: int = 0, canvas: tuple[int, int] | None = None, announced: bool = True
 ) -> bytes:
-    """A WebP file in the extended layout, as large as its first picture says, or as given."""
+    """A WebP file in the extended layout, as large as its first frame says, or as given."""
     if canvas is None:
         at = next(chunk for chunk in chunks if not chunk.startswith(b"JUNK"))
         inside = at[24:] if at.startswith(b"ANMF") else at

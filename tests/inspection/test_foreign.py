@@ -92,7 +92,7 @@ def test_noise_is_not_known() -> None:
     assert {named(head, len(head), mime_of(head)) for head in guessed} == {UNKNOWN}
 
 
-def test_one_frame_of_broadcast_sound_is_chance(tmp_path: Path) -> None:
+def test_one_frame_of_broadcast_audio_is_chance(tmp_path: Path) -> None:
     """Eleven set bits and a length that leads nowhere are noise, although libmagic takes them for LATM."""
     for length in (b"\x20", b"\xff"):
         data = b"\x56\xe0" + length + noise(3000)

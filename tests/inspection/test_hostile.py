@@ -117,7 +117,7 @@ def test_a_large_document_takes_little_memory(tmp_path: Path) -> None:
 
 def test_an_oversize_file_is_not_read_to_its_end(tmp_path: Path) -> None:
     """A file of 5 GB is refused at once, with its size and without a hash."""
-    path = tmp_path / "film.mp4"
+    path = tmp_path / "video.mp4"
     path.write_bytes(next(case for case in CASES if case.name == "main.mp4").make())
     with path.open("r+b") as file:
         file.truncate(5 * 1024 * MIB)

@@ -29,7 +29,7 @@ from tests.inspection.corpus import CASES, Case
 def jpeg(tmp_path: Path) -> Path:
     """A JPEG that is accepted."""
     path = tmp_path / "banner.jpg"
-    path.write_bytes(makers.saved(makers.picture(60, 40), "JPEG"))
+    path.write_bytes(makers.saved(makers.drawn_image(60, 40), "JPEG"))
     return path
 
 
@@ -45,15 +45,15 @@ def test_kind_narrows(kind: Category, jpeg: Path) -> None:
 def test_kind_does_not_hide_a_foreign_type(tmp_path: Path) -> None:
     """What no kind could take is said to be so, whatever the manifest asks for."""
     path = tmp_path / "moving.gif"
-    path.write_bytes(makers.saved(makers.picture(60, 40), "GIF"))
+    path.write_bytes(makers.saved(makers.drawn_image(60, 40), "GIF"))
     assert inspect_file(path, kind=Category.IMAGE).reason is Reason.TYPE_NOT_SUPPORTED
 
 
 def test_two_faults_are_both_told(tmp_path: Path) -> None:
-    """A video of a wrong codec that is too large besides says both, so that it is mended once."""
+    """A video of a wrong codec that is too large besides says both, so that it is fixed once."""
     path = tmp_path / "large.mp4"
-    film = makers.media("mp4", video="mpeg4", seconds=0.5)
-    path.write_bytes(makers.with_comment(film, bytes(20 * 2**20)))
+    clip = makers.media("mp4", video="mpeg4", seconds=0.5)
+    path.write_bytes(makers.with_comment(clip, bytes(20 * 2**20)))
     verdict = inspect_file(path)
     assert verdict.reason is Reason.CODEC_NOT_SUPPORTED
     assert "MPEG-4 Part 2" in verdict.detail
@@ -130,8 +130,8 @@ _NAMES |= {
 
 def _streams(path: Path) -> list[str]:
     with av.open(str(path)) as container:
-        films = [film for film in container.streams.video if film.frames != 1]  # one picture is a cover
-        streams: list[Any] = [*films, *container.streams.audio]
+        videos = [clip for clip in container.streams.video if clip.frames != 1]  # one image is a cover
+        streams: list[Any] = [*videos, *container.streams.audio]
         return [_NAMES.get(stream.codec_context.name, "") for stream in streams]
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from greenroom.inspection import clean_file_name
+from greenroom.inspection import safe_file_name
 from greenroom.inspection.names import sent_extensions_of
 from greenroom.rules import BY_MIME_TYPE, MEDIA_TYPES
 
@@ -56,7 +56,7 @@ _JPEG = "image/jpeg"
 )
 def test_examples(name: str, mime_type: str, expected: str) -> None:
     """Names as people, phones and attackers write them."""
-    assert clean_file_name(name, mime_type) == expected
+    assert safe_file_name(name, mime_type) == expected
 
 
 _TYPES = st.sampled_from([row.mime_type for row in MEDIA_TYPES])
@@ -65,7 +65,7 @@ _TYPES = st.sampled_from([row.mime_type for row in MEDIA_TYPES])
 @given(name=st.text() | st.text(alphabet='./\\"\r\n\0\u202e\ud800 aé.jpg'), mime_type=_TYPES)
 def test_always_safe(name: str, mime_type: str) -> None:
     """No path, control character, quote or line break; bounded, never empty or hidden; the right ending."""
-    clean = clean_file_name(name, mime_type)
+    clean = safe_file_name(name, mime_type)
     assert 0 < len(clean) <= 120
     assert len(clean.encode()) <= 255
     assert not set(clean) & set("/\\\"'\r\n\t;%<>|*?:")
@@ -78,11 +78,11 @@ def test_always_safe(name: str, mime_type: str) -> None:
 @given(name=st.text(), mime_type=_TYPES)
 def test_cleaning_twice_changes_nothing(name: str, mime_type: str) -> None:
     """A clean name is its own clean name."""
-    clean = clean_file_name(name, mime_type)
-    assert clean_file_name(clean, mime_type) == clean
+    clean = safe_file_name(name, mime_type)
+    assert safe_file_name(clean, mime_type) == clean
 
 
 def test_the_tables_own_endings_stay() -> None:
     """Every type's own ending is kept."""
     for mime_type, row in BY_MIME_TYPE.items():
-        assert clean_file_name(f"a{row.extension}", mime_type) == f"a{row.extension}"
+        assert safe_file_name(f"a{row.extension}", mime_type) == f"a{row.extension}"

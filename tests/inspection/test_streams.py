@@ -1,6 +1,7 @@
-"""Streams of pictures and sound: whole ones in odd layouts are taken, hollow ones are not.
+"""Streams of images and audio: whole ones in odd layouts are taken, hollow ones are not.
 
-Each case is shown to FFmpeg or Pillow, too: what is accepted they play, and of what is hollow they play nothing.
+Each case is shown to FFmpeg or Pillow, too: what is accepted they play, and of what is hollow they play
+nothing.
 """
 
 # ruff: noqa: E501 - tables: one case a line is easier to read than four
@@ -48,7 +49,7 @@ dash = media(
     "mp4", "libx264", "aac", seconds=2.0, video_options={**MAIN, "g": "10"},
     options={"movflags": "dash+global_sidx"},
 )  # fmt: skip
-sound_in_pieces = media("mp4", None, "aac", options={"movflags": "frag_keyframe+empty_moov"})
+audio_in_pieces = media("mp4", None, "aac", options={"movflags": "frag_keyframe+empty_moov"})
 END, LATE = "index_at_end", "type_mark_late"
 
 
@@ -100,11 +101,11 @@ ODD_LAYOUTS = (
     good("separate-pieces.mp4", "video/mp4", media("mp4", "libx264", "aac", seconds=2.0, video_options={**MAIN, "g": "10"}, options={"movflags": "frag_keyframe+empty_moov+separate_moof"})),
     good("offsets-left-out.mp4", "video/mp4", media("mp4", "libx264", "aac", seconds=2.0, video_options={**MAIN, "g": "10"}, options={"movflags": "frag_keyframe+empty_moov+omit_tfhd_offset"})),
     good("first-piece-in-the-index.mp4", "video/mp4", media("mp4", "libx264", "aac", seconds=2.0, video_options={**MAIN, "g": "10"}, options={"movflags": "frag_keyframe"})),
-    good("tag-longer-than-it-says.mp3", "audio/mpeg", lambda: raw.id3(picture=makers.saved(grainy(200, 120), "JPEG"))[:6] + bytes([0, 0, 31, 118]) + raw.id3(picture=makers.saved(grainy(200, 120), "JPEG"))[10:] + mp3()[20:] * 3, "stray_bytes"),
+    good("tag-longer-than-it-says.mp3", "audio/mpeg", lambda: raw.id3(image=makers.saved(grainy(200, 120), "JPEG"))[:6] + bytes([0, 0, 31, 118]) + raw.id3(image=makers.saved(grainy(200, 120), "JPEG"))[10:] + mp3()[20:] * 3, "stray_bytes"),
     good("one-frame.webp", "image/webp", lambda: raw.webp(raw.webp_frame(64, 64), flags=2), "sticker_dimensions", label="64 x 64"),
-    good("flag-alone.webp", "image/webp", lambda: raw.webp(raw.webp_picture(64, 64), flags=2, announced=False), "sticker_dimensions", "header_disagrees"),
-    good("unknown-chunks.webp", "image/webp", lambda: raw.webp(raw.webp_chunk(b"JUNK", b"abc"), raw.webp_picture(64, 64), raw.webp_chunk(b"ZZZZ", b"x"), announced=False), "sticker_dimensions"),
-    good("another-canvas.webp", "image/webp", lambda: raw.webp(raw.webp_picture(64, 64), canvas=(66, 64), announced=False), "sticker_dimensions", "header_disagrees"),
+    good("flag-alone.webp", "image/webp", lambda: raw.webp(raw.webp_image(64, 64), flags=2, announced=False), "sticker_dimensions", "header_disagrees"),
+    good("unknown-chunks.webp", "image/webp", lambda: raw.webp(raw.webp_chunk(b"JUNK", b"abc"), raw.webp_image(64, 64), raw.webp_chunk(b"ZZZZ", b"x"), announced=False), "sticker_dimensions"),
+    good("another-canvas.webp", "image/webp", lambda: raw.webp(raw.webp_image(64, 64), canvas=(66, 64), announced=False), "sticker_dimensions", "header_disagrees"),
     good("two-frames.webp", "image/webp", lambda: raw.webp(raw.webp_frame(64, 64), raw.webp_frame(64, 64), flags=2), "sticker_dimensions", label="animated"),
     good("stray-bytes.jpg", "image/jpeg", lambda: jpeg()[:20] + b"\0\xff\0abc" + jpeg()[20:], "stray_bytes"),
     good("many-stray-bytes.jpg", "image/jpeg", lambda: jpeg()[:20] + b"x" * 3000 + jpeg()[20:], "stray_bytes"),
@@ -115,11 +116,11 @@ ODD_LAYOUTS = (
 )  # fmt: skip
 
 HOLLOW = (
-    bad("index-of-pieces-alone.mp4", Reason.BROKEN, lambda: until(pieces(), 2), mime_type="video/mp4", detail="no pictures and no sound"),
-    bad("index-of-pieces-alone.m4a", Reason.BROKEN, lambda: until(sound_in_pieces(), 2), mime_type="audio/mp4", detail="no pictures and no sound"),
-    bad("piece-without-data.mp4", Reason.BROKEN, lambda: until(pieces(), 3), mime_type="video/mp4", detail="no pictures or sound (mdat)"),
-    bad("pieces-without-data.mp4", Reason.BROKEN, lambda: edit.without(pieces(), b"mdat"), mime_type="video/mp4", detail="no pictures or sound (mdat)"),
-    bad("pieces-of-empty-data.mp4", Reason.BROKEN, lambda: edit.with_data(pieces(), lambda _: b""), mime_type="video/mp4", detail="no pictures or sound (mdat)"),
+    bad("index-of-pieces-alone.mp4", Reason.BROKEN, lambda: until(pieces(), 2), mime_type="video/mp4", detail="no video and no audio"),
+    bad("index-of-pieces-alone.m4a", Reason.BROKEN, lambda: until(audio_in_pieces(), 2), mime_type="audio/mp4", detail="no video and no audio"),
+    bad("piece-without-data.mp4", Reason.BROKEN, lambda: until(pieces(), 3), mime_type="video/mp4", detail="no frames or audio (mdat)"),
+    bad("pieces-without-data.mp4", Reason.BROKEN, lambda: edit.without(pieces(), b"mdat"), mime_type="video/mp4", detail="no frames or audio (mdat)"),
+    bad("pieces-of-empty-data.mp4", Reason.BROKEN, lambda: edit.with_data(pieces(), lambda _: b""), mime_type="video/mp4", detail="no frames or audio (mdat)"),
     bad("piece-alone.m4s", Reason.BROKEN, lambda: edit.without(dash(), b"ftyp", b"moov"), mime_type="video/mp4", detail="index (moov)"),
     bad("empty-data.mp4", Reason.BROKEN, lambda: edit.with_data(late(), lambda _: b""), mime_type="video/mp4", detail="(mdat)"),
     bad("empty-data-in-front.mp4", Reason.BROKEN, lambda: edit.with_data(mp4(), lambda _: b""), mime_type="video/mp4", detail="(mdat)"),
@@ -129,40 +130,40 @@ HOLLOW = (
     bad("offsets-of-none.m4a", Reason.BROKEN, lambda: edit.changed(m4a(), b"stco", lambda _: (b"stco", bytes(8))), mime_type="audio/mp4", detail="does not say where"),
     bad("no-chunks.mp4", Reason.BROKEN, lambda: edit.changed(late(), b"stsc", lambda _: None), mime_type="video/mp4", detail="does not say where"),
     bad("no-times.mp4", Reason.BROKEN, lambda: edit.changed(late(), b"stts", lambda _: None), mime_type="video/mp4", detail="does not say where"),
-    bad("no-sizes.mp4", Reason.BROKEN, lambda: edit.changed(late(), b"stsz", lambda _: None), mime_type="video/mp4", detail="no pictures and no sound"),
-    bad("lists-nothing.mp4", Reason.BROKEN, lambda: edit.changed(late(), b"stsz", lists_nothing), mime_type="video/mp4", detail="no pictures and no sound"),
+    bad("no-sizes.mp4", Reason.BROKEN, lambda: edit.changed(late(), b"stsz", lambda _: None), mime_type="video/mp4", detail="no video and no audio"),
+    bad("lists-nothing.mp4", Reason.BROKEN, lambda: edit.changed(late(), b"stsz", lists_nothing), mime_type="video/mp4", detail="no video and no audio"),
     bad("sizes-of-none.mp4", Reason.BROKEN, lambda: edit.changed(late(), b"stsz", sizes_of_none), mime_type="video/mp4", detail="does not say where"),
     bad("beyond-the-end.mp4", Reason.BROKEN, lambda: edit.changed(late(), b"stco", everywhere(2**31)), mime_type="video/mp4", detail="beyond its end"),
-    bad("in-the-index.m4a", Reason.BROKEN, lambda: edit.changed(m4a(), b"stco", everywhere(len(m4a()) - 500)), mime_type="audio/mp4", detail="where no picture or sound is"),
-    bad("in-the-brands.m4a", Reason.BROKEN, lambda: edit.changed(m4a(), b"stco", everywhere(0)), mime_type="audio/mp4", detail="where no picture or sound is"),
+    bad("in-the-index.m4a", Reason.BROKEN, lambda: edit.changed(m4a(), b"stco", everywhere(len(m4a()) - 500)), mime_type="audio/mp4", detail="where no frame or audio is"),
+    bad("in-the-brands.m4a", Reason.BROKEN, lambda: edit.changed(m4a(), b"stco", everywhere(0)), mime_type="audio/mp4", detail="where no frame or audio is"),
     bad("contents-alone.mp3", Reason.BROKEN, lambda: mp3()[:202], mime_type="audio/mpeg", detail="table of contents"),
-    bad("two-headers.ogg", Reason.BROKEN, lambda: opus()[: opus().index(b"OggS", opus().index(b"OpusTags"))], mime_type="audio/ogg", detail="no sound"),
-    bad("nothing-behind-pre-skip.ogg", Reason.BROKEN, lambda: raw.ogg_page(b"OpusHead\x01\x01\x38\x01\x80\xbb\0\0\0\0\0") + raw.ogg_page(b"OpusTags" + bytes(8), flags=0, sequence=1) + raw.ogg_page(b"\x33" * 40, flags=4, granule=312, sequence=2), mime_type="audio/ogg", detail="no sound"),
-    bad("nothing-said.amr", Reason.BROKEN, lambda: b"#!AMR\n" + b"\x7c" * 100, mime_type="audio/amr", detail="no sound"),
+    bad("two-headers.ogg", Reason.BROKEN, lambda: opus()[: opus().index(b"OggS", opus().index(b"OpusTags"))], mime_type="audio/ogg", detail="no audio"),
+    bad("nothing-behind-pre-skip.ogg", Reason.BROKEN, lambda: raw.ogg_page(b"OpusHead\x01\x01\x38\x01\x80\xbb\0\0\0\0\0") + raw.ogg_page(b"OpusTags" + bytes(8), flags=0, sequence=1) + raw.ogg_page(b"\x33" * 40, flags=4, granule=312, sequence=2), mime_type="audio/ogg", detail="no audio"),
+    bad("nothing-said.amr", Reason.BROKEN, lambda: b"#!AMR\n" + b"\x7c" * 100, mime_type="audio/amr", detail="no audio"),
 )  # fmt: skip
 
 DAMAGED = (
-    bad("no-pictures.mp4", Reason.BROKEN, lambda: edit.changed(late(), b"stsz", lists_nothing, 0), mime_type="video/mp4", detail="no pictures, only sound"),
-    bad("sound-nowhere.mp4", Reason.BROKEN, lambda: edit.changed(late(), b"stco", lambda _: None, 1), mime_type="video/mp4", detail="does not say where"),
+    bad("no-frames.mp4", Reason.BROKEN, lambda: edit.changed(late(), b"stsz", lists_nothing, 0), mime_type="video/mp4", detail="no frames, only audio"),
+    bad("audio-nowhere.mp4", Reason.BROKEN, lambda: edit.changed(late(), b"stco", lambda _: None, 1), mime_type="video/mp4", detail="does not say where"),
     bad("more-sizes-than-there-are.mp4", Reason.BROKEN, lambda: edit.changed(late(), b"stsz", lambda body: (b"stsz", body[:8] + b"\0\xff\xff\xff" + body[12:])), mime_type="video/mp4", detail="does not say where"),
     bad("last-piece-missing.mp4", Reason.BROKEN, lambda: until(pieces(), 5), mime_type="video/mp4", detail="beyond its end"),
     bad("second-half-zeros.mp4", Reason.BROKEN, lambda: edit.with_data(late(), lambda data: data[: len(data) // 2] + bytes(len(data) - len(data) // 2)), mime_type="video/mp4", detail="filled with zeros"),
     bad("zeros-before-the-index.mp4", Reason.BROKEN, lambda: edit.before_index(late(), b"\0\0\0\x04moov"), mime_type="video/mp4", detail="not found"),
     bad("tag-longer-than-the-file.mp3", Reason.BROKEN, lambda: raw.id3()[:6] + b"\0\x7f\x7f\x7f" + raw.id3()[10:] + mp3(), mime_type="audio/mpeg", detail="title tag says"),
-    bad("large-flag-alone.webp", Reason.TOO_LARGE, lambda: raw.webp(raw.webp_picture(400, 400, grain=True), flags=2, announced=False), "sticker_dimensions", "header_disagrees", mime_type="image/webp", detail="static stickers up to 100 KB"),
+    bad("large-flag-alone.webp", Reason.TOO_LARGE, lambda: raw.webp(raw.webp_image(400, 400, grain=True), flags=2, announced=False), "sticker_dimensions", "header_disagrees", mime_type="image/webp", detail="static stickers up to 100 KB"),
     bad("large-one-frame.webp", Reason.TOO_LARGE, lambda: raw.webp(raw.webp_frame(400, 400, grain=True), flags=2), "sticker_dimensions", mime_type="image/webp", detail="static stickers up to 100 KB"),
     bad("frames-without-flag.webp", Reason.BROKEN, lambda: raw.webp(raw.webp_frame(64, 64), raw.webp_frame(64, 64)), mime_type="image/webp", detail="does not announce"),
     bad("frames-without-announcement.webp", Reason.BROKEN, lambda: raw.webp(raw.webp_frame(64, 64), flags=2, announced=False), mime_type="image/webp", detail="does not announce"),
     bad("frame-outside.webp", Reason.BROKEN, lambda: raw.webp(raw.webp_frame(64, 64), raw.webp_frame(64, 64, left=10), flags=2), mime_type="image/webp", detail="fit into"),
-    bad("header-says-less.webp", Reason.BROKEN, lambda: raw.webp(raw.webp_picture(64, 64))[:4] + (60).to_bytes(4, "little") + raw.webp(raw.webp_picture(64, 64))[8:], mime_type="image/webp", detail="contradict"),
-    bad("picture.jp2", Reason.TYPE_NOT_SUPPORTED, saved("JPEG2000"), detail="JPEG 2000"),
-    bad("picture.jxl", Reason.TYPE_NOT_SUPPORTED, lambda: raw.box(b"JXL ", b"\r\n\x87\n") + raw.box(b"ftyp", b"jxl ", bytes(4), b"jxl ") + raw.box(b"jxlc", bytes(99)), detail="JPEG XL"),
+    bad("header-says-less.webp", Reason.BROKEN, lambda: raw.webp(raw.webp_image(64, 64))[:4] + (60).to_bytes(4, "little") + raw.webp(raw.webp_image(64, 64))[8:], mime_type="image/webp", detail="contradict"),
+    bad("image.jp2", Reason.TYPE_NOT_SUPPORTED, saved("JPEG2000"), detail="JPEG 2000"),
+    bad("image.jxl", Reason.TYPE_NOT_SUPPORTED, lambda: raw.box(b"JXL ", b"\r\n\x87\n") + raw.box(b"ftyp", b"jxl ", bytes(4), b"jxl ") + raw.box(b"jxlc", bytes(99)), detail="JPEG XL"),
     bad("two-starts.jpg", Reason.BROKEN, lambda: jpeg()[:2] + jpeg(), mime_type="image/jpeg", detail="another image starts"),
     bad("unknown-mark.jpg", Reason.BROKEN, lambda: jpeg()[:20] + b"\xff\x02\0\4ab" + jpeg()[20:], mime_type="image/jpeg", detail="no program knows"),
     bad("scans-missing.jpg", Reason.BROKEN, lambda: saved("JPEG", progressive=True)()[:-2], mime_type="image/jpeg", detail="no end mark"),
     bad("restarts-missing.jpg", Reason.BROKEN, lambda: saved("JPEG", restart_marker_blocks=3)()[:-300], mime_type="image/jpeg", detail="no end mark"),
     bad("garbage-for-an-end.png", Reason.BROKEN, lambda: png()[:-12] + b"garbage", mime_type="image/png", detail="no end mark"),
-    bad("garbage-between-frames.aac", Reason.BROKEN, lambda: b"garbage".join(makers.adts_frames(adts())), mime_type="audio/mpeg", detail="no sound"),
+    bad("garbage-between-frames.aac", Reason.BROKEN, lambda: b"garbage".join(makers.adts_frames(adts())), mime_type="audio/mpeg", detail="no audio"),
 )  # fmt: skip
 
 
@@ -179,7 +180,7 @@ def test_verdict(case: Case, tmp_path: Path) -> None:
 
 
 def played(path: Path) -> dict[str, int]:
-    """Pictures and packets of sound that FFmpeg decodes."""
+    """Images and packets of audio that FFmpeg decodes."""
     found: dict[str, int] = {}
     with av.open(str(path)) as container:
         for packet in container.demux():
@@ -195,7 +196,7 @@ def played(path: Path) -> dict[str, int]:
     "case", [case for case in ODD_LAYOUTS if case.name.endswith((".mp4", ".m4a"))], ids=lambda case: case.name
 )
 def test_ffmpeg_plays_the_odd_ones(case: Case, tmp_path: Path) -> None:
-    """FFmpeg decodes all pictures and all sound of an odd layout that is accepted."""
+    """FFmpeg decodes all images and all audio of an odd layout that is accepted."""
     path = tmp_path / case.name
     path.write_bytes(case.make())
     found = played(path)
@@ -225,9 +226,9 @@ _LIBWEBP_SHOWS = [
 
 @pytest.mark.parametrize("case", _LIBWEBP_SHOWS, ids=lambda case: case.name)
 def test_pillow_shows_the_odd_ones(case: Case) -> None:
-    """Pillow shows every picture that is accepted without a word about its header or its end."""
-    with Image.open(io.BytesIO(case.make())) as picture:
-        picture.load()
+    """Pillow shows every image that is accepted without a word about its header or its end."""
+    with Image.open(io.BytesIO(case.make())) as drawn:
+        drawn.load()
 
 
 @pytest.mark.parametrize(
@@ -243,7 +244,7 @@ def test_pillow_shows_the_odd_ones(case: Case) -> None:
     ids=str,
 )
 @pytest.mark.parametrize("size", [(320, 200), (97, 61), (16, 16), (17, 9), (1, 1)], ids=str)
-def test_a_jpeg_without_its_end_mark_is_taken_where_its_picture_is_whole(
+def test_a_jpeg_without_its_end_mark_is_taken_where_its_image_is_whole(
     size: tuple[int, int], options: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is accepted shows the very pixels of the whole file in libjpeg, and one byte less is refused."""

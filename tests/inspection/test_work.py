@@ -80,7 +80,7 @@ def _zip(count: int) -> bytes:
 
 
 def _looped(count: int) -> bytes:
-    """A compound file whose list of table sectors goes on with itself."""
+    """A compound file whose list of table sectors continues with itself."""
     data = bytearray(ole2_writer.word().ljust(512 * (count + 2), b"\0"))
     last = count
     data[68:76] = struct.pack("<II", last, count)
@@ -147,14 +147,14 @@ def _segments(count: int) -> bytes:
 
 
 def _endless(count: int) -> bytes:
-    """A JPEG of the largest size that stops in its picture, whose codes are as short as can be."""
+    """A JPEG of the largest size that stops in its image, whose codes are as short as can be."""
     frame = b"\xff\xc0\x00\x0b\x08\xff\xff\xff\xff\x01\x01\x11\x00"
     tables = b"".join(b"\xff\xc4\x00\x14" + bytes([kind, 1]) + bytes(16) for kind in (0x00, 0x10))
     return b"\xff\xd8" + frame + tables + b"\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00" + bytes(count)
 
 
 def _tagged(count: int) -> bytes:
-    """Sound that only seems to start, behind a tag."""
+    """Audio that only seems to start, behind a tag."""
     return b"ID3\3\0\0\0\0\0\0" + b"\xff\xf1" * count
 
 

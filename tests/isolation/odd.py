@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from greenroom.isolation.child import look_at, main
-from greenroom.isolation.orders import Look
+from greenroom.isolation.pool_worker import inspect_order, main
+from greenroom.isolation.protocol import InspectOrder
 from greenroom.rules import MIB
 from greenroom.verdict import Verdict
 from worker.supervisor import CHECKOUT
@@ -28,7 +28,7 @@ def run() -> None:
     main(_odd)
 
 
-def _odd(order: Look) -> Verdict:
+def _odd(order: InspectOrder) -> Verdict:
     name = order.name or order.path.name
     if "kills" in name:
         os.abort()
@@ -41,15 +41,15 @@ def _odd(order: Look) -> Verdict:
         while True:
             pass
     if "grows" in name:
-        return replace(look_at(order), label=_grown())
+        return replace(inspect_order(order), label=_grown())
     if "raises" in name:
         raise RecursionError
     if "prints" in name:
         print("a library that talks")  # noqa: T201 - that is what it does
         os.write(1, b"more")
     if "tells" in name:
-        return replace(look_at(order), label=str(os.getpid()), detail=repr(dict(os.environ)))
-    return look_at(order)
+        return replace(inspect_order(order), label=str(os.getpid()), detail=repr(dict(os.environ)))
+    return inspect_order(order)
 
 
 def _grown() -> str:

@@ -12,10 +12,10 @@ from redis import Redis
 
 from greenroom.errors import LimiterUnavailable, NoSlotInTime, TransientError
 from greenroom.limiter import (
-    ASKED_SECONDS,
-    KEEP_EVERY_SECONDS,
-    LONGEST_HOLD_SECONDS,
-    OWNED_SECONDS,
+    HEARTBEAT_SECONDS,
+    LOST_REQUEST_SECONDS,
+    MAX_HOLD_SECONDS,
+    OWNERSHIP_SECONDS,
     SENDING_SECONDS,
     SHORT_OF_WORKERS_SECONDS,
     Limiter,
@@ -66,11 +66,11 @@ def limiter(limiter_redis: Redis, passing: FakeTime) -> Limiter:
 
 def own(limiter: Limiter, passing: FakeTime, channel_id: str = CHANNEL) -> OwnedChannel:
     """Become the owner of a channel that is free."""
-    return limiter.own(channel_id, timeout=0, sleep=passing.sleep)
+    return limiter.acquire(channel_id, timeout=0, sleep=passing.sleep)
 
 
 def send(owned: OwnedChannel, passing: FakeTime, uploads: int = 1) -> list[float]:
-    """Upload in no time; answers when each began."""
+    """Upload in no time; returns when each began."""
     began = []
     for _ in range(uploads):
         owned.wait(timeout=30, sleep=passing.sleep)
@@ -102,7 +102,7 @@ def test_there_is_one_owner(limiter: Limiter, passing: FakeTime) -> None:
     """Whoever comes second is told so when his patience ends."""
     own(limiter, passing)
     with pytest.raises(NoSlotInTime, match=CHANNEL):
-        limiter.own(CHANNEL, timeout=2, sleep=passing.sleep)
+        limiter.acquire(CHANNEL, timeout=2, sleep=passing.sleep)
     assert sum(passing.slept) == pytest.approx(2)
 
 
@@ -111,13 +111,13 @@ def test_many_who_want_a_channel_never_have_it_together(limiter_redis: Redis) ->
     owners = threading.Semaphore(1)
 
     def work(_: int) -> bool:
-        owned = Limiter(limiter_redis).own(CHANNEL, timeout=60)
+        owned = Limiter(limiter_redis).acquire(CHANNEL, timeout=60)
         alone = owners.acquire(blocking=False)
         # Long enough for another one to come in, if he could.
         limiter_redis.ping()
         if alone:
             owners.release()
-        owned.let_go()
+        owned.release()
         return alone
 
     with ThreadPoolExecutor(8) as threads:
@@ -143,11 +143,11 @@ def test_the_next_owner_goes_on_where_the_last_one_stopped(
     first = own(limiter, passing)
     began = send(first, passing, 30)
     # Redis's own clock stands still here: what is sent from now on is sent a while after that.
-    first.let_go()
+    first.release()
     second = own(limiter, passing)
     (goes_on,) = send(second, passing)
     assert began[-25] + FULL_SECOND - 0.05 <= goes_on <= began[-1] + FULL_SECOND + 0.05
-    second.let_go()
+    second.release()
     let_time_pass(limiter_redis, 10)
     third = own(limiter, passing)
     before = passing.now
@@ -159,7 +159,7 @@ def test_an_owner_that_dies_is_owner_until_its_time_is_over(
 ) -> None:
     """And the second before that is taken to have been full."""
     own(limiter, passing)
-    let_time_pass(limiter_redis, OWNED_SECONDS - 0.5)
+    let_time_pass(limiter_redis, OWNERSHIP_SECONDS - 0.5)
     with pytest.raises(NoSlotInTime):
         own(limiter, passing)
     let_time_pass(limiter_redis, 0.5)
@@ -176,18 +176,18 @@ def test_an_owner_says_that_it_lives_once_a_second(
     limiter_redis.config_resetstat()
     began = send(owned, passing, 200)
     calls = limiter_redis.info("commandstats")["cmdstat_evalsha"]["calls"]
-    assert calls <= (began[-1] - 1000.0) / KEEP_EVERY_SECONDS + 1
+    assert calls <= (began[-1] - 1000.0) / HEARTBEAT_SECONDS + 1
 
 
 def test_what_an_owner_knew_outlives_it(limiter: Limiter, limiter_redis: Redis, passing: FakeTime) -> None:
     """Each sign of life carries the log, and what 429s have taught."""
     owned = own(limiter, passing)
     send(owned, passing, 3)
-    assert owned.refused(5.0) == 5.0
-    owned.keep()
+    assert owned.on_throttled(5.0) == 5.0
+    owned.heartbeat()
     # By Redis's clock, which has stood still while the owner's went on.
-    assert 4 < limiter.look([CHANNEL])[CHANNEL].held_back < 7
-    let_time_pass(limiter_redis, OWNED_SECONDS)
+    assert 4 < limiter.peek([CHANNEL])[CHANNEL].held_back < 7
+    let_time_pass(limiter_redis, OWNERSHIP_SECONDS)
     with pytest.raises(NoSlotInTime) as caught:
         own(limiter, passing).wait(timeout=0.1, sleep=passing.sleep)
     assert caught.value.retry_after is not None
@@ -196,8 +196,8 @@ def test_what_an_owner_knew_outlives_it(limiter: Limiter, limiter_redis: Redis, 
 def test_a_hold_goes_on_to_the_next_owner(limiter: Limiter, passing: FakeTime) -> None:
     """A 429 is the channel's, not the worker's."""
     first = own(limiter, passing)
-    first.refused(7.0)
-    first.let_go()
+    first.on_throttled(7.0)
+    first.release()
     before = passing.now
     (began,) = send(own(limiter, passing), passing)
     assert 6.5 < began - before <= 7.1
@@ -206,57 +206,57 @@ def test_a_hold_goes_on_to_the_next_owner(limiter: Limiter, passing: FakeTime) -
 @pytest.mark.parametrize("seconds", [86_400.0, 1e12, float("inf")])
 def test_an_absurd_retry_after_is_bounded(limiter: Limiter, passing: FakeTime, seconds: float) -> None:
     """No single answer can stop a channel for more than ten minutes."""
-    assert own(limiter, passing).refused(seconds) == LONGEST_HOLD_SECONDS
+    assert own(limiter, passing).on_throttled(seconds) == MAX_HOLD_SECONDS
 
 
 def test_an_owner_that_ends_is_followed(limiter: Limiter, passing: FakeTime) -> None:
-    """The dispatcher may ask somebody else, who waits until the channel is let go."""
+    """The dispatcher may ask somebody else, who waits until the channel is released."""
     owned = own(limiter, passing)
-    assert limiter.look([CHANNEL])[CHANNEL].owned
-    owned.end_soon()
-    assert not limiter.look([CHANNEL])[CHANNEL].owned
-    passing.meanwhile = owned.let_go
-    limiter.own(CHANNEL, timeout=5, sleep=passing.sleep)
+    assert limiter.peek([CHANNEL])[CHANNEL].owned
+    owned.drain()
+    assert not limiter.peek([CHANNEL])[CHANNEL].owned
+    passing.meanwhile = owned.release
+    limiter.acquire(CHANNEL, timeout=5, sleep=passing.sleep)
     assert len(passing.slept) == 1
-    assert limiter.look([CHANNEL])[CHANNEL].owned
+    assert limiter.peek([CHANNEL])[CHANNEL].owned
 
 
 def test_a_channel_that_is_let_go_is_not_sent_on(limiter: Limiter, passing: FakeTime) -> None:
     """Files that still wait for a slot go back to the backlog."""
     owned = own(limiter, passing)
-    owned.let_go()
+    owned.release()
     assert owned.lost
     with pytest.raises(OwnershipLost):
         owned.wait(timeout=5, sleep=passing.sleep)
 
 
 def test_the_next_owner_waits_for_what_is_just_being_sent(limiter: Limiter, passing: FakeTime) -> None:
-    """Counted as sent when the channel is let go, it would arrive in a second that the next owner filled."""
+    """Counted as sent at the release, it would arrive in a second that the next owner filled."""
     for sent_meanwhile in range(1, 40, 3):
         first = own(limiter, passing)
         arrivals = send(first, passing, 30)
         first.wait(timeout=30, sleep=passing.sleep)
-        first.let_go()  # while the one that has its slot is not sent yet
+        first.release()  # while the one that has its slot is not sent yet
         with suppress(NoSlotInTime):
             arrivals += send(own(limiter, passing), passing, sent_meanwhile)
-        first.require_mine()
+        first.require_ownership()
         arrivals.append(passing.now)
         first.sent()
-        first.let_go()
+        first.release()
         second = own(limiter, passing)
         arrivals += send(second, passing, 30)
         assert most_in_a_second(arrivals) == PROVIDER_LIMIT_PER_SECOND
-        second.let_go()
+        second.release()
 
 
 def test_a_large_file_holds_no_channel_up(limiter: Limiter, passing: FakeTime) -> None:
     """It arrived when its first bytes did; its last ones may take minutes."""
     first = own(limiter, passing)
     first.wait(timeout=30, sleep=passing.sleep)
-    first.let_go()
+    first.release()
     assert not first.lost
     passing.now += SENDING_SECONDS
-    first.let_go()
+    first.release()
     own(limiter, passing)
 
 
@@ -270,18 +270,18 @@ def test_nothing_is_sent_in_a_slot_that_is_long_over(
     sleeper = own(limiter, passing)
     for _ in range(PROVIDER_LIMIT_PER_SECOND):
         sleeper.wait(timeout=30, sleep=passing.sleep)
-        sleeper.require_mine()
+        sleeper.require_ownership()
         # A virtual machine that was paused sees it by the wall clock alone.
         now = passing if stopped == "process" else wall
-        now.now += OWNED_SECONDS
+        now.now += OWNERSHIP_SECONDS
         with pytest.raises(OwnershipLost):
-            sleeper.require_mine()
+            sleeper.require_ownership()
         if stopped == "process":
             # Its time is over, and it knows: it begins anew, as anybody else.
-            let_time_pass(limiter_redis, OWNED_SECONDS)
+            let_time_pass(limiter_redis, OWNERSHIP_SECONDS)
             sleeper = own(limiter, passing)
         # The slot was given back; nobody else came, and so it goes on.
-        passing.now += KEEP_EVERY_SECONDS
+        passing.now += HEARTBEAT_SECONDS
 
 
 def test_a_wall_clock_that_is_set_holds_up_for_a_moment(limiter_redis: Redis, passing: FakeTime) -> None:
@@ -294,7 +294,7 @@ def test_a_wall_clock_that_is_set_holds_up_for_a_moment(limiter_redis: Redis, pa
         wall.now += hours * 3600
         before = passing.now
         send(owned, passing)
-        assert passing.now - before <= 2 * KEEP_EVERY_SECONDS
+        assert passing.now - before <= 2 * HEARTBEAT_SECONDS
     assert not owned.lost
 
 
@@ -315,15 +315,15 @@ def test_a_machine_that_wakes_late_gets_longer_windows(limiter: Limiter, passing
 def test_an_owner_that_was_asleep_finds_its_channel_gone(
     limiter: Limiter, limiter_redis: Redis, passing: FakeTime
 ) -> None:
-    """Whoever comes after it may have begun; it sends nothing more, and disturbs nobody by letting go."""
+    """Whoever comes after it may have begun; it sends nothing more, and disturbs nobody by releasing it."""
     sleeper = own(limiter, passing)
-    let_time_pass(limiter_redis, OWNED_SECONDS)
-    passing.now += OWNED_SECONDS
+    let_time_pass(limiter_redis, OWNERSHIP_SECONDS)
+    passing.now += OWNERSHIP_SECONDS
     other = own(limiter, passing)
     with pytest.raises(OwnershipLost):
         sleeper.wait(timeout=5, sleep=passing.sleep)
-    sleeper.let_go()
-    other.end_soon()
+    sleeper.release()
+    other.drain()
     assert not other.lost
 
 
@@ -335,7 +335,7 @@ def test_a_redis_that_was_wiped_learns_from_the_owner(
     send(owned, passing, 5)
     limiter_redis.flushall()
     send(owned, passing, 40)
-    assert limiter.look([CHANNEL])[CHANNEL].owned
+    assert limiter.peek([CHANNEL])[CHANNEL].owned
     assert limiter_redis.hget(KEY, "log")
 
 
@@ -350,12 +350,12 @@ def test_without_redis_an_owner_goes_on_until_its_time_is_over(
     def away(*_: object) -> list[object]:
         raise LimiterUnavailable("away")
 
-    monkeypatch.setattr(limiter, "go_on", away)
+    monkeypatch.setattr(limiter, "heartbeat", away)
     with pytest.raises(OwnershipLost):
         send(owned, passing, 1000)
-    assert last_word + OWNED_SECONDS - 1 < passing.now < last_word + OWNED_SECONDS + 1
+    assert last_word + OWNERSHIP_SECONDS - 1 < passing.now < last_word + OWNERSHIP_SECONDS + 1
     monkeypatch.undo()
-    let_time_pass(limiter_redis, OWNED_SECONDS)
+    let_time_pass(limiter_redis, OWNERSHIP_SECONDS)
     assert send(own(limiter, passing), passing)
 
 
@@ -364,8 +364,8 @@ def test_an_owner_that_was_frozen_is_one_no_more(
 ) -> None:
     """Though nobody came after it: its claims may be somebody else's, and all of its connections dead."""
     frozen = own(limiter, passing)
-    let_time_pass(limiter_redis, OWNED_SECONDS)
-    passing.now += OWNED_SECONDS
+    let_time_pass(limiter_redis, OWNERSHIP_SECONDS)
+    passing.now += OWNERSHIP_SECONDS
     with pytest.raises(OwnershipLost):
         frozen.wait(timeout=5, sleep=passing.sleep)
     assert frozen.lost
@@ -376,8 +376,8 @@ def test_an_owner_whose_clock_stood_still_with_it_is_told_by_redis(
 ) -> None:
     """As in a virtual machine that was paused: by its own clock, no time went by."""
     frozen = own(limiter, passing)
-    let_time_pass(limiter_redis, OWNED_SECONDS)
-    passing.now += KEEP_EVERY_SECONDS
+    let_time_pass(limiter_redis, OWNERSHIP_SECONDS)
+    passing.now += HEARTBEAT_SECONDS
     with pytest.raises(OwnershipLost):
         frozen.wait(timeout=5, sleep=passing.sleep)
 
@@ -386,13 +386,13 @@ def test_a_redis_that_is_away(limiter_nowhere: Redis, passing: FakeTime) -> None
     """Nobody becomes an owner, and nothing is known."""
     limiter = Limiter(limiter_nowhere, monotonic=passing.monotonic)
     with pytest.raises(LimiterUnavailable) as caught:
-        limiter.own(CHANNEL, timeout=3, sleep=passing.sleep)
+        limiter.acquire(CHANNEL, timeout=3, sleep=passing.sleep)
     assert isinstance(caught.value, TransientError)
     assert sum(passing.slept) == pytest.approx(3)
     for ask in (
-        lambda: limiter.look([CHANNEL]),
+        lambda: limiter.peek([CHANNEL]),
         limiter.short_of_workers,
-        lambda: limiter.note_asked([CHANNEL]),
+        lambda: limiter.note_requested([CHANNEL]),
     ):
         with pytest.raises(LimiterUnavailable):
             ask()
@@ -401,16 +401,16 @@ def test_a_redis_that_is_away(limiter_nowhere: Redis, passing: FakeTime) -> None
 def test_a_redis_that_comes_back_is_found(
     limiter: Limiter, passing: FakeTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever waits for a channel goes on waiting."""
-    monkeypatch.setattr(limiter, "_keep", Limiter(Redis(port=1), monotonic=passing.monotonic)._keep)
+    """Whoever waits for a channel keeps waiting."""
+    monkeypatch.setattr(limiter, "_heartbeat", Limiter(Redis(port=1), monotonic=passing.monotonic)._heartbeat)
     passing.meanwhile = monkeypatch.undo
-    assert not limiter.own(CHANNEL, timeout=5, sleep=passing.sleep).lost
+    assert not limiter.acquire(CHANNEL, timeout=5, sleep=passing.sleep).lost
 
 
 def test_a_slot_too_far_away_is_not_waited_for(limiter: Limiter, passing: FakeTime) -> None:
     """The file goes back to the backlog at once, with the time that it has."""
     owned = own(limiter, passing)
-    owned.refused(60.0)
+    owned.on_throttled(60.0)
     with pytest.raises(NoSlotInTime) as caught:
         owned.wait(timeout=10, sleep=passing.sleep)
     assert caught.value.retry_after == pytest.approx(60, abs=2)
@@ -431,9 +431,9 @@ def test_as_many_as_a_window_holds_are_sent_at_once(limiter: Limiter, passing: F
 
 def test_a_slot_that_is_given_back_is_free(limiter_redis: Redis, passing: FakeTime) -> None:
     """A file may turn out not to be wanted when its slot has come."""
-    owned = own(Limiter(limiter_redis, pace=1, monotonic=passing.monotonic), passing)
+    owned = own(Limiter(limiter_redis, uploads_per_second=1, monotonic=passing.monotonic), passing)
     owned.wait(timeout=30, sleep=passing.sleep)
-    owned.give_back()
+    owned.return_slot()
     before = passing.now
     (began,) = send(owned, passing)
     assert began - before < 0.9
@@ -443,7 +443,7 @@ def test_keys_do_not_expire(limiter: Limiter, limiter_redis: Redis, passing: Fak
     """One that did could forget the last second; there is a small one for each channel."""
     owned = own(limiter, passing)
     send(owned, passing, 40)
-    owned.let_go()
+    owned.release()
     assert limiter_redis.ttl(KEY) == -1
     assert (limiter_redis.memory_usage(KEY) or 0) < 1200
 
@@ -463,7 +463,7 @@ def test_rubbish_is_not_believed(
 ) -> None:
     """A clock that was set back, or somebody else's hand: the channel goes on, no sooner than it should."""
     limiter_redis.hset(KEY, items=[part for pair in rubbish.items() for part in pair])
-    limiter.look([CHANNEL])
+    limiter.peek([CHANNEL])
     assert send(own(limiter, passing), passing, 30)
     assert passing.now < 1000.0 + 5
 
@@ -474,7 +474,7 @@ def test_a_server_that_forgot_its_scripts(limiter: Limiter, limiter_redis: Redis
     limiter_redis.script_flush()
     send(owned, passing, 40)
     limiter_redis.script_flush()
-    owned.let_go()
+    owned.release()
     own(limiter, passing)
 
 
@@ -485,30 +485,30 @@ def test_a_client_that_decodes_its_answers(limiter_redis: Redis, passing: FakeTi
         limiter = Limiter(decoding, monotonic=passing.monotonic)
         owned = own(limiter, passing)
         send(owned, passing, 30)
-        owned.let_go()
+        owned.release()
         send(own(limiter, passing), passing)
-        assert limiter.look([CHANNEL])[CHANNEL].owned
+        assert limiter.peek([CHANNEL])[CHANNEL].owned
 
 
 def test_workers_are_short_when_somebody_waits_for_one(limiter: Limiter, limiter_redis: Redis) -> None:
     """Then those who have one pass it on sooner; a message that was lost does not count for ever."""
     assert not limiter.short_of_workers()
-    limiter.note_asked([])
-    limiter.note_asked([CHANNEL])
+    limiter.note_requested([])
+    limiter.note_requested([CHANNEL])
     assert not limiter.short_of_workers()
-    for seconds, short in ((SHORT_OF_WORKERS_SECONDS + 0.1, True), (ASKED_SECONDS + 1, False)):
+    for seconds, short in ((SHORT_OF_WORKERS_SECONDS + 0.1, True), (LOST_REQUEST_SECONDS + 1, False)):
         now, micro = limiter_redis.time()
         limiter_redis.zadd(ASKED, {CHANNEL: (now - seconds) * 1_000_000 + micro})
         assert limiter.short_of_workers() is short
-    limiter.note_asked([CHANNEL])
-    limiter.note_begun(CHANNEL)
+    limiter.note_requested([CHANNEL])
+    limiter.note_started(CHANNEL)
     assert limiter_redis.zcard(ASKED) == 0
 
 
 def test_one_that_was_lost_does_not_hide_the_others(limiter: Limiter, limiter_redis: Redis) -> None:
     """A campaign that was cancelled meanwhile, say: nobody begins on its channel again."""
     now, micro = limiter_redis.time()
-    for channel, seconds in (("lost", ASKED_SECONDS + 1), (CHANNEL, SHORT_OF_WORKERS_SECONDS + 0.1)):
+    for channel, seconds in (("lost", LOST_REQUEST_SECONDS + 1), (CHANNEL, SHORT_OF_WORKERS_SECONDS + 0.1)):
         limiter_redis.zadd(ASKED, {channel: (now - seconds) * 1_000_000 + micro})
     assert limiter.short_of_workers()
     assert limiter_redis.zrange(ASKED, 0, -1) == [CHANNEL.encode()]
@@ -517,7 +517,7 @@ def test_one_that_was_lost_does_not_hide_the_others(limiter: Limiter, limiter_re
 def test_a_redis_that_hangs_holds_up_one_thread_alone(
     limiter: Limiter, passing: FakeTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The others go on until the owner's time is over; and it is not asked again at once."""
+    """The others continue until the owner's time is over; and it is not asked again at once."""
     owned = own(limiter, passing)
     asked, goes_on = threading.Event(), threading.Event()
 
@@ -527,24 +527,24 @@ def test_a_redis_that_hangs_holds_up_one_thread_alone(
         passing.now += 2
         raise LimiterUnavailable("it hung")
 
-    monkeypatch.setattr(limiter, "go_on", hang)
-    passing.now += KEEP_EVERY_SECONDS
-    one = threading.Thread(target=owned.keep)
+    monkeypatch.setattr(limiter, "heartbeat", hang)
+    passing.now += HEARTBEAT_SECONDS
+    one = threading.Thread(target=owned.heartbeat)
     one.start()
     assert asked.wait(30)
     asked.clear()
-    owned.keep()  # comes back, though the other one still waits
+    owned.heartbeat()  # comes back, though the other one still waits
     goes_on.set()
     one.join()
-    owned.keep()
+    owned.heartbeat()
     assert not asked.is_set()
-    passing.now += KEEP_EVERY_SECONDS / 4
-    owned.keep()
+    passing.now += HEARTBEAT_SECONDS / 4
+    owned.heartbeat()
     assert asked.is_set()
 
 
 @pytest.mark.parametrize("pace", [0, -1, float("nan"), float("inf")])
 def test_an_impossible_pace(limiter_redis: Redis, pace: float) -> None:
     """A pace that is no positive number is refused at the door."""
-    with pytest.raises(ValueError, match="pace"):
-        Limiter(limiter_redis, pace=pace)
+    with pytest.raises(ValueError, match="uploads_per_second"):
+        Limiter(limiter_redis, uploads_per_second=pace)

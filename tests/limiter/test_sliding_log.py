@@ -32,7 +32,7 @@ from greenroom.sliding_log import (
 
 
 def run(log: SlidingLog, uploads: int, *, sending: float = 0.0, now: float = 1000.0) -> list[float]:
-    """Send one after the other as soon as may be, each for so long; answers when they began."""
+    """Send one after the other as soon as may be, each for so long; returns when they began."""
     began = []
     for _ in range(uploads):
         now = max(now, log.earliest(now))
@@ -73,7 +73,7 @@ def test_a_lower_pace_is_kept(pace: float) -> None:
 @pytest.mark.parametrize("pace", [0, -1, math.nan, math.inf])
 def test_an_impossible_pace(pace: float) -> None:
     """A pace that is no positive number is refused at the door."""
-    with pytest.raises(ValueError, match="pace"):
+    with pytest.raises(ValueError, match="uploads_per_second"):
         SlidingLog(pace)
 
 
@@ -173,7 +173,7 @@ def test_what_was_not_sent_after_all_takes_nothing() -> None:
 def test_a_first_429_makes_windows_longer() -> None:
     """One alone is the network's unevenness: a hundredth of the pace, half of it for five minutes."""
     log = SlidingLog(25)
-    assert log.refused(1000.0, hold=None) == HOLD_AFTER_FIRST
+    assert log.on_throttled(1000.0, hold=None) == HOLD_AFTER_FIRST
     assert log.earliest(1000.0) == 1000.0 + HOLD_AFTER_FIRST
     assert log.allowed(1000.0) == 25
     assert log.slack(1000.0) == SLACK_STEP
@@ -184,7 +184,7 @@ def test_429s_of_one_overshoot_count_once() -> None:
     """Several uploads may be refused before the first answer is there."""
     log = SlidingLog(25)
     for late in (0.0, 0.1, SAME_AS_FIRST - 0.01):
-        log.refused(1000.0 + late, hold=None)
+        log.on_throttled(1000.0 + late, hold=None)
     assert (log.allowed(1001.0), log.slack(1000.0)) == (25, SLACK_STEP)
 
 
@@ -192,7 +192,7 @@ def test_slack_has_an_end() -> None:
     """However uneven the network, nine tenths of the allowance are used."""
     log = SlidingLog(25)
     for number in range(100):
-        log.refused(1000.0 + number * REPEATED_WITHIN, hold=None)
+        log.on_throttled(1000.0 + number * REPEATED_WITHIN, hold=None)
     assert log.learned.slack == MOST_SLACK
     assert log.allowed(2000.0) == 25
 
@@ -200,10 +200,10 @@ def test_slack_has_an_end() -> None:
 def test_the_pace_falls_when_429s_go_on_and_finds_its_way_back() -> None:
     """Somebody else uploads on the number."""
     log = SlidingLog(25)
-    log.refused(1000.0, hold=None)
-    assert log.refused(1001.0, hold=None) == HOLD_AFTER_OTHERS
+    log.on_throttled(1000.0, hold=None)
+    assert log.on_throttled(1001.0, hold=None) == HOLD_AFTER_OTHERS
     assert log.allowed(1001.0) == int(25 * CUT)
-    log.refused(1002.0, hold=None)
+    log.on_throttled(1002.0, hold=None)
     assert log.allowed(1002.0) == int(int(25 * CUT + GROWTH) * CUT)
     assert log.allowed(1002.0 + 4) == log.allowed(1002.0) + 4 * GROWTH
     assert log.allowed(1100.0) == 25
@@ -213,7 +213,7 @@ def test_the_pace_never_falls_to_nothing() -> None:
     """One upload a second is always tried."""
     log = SlidingLog(25)
     for number in range(100):
-        log.refused(1000.0 + number * SAME_AS_FIRST, hold=None)
+        log.on_throttled(1000.0 + number * SAME_AS_FIRST, hold=None)
     assert log.allowed(1000.0 + 99 * SAME_AS_FIRST) == 1
 
 
@@ -233,7 +233,7 @@ def test_another_program_on_the_number_gets_its_share() -> None:
             taken.append(now)
         else:
             refused += 1
-            log.refused(now, hold=None)
+            log.on_throttled(now, hold=None)
     late = [at for at in taken if at > 1020.0]
     assert len(late) / 100 > 10
     assert refused / len(taken) < 0.05
@@ -242,8 +242,8 @@ def test_another_program_on_the_number_gets_its_share() -> None:
 def test_what_a_provider_asks_for_is_waited_for() -> None:
     """Its own word goes before ours, and a later and shorter one does not shorten it."""
     log = SlidingLog(25)
-    assert log.refused(1000.0, hold=30.0) == 30.0
-    log.refused(1000.1, hold=1.0)
+    assert log.on_throttled(1000.0, hold=30.0) == 30.0
+    log.on_throttled(1000.1, hold=1.0)
     assert log.earliest(1000.1) == 1030.0
 
 
@@ -251,7 +251,7 @@ def test_a_log_goes_on_from_another() -> None:
     """As if it were one: what was sent and what was learned."""
     first, second = SlidingLog(25), SlidingLog(25)
     began = run(first, 40)
-    first.refused(began[-1], hold=None)
+    first.on_throttled(began[-1], hold=None)
     second.adopt(first.sent, first.learned)
     assert second.earliest(began[-1]) == first.earliest(began[-1])
     assert most_in_a_second(began + run(second, 40, now=began[-1])) == 25

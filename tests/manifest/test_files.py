@@ -228,6 +228,6 @@ def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
 
 
 def test_a_relative_source_starts_beside_the_manifest(tmp_path: Path) -> None:
-    """Whatever the format, and mending may be asked for all."""
-    (item,) = read_manifest(write(tmp_path, "m.csv", "ref,source\na,./b/c.jpg\n"), mend=True)
-    assert (item.source, item.mend) == (str(tmp_path / "b" / "c.jpg"), True)
+    """Whatever the format, and fixing may be asked for all."""
+    (item,) = read_manifest(write(tmp_path, "m.csv", "ref,source\na,./b/c.jpg\n"), fix=True)
+    assert (item.source, item.fix) == (str(tmp_path / "b" / "c.jpg"), True)

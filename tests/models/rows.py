@@ -29,7 +29,7 @@ def sha256(content: str) -> str:
 def accepted_item(
     world: World, content: str, *, campaign: str = "spring", hours: float = 1, channel: str = CHANNEL
 ) -> int:
-    """An item that inspection accepted, its asset waiting for upload; answers the asset's ID."""
+    """An item that inspection accepted, its asset waiting for upload; returns the asset's ID."""
     now = world.clock.now()
     send_at = now + timedelta(hours=hours)
     verdict = Verdict(
@@ -75,7 +75,7 @@ def new_asset(world: World, content: str, *, hours: float = 1, channel: str = CH
 
 
 def ready_item(world: World, content: str, *, media_id: str, **where: Any) -> int:
-    """An item whose asset has a media ID; answers the asset's ID."""
+    """An item whose asset has a media ID; returns the asset's ID."""
     asset_id = accepted_item(world, content, **where)
     settings = world.context.settings
     with world.database.write() as connection:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError, StatementError
 from sqlalchemy.types import TypeEngine
 
 from models import Campaign, Database
-from models.base import Moment
+from models.base import UtcDateTime
 from models.bulk import add_rows, as_array
 from tests.conftest import CHANNEL, World
 
@@ -42,7 +42,7 @@ _TEXTS = [
         (BigInteger(), [0, -1, 2**62, None]),
         (Boolean(), [True, False, None]),
         (
-            Moment(),
+            UtcDateTime(),
             [datetime(2026, 11, 24, 5, 30, 0, 123_456, tzinfo=UTC), datetime(1999, 1, 1, tzinfo=UTC), None],
         ),
         (String(10), []),

@@ -16,13 +16,13 @@ from models.channel import note_life
 from models.locks import LOCK_ORDER
 from models.lookups import book_failure
 from models.media import lock_media
-from models.need import look_again
+from models.references import check_references_again
 from tasks.mark_used import mark_dead, mark_used
 from tasks.resolve import resolve
 from tests.conftest import CHANNEL, World
 from tests.models.lock_recorder import LockRecorder, step_of
 from tests.models.rows import ready_item
-from tests.simulation.theatre import DAY, HOUR, Campaign, Theatre
+from tests.simulation.harness import DAY, HOUR, Campaign, Harness
 from worker.supervisor import CHECKOUT
 
 #: What has to have been seen for the run to prove anything: one table waited for while another is held.
@@ -47,76 +47,76 @@ def postgres(database_url: str) -> str:
 
 
 @pytest.fixture
-def theatre(postgres: str, tmp_path: Path) -> Iterator[Theatre]:
+def harness(postgres: str, tmp_path: Path) -> Iterator[Harness]:
     """Two numbers, and all that happens to them."""
-    theatre = Theatre(postgres, tmp_path, random.Random(1), settings={"prune_after_days": 1})
-    yield theatre
-    theatre.close()
+    harness = Harness(postgres, tmp_path, random.Random(1), settings={"prune_after_days": 1})
+    yield harness
+    harness.close()
 
 
-def test_every_task_keeps_the_order(theatre: Theatre) -> None:
+def test_every_task_keeps_the_order(harness: Harness) -> None:
     """Campaigns come, share files, move, are cancelled and pruned; sources, IDs and look-ups fail."""
-    recorder = LockRecorder(theatre.database)
-    play(theatre)
+    recorder = LockRecorder(harness.database)
+    play(harness)
     assert recorder.violations == []
     assert set(TaskName) <= recorder.tasks
     assert recorder.edges >= SEEN
     assert all(LOCK_ORDER.index(first) < LOCK_ORDER.index(then) for first, then in recorder.edges)
 
 
-def play(theatre: Theatre) -> None:
+def play(harness: Harness) -> None:
     """Some weeks in which everything fails that locks more than its own row."""
-    files = [theatre.make_file(f"file-{number}") for number in range(12)]
-    for number, channel in enumerate(theatre.channels * 2):
-        theatre.submit(
+    files = [harness.make_file(f"file-{number}") for number in range(12)]
+    for number, channel in enumerate(harness.channels * 2):
+        harness.submit(
             f"campaign-{number}",
             channel,
             {str(place): path for place, path in enumerate(files[number * 2 : number * 2 + 6])},
             send_in=5 * DAY,
             keep=(number + 1) * 10 * DAY,
         )
-    days(theatre, 1)
-    theatre.move("campaign-0", send_in=4 * DAY, keep=20 * DAY)
-    days(theatre, 1)
-    for channel in theatre.channels:
-        for media_id in theatre.live(channel)[:3]:
-            theatre.kill(media_id)
-    days(theatre, 9)
-    for channel in theatre.channels:
-        for media_id in theatre.live(channel)[:2]:
-            theatre.kill(media_id)
+    days(harness, 1)
+    harness.move("campaign-0", send_in=4 * DAY, keep=20 * DAY)
+    days(harness, 1)
+    for channel in harness.channels:
+        for media_id in harness.live(channel)[:3]:
+            harness.kill(media_id)
+    days(harness, 9)
+    for channel in harness.channels:
+        for media_id in harness.live(channel)[:2]:
+            harness.kill(media_id)
     # Renewals find these gone or changed, and ask for the provider's copies, of which two are dead.
     for path in files[2:7]:
-        theatre.vanish(path)
-    theatre.change(files[7])
-    theatre.change(files[8])
-    theatre.provider.lose_answers = 1
-    days(theatre, 22)
-    theatre.cancel("campaign-3")
-    days(theatre, 12)
+        harness.vanish(path)
+    harness.change(files[7])
+    harness.change(files[8])
+    harness.provider.lose_answers = 1
+    days(harness, 22)
+    harness.cancel("campaign-3")
+    days(harness, 12)
 
 
-def days(theatre: Theatre, number: int) -> None:
+def days(harness: Harness, number: int) -> None:
     """Beat's ticks, and the messages that are sent."""
     for _ in range(number):
-        theatre.clock.advance(23 * HOUR)
-        theatre.lose_next = True
-        theatre.tick()
-        theatre.clock.advance(HOUR)
-        for campaign in theatre.campaigns.values():
-            send(theatre, campaign)
-        theatre.tick()
+        harness.clock.advance(23 * HOUR)
+        harness.lose_next = True
+        harness.tick()
+        harness.clock.advance(HOUR)
+        for campaign in harness.campaigns.values():
+            send(harness, campaign)
+        harness.tick()
 
 
-def send(theatre: Theatre, campaign: Campaign) -> None:
+def send(harness: Harness, campaign: Campaign) -> None:
     """What a scheduler asks and reports."""
-    if campaign.cancelled or theatre.clock.now() >= campaign.keep_until:
+    if campaign.cancelled or harness.clock.now() >= campaign.keep_until:
         return
-    found = resolve(theatre.context, campaign.id, list(campaign.files)).values()
-    reports = [[campaign.channel, media_id, theatre.clock.now().isoformat()] for media_id in found]
+    found = resolve(harness.context, campaign.id, list(campaign.files)).values()
+    reports = [[campaign.channel, media_id, harness.clock.now().isoformat()] for media_id in found]
     random.Random(1).shuffle(reports)
-    mark_used(theatre.context, reports)
-    mark_dead(theatre.context, [report for report in reports if report[1] in theatre.deaths][:2])
+    mark_used(harness.context, reports)
+    mark_dead(harness.context, [report for report in reports if report[1] in harness.deaths][:2])
 
 
 Bad = Callable[[Connection], object]
@@ -164,7 +164,7 @@ def test_the_recorder_has_nothing_against_the_order(postgres: str, world: World)
     assets = [ready_item(world, name, media_id=name) for name in "ab"]
     recorder = LockRecorder(world.database)
     with world.database.write() as connection:
-        look_again(connection, assets, now=world.clock.now())
+        check_references_again(connection, assets, now=world.clock.now())
         rows_in_no_order(connection)
         assert book_failure(connection, CHANNEL, now=world.clock.now()) is not None
         connection.execute(update(Channel).values(early_deaths=1))

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection, event, update
 
 from models import Asset, Item, Media, progress
-from models.progress import FollowedCampaign, Progress, Stage, campaign_items, campaign_progress
+from models.progress import FollowedCampaign, ItemStatus, Progress, campaign_items, campaign_progress
 from tests.conftest import World
 from tests.models.rows import accepted_item, ready_item
 
@@ -26,7 +26,7 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def campaign(world: World) -> list[str]:
-    """Files of each stage, in an order that is not their refs'; answers the refs as they were handed over."""
+    """Files of each stage, in an order that is not their refs'; returns the refs as they were handed over."""
     refs = [
         f"File {place * 7 % FILES:02}" if place % 2 else f"file-{place * 5 % FILES:02}"
         for place in range(FILES)
@@ -87,7 +87,9 @@ def test_lines_come_in_the_order_of_the_manifest(world: World, campaign: list[st
         for line in campaign_items(connection, "spring", now=now):
             lines.append(line)
             campaign_progress(connection, "spring", now=now)
-        bad = list(campaign_items(connection, "spring", now=now, stages=(Stage.REJECTED, Stage.FAILED)))
+        bad = list(
+            campaign_items(connection, "spring", now=now, statuses=(ItemStatus.REJECTED, ItemStatus.FAILED))
+        )
         assert not list(campaign_items(connection, "unknown", now=now))
     assert [line.ref for line in lines] == campaign
     assert lines[1].media_id == campaign[1]

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from sqlalchemy import text, update
 
 from models import Database, Media
-from models.outlook import renewals
+from models.forecast import renewals
 from tests.conftest import World
 from tests.models.rows import media_rows, ready_item
 

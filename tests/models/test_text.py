@@ -6,11 +6,11 @@ import pytest
 from sqlalchemy import select
 
 from greenroom.task_names import TaskName
-from greenroom.text import LONGEST_SENTENCE, is_storable, one_line, storable
+from greenroom.untrusted_text import LONGEST_SENTENCE, is_storable, one_line, storable
 from models import Asset, Item
 from models.bulk import among, update_rows
-from models.media import resolve
-from tasks.context import Message
+from models.media import live_media_ids
+from tasks.runtime.context import Message
 from tests.conftest import World
 from tests.models.rows import accepted_item, asset_row, item_rows, ready_item
 
@@ -81,6 +81,6 @@ def test_a_name_that_cannot_be_is_found_nowhere(world: World, bad: str) -> None:
     """And costs the others of the same question nothing."""
     ready_item(world, "a", media_id="m1")
     with world.database.read() as connection:
-        found = resolve(connection, "spring", refs=["a", bad], now=world.clock.now())
+        found = live_media_ids(connection, "spring", refs=["a", bad], now=world.clock.now())
         assert found == {"a": "m1"}
-        assert resolve(connection, bad, refs=None, now=world.clock.now()) == {}
+        assert live_media_ids(connection, bad, refs=None, now=world.clock.now()) == {}

@@ -49,7 +49,11 @@ def growth(pattern: re.Pattern[str], *, searched: bool) -> float:
 def test_all_are_looked_at() -> None:
     """The patterns of every folder that reads what strangers wrote are among those that are checked."""
     places = {one.where.rpartition(".")[0] for one in PATTERNS}
-    assert {"greenroom.inspection.text", "greenroom.inspection.pdf", "greenroom.provider.answers"} <= places
+    assert {
+        "greenroom.inspection.plain_text",
+        "greenroom.inspection.pdf",
+        "greenroom.provider.error_table",
+    } <= places
     assert any(one.where.startswith("greenroom.provider.") and one.searched for one in PATTERNS)
     assert any(not one.searched for one in PATTERNS)
 

@@ -24,7 +24,7 @@ SECRETS = {
 }
 SETTINGS = {PREFIX + name.upper() for name in Settings.model_fields}
 #: What the file itself decides, because it knows where things are.
-ITS_OWN = {"GREENROOM_DATABASE_URL", "GREENROOM_REDIS_URL", "GREENROOM_MENDED_FOLDER"}
+ITS_OWN = {"GREENROOM_DATABASE_URL", "GREENROOM_REDIS_URL", "GREENROOM_FIXED_FOLDER"}
 WORKERS = {"migrate", "worker-upload", "worker-inspect"}
 #: Those who only pass messages on: they get a key that decrypts nothing, and a database that is none.
 MESSENGERS = {"beat", "flower"}
@@ -53,7 +53,7 @@ def test_what_is_not_set_is_not_handed_on_empty() -> None:
     for name, service in services(FILE, SECRETS).items():
         if name in WORKERS | MESSENGERS:
             settings = load_settings(service["environment"], dotenv=None)
-            assert settings.pace == Settings.model_fields["pace"].default
+            assert settings.uploads_per_second == Settings.model_fields["uploads_per_second"].default
 
 
 def test_a_secret_is_with_those_alone_who_need_it() -> None:

@@ -137,7 +137,7 @@ class StandIn:
         assert self.greeted.wait(10)
 
     def stop_accepting(self) -> None:
-        """Take no more connections; those that stand go on."""
+        """Take no more connections; established ones continue."""
         if not self._closed:
             self._closed = True
             self._socket.shutdown(socket.SHUT_RDWR)

@@ -35,7 +35,7 @@ from greenroom.errors import (
     UploadRedirected,
 )
 from greenroom.provider import MediaLocation
-from greenroom.provider.answer_parser import AnswerParser
+from greenroom.provider.response_parser import ResponseParser
 from tests.provider.conftest import (
     KEY,
     QUERY,
@@ -169,7 +169,7 @@ def test_another_process_gets_its_own_connections(
     server = stand_in(STORED)
     client = client_of(server)
     upload(client)
-    sessions, lines = client._sessions._idle, client._lines._idle
+    sessions, lines = client._sessions._idle, client._pool._idle
     monkeypatch.setattr("os.getpid", lambda: -1)
     upload(client)
     assert server.connections == 2
@@ -309,7 +309,7 @@ def test_a_fault_at_one_answer_costs_no_other(
         monkeypatch.undo()
         raise KeyError("nobody foresaw this")
 
-    monkeypatch.setattr(AnswerParser, "feed", fail)
+    monkeypatch.setattr(ResponseParser, "feed", fail)
     with pytest.raises(AnswerLost):
         upload(client)
     assert upload(client) == "12"
@@ -325,7 +325,7 @@ def test_an_answer_is_no_work_for_the_garbage_collector(
     gc.disable()
     try:
         upload(client)
-        assert not [one for one in gc.get_objects() if isinstance(one, AnswerParser)]
+        assert not [one for one in gc.get_objects() if isinstance(one, ResponseParser)]
     finally:
         gc.enable()
 
@@ -471,7 +471,7 @@ def test_a_permanent_redirect_keeps_method_and_body(stand_in: StartStandIn, clie
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_look_up_follows_any_redirect_at_home(
+def test_a_look_up_follows_any_redirect_to_its_own_host(
     stand_in: StartStandIn, client_of: StartClient, status: int
 ) -> None:
     """A GET stays a GET, so it can follow them all."""

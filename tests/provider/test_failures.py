@@ -18,8 +18,8 @@ from greenroom.errors import (
     Throttled,
     UploadRedirected,
 )
-from greenroom.provider.answers import LONGEST_WAIT_SECONDS
-from tasks.record import _is_charged
+from greenroom.provider.error_table import LONGEST_WAIT_SECONDS
+from tasks.uploading.completion import _is_charged
 from tests.provider.conftest import (
     Request,
     Script,

@@ -25,11 +25,11 @@ from greenroom.errors import (
     ProviderUnavailable,
     Throttled,
 )
-from greenroom.provider import ProviderClient, standing
-from greenroom.provider.answer_parser import MOST_HEADERS
-from greenroom.provider.lines import Answered, Lines, RefusedMidway
+from greenroom.provider import ProviderClient, idle_connections
+from greenroom.provider.connection_pool import ConnectionPool, Exchange, RefusedMidway
+from greenroom.provider.idle_connections import IDLE_SECONDS, IdleSince
 from greenroom.provider.origin import Origin
-from greenroom.provider.standing import IDLE_SECONDS, IdleSince
+from greenroom.provider.response_parser import MOST_HEADERS
 from tests.provider.conftest import (
     KEY,
     Request,
@@ -247,7 +247,7 @@ def test_what_stood_idle_for_long_is_not_written_to(start: Start, monkeypatch: p
     upload(client)
     assert server.connections == 1
     later = boottime() + IDLE_SECONDS + 1
-    monkeypatch.setattr(standing, "boottime", lambda: later)
+    monkeypatch.setattr(idle_connections, "boottime", lambda: later)
     upload(client)
     assert server.connections == 2
 
@@ -303,7 +303,7 @@ def test_a_small_file_that_is_answered_before_its_end() -> None:
     """As above, where the system does not take all of it at once."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        lines = Lines(Origin.parse(f"http://127.0.0.1:{port}"), tls=None, timeout=(10, 10))
+        lines = ConnectionPool(Origin.parse(f"http://127.0.0.1:{port}"), tls=None, timeout=(10, 10))
         line = lines.connect()
         theirs, _ = server.accept()
 
@@ -318,7 +318,7 @@ def test_a_small_file_that_is_answered_before_its_end() -> None:
             thread.start()
             with pytest.raises(RefusedMidway) as refused:
                 lines.send(line, b"x" * 50_000_000)
-            result: Future[Answered] = Future()
+            result: Future[Exchange] = Future()
             lines.wait_for_answer(refused.value.line, result.set_result)
             assert result.result(timeout=10).answer is not None
             lines.close()

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from greenroom.errors import SourceChanged, SourceMissing, SourceUnavailable
 from greenroom.provider import UploadContent
-from greenroom.provider.multipart import CHUNK_BYTES, LONGEST_FILE_NAME, MultipartBody, clean_file_name
+from greenroom.provider.multipart import CHUNK_BYTES, LONGEST_FILE_NAME, MultipartBody, header_file_name
 from tests.provider.conftest import content_of
 
 
@@ -166,7 +166,7 @@ def test_a_source_that_fails(opens: object, error: type[Exception]) -> None:
 )
 def test_file_names(name: str, clean: str) -> None:
     """Names are cut to their last part and escaped as the HTML standard says."""
-    assert clean_file_name(name) == clean
+    assert header_file_name(name) == clean
 
 
 @given(name=st.text(max_size=300))

@@ -68,7 +68,7 @@ def test_too_many_uploads(provider_client: ProviderClient) -> None:
 
 
 def test_too_many_failed_look_ups(provider_client: ProviderClient) -> None:
-    """After enough failures look-ups are blocked; uploads go on."""
+    """After enough failures look-ups are blocked; uploads continue."""
     seen: set[type[Exception]] = set()
     for number in range(25):
         with pytest.raises((MediaGone, LookupBlocked, RequestRefused)) as caught:

@@ -11,7 +11,7 @@ import pytest
 from sandbox.testing import RunningSandbox
 from tests.sandbox.caller import Caller, error_of
 
-CONTENT = b"the bytes of a picture" * 1000
+CONTENT = b"the bytes of an image" * 1000
 
 
 def test_the_answer_has_the_pages_fields(one: Caller) -> None:

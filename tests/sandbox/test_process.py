@@ -54,7 +54,7 @@ def test_it_says_when_it_is_ready_and_stops_when_it_is_told(
     with connect(url) as connection:
         connection.sendall(f"GET /1 HTTP/1.1\r\nHost: s\r\nD360-API-KEY: {one.api_key}\r\n\r\n".encode())
         while one.stats()["lookups"] == 0:
-            pass  # it is under way
+            pass  # it is in flight
         process.send_signal(number)
         out, err = process.communicate(timeout=10)
     assert (process.returncode, out, err) == (0, "", "")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.faults import BadCommand
-from sandbox.ledger import StateInUse
+from sandbox.store import StateInUse
 from sandbox.testing import RunningSandbox
 from tests.sandbox.caller import Caller, error_of
 from tests.sandbox.conftest import CallerFactory
@@ -132,6 +132,6 @@ def test_what_was_half_received_is_removed_at_the_next_start(tmp_path: Path) -> 
     mail.write_bytes(b"A user's, who named a folder with one of the same name.")
     with RunningSandbox(state=tmp_path):
         assert list((tmp_path / "incoming").iterdir()) == [mail]
-    with sqlite3.connect(tmp_path / "ledger.sqlite3") as ledger:
-        assert ledger.execute("SELECT count(*) FROM media").fetchone() == (0,)
-    ledger.close()
+    with sqlite3.connect(tmp_path / "store.sqlite3") as opened:
+        assert opened.execute("SELECT count(*) FROM media").fetchone() == (0,)
+    opened.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.answers import Envelope
+from sandbox.error_responses import Envelope
 from sandbox.latency import Latency
 from sandbox.testing import RunningSandbox
 from tests.sandbox.caller import BOUNDARY, Caller, burst, connect, error_of, raw_upload, read_all

@@ -59,7 +59,7 @@ def items(stack: Stack, file: Path) -> list[ManifestItem]:
     accepted = []
     for ref, source in sources.items():
         with _told(stack):
-            accepted += parse_items([{"ref": ref, "source": source, "mend": ref == "good"}])
+            accepted += parse_items([{"ref": ref, "source": source, "fix": ref == "good"}])
     return accepted
 
 

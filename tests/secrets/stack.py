@@ -43,7 +43,7 @@ def wait_for(reached: Callable[[], bool], what: str) -> None:
 class Web(http.server.BaseHTTPRequestHandler):
     """Where sources are: one file, and every way not to get it."""
 
-    picture = b""
+    image = b""
 
     def do_GET(self) -> None:
         """Serve by the path's first word."""
@@ -52,7 +52,7 @@ class Web(http.server.BaseHTTPRequestHandler):
         self.send_response(status.get(word, 404))
         if word == "moved":
             self.send_header("Location", f"/gone.jpg?again={SEEDS['signature of a redirect']}")
-        body = self.picture if status.get(word) == 200 else b""
+        body = self.image if status.get(word) == 200 else b""
         self.send_header("Content-Length", str(2 * len(body) if word == "half" else len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -62,8 +62,8 @@ class Web(http.server.BaseHTTPRequestHandler):
 
 
 @contextmanager
-def _web(picture: bytes) -> Iterator[int]:
-    handler = type("Handler", (Web,), {"picture": picture})
+def _web(image: bytes) -> Iterator[int]:
+    handler = type("Handler", (Web,), {"image": image})
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server.server_port
@@ -172,7 +172,7 @@ class Stack:
 
 
 def _make_database(server: str) -> str:
-    """A database of its own on the tests' server, whose address has a password; answers the address."""
+    """A database of its own on the tests' server, whose address has a password; returns the address."""
     password = SEEDS["database password"]
     administrator = Database(SecretStr(server))
     with administrator.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -190,16 +190,16 @@ def _make_database(server: str) -> str:
 
 
 @contextmanager
-def running(folder: Path, media: Path, server: str, picture: bytes) -> Iterator[Stack]:
+def running(folder: Path, media: Path, server: str, image: bytes) -> Iterator[Stack]:
     """Run everything at log level DEBUG.
 
     Args:
         folder: an empty one.
         media: the folder of campaigns' files.
         server: the address of a PostgreSQL, with the right to make roles and databases.
-        picture: a file that can be sent.
+        image: a file that can be sent.
     """
-    for name in ("logs", "broker", "mended"):
+    for name in ("logs", "broker", "fixed"):
         (folder / name).mkdir()
     password = SEEDS["broker password"]
     with ExitStack() as exits:
@@ -211,7 +211,7 @@ def running(folder: Path, media: Path, server: str, picture: bytes) -> Iterator[
             # Not before: whoever starts it asks without one whether it is there.
             opened.config_set("requirepass", password)
         sandbox = exits.enter_context(RunningSandbox())
-        web = exits.enter_context(_web(picture))
+        web = exits.enter_context(_web(image))
         address = _make_database(server)
         database = Database(SecretStr(address))
         exits.callback(database.close)
@@ -222,7 +222,7 @@ def running(folder: Path, media: Path, server: str, picture: bytes) -> Iterator[
                 "GREENROOM_REDIS_URL": f"redis://:{password}@127.0.0.1:{port}/0",
                 "GREENROOM_SECRET_KEY": f"{SECRET_KEY},{OLD_SECRET_KEY}",
                 "GREENROOM_API_BASE_URL": sandbox.url,
-                "GREENROOM_MENDED_FOLDER": str(folder / "mended"),
+                "GREENROOM_FIXED_FOLDER": str(folder / "fixed"),
                 "GREENROOM_MEDIA_ROOTS": str(media),
                 "GREENROOM_SOURCE_HOSTS": ",".join(
                     [

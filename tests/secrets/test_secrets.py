@@ -21,11 +21,11 @@ pytestmark = [pytest.mark.xdist_group("secrets"), pytest.mark.timeout(300)]
 def stack(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Iterator[Stack]:
     """A production that has been through everything."""
     folder = tmp_path_factory.mktemp("seeded")
-    file = tmp_path_factory.mktemp("media") / "picture.jpg"
-    picture = BytesIO()
-    Image.new("RGB", (64, 64), "teal").save(picture, "JPEG")
-    file.write_bytes(picture.getvalue())
-    with running(folder, file.parent, postgres_url, picture.getvalue() + b"web") as stack:
+    file = tmp_path_factory.mktemp("media") / "image.jpg"
+    image = BytesIO()
+    Image.new("RGB", (64, 64), "teal").save(image, "JPEG")
+    file.write_bytes(image.getvalue())
+    with running(folder, file.parent, postgres_url, image.getvalue() + b"web") as stack:
         drive(stack, file)
         yield stack
 

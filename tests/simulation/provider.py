@@ -13,12 +13,12 @@ from pydantic import SecretStr
 from greenroom.clock import ManualClock
 from greenroom.errors import AnswerLost, MediaGone, ProviderUnavailable, SourceChanged
 from greenroom.provider import Downloaded, MediaLocation, ProviderClient, UploadContent
-from greenroom.provider.answers import Endpoint, error_of, read_answer
-from sandbox.answers import Refusal
-from sandbox.clock import MovableClock
-from sandbox.ledger import Media as StoredMedia
-from sandbox.numbers import Number
-from sandbox.world import World as Rules
+from greenroom.provider.error_table import Endpoint, error_of, read_answer
+from sandbox.error_responses import Refusal
+from sandbox.movable_clock import MovableClock
+from sandbox.phone_numbers import PhoneNumber
+from sandbox.state import SandboxState as Rules
+from sandbox.store import StoredMedia
 
 
 class SharedClock(MovableClock):
@@ -149,12 +149,12 @@ class DirectProvider(ProviderClient):
         if api_key not in self.from_upload:
             self.rules.use(media_id)
 
-    def _number(self, endpoint: Endpoint, api_key: SecretStr) -> Number:
+    def _number(self, endpoint: Endpoint, api_key: SecretStr) -> PhoneNumber:
         if self.away:
             raise ProviderUnavailable(f"{endpoint}: the provider is away")
         return self.rules.number(api_key.get_secret_value())
 
-    def _media(self, number: Number, media_id: str, *, method: str) -> StoredMedia:
+    def _media(self, number: PhoneNumber, media_id: str, *, method: str) -> StoredMedia:
         try:
             return self.rules.media(number, media_id, method=method)
         except Refusal as refusal:

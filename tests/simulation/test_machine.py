@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from tests.simulation.theatre import DAY, HOUR, Campaign, Theatre
+from tests.simulation.harness import DAY, HOUR, Campaign, Harness
 
 #: Beat ticks this often in here; what takes longer than two ticks is late.
 STEP = 12 * HOUR
@@ -24,7 +24,7 @@ class Lifecycle(RuleBasedStateMachine):
     """Campaigns of three files each, and all that can happen to them."""
 
     template: Path
-    theatre: Theatre
+    harness: Harness
 
     @initialize(seed=st.integers(0, 3))
     def begin(self, seed: int) -> None:
@@ -32,13 +32,13 @@ class Lifecycle(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp(prefix="greenroom-machine-"))
         database = self.folder / "greenroom.db"
         shutil.copy(self.template, database)
-        self.theatre = Theatre(
+        self.harness = Harness(
             f"sqlite:///{database}",
             self.folder,
             random.Random(seed),
             settings={"verify_after_days": 3, "verify_every_days": 2, "prune_after_days": 5},
         )
-        self.theatre.provider.from_upload.add(self.theatre.key("4920"))
+        self.harness.provider.from_upload.add(self.harness.key("4920"))
         self.pool: list[Path] = []
         self.submit(channel="4910", shared=False, keep=60)
         self.submit(channel="4920", shared=True, keep=60)
@@ -47,13 +47,13 @@ class Lifecycle(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Nothing stays behind."""
         if hasattr(self, "theatre"):
-            self.theatre.close()
+            self.harness.close()
             shutil.rmtree(self.folder)
 
     def running(self) -> list[Campaign]:
         """Campaigns that need their files."""
-        now = self.theatre.clock.now()
-        return [c for c in self.theatre.campaigns.values() if not c.cancelled and c.keep_until > now + DAY]
+        now = self.harness.clock.now()
+        return [c for c in self.harness.campaigns.values() if not c.cancelled and c.keep_until > now + DAY]
 
     def some(self, place: int) -> Campaign | None:
         """One of the running campaigns, if there is any."""
@@ -61,31 +61,31 @@ class Lifecycle(RuleBasedStateMachine):
         return running[place % len(running)] if running else None
 
     @rule(channel=st.sampled_from(("4910", "4920")), shared=st.booleans(), keep=st.integers(1, 60))
-    @precondition(lambda self: len(self.theatre.campaigns) < 6)
+    @precondition(lambda self: len(self.harness.campaigns) < 6)
     def submit(self, channel: str, shared: bool, keep: int) -> None:  # noqa: FBT001 - Hypothesis gives it by name
         """A campaign, perhaps with a file that another one has, too."""
-        number = len(self.theatre.campaigns)
-        fresh = [self.theatre.make_file(f"file-{number}-{place}") for place in range(2 if shared else 3)]
-        known = [path for path in self.pool if self.theatre.sha_of(path) not in self.theatre.vanished]
+        number = len(self.harness.campaigns)
+        fresh = [self.harness.make_file(f"file-{number}-{place}") for place in range(2 if shared else 3)]
+        known = [path for path in self.pool if self.harness.sha_of(path) not in self.harness.vanished]
         paths = fresh + known[:1] if shared else fresh
         for path in fresh:
-            self.theatre.sha_of(path)
+            self.harness.sha_of(path)
         self.pool += fresh
         files = {str(place): path for place, path in enumerate(paths)}
-        self.theatre.submit(f"campaign-{number}", channel, files, send_in=2 * DAY, keep=keep * DAY)
+        self.harness.submit(f"campaign-{number}", channel, files, send_in=2 * DAY, keep=keep * DAY)
 
     @rule(place=st.integers(0, 5), days=st.integers(1, 20), keep=st.integers(1, 60))
     def move(self, place: int, days: int, keep: int) -> None:
         """Another date, sooner or later."""
         if campaign := self.some(place):
-            self.theatre.move(campaign.id, send_in=days * DAY, keep=keep * DAY)
+            self.harness.move(campaign.id, send_in=days * DAY, keep=keep * DAY)
             self.pass_days(2)
 
     @rule(place=st.integers(0, 5))
     def cancel(self, place: int) -> None:
         """Not needed after all."""
         if campaign := self.some(place):
-            self.theatre.cancel(campaign.id)
+            self.harness.cancel(campaign.id)
             self.pass_days(2)
 
     @rule(place=st.integers(0, 5), file=st.integers(0, 2), replaced=st.booleans())
@@ -95,17 +95,17 @@ class Lifecycle(RuleBasedStateMachine):
             return
         paths = list(campaign.files.values())
         path = paths[file % len(paths)]
-        holders = [c for c in self.theatre.campaigns.values() if path in c.files.values()]
-        if self.theatre.clock.now() - max(c.submitted_at for c in holders) >= 3 * DAY:
-            (self.theatre.change if replaced else self.theatre.vanish)(path)
+        holders = [c for c in self.harness.campaigns.values() if path in c.files.values()]
+        if self.harness.clock.now() - max(c.submitted_at for c in holders) >= 3 * DAY:
+            (self.harness.change if replaced else self.harness.vanish)(path)
             self.pass_days(9)
 
     @rule(channel=st.sampled_from(("4910", "4920")), place=st.integers(0, 20))
     def lose_an_id(self, channel: str, place: int) -> None:
         """The provider loses one before its time."""
-        live = [one for one in self.theatre.live(channel) if one not in self.theatre.provider.orphans]
+        live = [one for one in self.harness.live(channel) if one not in self.harness.provider.orphans]
         if live:
-            self.theatre.kill(live[place % len(live)])
+            self.harness.kill(live[place % len(live)])
             self.pass_days(5)
 
     @rule(days=st.sampled_from((3, 9, 27)))
@@ -116,64 +116,64 @@ class Lifecycle(RuleBasedStateMachine):
     def pass_days(self, days: int) -> None:
         """Beat ticks, and everything is sent that is to be sent."""
         for _ in range(round(days * DAY / STEP)):
-            self.theatre.clock.advance(STEP)
-            self.theatre.tick()
+            self.harness.clock.advance(STEP)
+            self.harness.tick()
             self.send()
-            self.theatre.check()
+            self.harness.check()
 
     @rule(hours=st.integers(1, 12), lost=st.booleans())
     def the_provider_is_away(self, hours: int, lost: bool) -> None:  # noqa: FBT001 - as above
         """For some hours; perhaps an upload was stored just before, and its answer lost."""
-        self.theatre.provider.lose_answers = int(lost)
-        self.theatre.tick()
-        self.theatre.provider.away = True
-        self.theatre.tick()
-        self.theatre.clock.advance(hours * HOUR)
-        self.theatre.tick()
-        self.theatre.provider.away = False
-        self.theatre.tick()
+        self.harness.provider.lose_answers = int(lost)
+        self.harness.tick()
+        self.harness.provider.away = True
+        self.harness.tick()
+        self.harness.clock.advance(hours * HOUR)
+        self.harness.tick()
+        self.harness.provider.away = False
+        self.harness.tick()
 
     @rule()
     def beat_is_down_for_a_day(self) -> None:
         """Nothing is asked for."""
-        self.theatre.beat_is_down = True
-        self.theatre.tick()
-        self.theatre.clock.advance(DAY)
-        self.theatre.tick()
-        self.theatre.beat_is_down = False
-        self.theatre.tick()
+        self.harness.beat_is_down = True
+        self.harness.tick()
+        self.harness.clock.advance(DAY)
+        self.harness.tick()
+        self.harness.beat_is_down = False
+        self.harness.tick()
 
     @rule(minutes=st.sampled_from((-10, 0, 10)))
     def the_workers_clock_jumps(self, minutes: int) -> None:
         """Back or forth."""
-        self.theatre.workers_clock.skew = timedelta(minutes=minutes)
+        self.harness.workers_clock.skew = timedelta(minutes=minutes)
 
     @rule()
     def workers_die(self) -> None:
         """Whatever they had been handed, they never finish; the sweep brings it back."""
-        self.theatre.lose_messages = 1.0
-        self.theatre.tick()
-        self.theatre.lose_messages = 0.0
-        self.theatre.clock.advance(HOUR)
-        self.theatre.tick()
+        self.harness.lose_messages = 1.0
+        self.harness.tick()
+        self.harness.lose_messages = 0.0
+        self.harness.clock.advance(HOUR)
+        self.harness.tick()
 
     def send(self) -> None:
         """Every campaign whose time has come."""
-        now = self.theatre.clock.now()
+        now = self.harness.clock.now()
         for campaign in self.running():
             if campaign.send_at <= now:
-                self.theatre.send(campaign.id)
+                self.harness.send(campaign.id)
 
     @invariant()
     def promises_hold(self) -> None:
         """After every event."""
         if hasattr(self, "theatre"):
-            self.theatre.check()
+            self.harness.check()
 
 
 @pytest.mark.timeout(600)
 def test_no_order_of_events_breaks_a_promise(migrated_sqlite: Path) -> None:
-    """See `tests.simulation.theatre` for what is checked."""
+    """See `tests.simulation.harness` for what is checked."""
     Lifecycle.template = migrated_sqlite
     test_case = Lifecycle.TestCase
     test_case.settings = settings(

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulation.scenario import Plan, run
+from tests.simulation.scenario import ScenarioPlan, run
 
-PLANS = {"sqlite": Plan(), "postgresql": Plan(days=160, campaigns=20, files=2_000)}
+PLANS = {"sqlite": ScenarioPlan(), "postgresql": ScenarioPlan(days=160, campaigns=20, files=2_000)}
 #: What has to have happened in 400 days for the run to prove anything. What happens in fewer goes with their
 #: square: there are fewer media, for fewer days.
 AT_LEAST = {
@@ -43,7 +43,7 @@ def test_a_year_and_more(database_url: str, tmp_path: Path) -> None:
     plan = PLANS["sqlite" if database_url.startswith("sqlite") else "postgresql"]
     counts = run(plan, database_url, tmp_path)
     sys.stdout.write("".join(f"{number:>10,}  {name}\n" for name, number in counts.most_common()))
-    part = (plan.days / Plan().days) ** 2
+    part = (plan.days / ScenarioPlan().days) ** 2
     least = {name: int(number * part) for name, number in AT_LEAST.items()}
     short = {name: (counts[name], number) for name, number in least.items() if counts[name] < number}
     assert not short

@@ -18,8 +18,8 @@ from greenroom.sources import Sources, beneath
 from greenroom.sources.folders import parse_roots
 from greenroom.vault import new_secret_key
 
-SECRET = b"canary: nobody's picture"
-OURS = b"a campaign's picture"
+SECRET = b"canary: nobody's image"
+OURS = b"a campaign's image"
 
 
 @pytest.fixture(params=["openat2", "step by step"])
@@ -165,7 +165,7 @@ def test_only_files_are_opened(
 
 
 def test_a_pipe_is_not_even_touched(tmp_path: Path) -> None:
-    """Whoever waits to write into it goes on waiting: being opened would wake him, to no avail."""
+    """Whoever waits to write into it keeps waiting: being opened would wake him, to no avail."""
     if not beneath.has_openat2():
         pytest.skip("this system has no openat2")
     pipe = tmp_path / "odd.jpg"
@@ -305,19 +305,19 @@ def test_what_greenroom_keeps_for_itself_stays_closed(place: Path) -> None:
         assert "belongs to Greenroom itself" in str(allowed.refusal(str(media / name)))
 
 
-def test_mended_copies_are_opened_for_greenroom_alone(place: Path) -> None:
+def test_fixed_copies_are_opened_for_greenroom_alone(place: Path) -> None:
     """By the record beside them; not because somebody names one, or puts a file where one could be."""
-    folder = place / "media" / "mended"
+    folder = place / "media" / "fixed"
     copy = folder / "ab" / f"ab{'0' * 62}-image"
     copy.mkdir(parents=True)
     (copy / "hero.jpg").write_bytes(OURS)
     (copy / "more.jpg").write_bytes(SECRET)
-    (copy / "mended.json").write_text('{"file": "hero.jpg", "steps": []}')
+    (copy / "fixed.json").write_text('{"file": "hero.jpg", "steps": []}')
     (folder / "beside.jpg").write_bytes(OURS)
-    allowed = sources(place, mended_folder=folder)
+    allowed = sources(place, fixed_folder=folder)
     with allowed.open(str(copy / "hero.jpg"), own=True) as file:
         assert file.read() == OURS
-    for name in ("hero.jpg", "mended.json"):
+    for name in ("hero.jpg", "fixed.json"):
         with pytest.raises(SourceRefused, match="belongs to Greenroom itself"):
             content(allowed, copy / name)
         assert allowed.refusal(str(copy / name)) is not None

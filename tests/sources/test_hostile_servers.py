@@ -219,7 +219,7 @@ def test_redirects_have_an_end(server: Recorder) -> None:
     server.answer = say(b"", 301, Location="/again")
     with pytest.raises(SourceUnavailable, match="more than 5 times"):
         fetched(here, f"{here}/")
-    assert len(server.asked) == fetch.MOST_REDIRECTS + 1
+    assert len(server.asked) == fetch.MAX_SOURCE_REDIRECTS + 1
 
 
 def test_a_password_goes_to_its_own_host_alone(server: Recorder) -> None:

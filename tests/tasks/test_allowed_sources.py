@@ -115,20 +115,20 @@ def test_a_source_that_is_not_allowed_any_more_is_had_from_elsewhere(
     assert len(world.sandbox.live_media_ids(CANARY_KEY)) == 1
 
 
-def test_a_mended_copy_is_sent_for_its_original_and_for_nobody_who_names_it(
+def test_a_fixed_copy_is_sent_for_its_original_and_for_nobody_who_names_it(
     make_world: MakeWorld, tmp_path: Path
 ) -> None:
     """It lies in no folder that is allowed, and is Greenroom's own all the same."""
     media = tmp_path / "media"
     media.mkdir()
     Image.new("CMYK", (64, 64)).save(media / "flyer.jpg", "JPEG")
-    world = make_world(media_roots=[media], mended_folder=tmp_path / "mended")
+    world = make_world(media_roots=[media], fixed_folder=tmp_path / "fixed")
     world.add_channel()
-    items = [{"ref": "flyer", "source": str(media / "flyer.jpg"), "mend": True}]
+    items = [{"ref": "flyer", "source": str(media / "flyer.jpg"), "fix": True}]
     prepare(world.context, world.campaign(), items)
     assert inspect_all(world)["accepted"] == 1
     copy = asset_row(world, item_rows(world)[0].asset_id).source
-    assert copy.startswith(str(tmp_path / "mended"))
+    assert copy.startswith(str(tmp_path / "fixed"))
     assert upload_all(world)["uploaded"] == 1
     hand_over(world, {"copy": copy})
     assert next(row for row in item_rows(world) if row.ref == "copy").reason == Reason.NOT_ALLOWED

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tasks.backoff import FIRST_SECONDS, JITTER, LONGEST_ASKED_SECONDS, LONGEST_SECONDS, backoff
+from tasks.runtime.backoff import FIRST_SECONDS, JITTER, LONGEST_ASKED_SECONDS, LONGEST_SECONDS, backoff
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,9 @@ from greenroom.task_names import TaskName
 from models.asset import Asset, Priority
 from models.channel import pause_channel
 from models.item import take_items
-from tasks.context import Message
-from tasks.dispatch import dispatch, from_json
+from tasks.dispatch import claims_from_json, dispatch
 from tasks.prepare import prepare
+from tasks.runtime.context import Message
 from tasks.sweep import sweep
 from tests.conftest import CHANNEL, MakeWorld, World
 from tests.models.rows import LEASE, accepted_item
@@ -62,9 +62,9 @@ def test_what_nobody_took_is_handed_out_again(make_world: MakeWorld) -> None:
 def test_a_channel_that_somebody_uploads_on_is_left_to_it(world: World) -> None:
     """Whoever owns a channel goes on while there is something to upload; one that ends is followed."""
     accepted_item(world, "a")
-    owned = world.context.limiter.own(CHANNEL, timeout=1)
+    owned = world.context.limiter.acquire(CHANNEL, timeout=1)
     assert dispatch(world.context)["uploads"] == 0
-    owned.end_soon()
+    owned.drain()
     assert dispatch(world.context)["uploads"] == 1
 
 
@@ -116,7 +116,7 @@ def test_what_failed_before_is_inspected_alone(make_world: MakeWorld) -> None:
     dispatch(world.context)
     (first,) = [message.args[0] for message in world.published if message.name is TaskName.INSPECT]
     with world.database.write() as connection:
-        taken = take_items(connection, from_json(first)[:2], now=world.clock.now(), lease=LEASE)
+        taken = take_items(connection, claims_from_json(first)[:2], now=world.clock.now(), lease=LEASE)
     assert len(taken) == 2
     world.clock.advance(timedelta(hours=1))
     sweep(world.context)
@@ -144,9 +144,9 @@ def test_a_channel_that_the_provider_holds_back_keeps_no_worker_from_the_others(
     world.add_channel("4930", "another-key")
     accepted_item(world, "a")
     accepted_item(world, "b", campaign="other", channel="4930")
-    owned = world.context.limiter.own(CHANNEL, timeout=1)
-    owned.refused(world.context.settings.horizon + 60)
-    owned.let_go()
+    owned = world.context.limiter.acquire(CHANNEL, timeout=1)
+    owned.on_throttled(world.context.settings.max_hold_seconds + 60)
+    owned.release()
     assert dispatch(world.context)["uploads"] == 1
     assert uploads(world)[0].args[0] == "4930"
 
@@ -154,14 +154,14 @@ def test_a_channel_that_the_provider_holds_back_keeps_no_worker_from_the_others(
 def test_without_redis_nothing_is_handed_out_for_upload(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing may be sent unmetered; inspections go on."""
+    """Nothing may be sent unmetered; inspections continue."""
 
     def away(_: Sequence[str]) -> NoReturn:
         raise LimiterUnavailable("away")
 
     accepted_item(world, "a")
     prepare(world.context, world.campaign("summer"), [{"ref": "b", "source": "/media/b.jpg"}])
-    monkeypatch.setattr(world.context.limiter, "look", away)
+    monkeypatch.setattr(world.context.limiter, "peek", away)
     assert dispatch(world.context) == {"inspections": 1, "uploads": 0}
 
 

@@ -6,13 +6,20 @@ from dataclasses import replace
 
 import pytest
 
-from greenroom.limiter import OWNED_SECONDS
+from greenroom.limiter import OWNERSHIP_SECONDS
 from models.asset import take_assets
 from models.database import DatabaseUnavailable
 from models.item import take_items
-from tasks import heartbeat as beating
-from tasks.dispatch import dispatch, from_json
-from tasks.heartbeat import BEAT_SECONDS, BLIND_SECONDS, HEARTBEATS, SILENT_SECONDS, Heartbeat, Watch
+from tasks.dispatch import claims_from_json, dispatch
+from tasks.runtime import heartbeat as beating
+from tasks.runtime.heartbeat import (
+    BEAT_SECONDS,
+    BLIND_SECONDS,
+    HEARTBEATS,
+    SILENT_SECONDS,
+    Heartbeat,
+    PeerWatch,
+)
 from tests.conftest import CHANNEL, World
 from tests.models.rows import asset_row, item_rows
 from tests.tasks.conftest import MakeImage
@@ -20,11 +27,11 @@ from tests.tasks.test_inspect import hand_over, inspect_all
 from tests.tasks.test_upload import claims_handed_out, upload_all
 
 
-def looks(watch: Watch, *numbers: dict[str, int], begin: float = 0.0) -> list[str]:
+def looks(watch: PeerWatch, *numbers: dict[str, int], begin: float = 0.0) -> list[str]:
     """One look a second; whom the last one takes for dead."""
     silent: list[str] = []
     for second, beats in enumerate(numbers):
-        silent = watch.look(beats, at=begin + second * BEAT_SECONDS)
+        silent = watch.silent_peers(beats, at=begin + second * BEAT_SECONDS)
     return silent
 
 
@@ -32,26 +39,26 @@ def test_who_stands_still_for_long_enough_is_dead() -> None:
     """And not before; who goes on, or begins anew at a smaller number, lives."""
     seconds = int(SILENT_SECONDS / BEAT_SECONDS)
     still = [{"a": 7, "b": beat, "c": 100 - beat} for beat in range(seconds + 1)]
-    assert looks(Watch(), *still[:-1]) == []
-    assert looks(Watch(), *still) == ["a"]
-    assert looks(Watch(), *still, {"a": 8, "b": 99, "c": 1}) == []
+    assert looks(PeerWatch(), *still[:-1]) == []
+    assert looks(PeerWatch(), *still) == ["a"]
+    assert looks(PeerWatch(), *still, {"a": 8, "b": 99, "c": 1}) == []
 
 
 def test_nobody_is_dead_whom_one_could_not_watch() -> None:
     """After a freeze, or a Redis that was away: what was seen before says nothing."""
-    watch, seconds = Watch(), int(SILENT_SECONDS / BEAT_SECONDS)
+    watch, seconds = PeerWatch(), int(SILENT_SECONDS / BEAT_SECONDS)
     looks(watch, *[{"a": 7}] * seconds)
     woken = seconds + BLIND_SECONDS + 1
     assert looks(watch, *[{"a": 7}] * seconds, begin=woken) == []
     assert looks(watch, {"a": 7}, begin=woken + SILENT_SECONDS) == ["a"]
     # A Redis that was wiped knows nobody, until they beat again.
-    assert watch.look({}, at=woken + SILENT_SECONDS + 1) == []
-    assert watch.look({"a": 1}, at=woken + SILENT_SECONDS + 2) == []
+    assert watch.silent_peers({}, at=woken + SILENT_SECONDS + 1) == []
+    assert watch.silent_peers({"a": 1}, at=woken + SILENT_SECONDS + 2) == []
 
 
 def test_a_dead_process_is_known_within_what_recovery_may_take() -> None:
     """Fifteen seconds in all; and never before its ownership of channels is over."""
-    assert OWNED_SECONDS < SILENT_SECONDS
+    assert OWNERSHIP_SECONDS < SILENT_SECONDS
     assert SILENT_SECONDS + 2 * BEAT_SECONDS <= 10
 
 
@@ -68,10 +75,10 @@ def test_what_a_dead_process_had_claimed_is_back_at_once(
     (sent,) = (message.args[1] for message in world.published if message.name == "media.upload")
     now, lease = world.clock.now(), world.context.settings.lease
     with world.database.write() as connection:
-        first, *rest = from_json(sent)
+        first, *rest = claims_from_json(sent)
         (kept,) = take_assets(connection, CHANNEL, [first], now=now, lease=lease, worker="alive")
         lost = take_assets(connection, CHANNEL, rest, now=now, lease=lease, worker="dead")
-        take_items(connection, from_json(looked_at), now=now, lease=lease, worker="dead")
+        take_items(connection, claims_from_json(looked_at), now=now, lease=lease, worker="dead")
     moment = 0.0
     monkeypatch.setattr(beating, "boottime", lambda: moment)
     observer = Heartbeat(replace(world.context, worker="observer"))
@@ -99,7 +106,7 @@ def test_the_dead_are_put_back_when_the_database_is_there_again(
     (claims,) = claims_handed_out(world)
     now, lease = world.clock.now(), world.context.settings.lease
     with world.database.write() as connection:
-        take_assets(connection, CHANNEL, from_json(claims), now=now, lease=lease, worker="dead")
+        take_assets(connection, CHANNEL, claims_from_json(claims), now=now, lease=lease, worker="dead")
     moment = 0.0
     monkeypatch.setattr(beating, "boottime", lambda: moment)
     observer = Heartbeat(world.context)

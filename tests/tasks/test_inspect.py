@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from greenroom.isolation.bounds import Bounds
-from greenroom.isolation.pool import FilePool
+from greenroom.isolation.process_pool import ProcessPool
+from greenroom.isolation.resource_limits import ResourceLimits
 from greenroom.reasons import Reason
 from greenroom.sources import Sources
 from greenroom.task_names import TaskName
 from models import DatabaseUnavailable
 from models.item import record_verdicts
-from tasks.dispatch import dispatch, from_json
+from tasks.dispatch import claims_from_json, dispatch
 from tasks.inspect import inspect, next_round
 from tasks.prepare import prepare
 from tests.conftest import CHANNEL, World
@@ -39,7 +39,7 @@ def inspect_all(world: World) -> dict[str, int]:
     dispatch(world.context)
     total = {"accepted": 0, "rejected": 0, "postponed": 0}
     for message in [message for message in world.published if message.name is TaskName.INSPECT]:
-        for name, number in inspect(world.context, from_json(message.args[0])).items():
+        for name, number in inspect(world.context, claims_from_json(message.args[0])).items():
             total[name] += number
     return total
 
@@ -76,7 +76,7 @@ def test_a_message_delivered_twice_does_its_work_once(world: World, make_image: 
     """The second run finds its claims taken."""
     hand_over(world, make_image())
     dispatch(world.context)
-    claims = from_json(world.published[-1].args[0])
+    claims = claims_from_json(world.published[-1].args[0])
     assert inspect(world.context, claims)["accepted"] == 1
     assert inspect(world.context, claims) == {"accepted": 0, "rejected": 0, "postponed": 0}
 
@@ -130,9 +130,9 @@ def test_a_fault_of_ours_costs_one_file_and_no_other_its_verdict(
 
 
 @contextmanager
-def odd(world: World, bounds: Bounds) -> Iterator[World]:
+def odd(world: World, bounds: ResourceLimits) -> Iterator[World]:
     """A world whose files do to the process that looks at them what their names say."""
-    pool = FilePool(bounds, ODD)
+    pool = ProcessPool(bounds, ODD)
     yield replace(world, context=replace(world.context, files=pool))
     pool.close()
 
@@ -143,7 +143,7 @@ def test_a_file_that_ends_its_process_is_rejected_and_no_other(
 ) -> None:
     """A file that is made to crash or to occupy what reads it costs its own verdict, and nobody else's."""
     hand_over(world, *(make_image(f"{name}.jpg", number) for number, name in enumerate(["a", deed, "z"])))
-    with odd(world, Bounds(processor=0.5)) as odd_world:
+    with odd(world, ResourceLimits(processor=0.5)) as odd_world:
         assert inspect_all(odd_world) == {"accepted": 2, "rejected": 1, "postponed": 0}
     rows = {row.ref: row for row in item_rows(world)}
     assert rows[f"{deed}.jpg"].reason == Reason.BROKEN
@@ -156,7 +156,7 @@ def test_a_file_that_keeps_its_process_waiting_is_looked_at_again(
 ) -> None:
     """Its disk may be away for a while; the others of its batch have their verdicts meanwhile."""
     hand_over(world, *(make_image(f"{name}.jpg", number) for number, name in enumerate(["a", "hangs", "z"])))
-    with odd(world, Bounds(patience=1)) as odd_world:
+    with odd(world, ResourceLimits(patience=1)) as odd_world:
         assert inspect_all(odd_world) == {"accepted": 2, "rejected": 0, "postponed": 1}
     (row,) = [row for row in item_rows(world) if row.ref == "hangs.jpg"]
     assert row.attempts == 1

@@ -13,7 +13,7 @@ from greenroom.errors import UnknownName
 from models.asset import Priority
 from models.channel import get_channel, set_media_life
 from models.lookups import LookupFailure, book_failure
-from models.need import cancel_campaign
+from models.references import cancel_campaign
 from tasks.mark_used import mark_dead, mark_used
 from tasks.prepare import prepare
 from tasks.refresh import refresh
@@ -170,7 +170,7 @@ def test_a_refresh_whose_source_is_gone_takes_the_providers_copy(
 def test_a_refresh_whose_source_has_changed_takes_the_providers_copy(
     world: World, media_id: str, make_image: MakeImage
 ) -> None:
-    """The campaign was checked with the content that it had, and goes on with that one."""
+    """The campaign was checked with the content that it had, and continues with that one."""
     make_image(shade=1)
     come_due(world)
     refresh(world.context)

@@ -15,7 +15,7 @@ from sqlalchemy import func, select, text
 
 from models import Asset, Database, DatabaseUnavailable
 from models.asset import take_assets
-from tasks.dispatch import from_json
+from tasks.dispatch import claims_from_json
 from tasks.sweep import NOT_RENEWED, sweep
 from tasks.upload import upload
 from tests.conftest import CANARY_KEY, CHANNEL, MakeWorld, World
@@ -57,7 +57,7 @@ def later_half(world: World, monkeypatch: pytest.MonkeyPatch) -> threading.Event
     others would find it owned until then. Here nobody loses it, however slow the machine is, and whoever does
     not let it go holds it for longer than the test looks.
     """
-    monkeypatch.setattr("greenroom.limiter.OWNED_SECONDS", 600.0)
+    monkeypatch.setattr("greenroom.limiter.OWNERSHIP_SECONDS", 600.0)
     go = threading.Event()
     send, begun = world.context.provider.upload_later, count()
 
@@ -118,7 +118,7 @@ def test_claims_are_renewed_while_ids_wait_to_be_recorded(world: World, later_ha
     (claims,) = claims_handed_out(world)
     with ThreadPoolExecutor(1) as threads:
         with locked(world.database, "media"):
-            turn = threads.submit(upload, world.context, CHANNEL, from_json(claims))
+            turn = threads.submit(upload, world.context, CHANNEL, claims_from_json(claims))
             assert eventually(lambda: somebody_waits(world))
             later_half.set()
             assert eventually(lambda: uploads(world) >= 10)
@@ -138,7 +138,7 @@ def test_what_lapses_while_nobody_can_renew_is_left_to_the_living(
     """The table of claims itself is locked: a sweep gives up soon, and says that others could not renew."""
     (claims,) = claims_handed_out(world)
     with ThreadPoolExecutor(1) as threads:
-        turn = threads.submit(upload, world.context, CHANNEL, from_json(claims))
+        turn = threads.submit(upload, world.context, CHANNEL, claims_from_json(claims))
         assert eventually(lambda: uploads(world) >= 5)
         with locked(world.database, "assets"):
             later_half.set()
@@ -155,6 +155,6 @@ def test_a_sweep_that_nothing_held_up_puts_back_what_lapsed(world: World) -> Non
     (claims,) = claims_handed_out(world)
     with world.database.write() as connection:
         now = world.clock.now()
-        take_assets(connection, CHANNEL, from_json(claims), now=now, lease=LEASE)
+        take_assets(connection, CHANNEL, claims_from_json(claims), now=now, lease=LEASE)
     world.clock.advance(LEASE * 2)
     assert sweep(world.context)["uploads"] == 5

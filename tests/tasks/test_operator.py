@@ -11,8 +11,8 @@ from pydantic import SecretStr
 from cli.channel import encrypt_anew
 from greenroom.vault import Vault, new_secret_key
 from models.channel import get_channel, pause_channel, resume_channel
-from tasks.dispatch import from_json
-from tasks.together import Together
+from tasks.dispatch import claims_from_json
+from tasks.runtime.batcher import Batcher
 from tasks.upload import upload
 from tests.conftest import CANARY_KEY, CHANNEL, MakeWorld, World
 from tests.tasks.conftest import MakeImage
@@ -22,19 +22,19 @@ from tests.tasks.test_upload import claims_handed_out, upload_all
 FILES, BATCH = 6, 2
 
 
-class Interrupted(Together[Any, Any]):
+class Interrupted(Batcher[Any, Any]):
     """Lets something happen right before a worker claims more files, or writes down what came of some."""
 
     def __init__(self, happens: Callable[[], object]) -> None:
         super().__init__()
         self._happens: Callable[[], object] | None = happens
 
-    def do(self, entry: Any, work: Callable[[Sequence[Any]], Sequence[Any]]) -> Any:
+    def submit(self, entry: Any, work: Callable[[Sequence[Any]], Sequence[Any]]) -> Any:
         """Claim, after it has happened once."""
         happens, self._happens = self._happens, None
         if happens is not None:
             happens()
-        return super().do(entry, work)
+        return super().submit(entry, work)
 
 
 def a_turn(
@@ -45,7 +45,7 @@ def a_turn(
     inspect_all(world)
     (claims,) = claims_handed_out(world)
     interrupted: Any = {before: Interrupted(happens)}
-    return upload(replace(world.context, **interrupted), CHANNEL, from_json(claims[:BATCH]))
+    return upload(replace(world.context, **interrupted), CHANNEL, claims_from_json(claims[:BATCH]))
 
 
 def test_a_pause_by_hand_ends_the_turn_of_whoever_uploads(
@@ -89,7 +89,7 @@ def test_a_rotation_of_the_secret_key_loses_no_upload(make_world: MakeWorld, mak
 def test_answers_to_a_key_that_was_replaced_do_not_pause_the_channel(
     make_world: MakeWorld, make_image: MakeImage
 ) -> None:
-    """A key is revoked, its refusals are under way, and the operator gives the channel a new one."""
+    """A key is revoked, its refusals are arriving, and the operator gives the channel a new one."""
     world = make_world(batch_size=BATCH)
     world.add_channel()
     refused = {"status": 401, "code": 190, "message": "Invalid api_key"}

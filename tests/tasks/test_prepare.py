@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from greenroom.errors import ManifestError, Misuse, UnknownName
 from greenroom.task_names import TaskName
 from models import Campaign, Item
-from models.need import cancel_campaign
+from models.references import cancel_campaign
 from tasks.prepare import prepare
 from tests.conftest import World
 from tests.models.rows import accepted_item, asset_row, item_rows
@@ -47,18 +47,18 @@ def test_every_character_arrives_as_it_was(world: World) -> None:
         "tab\there",
         "grüße \U0001f600",
     ]
-    extras: list[dict[str, Any]] = [{}, {"kind": "image"}, {"mend": True}]
+    extras: list[dict[str, Any]] = [{}, {"kind": "image"}, {"fix": True}]
     items = [
         {"ref": text, "source": f"/media/{text}.jpg", **extra}
         for text, extra in zip(texts, extras * 2, strict=True)
     ]
     prepare(world.context, world.campaign(), items)
     written = {
-        row.ref: (row.source, row.kind, row.mend, row.state, row.mended, row.notices)
+        row.ref: (row.source, row.kind, row.fix, row.state, row.fixed, row.notices)
         for row in item_rows(world)
     }
     assert written == {
-        item["ref"]: (item["source"], item.get("kind"), item.get("mend", False), "waiting", "[]", "[]")
+        item["ref"]: (item["source"], item.get("kind"), item.get("fix", False), "waiting", "[]", "[]")
         for item in items
     }
 

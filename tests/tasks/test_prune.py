@@ -10,7 +10,7 @@ from PIL import Image
 from sqlalchemy import func, select
 
 from models import Asset, Campaign, Item, Media
-from models.need import cancel_campaign
+from models.references import cancel_campaign
 from tasks import prune as prune_module
 from tasks.prepare import prepare
 from tasks.prune import prune
@@ -40,7 +40,7 @@ def test_what_is_long_over_is_dropped(
     world: World, make_image: MakeImage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Campaign, items, media and assets; in chunks, and not before its time."""
-    monkeypatch.setattr(prune_module, "CHUNK", 2)
+    monkeypatch.setattr(prune_module, "PRUNE_CHUNK", 2)
     hand_over(world, *(make_image(f"{number}.jpg", number) for number in range(5)))
     inspect_all(world)
     while counts(world)[3] < 5:
@@ -92,29 +92,29 @@ def test_a_live_id_is_kept_however_old_its_rows_are(world: World, make_image: Ma
     assert len(media_rows(world)) <= 6
 
 
-def test_a_mended_copy_goes_with_its_asset(make_world: MakeWorld, tmp_path: Path) -> None:
+def test_a_fixed_copy_goes_with_its_asset(make_world: MakeWorld, tmp_path: Path) -> None:
     """The originals are people's own, and stay."""
-    folder = tmp_path / "mended"
-    world = make_world(mended_folder=folder)
+    folder = tmp_path / "fixed"
+    world = make_world(fixed_folder=folder)
     world.add_channel()
     path = tmp_path / "print.jpg"
     Image.new("CMYK", (64, 64)).save(path)
-    hand_over(world, path, mend=True)
+    hand_over(world, path, fix=True)
     inspect_all(world)
     upload_all(world)
-    assert len(list(folder.rglob("mended.json"))) == 1
+    assert len(list(folder.rglob("fixed.json"))) == 1
     world.clock.advance(9 * DAY)
     retire(world.context)
     world.clock.advance(91 * DAY)
     prune(world.context)
     assert counts(world) == (0, 0, 0, 0)
-    assert list(folder.rglob("mended.json")) == []
+    assert list(folder.rglob("fixed.json")) == []
     assert path.exists()
 
 
-def test_originals_below_the_mended_folder_stay(make_world: MakeWorld, tmp_path: Path) -> None:
+def test_originals_below_the_fixed_folder_stay(make_world: MakeWorld, tmp_path: Path) -> None:
     """The folder set to the media root, or a path that only begins with it: nobody's files are removed."""
-    world = make_world(mended_folder=tmp_path)
+    world = make_world(fixed_folder=tmp_path)
     world.add_channel()
     folder = tmp_path / "originals"
     folder.mkdir()

@@ -10,10 +10,10 @@ from sqlalchemy import text
 
 from greenroom.errors import ManifestError
 from models import Database
-from tasks.dispatch import from_json
-from tasks.halves import write_in_halves
+from tasks.dispatch import claims_from_json
 from tasks.mark_used import mark_dead, mark_used
 from tasks.prepare import prepare
+from tasks.runtime.bisecting_writes import write_bisecting
 from tasks.upload import upload
 from tests.conftest import CANARY_KEY, CHANNEL, World
 from tests.models.rows import asset_row, item_rows, media_rows, ready_item
@@ -76,7 +76,7 @@ def test_one_bad_thing_costs_few_transactions(world: World) -> None:
         assert "700" in str(error)
         return []
 
-    parts = write_in_halves(world.database, range(1_000), write, refused=refused)
+    parts = write_bisecting(world.database, range(1_000), write, refused=refused)
     written = [number for part in parts for number in part]
     assert written == [number for number in range(1_000) if number != 700]
     assert told == [700]
@@ -92,7 +92,7 @@ def test_a_failure_of_all_is_no_single_things(database: Database) -> None:
         raise ManifestError("The campaign cannot be used.")
 
     with pytest.raises(ManifestError):
-        list(write_in_halves(database, range(1_000), write, refused=lambda *_: None))
+        list(write_bisecting(database, range(1_000), write, refused=lambda *_: None))
     assert len(calls) == 1
 
 
@@ -113,7 +113,11 @@ def test_an_outcome_that_is_refused(world: World, make_image: MakeImage, refuse:
     bad = item_rows(world)[3]
     refuse("insert", "media", f"NEW.asset_id = {bad.asset_id}")
     (claims,) = claims_handed_out(world)
-    assert upload(world.context, CHANNEL, from_json(claims)) == {"uploaded": 4, "postponed": 0, "failed": 1}
+    assert upload(world.context, CHANNEL, claims_from_json(claims)) == {
+        "uploaded": 4,
+        "postponed": 0,
+        "failed": 1,
+    }
     assert len(media_rows(world)) == 4
     assert asset_row(world, bad.asset_id).state == "failed"
     assert upload_all(world)["uploaded"] == 0

@@ -17,7 +17,7 @@ from greenroom.limiter import OwnedChannel
 from greenroom.provider import UploadContent
 from greenroom.resources import out_of_resources
 from greenroom.sources import Sources
-from tasks.sender import Job, Sender
+from tasks.uploading.sender import Sender, UploadJob
 from tests.conftest import CANARY_KEY, World
 from tests.models.rows import asset_row, item_rows, media_rows
 from tests.tasks.conftest import MakeImage
@@ -109,7 +109,7 @@ def test_what_fails_after_the_answer_takes_no_media_id(
     content = Sender._content
 
     @contextmanager
-    def badly_cleared_away(self: Sender, job: Job) -> Iterator[UploadContent]:
+    def badly_cleared_away(self: Sender, job: UploadJob) -> Iterator[UploadContent]:
         with content(self, job) as given:
             yield given
         raise FileNotFoundError(errno.ENOENT, "gone already")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from models.channel import ChannelRow, note_early_death, note_life
-from tasks.dispatch import from_json
+from tasks.dispatch import claims_from_json
 from tasks.upload import upload
 from tests.conftest import CHANNEL, NOON, MakeWorld
 from tests.tasks.conftest import MakeImage
@@ -62,4 +62,4 @@ def test_a_look_up_does_not_end_a_turn(
         send(*args, **more)
 
     monkeypatch.setattr(world.context.provider, "upload_later", noting)
-    assert upload(world.context, CHANNEL, from_json(claims))["uploaded"] == 10
+    assert upload(world.context, CHANNEL, claims_from_json(claims))["uploaded"] == 10

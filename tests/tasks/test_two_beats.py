@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 
 from greenroom.task_names import TaskName
-from models.need import cancel_campaign
-from tasks.context import Context
-from tasks.dispatch import dispatch, from_json
+from models.references import cancel_campaign
+from tasks.dispatch import claims_from_json, dispatch
 from tasks.prepare import prepare
 from tasks.prune import prune
 from tasks.refresh import refresh
 from tasks.resolve import resolve
 from tasks.retire import retire
+from tasks.runtime.context import Context
 from tasks.sweep import sweep
 from tasks.upload import upload
 from tasks.verify import verify
@@ -34,7 +34,7 @@ FILES = 30
 
 
 def twice(work: Callable[[], Any]) -> list[Any]:
-    """Run something in two threads, begun at the same moment; answers what both answered."""
+    """Run something in two threads, begun at the same moment; returns what both answered."""
     start = Barrier(2)
 
     def run() -> Any:
@@ -61,7 +61,7 @@ def full(world: World, make_image: MakeImage) -> World:
 
 
 def hand_out(context: Context, world: World) -> list[list[list[int]]]:
-    """Two dispatchers at once; answers the claims of all upload tasks."""
+    """Two dispatchers at once; returns the claims of all upload tasks."""
     world.published.clear()
     twice(lambda: dispatch(context))
     return [message.args[1] for message in world.published if message.name is TaskName.UPLOAD]
@@ -77,8 +77,8 @@ def test_renewals_are_queued_and_handed_out_once(full: World) -> None:
     assert len(claims) == len({row_id for row_id, _ in claims})
     uploaded = 0
     for batch in batches:
-        # The same message, delivered twice at the same moment; whoever has it goes on with the rest.
-        answers = twice(partial(upload, context, CHANNEL, from_json(batch)))
+        # The same message, delivered twice at the same moment; whoever has it continues with the rest.
+        answers = twice(partial(upload, context, CHANNEL, claims_from_json(batch)))
         uploaded += sum(answer["uploaded"] for answer in answers)
     assert uploaded == FILES
     assert len([row for row in media_rows(world) if row.is_current]) == FILES

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from sqlalchemy import Connection
 
 from greenroom.errors import ClaimLost, SourceMissing
-from greenroom.limiter import OWNED_SECONDS, OwnedChannel
+from greenroom.limiter import OWNERSHIP_SECONDS, OwnedChannel
 from greenroom.sources import Sources
 from models import asset, media
 from models.asset import take_assets
@@ -25,12 +25,12 @@ from models.channel import get_channel
 from models.claim import Claim
 from models.database import Database, DatabaseUnavailable
 from models.media import GivenId
-from tasks import record as recording
 from tasks import upload as uploading
-from tasks.dispatch import from_json
-from tasks.sender import Job, Outcome, Sender
+from tasks.dispatch import claims_from_json
 from tasks.sweep import sweep
 from tasks.upload import upload
+from tasks.uploading import completion as recording
+from tasks.uploading.sender import Sender, UploadJob, UploadOutcome
 from tests.conftest import CANARY_KEY, CHANNEL, MakeWorld, World
 from tests.models.rows import accepted_item, asset_row, item_rows, media_rows
 from tests.tasks.conftest import MakeImage
@@ -41,7 +41,7 @@ PATIENCE = 60
 
 
 def two_files(world: World, make_image: MakeImage) -> list[list[int]]:
-    """Two accepted files; answers their claims."""
+    """Two accepted files; returns their claims."""
     hand_over(world, make_image("1.jpg", 1), make_image("2.jpg", 2))
     inspect_all(world)
     (claims,) = claims_handed_out(world)
@@ -51,22 +51,26 @@ def two_files(world: World, make_image: MakeImage) -> list[list[int]]:
 def test_a_claim_that_was_lost_before_its_file_was_begun_holds_up_no_other(
     world: World, make_image: MakeImage
 ) -> None:
-    """The thread that sends goes on with the next file: else the channel has an owner that does nothing."""
+    """The thread that sends continues with the next file: else the channel has an owner that does nothing."""
     claims = two_files(world, make_image)
     with world.database.write() as connection:
         first, second = take_assets(
-            connection, CHANNEL, from_json(claims), now=world.clock.now(), lease=world.context.settings.lease
+            connection,
+            CHANNEL,
+            claims_from_json(claims),
+            now=world.clock.now(),
+            lease=world.context.settings.lease,
         )
-    owned = world.context.limiter.own(CHANNEL, timeout=5, sleep=world.context.sleep)
+    owned = world.context.limiter.acquire(CHANNEL, timeout=5, sleep=world.context.sleep)
     sender = Sender(world.context, SecretStr(CANARY_KEY), owned)
     sender.forget([first.claim])
-    outcomes: list[Outcome] = []
+    outcomes: list[UploadOutcome] = []
 
     def both_ended() -> bool:
         outcomes.extend(sender.collect(until=time.monotonic() + 1))
         return len(outcomes) == 2
 
-    sender.add([Job(asset=first), Job(asset=second)])
+    sender.add([UploadJob(asset=first), UploadJob(asset=second)])
     assert eventually(both_ended)
     (of_first,) = (outcome for outcome in outcomes if outcome.asset == first)
     (of_second,) = (outcome for outcome in outcomes if outcome.asset == second)
@@ -84,21 +88,21 @@ def test_an_owner_that_was_frozen_lets_go_and_the_next_one_sends_all(
     hand_over(world, *(make_image(f"{number}.jpg", number) for number in range(30)))
     inspect_all(world)
     (claims,) = claims_handed_out(world)
-    own = world.context.limiter.own
+    own = world.context.limiter.acquire
 
     def freeze(*args: Any, **more: Any) -> OwnedChannel:
         owned = own(*args, **more)
-        owned._until -= OWNED_SECONDS
-        owned._keep_at -= OWNED_SECONDS
+        owned._until -= OWNERSHIP_SECONDS
+        owned._keep_at -= OWNERSHIP_SECONDS
         world.context.redis.hset(f"greenroom:channel:{CHANNEL}", "until", "1")
         world.clock.advance(world.context.settings.lease * 2)
         sweep(world.context)
         return owned
 
-    world.context.limiter.own = freeze  # type: ignore[method-assign]  # frozen for this test
-    assert upload(world.context, CHANNEL, from_json(claims))["uploaded"] == 0
+    world.context.limiter.acquire = freeze  # type: ignore[method-assign]  # frozen for this test
+    assert upload(world.context, CHANNEL, claims_from_json(claims))["uploaded"] == 0
     assert world.sandbox.stats().get(CANARY_KEY, {}).get("uploads", 0) == 0
-    world.context.limiter.own = own  # type: ignore[method-assign]  # for this test
+    world.context.limiter.acquire = own  # type: ignore[method-assign]  # for this test
     world.clock.advance(timedelta(seconds=5))
     assert upload_all(world)["uploaded"] == 30
     assert world.sandbox.stats()[CANARY_KEY]["duplicates"] == 0
@@ -123,10 +127,10 @@ def test_an_owner_that_does_not_get_on_lets_go(
     monkeypatch.setattr(Sources, "open", hang)
     monkeypatch.setattr(uploading, "STALLED_SECONDS", 0.0)
     with ThreadPoolExecutor(1) as threads:
-        turn = threads.submit(upload, world.context, CHANNEL, from_json(claims))
+        turn = threads.submit(upload, world.context, CHANNEL, claims_from_json(claims))
         try:
             assert hung.wait(PATIENCE)
-            assert eventually(lambda: not world.context.limiter.look([CHANNEL])[CHANNEL].owned)
+            assert eventually(lambda: not world.context.limiter.peek([CHANNEL])[CHANNEL].owned)
             assert {asset_row(world, row.asset_id).state for row in item_rows(world)} == {
                 "waiting",
                 "uploading",
@@ -142,7 +146,7 @@ def test_an_owner_that_does_not_get_on_lets_go(
 def test_a_source_that_goes_missing_while_the_channel_is_being_paused(
     world: World, make_image: MakeImage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is looked for elsewhere by whoever goes on with the channel: this turn ends."""
+    """It is looked for elsewhere by whoever continues with the channel: this turn ends."""
     claims = two_files(world, make_image)
     elsewhere = make_image("2.jpg", 2).with_name("elsewhere.jpg")
     shutil.copy(elsewhere.with_name("2.jpg"), elsewhere)
@@ -152,7 +156,7 @@ def test_a_source_that_goes_missing_while_the_channel_is_being_paused(
     stopped = threading.Event()
     stop = Sender.stop
 
-    def stop_and_say(sender: Sender) -> list[Job]:
+    def stop_and_say(sender: Sender) -> list[UploadJob]:
         jobs = stop(sender)
         stopped.set()
         return jobs
@@ -168,7 +172,7 @@ def test_a_source_that_goes_missing_while_the_channel_is_being_paused(
     monkeypatch.setattr(Sender, "stop", stop_and_say)
     monkeypatch.setattr(Sources, "open", open_)
     with ThreadPoolExecutor(1) as threads:
-        counts = threads.submit(upload, world.context, CHANNEL, from_json(claims)).result(PATIENCE)
+        counts = threads.submit(upload, world.context, CHANNEL, claims_from_json(claims)).result(PATIENCE)
     assert counts == {"uploaded": 0, "postponed": 2, "failed": 0}
     with world.database.read() as connection:
         assert get_channel(connection, CHANNEL).paused_at is not None
@@ -200,7 +204,7 @@ def test_a_database_that_is_away_when_the_worker_stops(
         if len(sent) > 1:
             world.context.stopping.set()
 
-    def collect_later(*_: Any, **__: Any) -> list[Outcome]:
+    def collect_later(*_: Any, **__: Any) -> list[UploadOutcome]:
         # Nothing is recorded before the worker is asked to stop.
         assert world.context.stopping.wait(PATIENCE)
         monkeypatch.setattr(Sender, "collect", collect)
@@ -213,7 +217,7 @@ def test_a_database_that_is_away_when_the_worker_stops(
     monkeypatch.setattr(world.context.provider, "upload_later", send_two)
     monkeypatch.setattr(Sender, "collect", collect_later)
     monkeypatch.setattr("tasks.upload.postpone_asset", away)
-    counts = upload(world.context, CHANNEL, from_json(claims))
+    counts = upload(world.context, CHANNEL, claims_from_json(claims))
     live = world.sandbox.live_media_ids(CANARY_KEY)
     assert 2 <= len(live) < 8
     assert {row.media_id for row in media_rows(world)} == set(live)
@@ -232,14 +236,14 @@ def test_ids_are_recorded_when_a_turn_breaks_off(
     claims = two_files(world, make_image)
     collect = Sender.collect
 
-    def fail(*_: Any, **__: Any) -> list[Outcome]:
+    def fail(*_: Any, **__: Any) -> list[UploadOutcome]:
         monkeypatch.setattr(Sender, "collect", collect)
         assert eventually(lambda: len(world.sandbox.live_media_ids(CANARY_KEY)) == 2)
         raise KeyError("nobody foresaw this")
 
     monkeypatch.setattr(Sender, "collect", fail)
     with pytest.raises(KeyError):
-        upload(world.context, CHANNEL, from_json(claims))
+        upload(world.context, CHANNEL, claims_from_json(claims))
     assert {row.media_id for row in media_rows(world)} == set(world.sandbox.live_media_ids(CANARY_KEY))
     assert len(media_rows(world)) == 2
 
@@ -273,7 +277,7 @@ def test_who_redirects_uploads_is_told_of_once(
     world: World, make_image: MakeImage, caplog: pytest.LogCaptureFixture
 ) -> None:
     """With the channel and what to look at; and once more when it was over, and begins again."""
-    caplog.set_level(logging.ERROR, "tasks.record")
+    caplog.set_level(logging.ERROR, "tasks.uploading.completion")
     for times in (1, 2):
         hand_over(world, make_image(f"{times}.jpg", times), campaign=f"of-{times}")
         inspect_all(world)
@@ -302,7 +306,7 @@ def test_an_id_that_the_database_refuses_costs_no_other(
         record_media(connection, given, **more)
 
     monkeypatch.setattr(recording, "record_media", record)
-    counts = upload(world.context, CHANNEL, from_json(claims))
+    counts = upload(world.context, CHANNEL, claims_from_json(claims))
     assert counts == {"uploaded": 1, "postponed": 0, "failed": 1}
     (row,) = media_rows(world)
     (lost,) = set(world.sandbox.live_media_ids(CANARY_KEY)) - {row.media_id}
@@ -319,10 +323,10 @@ def test_two_answers_for_one_file_are_one_current_id(world: World) -> None:
         (under_way,) = asset.take_assets(connection, CHANNEL, [handed_out.claim], now=now, lease=lease)
     stale = replace(under_way, claim=Claim(id=under_way.claim.id, token=under_way.claim.token - 1))
     outcomes = [
-        Outcome(job=Job(asset=one), media_id=media_id, at=now)
+        UploadOutcome(job=UploadJob(asset=one), media_id=media_id, at=now)
         for one, media_id in ((stale, "first"), (under_way, "second"))
     ]
-    entry = recording.Outcomes(
+    entry = recording.ChannelOutcomes(
         channel_id=CHANNEL,
         api_key="as it was read",
         rules=world.context.settings.life_rules(None),

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from greenroom.task_names import TaskName
 from models.channel import get_channel, pause_channel
 from models.lookups import FAILURES_ALLOWED, LookupFailure
-from models.need import cancel_campaign
+from models.references import cancel_campaign
 from tasks.prepare import prepare
 from tasks.prune import prune
 from tasks.refresh import refresh

@@ -79,7 +79,7 @@ def test_a_worker_outlives_twenty_restarts_of_its_broker(tmp_path: Path, migrate
         enough.set()
         assert running.processes[0].poll() is None
         with Redis(port=port) as redis:
-            # What was under way when it was killed came again at once, and not after two hours.
+            # What was in flight when it was killed came again at once, and not after two hours.
             wait_for(lambda: not redis.hlen("unacked") and not redis.llen("control"))
     finally:
         enough.set()

@@ -23,7 +23,7 @@ from greenroom.manifest import items_of_paths
 from greenroom.settings import Settings, load_settings
 from greenroom.vault import new_secret_key
 from sandbox.testing import RunningSandbox
-from tasks.context import make_context
+from tasks.runtime.context import make_context
 from tests.conftest import free_port
 from tests.worker.test_production import CHANNEL, KEY, Production, plan, wait_for
 
@@ -137,15 +137,15 @@ def client_of(settings: Settings) -> Greenroom:
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> list[Path]:
+def images(tmp_path: Path) -> list[Path]:
     """Files, each to be uploaded once."""
     spring_sale.make(tmp_path / "media")
     return sorted((tmp_path / "media").glob("*.jpg"))
 
 
-def goes_round(running: Production, client: Greenroom, campaign_id: str, picture: Path) -> bool:
+def goes_round(running: Production, client: Greenroom, campaign_id: str, image: Path) -> bool:
     """Whether a scheduler's campaign comes back as a media ID: every kind of message, and a pace."""
-    items = items_of_paths([picture])
+    items = items_of_paths([image])
     with suppress(BrokerUnavailable):
         client.prepare(plan(campaign_id), items)
         wait_for(lambda: running.settled(campaign_id))
@@ -155,11 +155,11 @@ def goes_round(running: Production, client: Greenroom, campaign_id: str, picture
 
 def own(limiter: Limiter, channel_id: str) -> None:
     """Own a channel for a moment."""
-    limiter.own(channel_id, timeout=ANSWER).let_go()
+    limiter.acquire(channel_id, timeout=ANSWER).release()
 
 
 def test_work_goes_on_when_the_sentinels_have_another_master(
-    tmp_path: Path, migrated_sqlite: Path, pictures: list[Path]
+    tmp_path: Path, migrated_sqlite: Path, images: list[Path]
 ) -> None:
     """Messages, answers and paces find the new master by themselves, with the clients that they had."""
     with Watched(tmp_path) as watched:
@@ -169,13 +169,13 @@ def test_work_goes_on_when_the_sentinels_have_another_master(
             settings = load_settings(running.environment, dotenv=None)
             client, context = client_of(settings), make_context(settings)
             try:
-                wait_for(lambda: goes_round(running, client, "before", pictures[0]))
+                wait_for(lambda: goes_round(running, client, "before", images[0]))
                 own(context.limiter, "another")
                 doctor = running.greenroom("doctor")
                 assert "✓ redis" in doctor
                 watched.kill_master()
                 wait_for(lambda: watched.told_master() == watched.replica_port)
-                wait_for(lambda: goes_round(running, client, "after", pictures[1]))
+                wait_for(lambda: goes_round(running, client, "after", images[1]))
                 own(context.limiter, "another")
             finally:
                 client.close()
@@ -193,7 +193,7 @@ def short_folder() -> Iterator[Path]:
 
 
 def test_redis_may_be_on_a_socket_of_unix(
-    tmp_path: Path, short_folder: Path, migrated_sqlite: Path, pictures: list[Path]
+    tmp_path: Path, short_folder: Path, migrated_sqlite: Path, images: list[Path]
 ) -> None:
     """Messages, answers and paces go through it, with a password and to another database than the first."""
     socket = short_folder / "redis.sock"
@@ -205,7 +205,7 @@ def test_redis_may_be_on_a_socket_of_unix(
             with working(tmp_path, migrated_sqlite, **given) as running:
                 client = client_of(load_settings(running.environment, dotenv=None))
                 try:
-                    wait_for(lambda: goes_round(running, client, "sale", pictures[0]))
+                    wait_for(lambda: goes_round(running, client, "sale", images[0]))
                 finally:
                     client.close()
                 with Redis(unix_socket_path=str(socket), password=PASSWORD, db=2) as redis:
@@ -219,14 +219,14 @@ def test_redis_may_be_on_a_socket_of_unix(
 
 @pytest.mark.skipif(AMQP not in os.environ, reason=f"{AMQP} names no RabbitMQ to try")
 def test_messages_may_go_by_rabbitmq(
-    tmp_path: Path, migrated_sqlite: Path, redis: Redis, redis_url: str, pictures: list[Path]
+    tmp_path: Path, migrated_sqlite: Path, redis: Redis, redis_url: str, images: list[Path]
 ) -> None:
     """Paces and answers stay with Redis, and no message is there."""
     given = {"GREENROOM_REDIS_URL": redis_url, "GREENROOM_BROKER_URL": os.environ[AMQP]}
     with working(tmp_path, migrated_sqlite, **given) as running:
         client = client_of(load_settings(running.environment, dotenv=None))
         try:
-            wait_for(lambda: goes_round(running, client, "sale", pictures[0]))
+            wait_for(lambda: goes_round(running, client, "sale", images[0]))
             assert not redis.keys("_kombu*")
         finally:
             client.close()

@@ -21,7 +21,7 @@ from greenroom.rules import BY_MIME_TYPE, OGG_CONTENT_TYPES
 from greenroom.settings import Settings, load_settings
 from greenroom.task_names import QUEUES, Queue, TaskName
 from greenroom.vault import new_secret_key
-from tasks.context import provider_of
+from tasks.runtime.context import provider_of
 from tests.cli.conftest import environment
 from worker.configuration import VISIBILITY_TIMEOUT, configuration
 from worker.schedule import beat_schedule
@@ -48,7 +48,7 @@ def settings() -> Settings:
 
 
 def test_every_option_is_one_of_celerys(settings: Settings) -> None:
-    """A misspelt option would be taken without a word."""
+    """A misspelt option would be accepted silently."""
     known = {str(row[0]) for row in flatten(NAMESPACES)} | READ_BY_THE_REDIS_BACKEND
     assert set(configuration(settings)) <= known
 
@@ -132,7 +132,7 @@ def test_wrong_settings_stop_the_worker_with_a_sentence(tmp_path: Path) -> None:
         "import worker; worker.app",
         tmp_path,
         GREENROOM_DATABASE_URL="mysql://root:hunter2@db/greenroom",
-        GREENROOM_PACE="26",
+        GREENROOM_UPLOADS_PER_SECOND="26",
         GREENROOM_DATABSE="x",
     )
     assert result.returncode == 1
@@ -140,7 +140,7 @@ def test_wrong_settings_stop_the_worker_with_a_sentence(tmp_path: Path) -> None:
     assert "hunter2" not in result.stderr
     for words in (
         "GREENROOM_DATABASE_URL: must begin with postgresql:// or sqlite:///",
-        "GREENROOM_PACE: input should be less than or equal to 25",
+        "GREENROOM_UPLOADS_PER_SECOND: input should be less than or equal to 25",
         "GREENROOM_REDIS_URL is not set",
         "GREENROOM_SECRET_KEY is not set",
         "GREENROOM_DATABSE is not a setting of Greenroom; did you mean GREENROOM_DATABASE_URL?",

@@ -1,4 +1,4 @@
-"""Messages that nobody can work on: each costs one line, and a worker goes on with all others."""
+"""Messages that nobody can work on: each costs one line, and a worker continues with all others."""
 
 from __future__ import annotations
 

@@ -165,7 +165,7 @@ def _set(run: Run, **settings: str) -> Iterator[None]:
 @fault("database", f"SQLite locked for {LOCKED_SECONDS:.0f} s", on=(EMBEDDED,))
 def lock_sqlite(run: Run) -> None:
     """By somebody who writes, and does not end."""
-    connection = sqlite3.connect(run.embedded.home.database, isolation_level=None, timeout=30)
+    connection = sqlite3.connect(run.embedded.state_dir.database, isolation_level=None, timeout=30)
     try:
         with run.hit():
             connection.execute("BEGIN IMMEDIATE")

@@ -119,7 +119,7 @@ def _listening() -> Iterator[tuple[int, list[bytes]]]:
 
 @fault("provider", "a key revoked in mid-run, and replaced")
 def revoke(run: Run) -> None:
-    """The channel is paused, no file loses an attempt, and goes on with the new key."""
+    """The channel is paused, no file loses an attempt, and is resumed with the new key."""
     channel = run.channels[0]
     with run.hit():
         run.sandbox.faults({"revoke_key": channel.keys[-1]})

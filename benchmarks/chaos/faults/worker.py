@@ -149,7 +149,7 @@ def freeze_all(run: Run) -> None:
 
 @fault("worker", "TERM in mid-run, one after the other")
 def terminate(run: Run) -> None:
-    """What is under way is recorded, and all is over within the grace period."""
+    """What is in flight is recorded, and all is over within the grace period."""
     for name in run.stack.uploaders:
         pid = run.stack.pid(name)
         run.stack.expect_end(name)

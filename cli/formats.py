@@ -1,0 +1,84 @@
+"""How figures and moments are written for people, and the console they are written to."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+
+import click
+from rich.console import Console
+from rich.markup import escape
+
+from greenroom.errors import Misuse
+from greenroom.rules import KIB, MIB
+from greenroom.untrusted_text import printable, printable_lines
+
+console = Console(highlight=False)
+#: Progress and remarks: never mixed into what a program reads from standard output.
+remarks = Console(stderr=True, highlight=False)
+
+
+def plain(text: object) -> str:
+    """What others wrote (names of files, words of the provider), for a console.
+
+    Neither markup nor control characters of it count: a name must not colour, move or crash the terminal.
+    """
+    return escape(printable(text))
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print a sentence without markup; whatever is in it cannot drive the terminal."""
+    click.echo(printable_lines(text), err=err)
+
+
+def size(count: int | None) -> str:
+    """Bytes as people write them."""
+    if count is None:
+        return ""
+    if count < KIB:
+        return f"{count} B"
+    if count < MIB:
+        return f"{count / KIB:.0f} KB"
+    return f"{count / MIB:.1f} MB"
+
+
+def moment(at: datetime | None) -> str:
+    """A moment in the reader's own time zone."""
+    return at.astimezone().strftime("%Y-%m-%d %H:%M") if at else ""
+
+
+def day(at: datetime | None) -> str:
+    """A day in the reader's own time zone."""
+    return at.astimezone().strftime("%d %b %Y") if at else ""
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """`1 file`, `2 files`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+_UNITS = {"min": 60, "h": 3_600, "d": 86_400}
+_SHORTEST, _LONGEST = _UNITS["min"], 365 * _UNITS["d"]
+
+
+def span(length: timedelta) -> str:
+    """A length of time as people write it: ``11 days``, ``36 hours``."""
+    seconds = length.total_seconds()
+    if seconds >= 3 * _UNITS["d"]:
+        return counted(round(seconds / _UNITS["d"]), "day")
+    if seconds >= 3 * _UNITS["h"]:
+        return counted(round(seconds / _UNITS["h"]), "hour")
+    return counted(round(seconds / _UNITS["min"]), "minute")
+
+
+def parse_span(text: str) -> timedelta:
+    """A length of time from ``30d``, ``12h`` or ``60min``.
+
+    Raises:
+        Misuse: it is none, or not between a minute and a year.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(min|h|d)", text.strip())
+    seconds = float(found[1]) * _UNITS[found[2]] if found else 0.0
+    if not _SHORTEST <= seconds <= _LONGEST:
+        raise Misuse(f"{text!r} is no length of time between a minute and a year; write 30d, 12h or 60min.")
+    return timedelta(seconds=seconds)

@@ -1,0 +1,155 @@
+"""The process that looks at files, one after another, within bounds that the system holds it to."""
+
+from __future__ import annotations
+
+import math
+import os
+import resource
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from greenroom.errors import CannotFix, SourceChanged
+from greenroom.inspection import inspect_file
+from greenroom.isolation.protocol import (
+    READY,
+    FixOrder,
+    FixResult,
+    InspectOrder,
+    read_orders,
+    write_fix_result,
+    write_verdict,
+)
+from greenroom.isolation.resource_limits import FIXING_SECONDS, ResourceLimits, cores
+from greenroom.isolation.shared_memory import Shared
+from greenroom.rules import KIB, MIB
+from greenroom.verdict import Verdict
+
+#: A process that ever had so many bytes in memory does not stay to keep them: its next file gets a new one.
+_SLIM: Final = 160 * MIB
+#: Seconds after which timers are set anew, and those for which an answer waits for others to go with it: each
+#: that goes alone wakes who waits for it.
+_TIMERS_EVERY: Final = 1.0
+_TELL_EVERY: Final = 0.01
+_STATUS: Final = Path("/proc/self/status")
+_RSS_UNIT: Final = 1 if sys.platform == "darwin" else 1024
+
+Judge = Callable[[InspectOrder], Verdict]
+
+
+def inspect_order(order: InspectOrder) -> Verdict:
+    """The verdict on one file."""
+    return inspect_file(order.path, name=order.name, kind=order.kind)
+
+
+def main(judge: Judge = inspect_order) -> None:
+    """Do as orders say until nobody gives any more; the process's first argument names its bounds.
+
+    Args:
+        judge: what gives the verdicts; another one is for tests and measurements.
+    """
+    bounds, shared = ResourceLimits.from_json(sys.argv[1]), Shared(int(sys.argv[2]))
+    _keep_within(bounds)
+    # Whoever started us ends us; Ctrl-C is his to answer.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    answers = os.dup(1)
+    # A library that prints must not do so into our answers.
+    os.dup2(2, 1)
+    os.write(answers, READY)
+    timers = _Timers(bounds)
+    for line in sys.stdin.buffer:
+        kept: list[bytes] = []
+        told_at = time.monotonic()
+        for order in read_orders(line):
+            shared.begun += 1
+            now = timers.set_for(order)
+            if kept and now > told_at + _TELL_EVERY:
+                os.write(answers, b"".join(kept))
+                kept, told_at = [], now
+            kept.append(_fixed(order, bounds) if isinstance(order, FixOrder) else write_verdict(judge(order)))
+        shared.spent = _most_memory() > _SLIM
+        os.write(answers, b"".join(kept))
+
+
+def _keep_within(bounds: ResourceLimits) -> None:
+    """Let the system refuse what is too much."""
+    for which, most in (
+        (resource.RLIMIT_DATA, bounds.memory),
+        (resource.RLIMIT_FSIZE, bounds.written),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        _, highest = resource.getrlimit(which)
+        if highest == resource.RLIM_INFINITY or most < highest:
+            resource.setrlimit(which, (most, most))
+
+
+class _Timers:
+    """End this process, whatever it is at, once a file has taken too much; even if nobody is left who would.
+
+    The system's own signals, whose default is the end: they reach a library that never comes back to Python.
+    Left running where nothing is asked, they also end a process that nobody has needed for minutes.
+    """
+
+    def __init__(self, bounds: ResourceLimits) -> None:
+        self._bounds = bounds
+        self._set_at, self._fixing = -math.inf, False
+
+    def set_for(self, order: InspectOrder) -> float:
+        """Begin to count anew, and answer when that was.
+
+        To set them costs a tenth of looking at a file. So one that comes within a second goes by the timers
+        of the one before it, which run for a second longer.
+        """
+        now, fixing = time.monotonic(), isinstance(order, FixOrder)
+        if fixing or self._fixing or now > self._set_at + _TIMERS_EVERY:
+            self._set_at, self._fixing = now, fixing
+            patience = self._bounds.fixing if fixing else self._bounds.patience
+            processor = self._bounds.fixing * cores() if fixing else self._bounds.processor
+            signal.setitimer(signal.ITIMER_PROF, processor + _TIMERS_EVERY)
+            signal.alarm(math.ceil(patience + _TIMERS_EVERY))
+        return now
+
+
+def _most_memory() -> int:
+    """Bytes that this process had in memory at its fullest.
+
+    Not by `getrusage` where it can be helped: on Linux its figure begins with that of who started us.
+    """
+    try:
+        with _STATUS.open("rb") as status:
+            line = next(line for line in status if line.startswith(b"VmHWM:"))
+        return int(line.split()[1]) * KIB
+    except (OSError, StopIteration):
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT
+
+
+def _fixed(order: FixOrder, bounds: ResourceLimits) -> bytes:
+    # The libraries that fix are large, and most processes never need them.
+    from greenroom.conversion import fix_file  # noqa: PLC0415 - see above
+
+    try:
+        fixed = fix_file(
+            order.path, order.verdict, order.into, name=order.name, kind=order.kind, seconds=FIXING_SECONDS
+        )
+    except CannotFix as error:
+        made = FixResult(refusal=str(error))
+    except SourceChanged as error:
+        made = FixResult(changed=str(error))
+    except MemoryError:
+        made = FixResult(refusal=too_much_memory(bounds))
+    except OSError as error:
+        made = FixResult(system=(error.errno or 0, error.strerror or str(error)))
+    else:
+        made = FixResult(new=fixed)
+    return write_fix_result(made)
+
+
+def too_much_memory(bounds: ResourceLimits) -> str:
+    """What is said of a file that cannot be fixed within the bound."""
+    return (
+        f"Fixing this file takes more than {bounds.memory // MIB} MB of memory. "
+        "Save it smaller with the program that made it."
+    )

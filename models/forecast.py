@@ -1,0 +1,159 @@
+"""What the coming weeks hold for a campaign: when its media IDs are renewed, and which are at risk."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, or_, select
+
+from greenroom.clock import LATEST
+from models.asset import Asset, AssetState
+from models.bulk import on_postgresql
+from models.campaign import Campaign
+from models.item import Item
+from models.media import Media
+
+#: An ID that has not been renewed is at risk from so long before its end.
+SOON = timedelta(days=2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Renewals:
+    """Media IDs of a campaign that are renewed in one week.
+
+    Attributes:
+        monday: the week's first day, UTC.
+        files: how many.
+    """
+
+    monday: date
+    files: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class AtRisk:
+    """A file whose media ID ends, and has not been renewed.
+
+    Attributes:
+        campaign_id: which campaign.
+        ref: the scheduler's own reference.
+        ends_at: until when its ID can be relied on; in the past for one that nobody should rely on any more.
+        why: what kept it from being renewed.
+    """
+
+    campaign_id: str
+    ref: str
+    ends_at: datetime
+    why: str
+
+
+def renewals(connection: Connection, campaign_id: str, *, now: datetime, until: datetime) -> list[Renewals]:
+    """In which weeks how many of a campaign's IDs are renewed, as far as the campaign needs them.
+
+    An ID that is renewed is renewed again when it is as old as the one before it was.
+    """
+    refresh_on, uploaded_on = func.date(Media.refresh_at), func.date(Media.uploaded_at)
+    statement = (
+        select(
+            refresh_on.label("on"),
+            uploaded_on.label("uploaded"),
+            func.count(Media.id.distinct()).label("files"),
+        )
+        .select_from(Item)
+        .join(Media, Media.asset_id == Item.asset_id)
+        .where(Item.campaign_id == campaign_id, Media.is_current, Media.refresh_at.is_not(None))
+        .group_by(refresh_on, uploaded_on)
+    )
+    weeks: Counter[date] = Counter()
+    for row in connection.execute(statement):
+        on, uploaded = _day(row.on), _day(row.uploaded)
+        every = max(on - uploaded, timedelta(days=1))
+        # What is overdue is renewed now.
+        on = max(on, now.astimezone(UTC).date())
+        while on <= min(until, LATEST).astimezone(UTC).date():
+            weeks[on - timedelta(days=on.weekday())] += row.files
+            on += every
+    return [Renewals(monday=monday, files=files) for monday, files in sorted(weeks.items())]
+
+
+def _day(value: date | str) -> date:
+    """SQLite has no dates, and returns their text."""
+    return date.fromisoformat(value) if isinstance(value, str) else value
+
+
+def at_risk(
+    connection: Connection, *, now: datetime, campaign_id: str | None = None, limit: int = 20
+) -> list[AtRisk]:
+    """Files whose IDs end while a campaign needs them, those that end first; of all campaigns, or of one."""
+    rows = _not_renewed(connection, now, campaign_id)
+    found = [
+        AtRisk(
+            campaign_id=row.campaign_id, ref=row.ref, ends_at=_end(row), why=row.detail or row.reason or ""
+        )
+        for row in rows
+        if row.state == AssetState.FAILED or _end(row) <= now + SOON
+    ]
+    return sorted(found, key=lambda one: (one.ends_at, one.campaign_id, one.ref))[:limit]
+
+
+def _end(row: Row[Any]) -> datetime:
+    """A life after the upload, whatever was used since: who reads this wants to know the worst."""
+    life: timedelta = row.expires_at - (row.last_used_at or row.uploaded_at)
+    end: datetime = row.uploaded_at + life
+    return end
+
+
+def _not_renewed(connection: Connection, now: datetime, campaign_id: str | None) -> list[Row[Any]]:
+    statement = (
+        select(
+            Item.campaign_id,
+            Item.ref,
+            Asset.state,
+            Asset.reason,
+            Asset.detail,
+            Media.uploaded_at,
+            Media.last_used_at,
+            Media.expires_at,
+        )
+        .join(Campaign, Campaign.id == Item.campaign_id)
+        .join(Asset, Asset.id == Item.asset_id)
+        .join(Media, Media.asset_id == Asset.id)
+        .where(
+            Media.is_current,
+            Asset.state.in_(
+                (AssetState.FAILED, AssetState.WAITING, AssetState.CLAIMED, AssetState.UPLOADING)
+            ),
+            Campaign.cancelled_at.is_(None),
+            Campaign.keep_until > now,
+        )
+    )
+    if campaign_id is not None:
+        statement = statement.where(Item.campaign_id == campaign_id)
+    if on_postgresql(connection):
+        # As :func:`_end` has it; SQLite does not reckon with moments, and its tables are small.
+        used_for = func.coalesce(Media.last_used_at, Media.uploaded_at) - Media.uploaded_at
+        ends_soon = Media.expires_at - used_for <= now + SOON
+        statement = statement.where(or_(Asset.state == AssetState.FAILED, ends_soon))
+    return list(connection.execute(statement))
+
+
+def campaigns_at_risk(connection: Connection, asset_id: int, *, now: datetime, limit: int = 10) -> list[str]:
+    """The campaigns that need an asset whose media ID could not be renewed; none, where it never had one."""
+    statement = (
+        select(Item.campaign_id)
+        .join(Campaign, Campaign.id == Item.campaign_id)
+        .join(Media, Media.asset_id == Item.asset_id)
+        .where(
+            Item.asset_id == asset_id,
+            Media.is_current,
+            Campaign.cancelled_at.is_(None),
+            Campaign.keep_until > now,
+        )
+        .distinct()
+        .order_by(Item.campaign_id)
+        .limit(limit)
+    )
+    return list(connection.execute(statement).scalars())

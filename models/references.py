@@ -1,0 +1,142 @@
+"""Who needs an asset, and how soon: any campaign that holds it, is not cancelled, and is still to be kept."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from functools import cache
+
+from sqlalchemy import Connection, Select, func, select, update
+
+from models.asset import Asset, AssetState, Priority, in_lock_order
+from models.bulk import among, among_bound, on_postgresql
+from models.campaign import Campaign, get_campaign, hold_campaign
+from models.chunks import chunks
+from models.item import Item
+from models.media import Media, lock_media
+
+
+def needed_now(connection: Connection, asset_ids: Collection[int], *, now: datetime) -> set[int]:
+    """Those of the assets that some campaign needs: it is not cancelled, and is still to be kept."""
+    statement = (
+        select(Item.asset_id)
+        .join(Campaign, Campaign.id == Item.campaign_id)
+        .where(
+            among(connection, Item.asset_id, asset_ids),
+            Campaign.cancelled_at.is_(None),
+            Campaign.keep_until > now,
+        )
+        .distinct()
+    )
+    return {asset_id for asset_id in connection.execute(statement).scalars().all() if asset_id is not None}
+
+
+def needed_until(connection: Connection, asset_ids: Collection[int]) -> dict[int, datetime]:
+    """Until when the last campaign needs each asset; those that no campaign holds are left out.
+
+    A campaign that was cancelled never needed anything.
+    """
+    statement = _needed(postgresql=on_postgresql(connection))
+    rows = connection.execute(statement, {"ids": list(asset_ids)}).all()
+    return {asset_id: until for asset_id, until in rows if asset_id is not None}
+
+
+@cache
+def _needed(*, postgresql: bool) -> Select[int | None, datetime]:
+    return (
+        select(Item.asset_id, func.max(Campaign.keep_until))
+        .join(Campaign, Campaign.id == Item.campaign_id)
+        .where(among_bound(Item.asset_id, "ids", postgresql=postgresql), Campaign.cancelled_at.is_(None))
+        .group_by(Item.asset_id)
+    )
+
+
+def cancel_campaign(connection: Connection, campaign_id: str, *, now: datetime) -> None:
+    """Say that the campaign needs nothing any more.
+
+    Raises:
+        UnknownName: there is no such campaign.
+    """
+    hold_campaign(connection, campaign_id, shared=False)
+    get_campaign(connection, campaign_id)
+    connection.execute(
+        update(Campaign)
+        .where(Campaign.id == campaign_id, Campaign.cancelled_at.is_(None))
+        .values(cancelled_at=now)
+    )
+    check_references_again(connection, _lock_held(connection, campaign_id, refs=None), now=now)
+
+
+def check_references_again(connection: Connection, asset_ids: Collection[int], *, now: datetime) -> None:
+    """Look at these assets' media IDs at the next chance: what needed them may not do so any more.
+
+    The assets are to be locked: an ID that is just being recorded is then either seen here, or recorded with
+    what this transaction knows.
+    """
+    lock_media(connection, current_of=asset_ids)
+    for part in chunks(asset_ids):
+        connection.execute(
+            update(Media).where(Media.asset_id.in_(part), Media.is_current).values(retire_at=now)
+        )
+
+
+def _lock_held(connection: Connection, campaign_id: str, *, refs: Sequence[str] | None) -> list[int]:
+    """Lock the assets that a campaign's items hold, in the one order in which everybody locks assets."""
+    held = select(Item.asset_id).where(Item.campaign_id == campaign_id, Item.asset_id.is_not(None))
+    if refs is not None:
+        held = held.where(Item.ref.in_(refs))
+    locked = select(Asset.id).where(Asset.id.in_(held)).order_by(*in_lock_order(connection)).with_for_update()
+    return list(connection.execute(locked).scalars())
+
+
+def follow_send_times(connection: Connection, campaign_id: str) -> None:
+    """Order the waiting uploads of a campaign by its present send time, after it was moved."""
+    earliest = (
+        select(func.min(Campaign.send_at))
+        .join(Item, Item.campaign_id == Campaign.id)
+        .where(Item.asset_id == Asset.id, Campaign.cancelled_at.is_(None))
+        .correlate(Asset)
+        .scalar_subquery()
+    )
+    held = select(Item.asset_id).where(Item.campaign_id == campaign_id, Item.asset_id.is_not(None))
+    connection.execute(
+        update(Asset)
+        .where(Asset.id.in_(held), Asset.state == AssetState.WAITING, Asset.priority == Priority.CAMPAIGN)
+        .values(due_at=func.coalesce(earliest, Asset.due_at))
+    )
+
+
+def want_again(
+    connection: Connection, campaign_id: str, *, refs: Sequence[str] | None, due_at: datetime, now: datetime
+) -> None:
+    """Follow a campaign's new dates and items, when it is handed over (again).
+
+    What it holds without an ID, and that is not on its way, is queued: that is what nothing needed until its
+    dates were moved, and uploads that were given up. What it holds with an ID is looked at: it may be needed
+    for a shorter time now. To be called before the campaign's items are written, for assets are locked before
+    items.
+
+    Args:
+        connection: an open transaction, in which the campaign has its new dates.
+        campaign_id: whose.
+        refs: of these items alone; None for all.
+        due_at: the campaign's send time.
+        now: the present.
+    """
+    # A statement of its own: once it has the locks, the next one sees what was retired until then.
+    held = _lock_held(connection, campaign_id, refs=refs)
+    check_references_again(connection, held, now=now)
+    for part in chunks(held):
+        connection.execute(
+            update(Asset)
+            .where(Asset.id.in_(part), Asset.state.in_((AssetState.IDLE, AssetState.FAILED)))
+            .values(
+                state=AssetState.WAITING,
+                priority=Priority.CAMPAIGN,
+                due_at=due_at,
+                attempts=0,
+                not_before=None,
+                reason=None,
+                detail="",
+            )
+        )

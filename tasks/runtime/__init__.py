@@ -1,0 +1,1 @@
+"""What several tasks share: their world, heartbeats, leases, back-off."""

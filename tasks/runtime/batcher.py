@@ -1,0 +1,70 @@
+"""Do what many threads ask for in one go: while one works, the next collects all that has come meanwhile."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Generic, TypeVar
+
+from greenroom.errors import TransientError
+
+Entry = TypeVar("Entry")
+Answer = TypeVar("Answer")
+
+
+class Batcher(Generic[Entry, Answer]):
+    """Hands entries to a function, as many at a time as have come, and each answer to whoever asked."""
+
+    def __init__(self, *, gather: float = 0.0, sleep: Callable[[float], None] = time.sleep) -> None:
+        """Prepare; nothing is done yet.
+
+        Args:
+            gather: seconds that whoever comes first waits for others to come, too.
+            sleep: sleeps for a number of seconds.
+        """
+        self._gather = gather
+        self._sleep = sleep
+        self._lock = threading.Lock()
+        self._working = threading.Lock()
+        self._entries: list[tuple[Entry, Future[Answer]]] = []
+
+    def submit(self, entry: Entry, work: Callable[[Sequence[Entry]], Sequence[Answer]]) -> Answer:
+        """Returns what came of this entry.
+
+        Args:
+            entry: what is to be done.
+            work: does many at once, and answers one thing for each. Where it raises anything but a failure
+                of the moment, which is everybody's, each entry is tried by itself: none fails for another's
+                sake.
+        """
+        mine: Future[Answer] = Future()
+        with self._lock:
+            self._entries.append((entry, mine))
+        with self._working:
+            # Unless whoever worked before has done it.
+            if not mine.done():
+                if self._gather:
+                    self._sleep(self._gather)
+                with self._lock:
+                    entries, self._entries = self._entries, []
+                _do(entries, work)
+        return mine.result()
+
+
+def _do(
+    entries: Sequence[tuple[Entry, Future[Answer]]], work: Callable[[Sequence[Entry]], Sequence[Answer]]
+) -> None:
+    try:
+        answers = work([entry for entry, _ in entries])
+    except Exception as error:  # noqa: BLE001 - whoever asked gets it
+        if len(entries) == 1 or isinstance(error, TransientError):
+            for _, future in entries:
+                future.set_exception(error)
+            return
+        for one in entries:
+            _do([one], work)
+    else:
+        for (_, future), answer in zip(entries, answers, strict=True):
+            future.set_result(answer)

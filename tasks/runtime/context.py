@@ -1,0 +1,263 @@
+"""What every task is given: settings, database, limiter, provider, clock, and a way to enqueue more."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from celery import current_app
+from kombu.exceptions import KombuError
+from redis import Redis
+from redis.exceptions import RedisError
+
+from greenroom.clock import Clock, SystemClock
+from greenroom.isolation.process_pool import ProcessPool
+from greenroom.limiter import Limiter
+from greenroom.provider import ProviderClient
+from greenroom.redis_client import connect, is_lost_connection
+from greenroom.settings import Settings
+from greenroom.sources import Sources
+from greenroom.task_names import QUEUES, TaskName
+from greenroom.untrusted_text import one_line
+from greenroom.vault import Vault
+from models import Database
+from tasks.runtime.batcher import Batcher
+
+if TYPE_CHECKING:
+    from tasks.runtime.heartbeat import Heartbeat
+
+logger = logging.getLogger(__name__)
+
+#: Seconds that a channel waits for the process's others, to claim or to record together with them. They look
+#: at the same moments, and a transaction costs as much as fifty rows.
+GATHER_SECONDS = 0.03
+#: Seconds for which a channel that has nothing to upload keeps its worker: while its files are inspected,
+#: more comes. A turn that ends and begins anew costs as much as sending ten files.
+LINGER_SECONDS = 2.0
+#: Seconds that Redis may take to connect, and to answer. Owners of channels ask it, who have four seconds,
+#: and media IDs to write down meanwhile.
+REDIS_PATIENCE_SECONDS = 1.5
+#: Deletions that are in flight at once.
+OTHER_THREADS = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """A task to be enqueued.
+
+    Attributes:
+        name: which.
+        args: JSON values: ids and small things, never a secret.
+        summary: what Flower shows in place of the arguments; may hold names that others gave.
+    """
+
+    name: TaskName
+    args: list[Any]
+    summary: str
+
+    def __post_init__(self) -> None:
+        """Let no name of a file end a line, or turn it round."""
+        object.__setattr__(self, "summary", one_line(self.summary))
+
+
+def name_of_this_process() -> str:
+    """A name that no other process has, on any machine, ever."""
+    return f"{socket.gethostname()[:32]}:{os.getpid()}:{secrets.token_hex(6)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """The world that a task sees; tests hand in another one."""
+
+    settings: Settings
+    database: Database
+    redis: Redis
+    limiter: Limiter
+    provider: ProviderClient
+    vault: Vault
+    clock: Clock
+    publish: Callable[[Message], None]
+    sleep: Callable[[float], None] = time.sleep
+    #: The name under which this process claims.
+    worker: str = field(default_factory=name_of_this_process)
+    #: Seconds for which an upload task waits for more files on its channel before it ends.
+    linger_seconds: float = 0.0
+
+    #: Set when the process is to end: whoever works on begins nothing more.
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+    #: Lets all channels of the process write down together what came of their uploads.
+    recording: Batcher[Any, Any] = field(default_factory=Batcher)
+    #: And lets them claim together what they send next.
+    taking: Batcher[Any, Any] = field(default_factory=Batcher)
+
+    #: Channels whose uploads are redirected elsewhere, which the log has been told of.
+    redirected: set[str] = field(default_factory=set)
+
+    #: Processes that look at files and fix them, the first of which is started when it is needed.
+    files: ProcessPool = field(default_factory=ProcessPool)
+
+    @cached_property
+    def sources(self) -> Sources:
+        """Opens the files that campaigns name, as far as the operator allows."""
+        return Sources.of(self.settings)
+
+    @cached_property
+    def upload_threads(self) -> ThreadPoolExecutor:
+        """Kept from batch to batch, so that each thread's connection to the provider stays open."""
+        return ThreadPoolExecutor(self.settings.upload_threads, thread_name_prefix="upload")
+
+    @cached_property
+    def other_threads(self) -> ThreadPoolExecutor:
+        """For requests that nobody waits for."""
+        return ThreadPoolExecutor(OTHER_THREADS, thread_name_prefix="other")
+
+
+def publish_to_broker(message: Message) -> None:
+    """Enqueue on the app that `worker` has made current."""
+    current_app.send_task(
+        message.name, args=message.args, queue=QUEUES[message.name], argsrepr=message.summary
+    )
+
+
+def announce(context: Context, message: Message) -> None:
+    """Ask for work that beat would ask for anyway: a broker that is away fails nothing that is done."""
+    try:
+        context.publish(message)
+    except (KombuError, RedisError, OSError) as error:
+        logger.warning("%s waits for beat's next tick: %s", message.name, error)
+    except AttributeError as error:
+        if not is_lost_connection(error):
+            raise
+        logger.warning("%s waits for beat's next tick: the connection was lost.", message.name)
+
+
+#: Set while a dispatch that was asked for has not begun.
+DISPATCH_ASKED = "greenroom:dispatch-asked"
+#: Seconds after which one that was asked for is taken to be lost.
+DISPATCH_LOST_SECONDS = 5
+
+
+def announce_dispatch(context: Context, *, why: str) -> None:
+    """Ask for a dispatch of everything, unless one is on its way that has not begun: it will see all."""
+    try:
+        first = context.redis.set(DISPATCH_ASKED, "1", nx=True, ex=DISPATCH_LOST_SECONDS)
+    except RedisError:
+        first = True
+    if first:
+        announce(context, Message(name=TaskName.DISPATCH, args=[], summary=why))
+
+
+def dispatch_begins(context: Context) -> None:
+    """From now on, whoever asks for a dispatch gets another one."""
+    with suppress(RedisError):
+        context.redis.delete(DISPATCH_ASKED)
+
+
+def provider_of(settings: Settings) -> ProviderClient:
+    """The client that these settings describe: the one way of asking the provider.
+
+    Raises:
+        SettingsError: its address, proxy or CA bundle cannot be used.
+    """
+    return ProviderClient(
+        base_url=settings.api_base_url,
+        connect_timeout=settings.connect_timeout,
+        read_timeout=settings.read_timeout,
+        proxy=settings.https_proxy,
+        ca_bundle=str(settings.ca_bundle) if settings.ca_bundle else None,
+        allow_plain_http=settings.allow_plain_http,
+        content_types={"audio/ogg": settings.ogg_content_type},
+    )
+
+
+def make_context(settings: Settings) -> Context:
+    """The context of a worker process.
+
+    Raises:
+        SettingsError: a setting is wrong in a way that only using it shows.
+    """
+    redis = connect(
+        settings.redis_url,
+        sentinel_master=settings.sentinel_master,
+        patience=REDIS_PATIENCE_SECONDS,
+        answer=REDIS_PATIENCE_SECONDS,
+    )
+    return Context(
+        settings=settings,
+        database=Database(settings.database_url),
+        redis=redis,
+        limiter=Limiter(redis, uploads_per_second=settings.uploads_per_second),
+        provider=provider_of(settings),
+        vault=Vault(settings.secret_key),
+        clock=SystemClock(),
+        publish=publish_to_broker,
+        linger_seconds=LINGER_SECONDS,
+        recording=Batcher(gather=GATHER_SECONDS),
+        taking=Batcher(gather=GATHER_SECONDS),
+    )
+
+
+_settings: Settings | None = None
+_contexts: dict[int, Context] = {}
+_heartbeats: dict[int, Heartbeat] = {}
+_making = threading.Lock()
+
+
+def configure(settings: Settings) -> None:
+    """Say which settings :func:`current_context` uses; called once, when the Celery app is made."""
+    global _settings  # noqa: PLW0603 - Celery gives tasks no other place to find their settings
+    _settings = settings
+
+
+def current_context() -> Context:
+    """This process's context, made at first use: connections must not be shared across a fork."""
+    from tasks.runtime.heartbeat import Heartbeat  # noqa: PLC0415 - it needs what stands above
+
+    pid = os.getpid()
+    # A pool of threads may ask for it many times at once.
+    with _making:
+        if pid not in _contexts:
+            if _settings is None:
+                raise RuntimeError(
+                    "tasks.runtime.context.configure has not been called; import `worker` first"
+                )
+            _contexts.clear()
+            _heartbeats.clear()
+            context = make_context(_settings)
+            # Made here, for without the lock two threads would make them twice.
+            logger.debug("Threads are ready: %s, %s", context.upload_threads, context.other_threads)
+            heartbeat = Heartbeat(context)
+            heartbeat.start()
+            _contexts[pid], _heartbeats[pid] = context, heartbeat
+        return _contexts[pid]
+
+
+def stop_soon() -> None:
+    """Begin nothing more in this process: it is to end."""
+    if context := _contexts.get(os.getpid()):
+        context.stopping.set()
+
+
+def close_context() -> None:
+    """Close what this process's context holds open, if there is one."""
+    heartbeat, context = _heartbeats.pop(os.getpid(), None), _contexts.pop(os.getpid(), None)
+    if heartbeat is not None:
+        heartbeat.stop()
+    if context is not None:
+        for threads in (context.upload_threads, context.other_threads):
+            threads.shutdown(wait=False, cancel_futures=True)
+        context.files.close()
+        context.provider.close()
+        context.database.close()
+        context.redis.close()

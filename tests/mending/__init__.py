@@ -1,1 +1,0 @@
-"""Mending: each mend judged before and after by inspection, by its decoders, and by an outside eye."""

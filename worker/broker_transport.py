@@ -1,0 +1,149 @@
+"""The broker's transport for Redis, which throws away what kombu could not make a message of.
+
+kombu takes a message out of its queue, and then looks at it; what raises there ends the worker. Greenroom
+looks first. RabbitMQ's messages have a form that the server itself keeps to.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from functools import cached_property
+from queue import Empty
+from typing import Any, cast
+
+from kombu import compression
+from kombu.transport import TRANSPORT_ALIASES
+from kombu.transport import redis as kombu_redis
+from redis.exceptions import RedisError
+
+from worker.quarantine import Poison, check_envelope, unpacked
+
+logger = logging.getLogger(__name__)
+
+#: In one place, so that operators can count them.
+THROWN_AWAY = "A message of queue %s was thrown away: %s"
+
+
+#: Delivery tags of messages that a channel could not give back, for its broker was away.
+_left_behind: set[str] = set()
+
+
+class _CarefulChannel:
+    """For kombu's channels of Redis: what comes out of a queue, or by PUBLISH, is looked at first.
+
+    And one whose broker is away can be closed. kombu 5.7 closes it twice; the first time a read fails, and
+    the second time giving back its messages asks a transport for the address that it has forgotten: an
+    AttributeError, which ends the worker (`'NoneType' object has no attribute 'hostname'`).
+    """
+
+    connection: Any
+    _qos: Any
+    qos: Any
+
+    @cached_property
+    def client(self) -> Any:
+        """The client that waits for messages."""
+        client = super().client  # type: ignore[misc]  # a mixin: the next class has it
+        client.set_response_callback("BRPOP", _usable)
+        return client
+
+    def close(self) -> None:
+        """Close; what cannot be given back now is given back by :func:`give_back`."""
+        qos = self._qos
+        tags = [] if qos is None else [tag for tag in qos._delivered if tag not in qos._dirty]  # noqa: SLF001 - kombu has no other way
+        try:
+            super().close()  # type: ignore[misc]  # a mixin: the next class has it
+        except (RedisError, OSError, AttributeError):
+            _left_behind.update(tags)
+            self._close_for_good()
+
+    def _close_for_good(self) -> None:
+        """With nothing to wait for and nothing to give back, so that nobody has to be asked."""
+        self._in_poll = None
+        if self._qos is not None:
+            self._qos._on_collect.cancel()  # noqa: SLF001 - at exit it would try once more
+            self._qos._delivered.clear()  # noqa: SLF001 - kombu has no other way
+        with suppress(RedisError, OSError, AttributeError):
+            super().close()  # type: ignore[misc]  # a mixin: the next class has it
+        if self.connection is not None:
+            self.connection.close_channel(self)
+
+    def _receive_one(self, client: Any) -> Any:
+        """Take one message of those that go to everybody: remote control."""
+        try:
+            return super()._receive_one(client)  # type: ignore[misc]  # a mixin: the next class has it
+        except RecursionError:
+            logger.error(THROWN_AWAY, "celery.pidbox", "it is nested too deeply")
+            raise Empty from None
+
+
+def requeue_left_behind(channel: Any) -> None:
+    """Put back into its queue what earlier channels could not; without that it came after two hours.
+
+    Its task may have run, or run now: one that comes a second time finds its work done.
+    """
+    for tag in list(_left_behind):
+        if isinstance(channel, _CarefulChannel):
+            channel.qos.restore_by_tag(tag)
+        _left_behind.discard(tag)
+
+
+def _usable(response: Any, **_: Any) -> Any:
+    """What BRPOP has found, if kombu can go on with it; as if it had found nothing where it cannot."""
+    if not response:
+        return None
+    queue, item = response
+    try:
+        unpacked(item)
+    except Poison as poison:
+        logger.error(THROWN_AWAY, queue.decode(errors="replace"), poison)
+        return None
+    return queue, item
+
+
+class _CarefulTransport:
+    """For kombu's transports of Redis: messages that go to everybody are looked at, too."""
+
+    def _deliver(self, message: Any, queue: str) -> None:
+        try:
+            check_envelope(message)
+        except Poison as poison:
+            logger.error(THROWN_AWAY, queue, poison)
+            return
+        super()._deliver(message, queue)  # type: ignore[misc]  # a mixin: the next class has it
+
+
+class RedisChannel(_CarefulChannel, kombu_redis.Channel):
+    """A channel on Redis."""
+
+
+class SentinelChannel(_CarefulChannel, kombu_redis.SentinelChannel):
+    """A channel on the Redis that sentinels watch."""
+
+
+class RedisTransport(_CarefulTransport, kombu_redis.Transport):  # type: ignore[misc]  # by its stubs, kombu has no _deliver
+    """Redis."""
+
+    Channel = RedisChannel
+
+
+class SentinelTransport(_CarefulTransport, kombu_redis.SentinelTransport):  # type: ignore[misc]  # as above
+    """The Redis that sentinels watch."""
+
+    Channel = SentinelChannel
+
+
+def _refuse_compressed(_: bytes) -> bytes:
+    raise Poison("it is compressed; a few bytes of that can become gigabytes")
+
+
+def install() -> None:
+    """Use these from now on, in this process, wherever an address begins with their names."""
+    ours = {"redis": RedisTransport, "rediss": RedisTransport, "sentinel": SentinelTransport}
+    for name, transport in ours.items():
+        TRANSPORT_ALIASES[name] = f"{__name__}:{transport.__name__}"
+    for content_type in compression.encoders():
+        # By its stubs it returns the encoder alone.
+        encoder, _ = cast("tuple[Any, str]", compression.get_encoder(content_type))
+        compression.register(encoder, _refuse_compressed, content_type)
