@@ -13,7 +13,7 @@ from sqlalchemy import func, select, update
 
 from benchmarks.endpoint import BenchmarkEndpoint
 from benchmarks.peers.services import postgres
-from cli.embedded import stack_plan
+from cli.embedded_plan import stack_plan
 from greenroom.client import Greenroom
 from greenroom.manifest import ManifestItem, parse_plan
 from greenroom.vault import Vault

@@ -30,8 +30,10 @@ import psutil
 
 from benchmarks.host import host
 from benchmarks.peers.family import Family
-from cli.embedded import RunRequest, get_ready, sandbox_key, stack_plan
-from greenroom.manifest import items_of_paths, parse_plan
+from cli.embedded import RunRequest, get_ready, sandbox_key
+from cli.embedded_plan import stack_plan
+from greenroom.folder_items import items_of_paths
+from greenroom.manifest import parse_plan
 from greenroom.provider.multipart import CHUNK_BYTES
 from greenroom.rules import LARGEST_FILE, MIB
 from worker.embedded import Stack, embedded_stack

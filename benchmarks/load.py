@@ -19,14 +19,14 @@ from benchmarks.endpoint import BenchmarkEndpoint, endpoint_running
 from benchmarks.images import write_images
 from benchmarks.peers.services import postgres
 from benchmarks.processes import Use, uses
-from cli.embedded import stack_plan
+from cli.embedded_plan import stack_plan
 from greenroom.client import Greenroom
 from greenroom.errors import UnknownName
 from greenroom.manifest import ManifestItem, parse_plan
 from greenroom.vault import Vault
 from models import Database
+from models.backlog import backlog
 from models.channel import add_channel
-from models.progress import backlog
 from worker.embedded import Stack, embedded_stack
 from worker.state_dir import StateDir
 

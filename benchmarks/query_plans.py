@@ -49,8 +49,10 @@ from greenroom.provider.values import MediaLocation
 from greenroom.task_names import TaskName
 from migrations import upgrade_database
 from models import Database
+from models.backlog import backlog
 from models.forecast import at_risk
-from models.progress import backlog, campaign_items, campaign_progress
+from models.item_reports import campaign_items
+from models.progress import campaign_progress
 from sandbox.testing import RunningSandbox
 from tasks.dispatch import claims_from_json, dispatch
 from tasks.inspect import inspect
@@ -58,7 +60,8 @@ from tasks.prune import prune
 from tasks.refresh import refresh
 from tasks.resolve import resolve
 from tasks.retire import retire
-from tasks.runtime.context import Context, Message
+from tasks.runtime.announcements import Message
+from tasks.runtime.context import Context
 from tasks.sweep import sweep
 from tasks.upload import upload
 from tasks.verify import verify

@@ -36,7 +36,7 @@ from greenroom.provider import ProviderClient
 from greenroom.settings import Settings
 from greenroom.vault import Vault, new_secret_key
 from models import Database
-from models.asset import AssetUnderUpload
+from models.asset_claims import AssetUnderUpload
 from models.claim import Claim
 from tasks.runtime.context import Context
 from tasks.uploading.sender import Sender, UploadJob

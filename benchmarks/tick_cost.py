@@ -39,7 +39,8 @@ from tasks.dispatch import dispatch
 from tasks.prune import prune
 from tasks.refresh import refresh
 from tasks.retire import retire
-from tasks.runtime.context import Context, Message
+from tasks.runtime.announcements import Message
+from tasks.runtime.context import Context
 from tasks.sweep import sweep
 from tasks.verify import verify
 

@@ -11,19 +11,22 @@ import click
 from cli.embedded import require_files
 from cli.forecast import show_forecast
 from cli.formats import console, counted, moment, plain, say
-from cli.options import all_to_be_fixed, fix_option, installation_options, keep_days_option, open_database
+from cli.installation import open_database
+from cli.options import all_to_be_fixed, fix_option, installation_options, keep_days_option
 from cli.refusals import say_what_is_refused
 from cli.report import rejected_table, write_csv
 from cli.tables import plain_table
 from greenroom.client import Greenroom
 from greenroom.errors import Misuse
-from greenroom.manifest import items_of_paths, parse_moment, parse_plan
+from greenroom.folder_items import items_of_paths
+from greenroom.manifest import parse_moment, parse_plan
 from greenroom.manifest_file import read_manifest
-from greenroom.settings import load_settings
+from greenroom.settings_loader import load_settings
 from greenroom.sources import Sources
 from models.campaign import get_campaign, list_campaigns
 from models.channel import get_channel
-from models.progress import ItemStatus, campaign_items, campaign_progress
+from models.item_reports import campaign_items
+from models.progress import ItemStatus, campaign_progress
 from models.references import cancel_campaign
 
 

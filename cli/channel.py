@@ -10,11 +10,12 @@ import click
 from pydantic import SecretStr
 
 from cli.formats import console, counted, moment, parse_span, plain, say, span
-from cli.options import installation_options, open_database, read_api_key
+from cli.installation import open_database, read_api_key
+from cli.options import installation_options
 from cli.tables import plain_table
 from greenroom.errors import Misuse, SettingsError
 from greenroom.manifest import check_channel_name
-from greenroom.settings import load_settings
+from greenroom.settings_loader import load_settings
 from greenroom.vault import Vault, new_secret_key
 from models import Database
 from models.channel import (

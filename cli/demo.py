@@ -8,12 +8,14 @@ from pathlib import Path
 
 import click
 
-from cli.embedded import RunRequest, get_ready, sandbox_key, stack_plan
+from cli.embedded import RunRequest, get_ready, sandbox_key
+from cli.embedded_plan import stack_plan
 from cli.formats import console, plain, remarks
 from cli.options import DEMO, KEEP_DAYS, state_option
 from cli.run import save_mapping, say_what_the_sandbox_saw, say_where, show
 from examples import spring_sale
-from greenroom.manifest import items_of_paths, parse_plan
+from greenroom.folder_items import items_of_paths
+from greenroom.manifest import parse_plan
 from worker.embedded import Stack, embedded_stack
 from worker.state_dir import StateDir
 

@@ -20,18 +20,20 @@ from sqlalchemy.exc import DBAPIError
 from cli.doctor_sources import NOTHING, allowed_sources, warnings_about_sources
 from cli.forecast import risks_in_a_sentence
 from cli.formats import console, counted, moment, plain
-from cli.options import in_production, installation_options, open_database
+from cli.installation import in_production, open_database
+from cli.options import installation_options
 from greenroom.errors import GreenroomError, SettingsError
 from greenroom.inspection import inspect_file
 from greenroom.redis_client import connect
-from greenroom.settings import Settings, load_settings
+from greenroom.settings import Settings
+from greenroom.settings_loader import load_settings
 from greenroom.task_names import Queue
 from greenroom.vault import Vault
 from migrations import configuration
 from models import Database
+from models.backlog import backlog
 from models.channel import list_channels
 from models.forecast import at_risk
-from models.progress import backlog
 from tasks.dispatch import HEARTBEAT
 from tasks.runtime.context import provider_of
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import requests
@@ -14,37 +13,22 @@ from pydantic import SecretStr
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
 from cli.formats import plain, remarks
-from cli.options import given
 from greenroom.client import Greenroom
 from greenroom.errors import ChannelError, Misuse
 from greenroom.manifest import CampaignPlan, ManifestItem
-from greenroom.settings import NOT_SETTINGS, PREFIX, Settings, load_settings
-from greenroom.vault import Vault, new_secret_key
+from greenroom.vault import Vault
 from models import Database
 from models.campaign import get_campaign
 from models.channel import add_channel, get_channel
-from models.progress import FollowedCampaign, ItemReport, campaign_items
+from models.item_reports import ItemReport, campaign_items
+from models.progress import FollowedCampaign
 from models.progress import Progress as CampaignProgress
 from worker.embedded import Stack
-from worker.state_dir import StateDir
-from worker.supervisor import StackPlan
 
 #: Seconds between two looks at how far the campaign is.
 PROGRESS_SECONDS = 0.2
 #: The first part of a manifest waits for a worker to have started.
 SANDBOX_START_SECONDS = 90.0
-#: Settings that the embedded stack makes for itself.
-ITS_OWN = ("DATABASE_URL", "REDIS_URL", "BROKER_URL", "SENTINEL_MASTER", "SECRET_KEY", "STATE_FOLDER")
-#: Where the setting is not given, what the command line names is allowed.
-MEDIA_ROOTS = "GREENROOM_MEDIA_ROOTS"
-#: Settings that are paths; the stack's processes work in another folder.
-PATHS = ("_FILE", "CA_BUNDLE", "FIXED_FOLDER")
-#: Stand for what the embedded stack makes, when the settings of its user are looked at.
-PLACEHOLDERS = {
-    "GREENROOM_DATABASE_URL": "sqlite:///embedded.db",
-    "GREENROOM_REDIS_URL": "redis://127.0.0.1/0",
-    "GREENROOM_SECRET_KEY": new_secret_key().get_secret_value(),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,66 +61,6 @@ class RunOutcome:
     items: list[ItemReport]
     seconds: float
     sandbox: dict[str, Any] | None
-
-
-def stack_plan(
-    state_dir: Path,
-    *,
-    workers: int,
-    concurrency: int,
-    sandbox: bool,
-    latency: str,
-    flower: bool = False,
-    media: Iterable[Path] = (),
-) -> StackPlan:
-    """The stack for a home; settings of the user's that the stack does not make for itself are kept.
-
-    Args:
-        state_dir: its folder.
-        workers: processes that upload.
-        concurrency: processes that look at files.
-        sandbox: whether to run our own stand-in for 360dialog.
-        latency: the sandbox's answer time.
-        flower: whether to run Flower.
-        media: the files and folders that the user names, whose files may be opened, unless a setting says
-            which may.
-    """
-    own = {PREFIX + name for name in ITS_OWN} | ({PREFIX + "API_BASE_URL"} if sandbox else set())
-    own |= {name + "_FILE" for name in own}
-    environment = {
-        name: value
-        for name, value in given().items()
-        if name.startswith(PREFIX) and name not in own and value
-    }
-    # Before anything is started: a wrong setting stops the start with a sentence.
-    load_settings({**environment, **PLACEHOLDERS}, dotenv=None)
-    if environment.keys().isdisjoint((MEDIA_ROOTS, MEDIA_ROOTS + "_FILE")):
-        StateDir(folder=state_dir).allow(media)
-        environment[MEDIA_ROOTS + "_FILE"] = str(StateDir(folder=state_dir).media_roots)
-    return StackPlan(
-        state_dir=str(state_dir.absolute()),
-        workers=workers,
-        concurrency=concurrency,
-        sandbox=sandbox,
-        latency=latency,
-        flower=flower,
-        environment={
-            name: str(Path(value).absolute()) if name.endswith(PATHS) else value
-            for name, value in environment.items()
-            if not name.startswith(NOT_SETTINGS)
-        },
-    )
-
-
-def settings_of(plan: StackPlan) -> Settings:
-    """What the stack's workers will be told, as far as it is known before it runs.
-
-    Raises:
-        SettingsError: a setting is wrong.
-    """
-    return load_settings(
-        {**plan.environment, **PLACEHOLDERS, "GREENROOM_STATE_FOLDER": plan.state_dir}, dotenv=None
-    )
 
 
 def get_ready(stack: Stack, request: RunRequest) -> RunOutcome:

@@ -8,10 +8,11 @@ from pathlib import Path
 import click
 
 from cli.formats import console, counted, moment, plain, say
-from cli.options import installation_options, open_database
+from cli.installation import open_database
+from cli.options import installation_options
 from cli.tables import FileName, plain_table
 from models.channel import get_channel
-from models.media import MediaReport, list_media
+from models.media_reports import MediaReport, list_media
 from models.usage_reports import UsageReport, record_dead
 
 

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from dotenv import dotenv_values
-from pydantic import SecretStr
 
-from greenroom.errors import Misuse
 from greenroom.manifest import ManifestItem
-from greenroom.settings import load_settings
-from models import Database
 from sandbox.latency import Latency
-from worker.state_dir import StateDir
 
 #: A campaign got ready by hand keeps its media for as long as the provider does without a refresh.
 KEEP_DAYS = 30
@@ -90,68 +82,3 @@ def installation_options(command: CommandT) -> CommandT:
         "--sandbox", is_flag=True, help="Look at what was run with --sandbox, not at the real provider's."
     )
     return state_option(sandbox(command))
-
-
-def given() -> dict[str, str]:
-    """What the environment and a `.env` file say; the environment wins."""
-    dotenv = {name: value for name, value in dotenv_values(Path(".env")).items() if value is not None}
-    return {**dotenv, **os.environ}
-
-
-@contextmanager
-def open_database(state: Path, *, sandbox: bool) -> Iterator[Database]:
-    """The database to look into: the settings' one, or else the embedded one.
-
-    Raises:
-        Misuse: there is neither, or there are both.
-    """
-    database = Database(_database_url(state, sandbox=sandbox))
-    try:
-        yield database
-    finally:
-        database.close()
-
-
-def _database_url(state: Path, *, sandbox: bool) -> SecretStr:
-    if in_production():
-        if sandbox or state != STATE:
-            raise Misuse(
-                "GREENROOM_DATABASE_URL is set, and --sandbox and --state look at an embedded installation. "
-                "Leave one of them away."
-            )
-        return load_settings().database_url
-    # A folder that `greenroom demo --state` or an earlier run made may be named itself.
-    homes = [StateDir(folder=state / (SANDBOX if sandbox else LIVE)), StateDir(folder=state)]
-    for state_dir in homes:
-        if state_dir.database.exists():
-            return SecretStr(state_dir.database_url)
-    raise Misuse(
-        "There is no database yet: neither GREENROOM_DATABASE_URL is set, nor has `greenroom run` left one "
-        f"in {homes[0].folder}."
-    )
-
-
-def in_production() -> bool:
-    """Whether the settings name a database, so that embedded ones are out of the question."""
-    return not {"GREENROOM_DATABASE_URL", "GREENROOM_DATABASE_URL_FILE"}.isdisjoint(given())
-
-
-def read_api_key() -> SecretStr | None:
-    """The API key from GREENROOM_API_KEY, or from the file that GREENROOM_API_KEY_FILE names.
-
-    Both may stand in `.env`, too.
-
-    Raises:
-        Misuse: the file cannot be read.
-    """
-    values = given()
-    if key := values.get("GREENROOM_API_KEY", "").strip():
-        return SecretStr(key)
-    if name := values.get("GREENROOM_API_KEY_FILE"):
-        try:
-            return SecretStr(Path(name).read_text(encoding="utf-8").strip())
-        except OSError as error:
-            raise Misuse(
-                f"GREENROOM_API_KEY_FILE names {name}, which cannot be read: {error.strerror}"
-            ) from error
-    return None

@@ -14,7 +14,8 @@ from cli.tables import FileName, fitted, plain_table
 from cli.verdicts import MOST_LINES, advice, json_line
 from greenroom.sources import unsigned
 from greenroom.untrusted_text import printable
-from models.progress import ItemReport, ItemStatus
+from models.item_reports import ItemReport
+from models.progress import ItemStatus
 
 COLUMNS = (
     "ref",

@@ -8,16 +8,10 @@ from pathlib import Path
 
 import click
 
-from cli.embedded import (
-    RunOutcome,
-    RunRequest,
-    get_ready,
-    require_files,
-    sandbox_key,
-    settings_of,
-    stack_plan,
-)
+from cli.embedded import RunOutcome, RunRequest, get_ready, require_files, sandbox_key
+from cli.embedded_plan import settings_of, stack_plan
 from cli.formats import console, counted, plain, remarks
+from cli.installation import read_api_key
 from cli.options import (
     LIVE,
     SANDBOX,
@@ -25,14 +19,14 @@ from cli.options import (
     fix_option,
     keep_days_option,
     latency_option,
-    read_api_key,
     state_option,
 )
 from cli.refusals import say_what_is_refused
 from cli.report import accepted_table, item_as_json, rejected_table, write_csv
 from cli.verdicts import MOST_LINES
 from greenroom.errors import Misuse
-from greenroom.manifest import items_of_paths, parse_moment, parse_plan
+from greenroom.folder_items import items_of_paths
+from greenroom.manifest import parse_moment, parse_plan
 from greenroom.manifest_file import read_manifest
 from greenroom.sources import Sources
 from models.progress import ItemStatus

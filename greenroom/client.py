@@ -111,15 +111,15 @@ class Greenroom:
             BrokerUnavailable: not all of it was acknowledged; hand it over again.
         """
         message = plan.model_dump(mode="json")
-        under_way: deque[Any] = deque()
+        in_flight: deque[Any] = deque()
         handed_over = 0
         for part in _parts(items, ITEMS_A_MESSAGE):
-            if len(under_way) == MESSAGES_AHEAD:
-                self._answer(under_way.popleft())
+            if len(in_flight) == MESSAGES_AHEAD:
+                self._answer(in_flight.popleft())
             summary = f"campaign {plan.id}: {len(part)} items on {plan.channel}"
-            under_way.append(self._send(TaskName.PREPARE, [message, items_as_json(part)], summary))
+            in_flight.append(self._send(TaskName.PREPARE, [message, items_as_json(part)], summary))
             handed_over += len(part)
-        for answer in under_way:
+        for answer in in_flight:
             self._answer(answer)
         return handed_over
 

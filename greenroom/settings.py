@@ -6,15 +6,10 @@ or, so that secrets need not stand in the environment, by ``GREENROOM_<FIELD>_FI
 
 from __future__ import annotations
 
-import difflib
-import os
-from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
-from dotenv import dotenv_values
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -23,129 +18,22 @@ from pydantic import (
     Field,
     PrivateAttr,
     SecretStr,
-    ValidationError,
-    ValidationInfo,
 )
 
-from greenroom.errors import SettingsError
 from greenroom.lifecycle import LifeRules
 from greenroom.limiter import DEFAULT_UPLOADS_PER_SECOND
-from greenroom.redis_client import SENTINEL, SEPARATOR, celery_address, is_sentinel
+from greenroom.redis_client import celery_address
+from greenroom.setting_types import (
+    checked_broker_url,
+    checked_database_url,
+    checked_fernet_keys,
+    checked_http_url,
+    checked_redis_url,
+    checked_sentinel_master,
+    unless_empty,
+)
 from greenroom.sources.folders import parse_roots
 from greenroom.sources.hosts import AllowedHost, parse_hosts
-from greenroom.vault import Vault
-
-PREFIX = "GREENROOM_"
-#: Names with our prefix that are read elsewhere: by `greenroom run`, and by the tests.
-NOT_SETTINGS = ("GREENROOM_API_KEY", "GREENROOM_TEST_")
-
-_ESCAPES = "In a password, write / as %2F, @ as %40, : as %3A, ; as %3B, # as %23 and ? as %3F"
-_DATABASES = ("postgresql+psycopg", "postgresql", "sqlite")
-_BROKERS = ("redis", "rediss", "unix", "redis+socket", SENTINEL, "amqp", "amqps")
-
-
-def _database_url(value: SecretStr) -> SecretStr:
-    scheme = urlsplit(value.get_secret_value()).scheme
-    if scheme not in _DATABASES:
-        raise ValueError(
-            "must begin with postgresql:// or sqlite:///, for example "
-            "postgresql://greenroom:password@localhost/greenroom"
-        )
-    return value
-
-
-def _redis_url(value: SecretStr) -> SecretStr:
-    scheme = urlsplit(value.get_secret_value()).scheme
-    if scheme == SENTINEL:
-        _require_sentinels(value.get_secret_value())
-    elif scheme not in ("redis", "rediss", "unix"):
-        raise ValueError(
-            "must begin with redis://, rediss://, unix:// or sentinel://, for example redis://localhost:6379/0"
-        )
-    _require_port(value.get_secret_value())
-    return value
-
-
-def _broker_url(value: SecretStr | None) -> SecretStr | None:
-    if value is None:
-        return None
-    scheme = urlsplit(value.get_secret_value()).scheme
-    if scheme == SENTINEL:
-        _require_sentinels(value.get_secret_value())
-    elif scheme not in _BROKERS:
-        raise ValueError(f"must begin with one of {', '.join(scheme + '://' for scheme in _BROKERS)}")
-    # Celery takes several brokers, too.
-    for address in value.get_secret_value().split(SEPARATOR):
-        _require_port(address)
-    return value
-
-
-def _require_port(address: str) -> None:
-    """Refuse what libraries would refuse later, with a part of the password in their own words."""
-    try:
-        _ = urlsplit(address).port
-    except ValueError:
-        raise ValueError(f"has something else than a number for a port. {_ESCAPES}") from None
-
-
-def _require_sentinels(value: str) -> None:
-    """Refuse what Celery's broker, its backend and we would each read in another way."""
-    sentinels = [urlsplit(address) for address in value.split(SEPARATOR)]
-    try:
-        whole = all(one.scheme == SENTINEL and one.hostname and one.port for one in sentinels)
-    except ValueError:
-        whole = False
-    if not whole:
-        raise ValueError(
-            "must have an address with a port for each sentinel, for example "
-            f"sentinel://one:26379/0;sentinel://two:26379/0. {_ESCAPES}"
-        )
-    if len({(one.username, one.password, one.path.strip("/") or "0") for one in sentinels}) > 1:
-        raise ValueError(
-            "must have the same user, password and database in each sentinel's address: they are the master's"
-        )
-
-
-def _sentinel_master(value: str | None, info: ValidationInfo) -> str | None:
-    addresses = {name: info.data[name] for name in ("redis_url", "broker_url") if info.data.get(name)}
-    of_sentinels = [
-        PREFIX + name.upper()
-        for name, address in addresses.items()
-        if is_sentinel(address.get_secret_value())
-    ]
-    if of_sentinels and not value:
-        raise ValueError(
-            f"is not set, and {of_sentinels[0]} has the addresses of sentinels. Set it to the name by which "
-            "they know the master: the word after `sentinel monitor` in their configuration"
-        )
-    # An address that is itself wrong is missing here, and has its own sentence.
-    if value is not None and not of_sentinels and {"redis_url", "broker_url"} <= info.data.keys():
-        raise ValueError(
-            f"is set, but neither {PREFIX}REDIS_URL nor {PREFIX}BROKER_URL begins with sentinel://. Write "
-            "the sentinels' addresses there, or remove the name"
-        )
-    return value
-
-
-def _fernet_keys(value: SecretStr) -> SecretStr:
-    try:
-        Vault(value)
-    except SettingsError as error:
-        raise ValueError(str(error).removeprefix("GREENROOM_SECRET_KEY ")) from None
-    return value
-
-
-def _http_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
-        raise ValueError("must be a plain http(s) address, for example https://waba-v2.360dialog.io")
-    _require_port(value)
-    return value.rstrip("/")
-
-
-def _unless_empty(parse: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """An empty value is none: a file of Compose can only hand on what is not set as empty."""
-    return lambda value: parse(value) if value else None
 
 
 class Settings(BaseModel):
@@ -153,26 +41,26 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    database_url: Annotated[SecretStr, AfterValidator(_database_url)] = Field(
+    database_url: Annotated[SecretStr, AfterValidator(checked_database_url)] = Field(
         description="SQLAlchemy address of the database that holds campaigns, assets and media.",
     )
-    redis_url: Annotated[SecretStr, AfterValidator(_redis_url)] = Field(
+    redis_url: Annotated[SecretStr, AfterValidator(checked_redis_url)] = Field(
         description="Redis or Valkey that holds the pace of every channel, and is the broker by default.",
     )
-    broker_url: Annotated[SecretStr | None, AfterValidator(_broker_url)] = Field(
+    broker_url: Annotated[SecretStr | None, AfterValidator(checked_broker_url)] = Field(
         default=None,
         description="Celery's broker, where it is not `redis_url`.",
     )
-    sentinel_master: Annotated[str | None, AfterValidator(_sentinel_master)] = Field(
+    sentinel_master: Annotated[str | None, AfterValidator(checked_sentinel_master)] = Field(
         default=None,
         validate_default=True,
         description="Name of the master that Redis Sentinel watches, where `redis_url` or `broker_url` "
         "begins with sentinel://.",
     )
-    secret_key: Annotated[SecretStr, AfterValidator(_fernet_keys)] = Field(
+    secret_key: Annotated[SecretStr, AfterValidator(checked_fernet_keys)] = Field(
         description="Fernet key that encrypts API keys at rest; several, newest first, separated by commas.",
     )
-    api_base_url: Annotated[str, AfterValidator(_http_url)] = Field(
+    api_base_url: Annotated[str, AfterValidator(checked_http_url)] = Field(
         default="https://waba-v2.360dialog.io",
         description="Address of the provider's API.",
     )
@@ -226,7 +114,7 @@ class Settings(BaseModel):
     ] = None
     media_roots: Annotated[
         tuple[Path, ...] | None,
-        BeforeValidator(_unless_empty(parse_roots)),
+        BeforeValidator(unless_empty(parse_roots)),
         Field(
             description="Folders whose files campaigns may name, separated by colons; without it none. "
             "`greenroom run` allows the paths it is given and a manifest's own folder.",
@@ -234,7 +122,7 @@ class Settings(BaseModel):
     ] = None
     source_hosts: Annotated[
         tuple[AllowedHost, ...] | None,
-        BeforeValidator(_unless_empty(parse_hosts)),
+        BeforeValidator(unless_empty(parse_hosts)),
         Field(
             description="Web servers that campaigns' addresses may name, separated by commas; without it "
             "none. `*` is every public one.",
@@ -375,74 +263,3 @@ def _sqlite_files(url: str) -> tuple[Path, ...]:
     if not scheme.startswith("sqlite") or path in ("", ":memory:"):
         return ()
     return tuple(Path(path + ending).absolute() for ending in ("", "-wal", "-shm", "-journal"))
-
-
-def _files_read(named: Mapping[str, str], dotenv: Path | None) -> list[Path]:
-    """The files that hold settings, and a channel's API key, which is read elsewhere."""
-    named_files = [Path(value) for name, value in named.items() if name.endswith("_FILE") and value]
-    return [path.absolute() for path in (*named_files, *((dotenv,) if dotenv else ()))]
-
-
-def load_settings(
-    environment: Mapping[str, str] | None = None, *, dotenv: Path | None = Path(".env")
-) -> Settings:
-    """The settings from the environment (by default the process's own) and a ``.env`` file.
-
-    Raises:
-        SettingsError: with one line for each setting that is missing, unknown or wrong. No value of a
-            secret is ever part of it.
-    """
-    values: dict[str, str] = {}
-    if dotenv is not None and dotenv.is_file():
-        values |= {name: value for name, value in dotenv_values(dotenv).items() if value is not None}
-    values |= os.environ if environment is None else environment
-    named = {name: value for name, value in values.items() if name.startswith(PREFIX)}
-    problems: list[str] = []
-    chosen: dict[str, str] = {}
-    for name, value in sorted(named.items()):
-        if name.startswith(NOT_SETTINGS):
-            continue
-        field = name.removeprefix(PREFIX).lower()
-        if field in Settings.model_fields:
-            chosen[field] = value
-        elif field.endswith("_file") and field.removesuffix("_file") in Settings.model_fields:
-            field = field.removesuffix("_file")
-            if PREFIX + field.upper() in named:
-                problems.append(f"{PREFIX}{field.upper()} and {name} are both set; keep one of them")
-                continue
-            try:
-                chosen[field] = Path(value).read_text(encoding="utf-8").strip()
-            except OSError as error:
-                problems.append(f"{name} names {value}, which cannot be read: {error.strerror}")
-        else:
-            problems.append(f"{name} is not a setting of Greenroom{_suggestion(field)}")
-    try:
-        settings = Settings.model_validate(chosen, context={"read_from": _files_read(named, dotenv)})
-    except ValidationError as error:
-        raise SettingsError(_sentence([*problems, *_problems(error)])) from None
-    if problems:
-        raise SettingsError(_sentence(problems))
-    return settings
-
-
-def _suggestion(field: str) -> str:
-    close = difflib.get_close_matches(field, Settings.model_fields, n=1)
-    return f"; did you mean {PREFIX}{close[0].upper()}?" if close else "; see docs/reference/settings.md"
-
-
-def _problems(error: ValidationError) -> list[str]:
-    """A line for each wrong field; pydantic's own text would show the value, which may be a secret."""
-    lines = []
-    for problem in error.errors(include_input=False, include_url=False):
-        name = PREFIX + str(problem["loc"][0]).upper()
-        if problem["type"] == "missing":
-            what = Settings.model_fields[str(problem["loc"][0])].description
-            lines.append(f"{name} is not set. {what}")
-        else:
-            text = problem["msg"].removeprefix("Value error, ")
-            lines.append(f"{name}: {text[:1].lower()}{text[1:]}")
-    return lines
-
-
-def _sentence(problems: list[str]) -> str:
-    return "Greenroom cannot start:\n" + "\n".join(f"  - {problem}" for problem in problems)

@@ -8,7 +8,7 @@ from alembic import context
 from sqlalchemy import Engine
 
 from greenroom.errors import GreenroomError
-from greenroom.settings import load_settings
+from greenroom.settings_loader import load_settings
 from models import Base, Database
 
 

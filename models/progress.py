@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Case, Connection, Row, Select, and_, case, func, literal_column, or_, select
+from sqlalchemy import Case, Connection, Select, and_, case, func, literal_column, select
 from sqlalchemy.orm import aliased
 
-from greenroom.verdict import Notice
 from models.asset import Asset, AssetState
 from models.bulk import among
 from models.item import Item, ItemState
 from models.media import Media, alive
-from models.states import in_state
 
 #: Items that are looked at in one statement: so a campaign of a million fits in memory, and what belongs to
 #: them is found by index.
@@ -61,30 +58,8 @@ class Progress:
         return self.rejected + self.failed + self.ready
 
 
-@dataclass(frozen=True, kw_only=True)
-class ItemReport:
-    """All that there is to say of one item."""
-
-    ref: str
-    source: str
-    status: ItemStatus
-    label: str
-    category: str | None
-    mime_type: str | None
-    size: int | None
-    sha256: str | None
-    original_sha256: str | None
-    fixed: tuple[str, ...]
-    reason: str | None
-    detail: str
-    notices: tuple[Notice, ...]
-    media_id: str | None
-    uploaded_at: datetime | None
-    last_used_at: datetime | None
-    expires_at: datetime | None
-
-
-def _status(item: type[Item], now: datetime) -> Case[str]:
+def item_status(item: type[Item], now: datetime) -> Case[str]:
+    """Where an item stands, as SQL over items with their assets and media."""
     return case(
         (item.state == ItemState.REJECTED, ItemStatus.REJECTED.value),
         (item.state != ItemState.ACCEPTED, ItemStatus.CHECKING.value),
@@ -171,7 +146,7 @@ def _read_page(
 ) -> _Page:
     """The items from a ref to another one; or as many as a page has."""
     item = _items_of_page(campaign_id, after=after, last=last)
-    status = _status(item, now)
+    status = item_status(item, now)
     # The last as the index has it, and not as Python sorts letters.
     of_all = func.max(func.max(item.ref)).over()
     counted = _with_media(select(status, func.count(), func.max(_hindrance(item, now)), of_all), item)
@@ -240,7 +215,7 @@ class FollowedCampaign:
         item: type[Item] = Item
         if page.unsettled is None:
             item = _items_of_page(self._campaign_id, after=page.after, last=page.last)
-        statement = _with_media(select(item.id, _status(item, now), _hindrance(item, now)), item)
+        statement = _with_media(select(item.id, item_status(item, now), _hindrance(item, now)), item)
         if page.unsettled is not None:
             statement = statement.where(among(connection, Item.id, page.unsettled))
             page.counts = Counter({name: n for name, n in page.counts.items() if name not in _UNSETTLED})
@@ -250,111 +225,3 @@ class FollowedCampaign:
         page.counts += Counter(name for _, name, _ in rows)
         page.unsettled = [item_id for item_id, name, _ in rows if name in _UNSETTLED]
         page.hindrance = next((why for _, _, why in rows if why), "")
-
-
-def campaign_items(
-    connection: Connection,
-    campaign_id: str,
-    *,
-    now: datetime,
-    statuses: Collection[ItemStatus] = tuple(ItemStatus),
-) -> Iterator[ItemReport]:
-    """A line for each item of a campaign that has one of these statuses, in the order of its manifest."""
-    status = _status(Item, now)
-    statement = (
-        select(
-            Item.id,
-            Item.ref,
-            Item.source,
-            status.label("status"),
-            Item.label,
-            Item.category,
-            Item.mime_type,
-            Item.size,
-            Item.sha256,
-            Item.original_sha256,
-            Item.fixed,
-            Item.reason,
-            Item.detail,
-            Item.notices,
-            Asset.reason.label("asset_reason"),
-            Asset.detail.label("asset_detail"),
-            Media.media_id,
-            Media.uploaded_at,
-            Media.last_used_at,
-            Media.expires_at,
-        )
-        .select_from(Item)
-        .outerjoin(Asset, Asset.id == Item.asset_id)
-        .outerjoin(Media, and_(Media.asset_id == Asset.id, alive(now)))
-        .order_by(Item.id)
-    )
-    if set(statuses) != set(ItemStatus):
-        statement = statement.where(status.in_([one.value for one in statuses]))
-    for ids in _ids(connection, campaign_id):
-        yield from map(_report, connection.execute(statement.where(among(connection, Item.id, ids))).all())
-
-
-def _ids(connection: Connection, campaign_id: str) -> Iterator[Sequence[int]]:
-    """The IDs of a campaign's items, in the order of its manifest, so many at a time."""
-    # Not by the column alone: PostgreSQL would read all items there are in that order, to find the first one
-    # sooner.
-    statement = select(Item.id).where(Item.campaign_id == campaign_id).order_by(Item.id + 0)
-    with connection.execute(statement, execution_options={"yield_per": PAGE}) as found:
-        yield from found.scalars().partitions()
-
-
-def _report(row: Row[*tuple[object, ...]]) -> ItemReport:
-    return ItemReport(
-        ref=row.ref,
-        source=row.source,
-        status=ItemStatus(row.status),
-        label=row.label,
-        category=row.category,
-        mime_type=row.mime_type,
-        size=row.size,
-        sha256=row.sha256,
-        original_sha256=row.original_sha256,
-        fixed=tuple(json.loads(row.fixed)),
-        reason=row.reason or row.asset_reason,
-        detail=row.detail or row.asset_detail or "",
-        notices=tuple(Notice(**notice) for notice in json.loads(row.notices)),
-        media_id=row.media_id,
-        uploaded_at=row.uploaded_at,
-        last_used_at=row.last_used_at,
-        expires_at=row.expires_at,
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Backlog:
-    """How much work there is, and how much of it went wrong."""
-
-    inspections: int
-    uploads: int
-    failed: int
-    lost_answers: int
-
-
-def backlog(connection: Connection) -> Backlog:
-    """The work of all campaigns together."""
-    items = select(func.count()).where(
-        or_(
-            in_state(Item.state, ItemState.WAITING),
-            in_state(Item.state, ItemState.CLAIMED, ItemState.INSPECTING),
-        )
-    )
-    uploads = select(func.count()).where(
-        or_(
-            in_state(Asset.state, AssetState.WAITING),
-            in_state(Asset.state, AssetState.CLAIMED, AssetState.UPLOADING),
-        )
-    )
-    failed = select(func.count()).where(in_state(Asset.state, AssetState.FAILED))
-    lost = select(func.coalesce(func.sum(Asset.lost_answers), 0))
-    return Backlog(
-        inspections=connection.execute(items).scalar_one(),
-        uploads=connection.execute(uploads).scalar_one(),
-        failed=connection.execute(failed).scalar_one(),
-        lost_answers=connection.execute(lost).scalar_one(),
-    )

@@ -8,7 +8,8 @@ from functools import cache
 
 from sqlalchemy import Connection, Select, func, select, update
 
-from models.asset import Asset, AssetState, Priority, in_lock_order
+from models.asset import Asset, AssetState, Priority
+from models.asset_locks import in_lock_order
 from models.bulk import among, among_bound, on_postgresql
 from models.campaign import Campaign, get_campaign, hold_campaign
 from models.chunks import chunks

@@ -40,7 +40,7 @@ def queue_refreshes(
     """Look at IDs that are due for renewal, those that end first; the old ID serves until the swap.
 
     One that nothing needs is taken out of service here, however long media are to be kept: it is deleted
-    before it would expire by itself. Answers how many were looked at, and how many of their assets were
+    before it would expire by itself. Returns how many were looked at, and how many of their assets were
     ``queued`` for upload.
     """
     due = _lock_due(connection, Media.refresh_at, now=now, limit=limit)
@@ -93,7 +93,7 @@ def retire_unneeded(
 ) -> dict[str, int]:
     """Look at IDs whose need may have ended, and take those that nothing needs out of service.
 
-    Answers how many were looked at, and how many ``retired``.
+    Returns how many were looked at, and how many ``retired``.
     """
     due = _lock_due(connection, Media.retire_at, now=now, limit=limit)
     until = needed_until(connection, {row.asset_id for row in due})

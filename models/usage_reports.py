@@ -11,7 +11,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, select, tuple_, update
 
 from greenroom.lifecycle import LifeRules
-from models.asset import Asset, AssetState, Priority, lock_assets
+from models.asset import Asset, AssetState, Priority
+from models.asset_locks import lock_assets
 from models.bulk import update_rows
 from models.channel import lives, lock_channels, note_early_death
 from models.chunks import chunks
@@ -57,7 +58,7 @@ def record_uses(
 def record_dead(connection: Connection, reports: Iterable[UsageReport], *, now: datetime) -> int:
     """Take IDs that were found dead out of service, and send what is needed round again at once.
 
-    Answers how many were in service until now. An ID that is already known to be dead, or that was deleted,
+    Returns how many were in service until now. An ID that is already known to be dead, or that was deleted,
     changes nothing; reports of IDs that nobody here knows are left out, and so are those from before the
     upload: they are of the ID's life before, which the provider ended, or of another clock.
     """

@@ -13,10 +13,11 @@ from redis.exceptions import RedisError
 from greenroom.errors import LimiterUnavailable
 from greenroom.rules import KIB, MIB
 from greenroom.task_names import TaskName
-from models.asset import AssetClaim, channels_with_uploads, claim_assets
+from models.asset_claims import AssetClaim, channels_with_uploads, claim_assets
 from models.claim import Claim
-from models.item import claim_items, count_items_handed_out
-from tasks.runtime.context import Context, Message, dispatch_begins
+from models.item_claims import claim_items, count_items_handed_out
+from tasks.runtime.announcements import Message, dispatch_begins
+from tasks.runtime.context import Context
 
 logger = logging.getLogger(__name__)
 

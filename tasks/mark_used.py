@@ -16,8 +16,9 @@ from greenroom.task_names import TaskName
 from greenroom.untrusted_text import one_line
 from models import usage_reports
 from models.usage_reports import UsageReport
+from tasks.runtime.announcements import Message, announce
 from tasks.runtime.bisecting_writes import write_bisecting
-from tasks.runtime.context import Context, Message, announce
+from tasks.runtime.context import Context
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ def mark_used(context: Context, reports: Sequence[Sequence[str]]) -> int:
 def mark_dead(context: Context, reports: Sequence[Sequence[str]]) -> int:
     """Take IDs that senders found dead out of service, and upload what is needed at once.
 
-    Answers how many were in service until now.
+    Returns how many were in service until now.
 
     Args:
         context: the world.

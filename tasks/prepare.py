@@ -13,10 +13,11 @@ from greenroom.errors import ManifestError
 from greenroom.manifest import CampaignPlan, ManifestItem, parse_items, parse_plan
 from greenroom.untrusted_text import one_line
 from models.campaign import hold_campaign, save_campaign, stands_as_given
-from models.item import add_items, known_refs, lock_items, move_items, reject_items, save_items
+from models.manifest_items import add_items, known_refs, lock_items, move_items, reject_items, save_items
 from models.references import follow_send_times, want_again
+from tasks.runtime.announcements import announce_dispatch
 from tasks.runtime.bisecting_writes import write_bisecting
-from tasks.runtime.context import Context, announce_dispatch
+from tasks.runtime.context import Context
 
 logger = logging.getLogger(__name__)
 

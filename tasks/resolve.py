@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from models import media
+from models import media_reports
 from models.campaign import get_campaign
 from tasks.runtime.context import Context
 
@@ -18,4 +18,4 @@ def resolve(context: Context, campaign_id: str, refs: Sequence[str]) -> dict[str
     """
     with context.database.read() as connection:
         get_campaign(connection, campaign_id)
-        return media.live_media_ids(connection, campaign_id, refs=refs, now=context.clock.now())
+        return media_reports.live_media_ids(connection, campaign_id, refs=refs, now=context.clock.now())

@@ -12,12 +12,13 @@ from sqlalchemy import Connection
 
 from greenroom.clock import EARLIEST
 from greenroom.task_names import TaskName
-from models.asset import sweep_assets
+from models.asset_claims import sweep_assets
 from models.database import DatabaseUnavailable
-from models.item import sweep_items
+from models.item_claims import sweep_items
 from models.locks import wait_for_claims
 from models.statistics import refresh_statistics
-from tasks.runtime.context import Context, Message, announce
+from tasks.runtime.announcements import Message, announce
+from tasks.runtime.context import Context
 
 logger = logging.getLogger(__name__)
 

@@ -2,65 +2,37 @@
 
 from __future__ import annotations
 
-import logging
-import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
-
-from pydantic import SecretStr
-from sqlalchemy import Connection
 
 from greenroom.clock import boottime
 from greenroom.errors import (
-    ChannelError,
     LimiterUnavailable,
     NoSlotInTime,
-    SettingsError,
-    SourceChanged,
-    SourceMissing,
 )
-from greenroom.limiter import OwnedChannel
 from greenroom.task_names import TaskName
-from models.asset import (
-    AssetUnderUpload,
-    claim_and_take_assets,
-    finish_asset,
-    lock_held,
-    postpone_asset,
-    renew_assets,
-    take_assets,
-)
-from models.channel import ChannelRow, get_channel, get_channels, pause_channel
+from models.asset_claims import renew_assets, take_assets
+from models.channel import get_channel
 from models.claim import Claim
-from models.database import DatabaseUnavailable
-from models.references import needed_now
-from tasks.runtime.context import Context, Message, announce
+from models.upload_outcomes import postpone_asset
+from tasks.runtime.announcements import Message, announce
+from tasks.runtime.context import Context
 from tasks.runtime.lease_renewal import renewing
-from tasks.uploading.completion import ChannelOutcomes, at_rest, record
-from tasks.uploading.fallback_source import find_fallback_source
-from tasks.uploading.sender import Released, Sender, UploadJob, UploadOutcome
-
-logger = logging.getLogger(__name__)
-
-#: Seconds between two looks at what has come of the files in flight: what has is written down then, all at
-#: once. All channels of a process look at the same moments, and so share their transactions.
-LOOK_EVERY_SECONDS = 0.5
-#: Seconds that a batch waits for the channel's present owner.
-OWNER_PATIENCE_SECONDS = 10.0
-#: Seconds after which another worker continues with the channel; and sooner, while channels wait for a
-#: worker.
-UPLOAD_TURN_SECONDS = 120.0
-SHORT_TURN_SECONDS = 2.0
-#: Seconds in which something is sent, or fails, where files wait: the longest wait for a slot six times over.
-STALLED_SECONDS = 60.0
+from tasks.uploading.turn import (
+    OWNER_PATIENCE_SECONDS,
+    Turn,
+    give_back_claims,
+    key_or_pause,
+    still_held,
+    still_wanted,
+)
 
 
 def upload(context: Context, channel_id: str, claims: Sequence[Claim]) -> dict[str, int]:
     """Upload the assets of these claims, and what else waits on the channel, until its turn is over.
 
-    Answers how many were ``uploaded``, how many go back to the backlog (``postponed``) and how many were
+    Returns how many were ``uploaded``, how many go back to the backlog (``postponed``) and how many were
     given up (``failed``).
 
     Raises:
@@ -76,8 +48,8 @@ def upload(context: Context, channel_id: str, claims: Sequence[Claim]) -> dict[s
             connection, channel_id, claims, now=now, lease=context.settings.lease, worker=context.worker
         )
         channel = get_channel(connection, channel_id)
-        assets = _still_wanted(context, connection, taken)
-        key = _key_or_pause(context, connection, channel)
+        assets = still_wanted(context, connection, taken)
+        key = key_or_pause(context, connection, channel)
         if key is None:
             for asset in assets:
                 postpone_asset(
@@ -89,254 +61,14 @@ def upload(context: Context, channel_id: str, claims: Sequence[Claim]) -> dict[s
     try:
         owned = context.limiter.acquire(channel_id, timeout=OWNER_PATIENCE_SECONDS, sleep=context.sleep)
     except (NoSlotInTime, LimiterUnavailable) as error:
-        _give_back(context, assets, str(error))
+        give_back_claims(context, assets, str(error))
         return {**counts, "postponed": len(assets)}
-    turn = _Turn(context, channel, key, owned)
+    turn = Turn(context, channel, key, owned)
     try:
         with renewing(context, turn.claims, renew_assets, lost=turn.forget):
-            turn.run(_still_held(context, assets, taken_at=taken_at))
+            turn.run(still_held(context, assets, taken_at=taken_at))
     finally:
         owned.release()
     summary = f"channel {channel_id} has room for more"
     announce(context, Message(name=TaskName.DISPATCH, args=[channel_id], summary=summary))
     return {**counts, **turn.counts}
-
-
-def _still_wanted(
-    context: Context, connection: Connection, taken: Sequence[AssetUnderUpload]
-) -> list[AssetUnderUpload]:
-    """Look again: what no campaign needs any more is not uploaded."""
-    needed = needed_now(connection, [asset.claim.id for asset in taken], now=context.clock.now())
-    for asset in taken:
-        if asset.claim.id not in needed:
-            finish_asset(connection, asset.claim, state=at_rest(connection, asset.claim))
-    return [asset for asset in taken if asset.claim.id in needed]
-
-
-def _key_or_pause(context: Context, connection: Connection, channel: ChannelRow) -> SecretStr | None:
-    """The channel's API key, or None for a channel that is paused, or has to be: its key can't be read."""
-    if channel.paused_at is not None:
-        return None
-    try:
-        return context.vault.decrypt(channel.api_key)
-    except SettingsError as error:
-        now = context.clock.now()
-        if pause_channel(connection, channel.id, reason=str(error), now=now, tried=channel.api_key):
-            logger.error("Channel %s is paused: %s", channel.id, error)
-        return None
-
-
-def _still_held(
-    context: Context, assets: Sequence[AssetUnderUpload], *, taken_at: float
-) -> list[AssetUnderUpload]:
-    """Those whose claims are ours after the wait for the channel: we may have been frozen meanwhile."""
-    if boottime() - taken_at < context.settings.lease_seconds / 3:
-        return list(assets)
-    with context.database.write() as connection:
-        until = context.clock.now() + context.settings.lease
-        lost = set(renew_assets(connection, [asset.claim for asset in assets], until=until))
-    return [asset for asset in assets if asset.claim not in lost]
-
-
-def _give_back(context: Context, assets: Sequence[AssetUnderUpload], why: str) -> None:
-    """Files that were not begun go back to the backlog, at once."""
-    if assets:
-        with context.database.write() as connection:
-            lock_held(connection, [asset.claim for asset in assets])
-            for asset in assets:
-                postpone_asset(connection, asset.claim, until=None, detail=why, counts=False)
-
-
-class _Turn:
-    """One process's time as the owner of a channel."""
-
-    def __init__(self, context: Context, channel: ChannelRow, key: SecretStr, owned: OwnedChannel) -> None:
-        self._context = context
-        self._channel = channel
-        self._owned = owned
-        self._sender = Sender(context, key, owned)
-        self._rules = context.settings.life_rules(channel.media_life)
-        self._began_at = self._looked_for_room_at = time.monotonic()
-        self._recording: Sequence[UploadOutcome] = ()
-        self._ending = False
-        self._idle_since: float | None = None
-        self.counts: Counter[str] = Counter()
-
-    def run(self, assets: Sequence[AssetUnderUpload]) -> None:
-        """Send these, and then what else waits."""
-        outcomes: list[UploadOutcome] = []
-        self._sender.add(UploadJob(asset=asset) for asset in assets)
-        try:
-            while True:
-                self._go_on_or_end()
-                if not self._sender.busy and self._has_nothing_to_wait_for():
-                    break
-                outcomes = self._sender.collect(until=_next_look())
-                if any(isinstance(outcome.error, ChannelError) for outcome in outcomes):
-                    self._end(why="The channel is paused.", stop=True)
-                outcomes = self._try_second_sources(outcomes)
-                if outcomes:
-                    self._record(outcomes)
-                    outcomes = []
-        finally:
-            # Reached early only by a fault of ours: nothing may be sent that nobody would record.
-            self._sender.stop()
-            while self._sender.busy:
-                outcomes += self._sender.collect(until=_next_look())
-            self._record_the_rest(outcomes)
-
-    def _record_the_rest(self, outcomes: Sequence[UploadOutcome]) -> None:
-        if not outcomes:
-            return
-        try:
-            self._record(outcomes)
-        except DatabaseUnavailable:
-            media_ids = [outcome.media_id for outcome in outcomes if outcome.media_id]
-            logger.error("Media IDs could not be recorded: %s", ", ".join(media_ids) or "none")
-
-    def claims(self) -> list[Claim]:
-        """Of all files that this turn has, and whose outcome is not written down yet."""
-        recording = [outcome.asset.claim for outcome in self._recording]
-        return [*self._sender.claims, *recording]
-
-    def forget(self, lost: Sequence[Claim]) -> None:
-        """Send none of these any more: somebody else has their claims."""
-        self._sender.forget(lost)
-
-    def _record(self, outcomes: Sequence[UploadOutcome]) -> None:
-        entry = ChannelOutcomes(
-            channel_id=self._channel.id,
-            api_key=self._channel.api_key,
-            rules=self._rules,
-            outcomes=outcomes,
-        )
-        self._recording = outcomes
-        self.counts.update(record(self._context, entry))
-        self._recording = ()
-
-    def _go_on_or_end(self) -> None:
-        # First: whose time is over claims nothing more.
-        self._owned.heartbeat()
-        if self._ending:
-            if not self._sender.unsent:
-                self._owned.release()
-        elif self._owned.lost or self._context.stopping.is_set():
-            self._end(why="The worker stopped before this file's turn.")
-        elif self._sender.stalled_for(STALLED_SECONDS):
-            # Whoever owns and does not get on releases its channel; what is stuck here is not waited for.
-            logger.error(
-                "Channel %s: nothing could be sent for a while; somebody else tries.", self._channel.id
-            )
-            self._end(why="Its worker did not get on.")
-            self._owned.release()
-        elif self._is_over():
-            self._ending = True
-            self._owned.drain()
-            summary = f"channel {self._channel.id} continues elsewhere"
-            announce(self._context, Message(name=TaskName.DISPATCH, args=[self._channel.id], summary=summary))
-        elif self._sender.waiting <= self._context.settings.batch_size:
-            self._take_more()
-
-    def _has_nothing_to_wait_for(self) -> bool:
-        """Whether nothing more came for so long that the channel is released."""
-        now = time.monotonic()
-        if self._ending:
-            return True
-        if self._idle_since is None:
-            self._idle_since = now
-        return now - self._idle_since >= self._context.linger_seconds
-
-    def _end(self, *, why: str, stop: bool = False) -> None:
-        self._ending = True
-        jobs = self._sender.stop() if stop else self._sender.take_back()
-        try:
-            _give_back(self._context, [job.asset for job in jobs], why)
-        except DatabaseUnavailable as error:
-            # What was sent is still to be recorded; these come back when their claims lapse.
-            logger.warning("Files of channel %s wait for their leases to end: %s", self._channel.id, error)
-        self.counts["postponed"] += len(jobs)
-
-    def _is_over(self) -> bool:
-        now = time.monotonic()
-        if now - self._began_at < SHORT_TURN_SECONDS:
-            return False
-        if now - self._began_at >= UPLOAD_TURN_SECONDS:
-            return True
-        if now - self._looked_for_room_at < 1:
-            return False
-        self._looked_for_room_at = now
-        try:
-            return self._context.limiter.short_of_workers()
-        except LimiterUnavailable:
-            return False
-
-    def _take_more(self) -> None:
-        """Claim the next files of the channel, the most urgent first."""
-        context = self._context
-        try:
-            wanted = context.taking.submit(self._channel, lambda channels: _take_for_all(context, channels))
-        except DatabaseUnavailable as error:
-            logger.warning("No more files of channel %s could be claimed: %s", self._channel.id, error)
-            return
-        if wanted is None:
-            # Paused, or given another key or life: whoever begins anew reads it all.
-            self._ending = True
-            return
-        if wanted:
-            self._idle_since = None
-            self._sender.add(UploadJob(asset=asset) for asset in wanted)
-
-    def _try_second_sources(self, outcomes: Sequence[UploadOutcome]) -> list[UploadOutcome]:
-        """Begin again with files whose source failed them and that may be had elsewhere; returns the rest."""
-        rest = []
-        for outcome in outcomes:
-            if isinstance(outcome.error, SourceMissing | SourceChanged) and outcome.job.second is None:
-                if self._sender.stopped:
-                    # It would wait for ever; whoever continues with the channel looks for another source.
-                    rest.append(replace(outcome, error=Released("The channel is paused.")))
-                    continue
-                try:
-                    with self._context.database.write() as connection:
-                        second = find_fallback_source(
-                            connection,
-                            self._channel.id,
-                            outcome.asset,
-                            why=str(outcome.error),
-                            now=self._context.clock.now(),
-                        )
-                except DatabaseUnavailable as error:
-                    rest.append(replace(outcome, error=error))
-                    continue
-                if second is not None:
-                    self._sender.add([UploadJob(asset=outcome.asset, second=second)], first=True)
-                    continue
-            rest.append(outcome)
-        return rest
-
-
-def _take_for_all(context: Context, channels: Sequence[ChannelRow]) -> list[list[AssetUnderUpload] | None]:
-    """The next files of each channel; None for one that is not what it was when its turn began."""
-    with context.database.write() as connection:
-        present = get_channels(connection, [channel.id for channel in channels])
-        same = [
-            channel.id for channel in channels if (now := present.get(channel.id)) and now.uploads_as(channel)
-        ]
-        taken = claim_and_take_assets(
-            connection,
-            same,
-            limit=context.settings.batch_size,
-            now=context.clock.now(),
-            lease=context.settings.lease,
-            worker=context.worker,
-        )
-        every = [asset for of_one in taken.values() for asset in of_one]
-        wanted = {asset.claim.id for asset in _still_wanted(context, connection, every)}
-    return [
-        [asset for asset in taken[channel.id] if asset.claim.id in wanted] if channel.id in taken else None
-        for channel in channels
-    ]
-
-
-def _next_look() -> float:
-    """The next moment of `time.monotonic` at which all look."""
-    return (time.monotonic() // LOOK_EVERY_SECONDS + 1) * LOOK_EVERY_SECONDS

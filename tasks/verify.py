@@ -33,7 +33,8 @@ from models.lookups import (
     take_back,
 )
 from models.usage_reports import UsageReport, record_dead
-from tasks.runtime.context import Context, Message, announce
+from tasks.runtime.announcements import Message, announce
+from tasks.runtime.context import Context
 
 logger = logging.getLogger(__name__)
 

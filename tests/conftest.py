@@ -31,7 +31,8 @@ from migrations import upgrade_database
 from models import Base, Database
 from models.channel import add_channel
 from sandbox.testing import RunningSandbox
-from tasks.runtime.context import Context, Message
+from tasks.runtime.announcements import Message
+from tasks.runtime.context import Context
 from tests.outside import say_what_was_not_run
 
 #: Long before any expiry, and no daylight saving in sight.

@@ -17,7 +17,7 @@ __all__ = ["app"]
 @cache
 def _make() -> Celery:
     from greenroom.errors import SettingsError  # noqa: PLC0415 - not needed by the embedded stack
-    from greenroom.settings import load_settings  # noqa: PLC0415 - as above
+    from greenroom.settings_loader import load_settings  # noqa: PLC0415 - as above
     from worker.configuration import make_app  # noqa: PLC0415 - as above
 
     try:

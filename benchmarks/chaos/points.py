@@ -25,10 +25,12 @@ from kombu.transport import redis as transport
 
 import tasks.dispatch
 import tasks.inspect
+import tasks.inspecting.verdict_writer
 import tasks.prepare
 import tasks.uploading.completion
 from greenroom import clock
-from greenroom.limiter import Limiter, OwnedChannel
+from greenroom.limiter import Limiter
+from greenroom.ownership import OwnedChannel
 from tasks.uploading.sender import Sender
 
 CONTROLS, NAME = Path(os.environ.get("CHAOS_CONTROLS", ".")), os.environ.get("CHAOS_NAME", "")
@@ -89,8 +91,8 @@ def set_points() -> None:
     for name in ("add_items", "save_items"):
         after(tasks.prepare, name, "prepared")
     after(tasks.inspect, "take_items", "inspecting")
-    after(tasks.inspect, "record_verdicts", "before the verdicts' commit")
-    after(tasks.inspect, "_write", "after the verdicts' commit")
+    after(tasks.inspecting.verdict_writer, "record_verdicts", "before the verdicts' commit")
+    after(tasks.inspecting.verdict_writer, "_write", "after the verdicts' commit")
     # Claimed and committed, and not yet published.
     before(Limiter, "note_requested", "after claim")
     # Taken by the task and committed, and nothing sent yet.

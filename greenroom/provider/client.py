@@ -36,6 +36,7 @@ from greenroom.errors import (
     TransientError,
     UploadRedirected,
 )
+from greenroom.provider.answer_reader import read_answer
 from greenroom.provider.connection_pool import (
     ConnectionBroken,
     ConnectionPool,
@@ -43,7 +44,7 @@ from greenroom.provider.connection_pool import (
     PooledConnection,
     RefusedMidway,
 )
-from greenroom.provider.error_table import Endpoint, error_of, read_answer
+from greenroom.provider.error_table import Endpoint, error_of
 from greenroom.provider.failures import BROKEN_EXCHANGE, never_connected, why
 from greenroom.provider.location import read_location
 from greenroom.provider.multipart import CHUNK_BYTES, MultipartBody

@@ -10,27 +10,22 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from celery import current_app
-from kombu.exceptions import KombuError
 from redis import Redis
-from redis.exceptions import RedisError
 
 from greenroom.clock import Clock, SystemClock
 from greenroom.isolation.process_pool import ProcessPool
 from greenroom.limiter import Limiter
 from greenroom.provider import ProviderClient
-from greenroom.redis_client import connect, is_lost_connection
+from greenroom.redis_client import connect
 from greenroom.settings import Settings
 from greenroom.sources import Sources
-from greenroom.task_names import QUEUES, TaskName
-from greenroom.untrusted_text import one_line
 from greenroom.vault import Vault
 from models import Database
+from tasks.runtime.announcements import Message, publish_to_broker
 from tasks.runtime.batcher import Batcher
 
 if TYPE_CHECKING:
@@ -49,25 +44,6 @@ LINGER_SECONDS = 2.0
 REDIS_PATIENCE_SECONDS = 1.5
 #: Deletions that are in flight at once.
 OTHER_THREADS = 8
-
-
-@dataclass(frozen=True, kw_only=True)
-class Message:
-    """A task to be enqueued.
-
-    Attributes:
-        name: which.
-        args: JSON values: ids and small things, never a secret.
-        summary: what Flower shows in place of the arguments; may hold names that others gave.
-    """
-
-    name: TaskName
-    args: list[Any]
-    summary: str
-
-    def __post_init__(self) -> None:
-        """Let no name of a file end a line, or turn it round."""
-        object.__setattr__(self, "summary", one_line(self.summary))
 
 
 def name_of_this_process() -> str:
@@ -121,47 +97,6 @@ class Context:
     def other_threads(self) -> ThreadPoolExecutor:
         """For requests that nobody waits for."""
         return ThreadPoolExecutor(OTHER_THREADS, thread_name_prefix="other")
-
-
-def publish_to_broker(message: Message) -> None:
-    """Enqueue on the app that `worker` has made current."""
-    current_app.send_task(
-        message.name, args=message.args, queue=QUEUES[message.name], argsrepr=message.summary
-    )
-
-
-def announce(context: Context, message: Message) -> None:
-    """Ask for work that beat would ask for anyway: a broker that is away fails nothing that is done."""
-    try:
-        context.publish(message)
-    except (KombuError, RedisError, OSError) as error:
-        logger.warning("%s waits for beat's next tick: %s", message.name, error)
-    except AttributeError as error:
-        if not is_lost_connection(error):
-            raise
-        logger.warning("%s waits for beat's next tick: the connection was lost.", message.name)
-
-
-#: Set while a dispatch that was asked for has not begun.
-DISPATCH_ASKED = "greenroom:dispatch-asked"
-#: Seconds after which one that was asked for is taken to be lost.
-DISPATCH_LOST_SECONDS = 5
-
-
-def announce_dispatch(context: Context, *, why: str) -> None:
-    """Ask for a dispatch of everything, unless one is on its way that has not begun: it will see all."""
-    try:
-        first = context.redis.set(DISPATCH_ASKED, "1", nx=True, ex=DISPATCH_LOST_SECONDS)
-    except RedisError:
-        first = True
-    if first:
-        announce(context, Message(name=TaskName.DISPATCH, args=[], summary=why))
-
-
-def dispatch_begins(context: Context) -> None:
-    """From now on, whoever asks for a dispatch gets another one."""
-    with suppress(RedisError):
-        context.redis.delete(DISPATCH_ASKED)
 
 
 def provider_of(settings: Settings) -> ProviderClient:

@@ -35,15 +35,19 @@ from greenroom.errors import (
 from greenroom.lifecycle import LifeRules
 from greenroom.provider.error_table import Endpoint
 from greenroom.reasons import Reason
-from models.asset import AssetState, AssetUnderUpload, finish_asset, finish_uploads, lock_held, postpone_asset
+from models.asset import AssetState
+from models.asset_claims import AssetUnderUpload
+from models.asset_locks import lock_held
 from models.channel import lock_channels, pause_channel
 from models.claim import Claim
 from models.database import DatabaseUnavailable
 from models.forecast import campaigns_at_risk
-from models.item import inspect_again, lock_items_of
+from models.item_claims import inspect_again, lock_items_of
 from models.lookups import lock_bookings, note_failures
-from models.media import GivenId, has_current_media, record_media
+from models.media import has_current_media
+from models.media_records import GivenId, record_media
 from models.references import check_references_again, needed_until
+from models.upload_outcomes import finish_asset, finish_uploads, postpone_asset
 from tasks.runtime.backoff import backoff
 from tasks.runtime.context import Context
 from tasks.uploading.fallback_source import record_lookup

@@ -29,7 +29,7 @@ from greenroom.errors import (
 )
 from greenroom.sources import shown
 from greenroom.spool import spooled
-from models.asset import AssetUnderUpload
+from models.asset_claims import AssetUnderUpload
 from models.item import Item
 from models.lookups import book_failure, count_at, no_more_lookups, room_at, take_back
 from models.media import Media, alive

@@ -29,11 +29,11 @@ from greenroom.errors import (
     SourceMissing,
     Throttled,
 )
-from greenroom.limiter import OwnedChannel
+from greenroom.ownership import OwnedChannel
 from greenroom.provider import UploadContent
 from greenroom.resources import out_of_resources
 from greenroom.sources import is_url
-from models.asset import AssetUnderUpload
+from models.asset_claims import AssetUnderUpload
 from models.claim import Claim
 from tasks.runtime.context import Context
 from tasks.uploading.fallback_source import FallbackSource, fallback_copy
@@ -109,7 +109,7 @@ class Sender:
         self._lock = threading.Lock()
         self._turn = threading.Lock()
         self._waiting: dict[SendMethod, deque[UploadJob]] = {way: deque() for way in SendMethod}
-        self._under_way: dict[Claim, AssetUnderUpload] = {}
+        self._in_flight: dict[Claim, AssetUnderUpload] = {}
         self._preparing: Counter[SendMethod] = Counter()
         self._driven = False
         self._stopped = threading.Event()
@@ -153,7 +153,7 @@ class Sender:
     def busy(self) -> bool:
         """Whether there are files whose outcome has not been collected."""
         with self._lock:
-            return bool(self.waiting or self._under_way or self._outcomes)
+            return bool(self.waiting or self._in_flight or self._outcomes)
 
     def stalled_for(self, seconds: float) -> bool:
         """Whether files lie ready, and for so long none was begun, sent or failed: a disk that hangs, say."""
@@ -171,7 +171,7 @@ class Sender:
         with self._lock:
             waiting = [job.asset for queue in self._waiting.values() for job in queue]
             ended = [outcome.asset for outcome in self._outcomes]
-            return [asset.claim for asset in (*waiting, *self._under_way.values(), *ended)]
+            return [asset.claim for asset in (*waiting, *self._in_flight.values(), *ended)]
 
     def forget(self, claims: Iterable[Claim]) -> None:
         """Do not send these any more: somebody else has their claims."""
@@ -222,7 +222,7 @@ class Sender:
             if not self._may_begin(way):
                 return None
             job = self._waiting[way].popleft()
-            self._under_way[job.asset.claim] = job.asset
+            self._in_flight[job.asset.claim] = job.asset
             self._preparing[way] += 1
             return job
 
@@ -230,7 +230,7 @@ class Sender:
         return (
             bool(self._waiting[way])
             and self._preparing[way] < MAX_IN_PREPARATION[way]
-            and len(self._under_way) < MAX_IN_FLIGHT
+            and len(self._in_flight) < MAX_IN_FLIGHT
             and not self._stopped.is_set()
         )
 
@@ -354,11 +354,11 @@ class Sender:
             logger.warning("Channel %s was throttled; it waits %.1f s.", self._channel.channel_id, hold)
         outcome = UploadOutcome(job=job, media_id=media_id, error=error, at=self._context.clock.now())
         with self._lock:
-            if error is not None and job.asset.claim not in self._under_way:
+            if error is not None and job.asset.claim not in self._in_flight:
                 return  # it has its outcome, and what failed after that takes nothing from it
             self._outcomes.append(outcome)
-            self._under_way.pop(job.asset.claim, None)
-            if isinstance(error, WAITED_FOR) or not (self.waiting or self._under_way):
+            self._in_flight.pop(job.asset.claim, None)
+            if isinstance(error, WAITED_FOR) or not (self.waiting or self._in_flight):
                 self._something_to_do.set()
         self._begin_more()
 

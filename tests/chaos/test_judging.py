@@ -12,7 +12,7 @@ from benchmarks.chaos import faults
 from benchmarks.chaos.observation import Comparison
 from benchmarks.chaos.run import FAULTS, RECOVERY_SECONDS, Fault, Row, judged
 from benchmarks.chaos.table import line, page
-from worker.supervisor import CHECKOUT
+from worker.checkout import CHECKOUT
 
 __all__ = ["faults"]
 

@@ -18,8 +18,8 @@ import pytest
 import requests
 
 from examples.bulk import make_folder
+from worker.checkout import CHECKOUT
 from worker.state_dir import StateDir
-from worker.supervisor import CHECKOUT
 
 COMMAND = [sys.executable, "-m", "cli"]
 #: Seconds that anything here may take on a busy machine.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.embedded import ITS_OWN, stack_plan
+from cli.embedded_plan import ITS_OWN, stack_plan
 from examples import spring_sale
 from greenroom.vault import new_secret_key
 from sandbox.testing import RunningSandbox

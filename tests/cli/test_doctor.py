@@ -12,7 +12,8 @@ from sqlalchemy.engine import make_url
 from cli.doctor import _provider, _sources
 from cli.doctor_sources import allowed_sources, warnings_about_sources
 from greenroom.errors import ProviderUnavailable, SettingsError
-from greenroom.settings import Settings, load_settings
+from greenroom.settings import Settings
+from greenroom.settings_loader import load_settings
 from greenroom.vault import new_secret_key
 from models import Database
 from tests.cli.conftest import Greenroom

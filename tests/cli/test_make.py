@@ -10,7 +10,7 @@ from pathlib import Path
 
 from greenroom import __version__
 from tests.cli.conftest import environment
-from worker.supervisor import CHECKOUT
+from worker.checkout import CHECKOUT
 
 #: What an editable install reads, and what the command imports.
 NEEDED = (

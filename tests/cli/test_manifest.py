@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from greenroom.errors import ManifestError
-from greenroom.manifest import LONGEST_REF, files_below, items_of_paths, parse_items
+from greenroom.folder_items import files_below, items_of_paths
+from greenroom.manifest import LONGEST_REF, parse_items
 from greenroom.sources import shown
 
 

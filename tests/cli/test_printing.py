@@ -26,10 +26,10 @@ from cli.report import accepted_table, inert, item_as_json, write_csv
 from greenroom.untrusted_text import LONGEST_PRINTED, printable, printable_lines
 from models import Asset, Campaign, Database, Item, Media
 from models.channel import Channel
-from models.progress import campaign_items
+from models.item_reports import campaign_items
 from tests.conftest import NOON
+from worker.checkout import CHECKOUT
 from worker.log_lines import make_printable
-from worker.supervisor import CHECKOUT
 
 #: Each would drive, colour, crash or mislead a terminal, or fill it.
 HOSTILE = (
@@ -159,7 +159,7 @@ def test_rows_as_tables_and_as_json(state: Path) -> None:
 
 
 #: What makes text fit for printing, or makes text of its own.
-SPELLING = {"len", "plain", "printable", "count", "moment", "day", "span", "size", "fix", "observed"}
+SPELLING = {"len", "plain", "printable", "counted", "moment", "day", "span", "size", "advice", "observed"}
 #: Values that are printed as they are: our own words, or made by one of these a line before.
 OWN_WORDS = {
     *(
@@ -174,9 +174,9 @@ OWN_WORDS = {
     *(
         "doctor: sentence",
         "embedded: name",
-        "outlook: bar",
-        "outlook: colour",
-        "outlook: when",
+        "forecast: bar",
+        "forecast: colour",
+        "forecast: when",
         "report: detail",
     ),
     *("run: peak", "run: refused", "run: twice", "summary: self.headline()"),
@@ -216,10 +216,10 @@ def test_whatever_else_is_echoed_is_no_text_of_others() -> None:
         line.strip()
         for path in (CHECKOUT / "cli").glob("*.py")
         for line in path.read_text(encoding="utf-8").splitlines()
-        if "click.echo(" in line and path.name != "words.py"
+        if "click.echo(" in line and path.name != "formats.py"
     }
     assert echoed == {
-        "click.echo(as_json(item))",
+        "click.echo(item_as_json(item))",
         "click.echo(new_secret_key().get_secret_value())",
         'click.echo("Interrupted.", err=True)',
     }

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from cli.embedded import settings_of, stack_plan
+from cli.embedded_plan import settings_of, stack_plan
 from cli.refusals import say_what_is_refused
 from cli.report import item_as_json, write_csv
 from greenroom.errors import Misuse
 from greenroom.manifest import ManifestItem, parse_items
 from greenroom.sources import Sources
-from models.progress import ItemReport, ItemStatus
+from models.item_reports import ItemReport
+from models.progress import ItemStatus
 from worker.state_dir import StateDir
 
 
@@ -45,7 +46,7 @@ def test_some_are_named_and_all_are_a_misuse(tmp_path: Path, capsys: pytest.Capt
 
 def plan_for(state_dir: Path, monkeypatch: pytest.MonkeyPatch, *media: Path, **given: str) -> Sources:
     """What a run may open, as it is told its workers."""
-    monkeypatch.setattr("cli.embedded.given", lambda: given)
+    monkeypatch.setattr("cli.embedded_plan.given", lambda: given)
     plan = stack_plan(state_dir, workers=1, concurrency=1, sandbox=True, latency="0", media=media)
     return Sources.of(settings_of(plan))
 

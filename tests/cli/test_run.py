@@ -123,7 +123,7 @@ def media_ids(database: Path) -> set[str]:
         connection.close()
 
 
-def test_an_interrupted_run_records_what_was_under_way(rehearse: Rehearse) -> None:
+def test_an_interrupted_run_records_what_was_in_flight(rehearse: Rehearse) -> None:
     """An upload that was begun is ended and written down: else the provider alone would know of it."""
     run = rehearse("--latency", "1s")
     run.wait_for(lambda: run.stats()["uploads"] >= 10)

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from cli import doctor
-from greenroom import client, contract, limiter, manifest
+from greenroom import client, contract, manifest, ownership
 from greenroom.settings import Settings
 from models import lookups
 from sandbox import links, rate_limits
-from tasks import upload
 from tasks.runtime import backoff
-from tasks.uploading import completion
+from tasks.uploading import completion, turn
 from tests.docs.tables import DOCS
 from worker import schedule
 from worker.supervisor import UPLOADER_THREADS
@@ -138,19 +137,19 @@ FACTS = [
         ("reference/tasks", "longer than its interval (at least {}) is dropped"),
     ),
     *_facts(
-        limiter.OWNERSHIP_SECONDS,
+        ownership.OWNERSHIP_SECONDS,
         number,
         ("explanation/pace", "An owner that dies is owner until {} seconds after its last heartbeat"),
         ("explanation/pace", "an owner continues until its {} seconds are over"),
         ("explanation/when-something-dies", "channels are uploaded on for {} more seconds"),
     ),
     *_facts(
-        upload.UPLOAD_TURN_SECONDS,
+        turn.UPLOAD_TURN_SECONDS,
         span,
         ("explanation/pace", "A turn lasts {} while there is something to upload"),
     ),
     *_facts(
-        upload.SHORT_TURN_SECONDS, span, ("explanation/pace", "and {} while channels wait for a worker that")
+        turn.SHORT_TURN_SECONDS, span, ("explanation/pace", "and {} while channels wait for a worker that")
     ),
     *_facts(
         completion.RECORD_PATIENCE_SECONDS,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from worker.supervisor import CHECKOUT
+from worker.checkout import CHECKOUT
 
 _BLOCK = re.compile(
     r"(?:^[ ]*<!-- (?P<remark>[^\n]*?) -->\n)?^(?P<indent>[ ]*)```(?P<language>\w*)\n(?P<text>.*?)^[ ]*```$",

@@ -18,7 +18,7 @@ from sqlalchemy import text
 
 from models import Database
 from tests.docs.markdown import Block
-from worker.supervisor import CHECKOUT
+from worker.checkout import CHECKOUT
 
 #: Seconds that one command, or something that a page waits for, may take on a busy machine.
 PATIENCE = 60.0

@@ -20,10 +20,11 @@ from cli import main as command
 from greenroom.provider.error_table import ANYWHERE, TABLE, AnswerRule, Endpoint, ProviderAnswer
 from greenroom.reasons import ADVICE, Reason
 from greenroom.rules import BY_MIME_TYPE, MIB, SIZE_LIMITS, STATIC_STICKER_LIMIT, Category
-from greenroom.settings import PREFIX, Settings
+from greenroom.setting_types import PREFIX
+from greenroom.settings import Settings
 from greenroom.task_names import QUEUES, TaskName
 from models import Base
-from worker.supervisor import CHECKOUT
+from worker.checkout import CHECKOUT
 
 DOCS = CHECKOUT / "docs"
 _PLACE = re.compile(r"(<!-- table: ([a-z ]+) -->\n)(.*?)(<!-- end of table -->)", re.DOTALL)

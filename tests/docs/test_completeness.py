@@ -16,7 +16,8 @@ from cli import main as command
 from greenroom import errors
 from greenroom.client import BrokerUnavailable
 from greenroom.reasons import Reason
-from greenroom.settings import NOT_SETTINGS, PREFIX, Settings
+from greenroom.setting_types import NOT_SETTINGS, PREFIX
+from greenroom.settings import Settings
 from greenroom.task_names import TaskName
 from models import DatabaseUnavailable
 from sandbox.faults import Fault
@@ -24,7 +25,7 @@ from sandbox.phone_numbers import Counts
 from sandbox.server import Options
 from tests.docs import tables
 from tests.docs.markdown import anchors, blocks, links, name_of, pages
-from worker.supervisor import CHECKOUT
+from worker.checkout import CHECKOUT
 
 PAGES = pages()
 REFERENCE = CHECKOUT / "docs" / "reference"

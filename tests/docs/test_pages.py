@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from cli.embedded import stack_plan
+from cli.embedded_plan import stack_plan
 from examples import spring_sale
 from greenroom.settings import Settings
 from greenroom.vault import Vault
@@ -20,8 +20,8 @@ from models.channel import add_channel
 from tests.conftest import CHANNEL, free_port
 from tests.docs.markdown import Block, blocks, name_of, pages
 from tests.docs.reader import Reader
+from worker.checkout import CHECKOUT
 from worker.embedded import embedded_stack
-from worker.supervisor import CHECKOUT
 
 #: What cannot run in a test; anything else that a page shows does.
 NOT_RUN = re.compile(

@@ -16,7 +16,7 @@ from typing import Self
 from tests.eye.libraries import opinion
 from tests.eye.opinion import Opinion, closed
 from tests.eye.programs import NoAnswer
-from worker.supervisor import CHECKOUT
+from worker.checkout import CHECKOUT
 
 #: Arguments of Python that start one.
 COMMAND = ("-m", "tests.eye.companion")

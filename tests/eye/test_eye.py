@@ -28,7 +28,7 @@ from tests.eye.opinion import Opinion, closed
 from tests.eye.programs import Answer, NoAnswer
 from tests.eye.readers import Reader, all_readers, how_to_install
 from tests.inspection import ole2_writer, raw
-from worker.supervisor import CHECKOUT
+from worker.checkout import CHECKOUT
 
 PLANTED = "planted.png"
 SMALL: dict[str, Any] = {"seconds": 0.5, "size": (160, 120), "options": makers.FAST_START}

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from greenroom.errors import GreenroomError
-from greenroom.provider.error_table import Endpoint, error_of, read_answer
+from greenroom.provider.answer_reader import read_answer
+from greenroom.provider.error_table import Endpoint, error_of
 from greenroom.provider.failures import BadAnswer
 from greenroom.provider.location import read_location
 from greenroom.provider.origin import Origin

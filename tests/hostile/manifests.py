@@ -16,7 +16,8 @@ from cli.report import write_csv
 from greenroom.errors import ManifestError
 from greenroom.manifest_file import read_manifest
 from greenroom.rules import MIB
-from models.progress import ItemReport, ItemStatus
+from models.item_reports import ItemReport
+from models.progress import ItemStatus
 from tests.hostile.case import Case, looked_at
 
 ITEM = '{"ref": "a", "source": "/a"}'

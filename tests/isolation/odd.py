@@ -13,7 +13,7 @@ from greenroom.isolation.pool_worker import inspect_order, main
 from greenroom.isolation.protocol import InspectOrder
 from greenroom.rules import MIB
 from greenroom.verdict import Verdict
-from worker.supervisor import CHECKOUT
+from worker.checkout import CHECKOUT
 
 #: Arguments of Python that start it.
 ODD: Final = (

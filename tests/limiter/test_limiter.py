@@ -11,14 +11,12 @@ import pytest
 from redis import Redis
 
 from greenroom.errors import LimiterUnavailable, NoSlotInTime, TransientError
-from greenroom.limiter import (
+from greenroom.limiter import LOST_REQUEST_SECONDS, SHORT_OF_WORKERS_SECONDS, Limiter
+from greenroom.ownership import (
     HEARTBEAT_SECONDS,
-    LOST_REQUEST_SECONDS,
     MAX_HOLD_SECONDS,
     OWNERSHIP_SECONDS,
     SENDING_SECONDS,
-    SHORT_OF_WORKERS_SECONDS,
-    Limiter,
     OwnedChannel,
     OwnershipLost,
 )

@@ -12,10 +12,12 @@ from greenroom.manifest import ManifestItem
 from greenroom.rules import Category
 from greenroom.verdict import Verdict
 from models import Asset, Item, Media
-from models.asset import NewAsset, queue_uploads, want_assets
 from models.campaign import save_campaign
-from models.item import Judged, claim_items, record_verdicts, save_items, take_items
-from models.media import GivenId, record_media
+from models.item_claims import claim_items, take_items
+from models.manifest_items import save_items
+from models.media_records import GivenId, record_media
+from models.verdict_records import Judged, record_verdicts
+from models.wanted_assets import NewAsset, queue_uploads, want_assets
 from tests.conftest import CHANNEL, World
 
 LEASE = timedelta(seconds=60)

@@ -12,17 +12,11 @@ from sqlalchemy import text
 
 from greenroom.reasons import Reason
 from models import AssetState
-from models.asset import (
-    AssetClaim,
-    claim_assets,
-    finish_asset,
-    renew_assets,
-    sweep_assets,
-    take_assets,
-    want_assets,
-)
+from models.asset_claims import AssetClaim, claim_assets, renew_assets, sweep_assets, take_assets
 from models.claim import Claim
-from models.item import claim_and_take_items, claim_items, postpone_item, renew_items, take_items
+from models.item_claims import claim_and_take_items, claim_items, postpone_item, renew_items, take_items
+from models.upload_outcomes import finish_asset
+from models.wanted_assets import want_assets
 from tasks.prepare import prepare
 from tests.conftest import CHANNEL, World
 from tests.models.rows import accepted_item, asset_row, item_rows, new_asset, sha256

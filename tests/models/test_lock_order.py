@@ -23,7 +23,7 @@ from tests.conftest import CHANNEL, World
 from tests.models.lock_recorder import LockRecorder, step_of
 from tests.models.rows import ready_item
 from tests.simulation.harness import DAY, HOUR, Campaign, Harness
-from worker.supervisor import CHECKOUT
+from worker.checkout import CHECKOUT
 
 #: What has to have been seen for the run to prove anything: one table waited for while another is held.
 SEEN = {

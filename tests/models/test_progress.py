@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import Connection, event, update
 
 from models import Asset, Item, Media, progress
-from models.progress import FollowedCampaign, ItemStatus, Progress, campaign_items, campaign_progress
+from models.item_reports import campaign_items
+from models.progress import FollowedCampaign, ItemStatus, Progress, campaign_progress
 from tests.conftest import World
 from tests.models.rows import accepted_item, ready_item
 

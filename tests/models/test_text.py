@@ -9,8 +9,8 @@ from greenroom.task_names import TaskName
 from greenroom.untrusted_text import LONGEST_SENTENCE, is_storable, one_line, storable
 from models import Asset, Item
 from models.bulk import among, update_rows
-from models.media import live_media_ids
-from tasks.runtime.context import Message
+from models.media_reports import live_media_ids
+from tasks.runtime.announcements import Message
 from tests.conftest import World
 from tests.models.rows import accepted_item, asset_row, item_rows, ready_item
 

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from greenroom.settings import PREFIX, Settings, load_settings
+from greenroom.setting_types import PREFIX
+from greenroom.settings import Settings
+from greenroom.settings_loader import load_settings
 from greenroom.vault import new_secret_key
 from tests.project.compose import VariableMissing, services, variables
-from worker.supervisor import CHECKOUT
+from worker.checkout import CHECKOUT
 
 FILE = CHECKOUT / "docker-compose.yml"
 SECRETS = {

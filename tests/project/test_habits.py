@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from worker.supervisor import CHECKOUT
+from worker.checkout import CHECKOUT
 
 MAKEFILE = (CHECKOUT / "Makefile").read_text(encoding="utf-8")
 TARGETS = set(re.findall(r"^([a-z-]+):.*## ", MAKEFILE, re.MULTILINE))

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 
 from tests.outside import PACKAGES, not_run
-from worker.supervisor import CHECKOUT
+from worker.checkout import CHECKOUT
 
 #: Whose absence the summary does not report: the machine has it, or its tests have nothing to do there.
 OTHERS = {"docker", "make"}

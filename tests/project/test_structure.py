@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from worker.supervisor import CHECKOUT
+from worker.checkout import CHECKOUT
 
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:

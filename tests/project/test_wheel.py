@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.markdown import blocks
-from worker.supervisor import CHECKOUT
+from worker.checkout import CHECKOUT
 
 PAGE = CHECKOUT / "docs" / "how-to" / "scheduler.md"
 

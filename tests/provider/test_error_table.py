@@ -25,7 +25,8 @@ from greenroom.errors import (
     TransientError,
     UploadRedirected,
 )
-from greenroom.provider.error_table import TABLE, Endpoint, error_of, read_answer, seconds_to_wait
+from greenroom.provider.answer_reader import read_answer, seconds_to_wait
+from greenroom.provider.error_table import TABLE, Endpoint, error_of
 from greenroom.provider.quoting import LONGEST_QUOTE, quoted
 from greenroom.reasons import Reason
 from sandbox.error_responses import THROTTLE_ANSWERS, ErrorAnswer, Refusal

@@ -38,7 +38,8 @@ from tasks.prune import prune
 from tasks.refresh import refresh
 from tasks.resolve import resolve
 from tasks.retire import retire
-from tasks.runtime.context import Context, Message
+from tasks.runtime.announcements import Message
+from tasks.runtime.context import Context
 from tasks.sweep import sweep
 from tasks.upload import upload
 from tasks.verify import verify

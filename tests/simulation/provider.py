@@ -13,7 +13,8 @@ from pydantic import SecretStr
 from greenroom.clock import ManualClock
 from greenroom.errors import AnswerLost, MediaGone, ProviderUnavailable, SourceChanged
 from greenroom.provider import Downloaded, MediaLocation, ProviderClient, UploadContent
-from greenroom.provider.error_table import Endpoint, error_of, read_answer
+from greenroom.provider.answer_reader import read_answer
+from greenroom.provider.error_table import Endpoint, error_of
 from sandbox.error_responses import Refusal
 from sandbox.movable_clock import MovableClock
 from sandbox.phone_numbers import PhoneNumber

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from greenroom.errors import SourceMissing, SourceRefused, SourceUnavailable, SourceUnreadable
-from greenroom.settings import load_settings
+from greenroom.settings_loader import load_settings
 from greenroom.sources import Sources, beneath
 from greenroom.sources.folders import parse_roots
 from greenroom.vault import new_secret_key

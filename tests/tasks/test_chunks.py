@@ -14,7 +14,7 @@ from sqlalchemy import text
 from greenroom.errors import Misuse
 from greenroom.manifest import parse_items, parse_plan
 from models.campaign import get_campaign, save_campaign
-from models.item import add_items
+from models.manifest_items import add_items
 from models.references import cancel_campaign
 from tasks.prepare import prepare, write_new
 from tests.conftest import World
@@ -36,7 +36,7 @@ def threads() -> Iterator[ThreadPoolExecutor]:
 
 
 @contextmanager
-def first_part_under_way(world: World) -> Iterator[None]:
+def first_part_in_flight(world: World) -> Iterator[None]:
     """Another worker has written the first part of a known campaign; it commits at the end of the block."""
     prepare(world.context, world.campaign(), [])
     with world.database.write() as connection:
@@ -62,7 +62,7 @@ def waiting(world: World, *work: Future[Any]) -> bool:
 @on_postgresql
 def test_parts_are_written_side_by_side(world: World, threads: ThreadPoolExecutor) -> None:
     """None waits for another one to be committed."""
-    with first_part_under_way(world):
+    with first_part_in_flight(world):
         second = threads.submit(prepare, world.context, world.campaign(), SECOND)
         assert second.result(PATIENCE) == 3
     assert sorted(row.ref for row in item_rows(world)) == [item["ref"] for item in FIRST + SECOND]
@@ -74,7 +74,7 @@ def test_what_another_part_has_meanwhile_is_not_written_twice(
 ) -> None:
     """The later one waits, and finds: one that is there, one with another source, and a new one."""
     other = {"ref": "a-1", "source": "/media/other.jpg"}
-    with first_part_under_way(world):
+    with first_part_in_flight(world):
         later = threads.submit(prepare, world.context, world.campaign(), [FIRST[0], other, SECOND[0]])
         assert waiting(world, later)
     assert later.result(PATIENCE) == 3
@@ -96,7 +96,7 @@ def test_cancelling_waits_for_parts_in_hand_and_for_no_later_ones(
         with world.database.write() as connection:
             cancel_campaign(connection, "spring", now=world.clock.now())
 
-    with first_part_under_way(world):
+    with first_part_in_flight(world):
         cancelling = threads.submit(cancel)
         assert waiting(world, cancelling)
         parts = [threads.submit(prepare, world.context, world.campaign(), [item]) for item in SECOND[:2]]
@@ -117,7 +117,7 @@ def test_a_part_with_other_dates_moves_what_is_being_written(
     """It waits for the parts that have the old dates, and then gives its own to all."""
     moved = world.campaign(days=3)
     moved["send_at"] = moved["keep_until"]
-    with first_part_under_way(world):
+    with first_part_in_flight(world):
         second = threads.submit(prepare, world.context, moved, SECOND)
         assert waiting(world, second)
     assert second.result(PATIENCE) == 3

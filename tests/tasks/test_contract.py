@@ -20,7 +20,7 @@ from greenroom.contract import (
 )
 from greenroom.task_names import TaskName
 from tasks import entry_points
-from worker.supervisor import CHECKOUT
+from worker.checkout import CHECKOUT
 
 CAMPAIGN = {
     "id": "spring",

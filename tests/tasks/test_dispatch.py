@@ -14,10 +14,10 @@ from greenroom.errors import LimiterUnavailable
 from greenroom.task_names import TaskName
 from models.asset import Asset, Priority
 from models.channel import pause_channel
-from models.item import take_items
+from models.item_claims import take_items
 from tasks.dispatch import claims_from_json, dispatch
 from tasks.prepare import prepare
-from tasks.runtime.context import Message
+from tasks.runtime.announcements import Message
 from tasks.sweep import sweep
 from tests.conftest import CHANNEL, MakeWorld, World
 from tests.models.rows import LEASE, accepted_item

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from greenroom.limiter import OWNERSHIP_SECONDS
-from models.asset import take_assets
+from greenroom.ownership import OWNERSHIP_SECONDS
+from models.asset_claims import take_assets
 from models.database import DatabaseUnavailable
-from models.item import take_items
+from models.item_claims import take_items
 from tasks.dispatch import claims_from_json, dispatch
 from tasks.runtime import heartbeat as beating
 from tasks.runtime.heartbeat import (

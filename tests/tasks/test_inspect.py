@@ -17,7 +17,7 @@ from greenroom.reasons import Reason
 from greenroom.sources import Sources
 from greenroom.task_names import TaskName
 from models import DatabaseUnavailable
-from models.item import record_verdicts
+from models.verdict_records import record_verdicts
 from tasks.dispatch import claims_from_json, dispatch
 from tasks.inspect import inspect, next_round
 from tasks.prepare import prepare
@@ -175,7 +175,7 @@ def test_verdicts_are_written_again_after_a_failure_of_the_moment(
             raise failures.pop()
         return record(*args, **more)
 
-    monkeypatch.setattr("tasks.inspect.record_verdicts", record_in_the_end)
+    monkeypatch.setattr("tasks.inspecting.verdict_writer.record_verdicts", record_in_the_end)
     assert inspect_all(world) == {"accepted": 2, "rejected": 0, "postponed": 0}
     assert len(world.passing.slept) == 2
     assert [(row.state, row.attempts) for row in item_rows(world)] == [("accepted", 0)] * 2

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import Connection
 
-from models.asset import claim_assets, renew_assets, sweep_assets
+from models.asset_claims import claim_assets, renew_assets, sweep_assets
 from models.claim import Claim
 from tasks.runtime.lease_renewal import renewing
 from tests.conftest import CHANNEL, World

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import func, select, text
 
 from models import Asset, Database, DatabaseUnavailable
-from models.asset import take_assets
+from models.asset_claims import take_assets
 from tasks.dispatch import claims_from_json
 from tasks.sweep import NOT_RENEWED, sweep
 from tasks.upload import upload
@@ -55,9 +55,10 @@ def later_half(world: World, monkeypatch: pytest.MonkeyPatch) -> threading.Event
 
     Who waits for a locked table may lose the channel after four seconds of Redis's time, which no test moves:
     others would find it owned until then. Here nobody loses it, however slow the machine is, and whoever does
-    not let it go holds it for longer than the test looks.
+    not release it holds it for longer than the test looks.
     """
-    monkeypatch.setattr("greenroom.limiter.OWNERSHIP_SECONDS", 600.0)
+    for module in ("limiter", "ownership"):
+        monkeypatch.setattr(f"greenroom.{module}.OWNERSHIP_SECONDS", 600.0)
     go = threading.Event()
     send, begun = world.context.provider.upload_later, count()
 

@@ -13,7 +13,7 @@ from typing import BinaryIO
 import pytest
 
 from greenroom.errors import OutOfResources
-from greenroom.limiter import OwnedChannel
+from greenroom.ownership import OwnedChannel
 from greenroom.provider import UploadContent
 from greenroom.resources import out_of_resources
 from greenroom.sources import Sources

@@ -23,7 +23,7 @@ from models.references import cancel_campaign
 from tasks.dispatch import claims_from_json, dispatch
 from tasks.prepare import prepare
 from tasks.retire import retire
-from tasks.runtime.context import Message
+from tasks.runtime.announcements import Message
 from tasks.sweep import sweep
 from tasks.upload import upload
 from tests.conftest import CANARY_KEY, CHANNEL, MakeWorld, World

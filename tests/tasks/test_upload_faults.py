@@ -17,15 +17,13 @@ from pydantic import SecretStr
 from sqlalchemy import Connection
 
 from greenroom.errors import ClaimLost, SourceMissing
-from greenroom.limiter import OWNERSHIP_SECONDS, OwnedChannel
+from greenroom.ownership import OWNERSHIP_SECONDS, OwnedChannel
 from greenroom.sources import Sources
-from models import asset, media
-from models.asset import take_assets
+from models.asset_claims import claim_assets, take_assets
 from models.channel import get_channel
 from models.claim import Claim
 from models.database import Database, DatabaseUnavailable
-from models.media import GivenId
-from tasks import upload as uploading
+from models.media_records import GivenId, record_media
 from tasks.dispatch import claims_from_json
 from tasks.sweep import sweep
 from tasks.upload import upload
@@ -125,7 +123,7 @@ def test_an_owner_that_does_not_get_on_lets_go(
         return open_really(self, path, own=own)
 
     monkeypatch.setattr(Sources, "open", hang)
-    monkeypatch.setattr(uploading, "STALLED_SECONDS", 0.0)
+    monkeypatch.setattr("tasks.uploading.turn.STALLED_SECONDS", 0.0)
     with ThreadPoolExecutor(1) as threads:
         turn = threads.submit(upload, world.context, CHANNEL, claims_from_json(claims))
         try:
@@ -216,7 +214,7 @@ def test_a_database_that_is_away_when_the_worker_stops(
 
     monkeypatch.setattr(world.context.provider, "upload_later", send_two)
     monkeypatch.setattr(Sender, "collect", collect_later)
-    monkeypatch.setattr("tasks.upload.postpone_asset", away)
+    monkeypatch.setattr("tasks.uploading.turn.postpone_asset", away)
     counts = upload(world.context, CHANNEL, claims_from_json(claims))
     live = world.sandbox.live_media_ids(CANARY_KEY)
     assert 2 <= len(live) < 8
@@ -298,7 +296,6 @@ def test_an_id_that_the_database_refuses_costs_no_other(
     """Its file is given up, for each further ID of it would be lost, too; and the log has the ID."""
     claims = two_files(world, make_image)
     refused = item_rows(world)[0].asset_id
-    record_media = media.record_media
 
     def record(connection: Connection, given: Sequence[GivenId], **more: Any) -> None:
         if any(one.asset_id == refused for one in given):
@@ -319,12 +316,12 @@ def test_two_answers_for_one_file_are_one_current_id(world: World) -> None:
     accepted_item(world, "hero")
     now, lease = world.clock.now(), world.context.settings.lease
     with world.database.write() as connection:
-        (handed_out,) = asset.claim_assets(connection, [CHANNEL], limit=1, now=now, lease=lease)[CHANNEL]
-        (under_way,) = asset.take_assets(connection, CHANNEL, [handed_out.claim], now=now, lease=lease)
-    stale = replace(under_way, claim=Claim(id=under_way.claim.id, token=under_way.claim.token - 1))
+        (handed_out,) = claim_assets(connection, [CHANNEL], limit=1, now=now, lease=lease)[CHANNEL]
+        (in_flight,) = take_assets(connection, CHANNEL, [handed_out.claim], now=now, lease=lease)
+    stale = replace(in_flight, claim=Claim(id=in_flight.claim.id, token=in_flight.claim.token - 1))
     outcomes = [
         UploadOutcome(job=UploadJob(asset=one), media_id=media_id, at=now)
-        for one, media_id in ((stale, "first"), (under_way, "second"))
+        for one, media_id in ((stale, "first"), (in_flight, "second"))
     ]
     entry = recording.ChannelOutcomes(
         channel_id=CHANNEL,

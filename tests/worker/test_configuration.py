@@ -18,14 +18,16 @@ from celery.app.defaults import NAMESPACES, flatten
 from greenroom.errors import SettingsError
 from greenroom.redis_client import celery_address, connect
 from greenroom.rules import BY_MIME_TYPE, OGG_CONTENT_TYPES
-from greenroom.settings import Settings, load_settings
+from greenroom.settings import Settings
+from greenroom.settings_loader import load_settings
 from greenroom.task_names import QUEUES, Queue, TaskName
 from greenroom.vault import new_secret_key
 from tasks.runtime.context import provider_of
 from tests.cli.conftest import environment
+from worker.checkout import CHECKOUT
 from worker.configuration import VISIBILITY_TIMEOUT, configuration
 from worker.schedule import beat_schedule
-from worker.supervisor import ALLOCATOR, CHECKOUT
+from worker.supervisor import ALLOCATOR
 
 #: Celery documents it, and its Redis backend reads it, but its table of options lacks it.
 READ_BY_THE_REDIS_BACKEND = {"redis_backend_health_check_interval"}

@@ -21,7 +21,8 @@ from sqlalchemy import text
 
 from examples import spring_sale
 from greenroom.client import Greenroom
-from greenroom.manifest import CampaignPlan, items_of_paths, parse_plan
+from greenroom.folder_items import items_of_paths
+from greenroom.manifest import CampaignPlan, parse_plan
 from greenroom.vault import new_secret_key
 from models import Base, Database
 from models.progress import campaign_progress

@@ -1,0 +1,144 @@
+"""A campaign's items as its manifest has them: written, changed, moved and rejected in bulk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import Insert
+
+from greenroom.errors import SourceRefused
+from greenroom.manifest import ManifestItem
+from models.bulk import (
+    add_rows,
+    among,
+    insert_rows,
+)
+from models.item import Item, ItemState
+
+
+def lock_items(connection: Connection, *, campaign_id: str, refs: Sequence[str] | None) -> None:
+    """Lock a campaign's items, in the one order; see `models.locks`.
+
+    Args:
+        connection: an open transaction.
+        campaign_id: whose.
+        refs: these alone; None for all.
+    """
+    statement = select(Item.id).where(Item.campaign_id == campaign_id)
+    if refs is not None:
+        statement = statement.where(Item.ref.in_(refs))
+    connection.execute(statement.order_by(Item.id).with_for_update()).all()
+
+
+def known_refs(connection: Connection, *, campaign_id: str, refs: Sequence[str]) -> list[str]:
+    """Those of the refs that the campaign has items of already, as far as others have committed them."""
+    statement = select(Item.ref).where(Item.campaign_id == campaign_id, among(connection, Item.ref, refs))
+    return list(connection.execute(statement).scalars())
+
+
+def add_items(
+    connection: Connection, *, campaign_id: str, due_at: datetime, items: Sequence[ManifestItem]
+) -> bool:
+    """Write items that the campaign does not have; where it has one of them after all, write none.
+
+    Args:
+        connection: an open transaction.
+        campaign_id: whose.
+        due_at: the campaign's send time.
+        items: each ref once; they are written in this order.
+
+    Returns:
+        Whether they were written.
+    """
+    return add_rows(
+        connection,
+        Item,
+        [_as_given(item) for item in items],
+        same={"campaign_id": campaign_id, "due_at": due_at},
+    )
+
+
+def save_items(
+    connection: Connection, *, campaign_id: str, due_at: datetime, items: Iterable[ManifestItem]
+) -> None:
+    """Write items in bulk; known ones stay as they are, unless their source changed or they were rejected.
+
+    Those are inspected anew: who hands a rejected file over again has fixed it, or would like to know.
+
+    Args:
+        connection: an open transaction.
+        campaign_id: whose.
+        due_at: the campaign's send time.
+        items: each ref once; they are written, and so locked, in this order.
+    """
+    rows = list(items)
+    if not rows:
+        return
+    insert_rows(
+        connection,
+        Item,
+        [_as_given(item) for item in rows],
+        same={"campaign_id": campaign_id, "due_at": due_at},
+        more=_or_inspect_anew,
+    )
+
+
+def _or_inspect_anew(statement: Insert) -> Insert:
+    new = statement.excluded
+    return statement.on_conflict_do_update(
+        index_elements=[Item.campaign_id, Item.ref],
+        set_={
+            "source": new.source,
+            "kind": new.kind,
+            "fix": new.fix,
+            "state": ItemState.WAITING,
+            "asset_id": None,
+            "attempts": 0,
+            "not_before": None,
+            "reason": None,
+            "detail": "",
+            # A worker that still inspects the old source must not record what it finds.
+            "token": Item.token + 1,
+        },
+        where=or_(
+            Item.source != new.source,
+            Item.kind.is_distinct_from(new.kind),
+            Item.fix != new.fix,
+            Item.state == ItemState.REJECTED,
+        ),
+    )
+
+
+def reject_items(connection: Connection, *, campaign_id: str, refused: Mapping[str, SourceRefused]) -> None:
+    """Reject items that were just written, and wait to be inspected: their sources are never opened.
+
+    Args:
+        connection: the transaction that wrote them.
+        campaign_id: whose.
+        refused: why, by ref.
+    """
+    for ref, error in refused.items():
+        connection.execute(
+            update(Item)
+            .where(Item.campaign_id == campaign_id, Item.ref == ref, Item.state == ItemState.WAITING)
+            .values(state=ItemState.REJECTED, token=Item.token + 1, reason=error.reason, detail=str(error))
+        )
+
+
+def _as_given(item: ManifestItem) -> dict[str, Any]:
+    return {"ref": item.ref, "source": item.source, "kind": item.kind, "fix": item.fix}
+
+
+def move_items(connection: Connection, *, campaign_id: str, due_at: datetime) -> None:
+    """Give a campaign's items its new send time."""
+    connection.execute(
+        update(Item).where(Item.campaign_id == campaign_id, Item.due_at != due_at).values(due_at=due_at)
+    )

@@ -1,0 +1,77 @@
+"""Media IDs as schedulers and operators read them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import (
+    Connection,
+    select,
+)
+
+from models.asset import Asset
+from models.item import Item
+from models.media import Media, alive
+
+
+def live_media_ids(
+    connection: Connection, campaign_id: str, *, refs: Sequence[str] | None, now: datetime
+) -> dict[str, str]:
+    """The live media ID of each of a campaign's refs; those without one are left out.
+
+    Args:
+        connection: an open transaction.
+        campaign_id: whose.
+        refs: the scheduler's own references; None for all.
+        now: the moment at which the IDs are to be alive.
+    """
+    statement = (
+        select(Item.ref, Media.media_id)
+        .join(Media, Media.asset_id == Item.asset_id)
+        .where(Item.campaign_id == campaign_id, alive(now))
+    )
+    if refs is not None:
+        statement = statement.where(Item.ref.in_(refs))
+    return {row.ref: row.media_id for row in connection.execute(statement)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class MediaReport:
+    """All that there is to say of one media ID."""
+
+    media_id: str
+    channel_id: str
+    file_name: str
+    uploaded_at: datetime
+    last_used_at: datetime | None
+    expires_at: datetime
+    deleted_at: datetime | None
+    is_current: bool
+
+
+def list_media(
+    connection: Connection, *, now: datetime, channel_id: str | None, also_gone: bool, limit: int
+) -> list[MediaReport]:
+    """Media IDs, the next to expire first; those that are gone only where asked for."""
+    statement = (
+        select(
+            Media.media_id,
+            Media.channel_id,
+            Asset.file_name,
+            Media.uploaded_at,
+            Media.last_used_at,
+            Media.expires_at,
+            Media.deleted_at,
+            Media.is_current,
+        )
+        .join(Asset, Asset.id == Media.asset_id)
+        .order_by(Media.expires_at, Media.id)
+        .limit(limit)
+    )
+    if channel_id is not None:
+        statement = statement.where(Media.channel_id == channel_id)
+    if not also_gone:
+        statement = statement.where(Media.deleted_at.is_(None), Media.expires_at > now)
+    return [MediaReport(**row) for row in connection.execute(statement).mappings()]

@@ -1,0 +1,98 @@
+"""What inspection said of items, written down."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    Select,
+    select,
+)
+
+from greenroom.untrusted_text import LONGEST_SENTENCE, storable
+from greenroom.verdict import Verdict
+from models.bulk import (
+    among_bound,
+    on_postgresql,
+    update_rows,
+)
+from models.claim import Claim
+from models.item import Item, ItemState
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """A verdict on an item.
+
+    Attributes:
+        claim: under which the item was inspected.
+        verdict: on what will be sent: on the fixed file, where there is one.
+        asset_id: what it will be sent as; None where it is rejected.
+        original_sha256: of the source, where it was fixed.
+        fixed: what fixing did.
+    """
+
+    claim: Claim
+    verdict: Verdict
+    asset_id: int | None
+    original_sha256: str | None = None
+    fixed: Sequence[str] = ()
+
+
+def record_verdicts(
+    connection: Connection, judged: Sequence[Judged], *, also: Sequence[Claim] = ()
+) -> set[int]:
+    """Write what inspection said.
+
+    Args:
+        connection: an open transaction.
+        judged: the verdicts.
+        also: claims whose items are to be written afterwards, and are locked with the others, in one order.
+
+    Returns:
+        The items whose claims were held; of no others a verdict was written.
+    """
+    tokens = {one.claim.id: one.claim.token for one in judged}
+    ids = [*tokens, *(claim.id for claim in also)]
+    rows = connection.execute(_locked(postgresql=on_postgresql(connection)), {"ids": ids}).all()
+    held = {item_id for item_id, token in rows if token == tokens.get(item_id)}
+    update_rows(connection, Item, [_as_row(one) for one in judged if one.claim.id in held])
+    return held
+
+
+@cache
+def _locked(*, postgresql: bool) -> Select[int, int]:
+    mine = among_bound(Item.id, "ids", postgresql=postgresql)
+    return select(Item.id, Item.token).where(mine).order_by(Item.id).with_for_update()
+
+
+def _as_row(one: Judged) -> dict[str, Any]:
+    verdict = one.verdict
+    return {
+        "id": one.claim.id,
+        "state": ItemState.REJECTED if verdict.reason else ItemState.ACCEPTED,
+        "lease_until": None,
+        "asset_id": one.asset_id,
+        "label": verdict.label,
+        "category": verdict.category,
+        "mime_type": verdict.mime_type,
+        "size": verdict.size,
+        "sha256": verdict.sha256,
+        "reason": verdict.reason,
+        "detail": verdict.detail,
+        "original_sha256": one.original_sha256,
+        # JSON writes what no database keeps in other letters, and whoever reads it has it again.
+        "fixed": json.dumps([_sentence(step) for step in one.fixed]),
+        "notices": json.dumps(
+            [{"code": notice.code, "detail": _sentence(notice.detail)} for notice in verdict.notices]
+        ),
+    }
+
+
+def _sentence(text: str) -> str:
+    return storable(text, longest=LONGEST_SENTENCE)

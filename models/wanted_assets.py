@@ -1,0 +1,109 @@
+"""The assets that accepted contents need: made, or put into the backlog again."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    Update,
+    and_,
+    case,
+    update,
+)
+from sqlalchemy.dialects.postgresql import Insert
+
+from models.asset import Asset, AssetState, Priority
+from models.bulk import among_bound, insert_rows, on_postgresql
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewAsset:
+    """An accepted content, as inspection found it."""
+
+    channel_id: str
+    sha256: str
+    mime_type: str
+    category: str
+    size: int
+    file_name: str
+    source: str
+    due_at: datetime
+
+
+def want_assets(connection: Connection, new: Sequence[NewAsset]) -> dict[tuple[str, str, str], int]:
+    """The IDs of the assets for these contents, made if need be, their rows locked by this transaction.
+
+    A new one goes into the backlog. The locks are what makes linking an item and retiring an unneeded asset
+    exclude each other. They are had in the order that `models.locks` says.
+
+    Returns:
+        By channel, SHA-256 and MIME type.
+    """
+    latest: dict[tuple[str, str, str], NewAsset] = {}
+    for one in new:
+        known = latest.setdefault((one.channel_id, one.sha256, one.mime_type), one)
+        if one.due_at < known.due_at:
+            latest[one.channel_id, one.sha256, one.mime_type] = one
+    if not latest:
+        return {}
+    rows = [
+        {
+            "channel_id": one.channel_id,
+            "sha256": one.sha256,
+            "mime_type": one.mime_type,
+            "category": one.category,
+            "size": one.size,
+            "file_name": one.file_name,
+            "source": one.source,
+            "due_at": one.due_at,
+        }
+        for _, one in sorted(latest.items())
+    ]
+    locked = insert_rows(connection, Asset, rows, same={"state": AssetState.WAITING}, more=_or_want)
+    return {(row.channel_id, row.sha256, row.mime_type): row.id for row in locked}
+
+
+def _or_want(statement: Insert) -> Any:
+    given = statement.excluded
+    return statement.on_conflict_do_update(
+        index_elements=[Asset.channel_id, Asset.sha256, Asset.mime_type],
+        set_={
+            # The newest source is the likeliest to be there still when a refresh needs it.
+            "source": given.source,
+            "due_at": case(
+                # Not NOT IN: its list could not be given once for many rows.
+                (
+                    and_(Asset.state != AssetState.WAITING, Asset.state != AssetState.CLAIMED),
+                    given.due_at,
+                ),
+                (Asset.due_at > given.due_at, given.due_at),
+                else_=Asset.due_at,
+            ),
+        },
+    ).returning(Asset.id, Asset.channel_id, Asset.sha256, Asset.mime_type)
+
+
+def queue_uploads(connection: Connection, asset_ids: Collection[int]) -> None:
+    """Put assets that have no media ID into the backlog, unless they are there or with a worker already.
+
+    A refresh in progress becomes the campaign's own upload.
+    """
+    for statement in _queued(postgresql=on_postgresql(connection)):
+        connection.execute(statement, {"ids": list(asset_ids)})
+
+
+@cache
+def _queued(*, postgresql: bool) -> tuple[Update, Update]:
+    mine = among_bound(Asset.id, "ids", postgresql=postgresql)
+    at_rest = (AssetState.IDLE, AssetState.FAILED, AssetState.READY)
+    return (
+        update(Asset)
+        .where(mine, Asset.state.in_(at_rest))
+        .values(state=AssetState.WAITING, attempts=0, not_before=None, reason=None, detail=""),
+        update(Asset).where(mine, Asset.priority != Priority.CAMPAIGN).values(priority=Priority.CAMPAIGN),
+    )

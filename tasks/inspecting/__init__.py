@@ -1,0 +1,1 @@
+"""What `media.inspect` needs beside the task itself."""

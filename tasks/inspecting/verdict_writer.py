@@ -1,0 +1,137 @@
+"""Verdicts written down, and the assets that accepted files need."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from greenroom.fixed_store import StoredFix
+from greenroom.inspection import safe_file_name
+from greenroom.reasons import Reason
+from greenroom.sources import source_name
+from greenroom.untrusted_text import one_line
+from greenroom.verdict import Verdict
+from models.database import DatabaseUnavailable
+from models.item_claims import (
+    ItemUnderInspection,
+    postpone_item,
+)
+from models.media import live_assets
+from models.verdict_records import Judged, record_verdicts
+from models.wanted_assets import NewAsset, queue_uploads, want_assets
+from tasks.runtime.backoff import backoff
+from tasks.runtime.bisecting_writes import write_bisecting
+from tasks.runtime.context import Context
+
+logger = logging.getLogger(__name__)
+#: Pauses, in seconds, after which verdicts that could not be written are written again.
+WRITE_AGAIN_AFTER = (0.2, 1.0, 5.0, 20.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgedItem:
+    """An item and what came of its inspection: a verdict, or a source that is away for now."""
+
+    item: ItemUnderInspection
+    verdict: Verdict | None
+    away: str = ""
+    #: Whether this was an attempt of the file's; one that this machine could not make is none.
+    counts: bool = True
+    fixed: StoredFix | None = None
+
+
+def unread_verdict(reason: Reason, detail: str) -> Verdict:
+    """The verdict on a file that could not be read."""
+    return Verdict(label="", size=0, sha256=None, category=None, mime_type=None, reason=reason, detail=detail)
+
+
+def write_surely(context: Context, judged: Sequence[JudgedItem], counts: Counter[str]) -> None:
+    """Write verdicts down, trying again for a while: else the whole batch would be judged anew."""
+    for pause in WRITE_AGAIN_AFTER:
+        try:
+            counts += _write_each(context, judged)
+        except DatabaseUnavailable as error:
+            logger.warning("Verdicts could not be written yet: %s", error)
+            context.sleep(pause)
+        else:
+            return
+    counts += _write_each(context, judged)
+
+
+def _write_each(context: Context, judged: Sequence[JudgedItem]) -> Counter[str]:
+    """Write verdicts down, all at once; where the database refuses one, that one's file is rejected."""
+    now = context.clock.now()
+
+    def write(connection: Connection, part: Sequence[JudgedItem]) -> Counter[str]:
+        return _write(context, connection, part, now=now)
+
+    def refused(one: JudgedItem, error: Exception) -> Counter[str]:
+        name = one_line(source_name(one.item.source))
+        logger.error("The verdict on %s could not be written.", name, exc_info=error)
+        verdict = unread_verdict(Reason.UNREADABLE, "Greenroom failed at this file.")
+        with context.database.write() as connection:
+            record_verdicts(connection, [Judged(claim=one.item.claim, verdict=verdict, asset_id=None)])
+        return Counter(rejected=1)
+
+    return sum(write_bisecting(context.database, judged, write, refused=refused), Counter())
+
+
+def _write(
+    context: Context, connection: Connection, judged: Sequence[JudgedItem], *, now: datetime
+) -> Counter[str]:
+    """All assets before any item, each in one order for all: see `models.locks`."""
+    away = [one for one in judged if one.verdict is None]
+    most = context.settings.max_attempts
+    again = [one for one in away if not one.counts or one.item.attempts + 1 < most]
+    final = [
+        replace(one, verdict=unread_verdict(Reason.UNREADABLE, one.away)) if one.verdict is None else one
+        for one in judged
+        if one not in again
+    ]
+    new = {one.item.claim: _asset_of(one) for one in final if one.verdict and one.verdict.accepted}
+    assets = want_assets(connection, list(new.values()))
+    verdicts = [
+        Judged(
+            claim=one.item.claim,
+            verdict=one.verdict,
+            asset_id=_id_of(assets, new.get(one.item.claim)),
+            original_sha256=one.fixed.original_sha256 if one.fixed else None,
+            fixed=one.fixed.steps if one.fixed else (),
+        )
+        for one in final
+        if one.verdict
+    ]
+    held = record_verdicts(connection, verdicts, also=[one.item.claim for one in again])
+    wanted = {one.asset_id for one in verdicts if one.asset_id is not None and one.claim.id in held}
+    queue_uploads(connection, wanted - live_assets(connection, wanted, now=now))
+    for one in again:
+        until = now + backoff(one.item.attempts)
+        postpone_item(connection, one.item.claim, until=until, detail=one.away, counts=one.counts)
+    return Counter(postponed=len(again), accepted=len(new), rejected=len(final) - len(new))
+
+
+def _id_of(assets: Mapping[tuple[str, str, str], int], new: NewAsset | None) -> int | None:
+    return None if new is None else assets[new.channel_id, new.sha256, new.mime_type]
+
+
+def _asset_of(one: JudgedItem) -> NewAsset:
+    verdict = one.verdict
+    if verdict is None or verdict.sha256 is None or verdict.mime_type is None or verdict.category is None:
+        raise AssertionError("an accepted file has a hash, a MIME type and a category")
+    # A fixed file stays where it is kept, to be uploaded again at a refresh.
+    source = str(one.fixed.path.absolute()) if one.fixed else one.item.source
+    return NewAsset(
+        channel_id=one.item.channel_id,
+        sha256=verdict.sha256,
+        mime_type=verdict.mime_type,
+        category=verdict.category,
+        size=verdict.size,
+        file_name=safe_file_name(source_name(source), verdict.mime_type),
+        source=source,
+        due_at=one.item.due_at,
+    )
