@@ -66,7 +66,7 @@ class SandboxState:
         self._expire()
 
     def close(self) -> None:
-        """Let go of the state."""
+        """Close what the state is kept in."""
         self._store.close()
 
     # Numbers and their limits

@@ -75,7 +75,7 @@ class MediaStore:
             raise StateInUse(f"{path.parent} cannot be opened ({error}): {StateInUse.__doc__}") from error
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._db.close()
 
     def add(self, *, api_key: str, sha256: str, mime_type: str, file_size: int, now: float) -> str:

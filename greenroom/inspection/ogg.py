@@ -216,7 +216,7 @@ def _clocks(content: Content, *, through: bool) -> Iterator[_Clock]:
                     yield clock
                 clock = _Clock(serial=page.serial, skipped=int.from_bytes(start[10:12], "little"))
         elif clock is not None and page.serial == clock.serial:
-            _go_on(content, page, clock)
+            _continue(content, page, clock)
             if clock.began is not None and not through:
                 break
         first = bool(page.flags & _FIRST_PAGE_FLAG)
@@ -224,7 +224,7 @@ def _clocks(content: Content, *, through: bool) -> Iterator[_Clock]:
         yield clock
 
 
-def _go_on(content: Content, page: _Page, clock: _Clock) -> None:
+def _continue(content: Content, page: _Page, clock: _Clock) -> None:
     """Move a clock by one page."""
     if clock.began is None and page.granule:  # pages of headers have none
         clock.counted += _samples(content, page)

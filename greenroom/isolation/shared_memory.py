@@ -45,5 +45,5 @@ class Shared:
         _SPENT.pack_into(self._bytes, _BEGUN.size, spent)
 
     def close(self) -> None:
-        """Let go of it."""
+        """Unmap it."""
         self._bytes.close()

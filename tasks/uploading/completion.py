@@ -74,7 +74,7 @@ class ChannelOutcomes:
     outcomes: Sequence[UploadOutcome]
 
 
-def record(context: Context, outcomes: ChannelOutcomes) -> Counter[str]:
+def record_outcomes(context: Context, outcomes: ChannelOutcomes) -> Counter[str]:
     """Write outcomes down; returns how many were ``uploaded``, ``postponed`` and ``failed``.
 
     All channels of a process that ask for this at the same time share a transaction. While the database is
@@ -99,7 +99,7 @@ def record(context: Context, outcomes: ChannelOutcomes) -> Counter[str]:
             return Counter(failed=1)
         counts = Counter()
         for one in outcomes.outcomes:
-            counts += record(context, replace(outcomes, outcomes=[one]))
+            counts += record_outcomes(context, replace(outcomes, outcomes=[one]))
     return counts
 
 

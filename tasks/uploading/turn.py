@@ -30,7 +30,7 @@ from models.references import needed_now
 from models.upload_outcomes import finish_asset, postpone_asset
 from tasks.runtime.announcements import Message, announce
 from tasks.runtime.context import Context
-from tasks.uploading.completion import ChannelOutcomes, at_rest, record
+from tasks.uploading.completion import ChannelOutcomes, at_rest, record_outcomes
 from tasks.uploading.fallback_source import find_fallback_source
 from tasks.uploading.sender import Released, Sender, UploadJob, UploadOutcome
 
@@ -115,7 +115,7 @@ class Turn:
         self._sender.add(UploadJob(asset=asset) for asset in assets)
         try:
             while True:
-                self._go_on_or_end()
+                self._continue_or_end()
                 if not self._sender.busy and self._has_nothing_to_wait_for():
                     break
                 outcomes = self._sender.collect(until=_next_look())
@@ -158,10 +158,10 @@ class Turn:
             outcomes=outcomes,
         )
         self._recording = outcomes
-        self.counts.update(record(self._context, entry))
+        self.counts.update(record_outcomes(self._context, entry))
         self._recording = ()
 
-    def _go_on_or_end(self) -> None:
+    def _continue_or_end(self) -> None:
         # First: whose time is over claims nothing more.
         self._owned.heartbeat()
         if self._ending:

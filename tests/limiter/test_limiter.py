@@ -219,7 +219,7 @@ def test_an_owner_that_ends_is_followed(limiter: Limiter, passing: FakeTime) -> 
     assert limiter.peek([CHANNEL])[CHANNEL].owned
 
 
-def test_a_channel_that_is_let_go_is_not_sent_on(limiter: Limiter, passing: FakeTime) -> None:
+def test_a_channel_that_is_released_is_not_sent_on(limiter: Limiter, passing: FakeTime) -> None:
     """Files that still wait for a slot go back to the backlog."""
     owned = own(limiter, passing)
     owned.release()

@@ -197,7 +197,7 @@ def test_slack_has_an_end() -> None:
     assert log.allowed(2000.0) == 25
 
 
-def test_the_pace_falls_when_429s_go_on_and_finds_its_way_back() -> None:
+def test_the_pace_falls_when_429s_continue_and_finds_its_way_back() -> None:
     """Somebody else uploads on the number."""
     log = SlidingLog(25)
     log.on_throttled(1000.0, hold=None)
@@ -257,7 +257,7 @@ def test_a_log_goes_on_from_another() -> None:
     assert most_in_a_second(began + run(second, 40, now=began[-1])) == 25
 
 
-def test_channels_that_begin_together_do_not_go_on_in_step() -> None:
+def test_channels_that_begin_together_do_not_stay_in_step() -> None:
     """A delay of its own for each, on top of the second that is taken to have been full."""
     log = SlidingLog(25)
     log.adopt([1000.0] * 25, Learned(), after=0.02)

@@ -378,11 +378,11 @@ def test_a_name_that_is_none(client_of: StartClient) -> None:
 def test_hung_up_in_mid_body(stand_in: StartStandIn, client_of: StartClient) -> None:
     """The server left before it had the whole file: nothing was stored."""
 
-    def hang_up(connection: socket.socket, _: Request) -> None:
+    def cut_off(connection: socket.socket, _: Request) -> None:
         connection.recv(1000)
 
     with pytest.raises(ProviderUnavailable):
-        upload(client_of(stand_in(hang_up)), LARGE)
+        upload(client_of(stand_in(cut_off)), LARGE)
 
 
 def test_a_server_that_stops_reading(stand_in: StartStandIn, client_of: StartClient) -> None:

@@ -212,7 +212,7 @@ def test_a_connection_that_ended_while_a_slot_was_waited_for(start: Start) -> No
     ends, ended = threading.Event(), threading.Event()
     sent: list[str] = []
 
-    def hang_up(connection: socket.socket, request: Request) -> None:
+    def cut_off(connection: socket.socket, request: Request) -> None:
         reply(200, MINE)(connection, request)
         ends.wait(10)
         deliver(connection, end=True)
@@ -222,7 +222,7 @@ def test_a_connection_that_ended_while_a_slot_was_waited_for(start: Start) -> No
         ends.set()
         assert ended.wait(10)
 
-    _, client = start(hang_up, reply(200, NEXT))
+    _, client = start(cut_off, reply(200, NEXT))
     assert upload(client) == "11"
     later = upload(client, before_sending=wait_for_slot, after_sending=lambda _late: sent.append("sent"))
     assert later == "22"

@@ -81,7 +81,7 @@ def test_it_is_one_numbers_block(one: Caller, other: Caller) -> None:
     assert other.media_url(other.uploaded()).status_code == 200
 
 
-def test_uploads_deletes_and_downloads_go_on(one: Caller) -> None:
+def test_uploads_deletes_and_downloads_continue(one: Caller) -> None:
     """Page: "does not affect the POST /media endpoint"; the block is of "GET /{MEDIA_ID}"."""
     link = one.link(one.uploaded())
     fail(one, 6)

@@ -250,7 +250,7 @@ class Harness:
         self.vanished: set[str] = set()
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Close everything."""
         self.context.upload_threads.shutdown()
         self.context.files.close()
         self.provider.close()

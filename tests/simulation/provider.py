@@ -64,7 +64,7 @@ class DirectProvider(ProviderClient):
         self._moving = clock
 
     def close(self) -> None:
-        """Let go of the state."""
+        """Close what the state is kept in."""
         self.rules.close()
         super().close()
 

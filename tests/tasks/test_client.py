@@ -98,11 +98,11 @@ def hangs_up() -> Iterator[tuple[int, list[int]]]:
     """A port whose server hangs up on everybody, and the ports of those whom it hung up on."""
     callers: list[int] = []
 
-    class HangUp(BaseRequestHandler):
+    class CutOff(BaseRequestHandler):
         def handle(self) -> None:
             callers.append(self.client_address[1])
 
-    with TCPServer(("127.0.0.1", 0), HangUp) as server:
+    with TCPServer(("127.0.0.1", 0), CutOff) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         try:

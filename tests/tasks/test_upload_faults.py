@@ -329,7 +329,7 @@ def test_two_answers_for_one_file_are_one_current_id(world: World) -> None:
         rules=world.context.settings.life_rules(None),
         outcomes=outcomes,
     )
-    assert recording.record(world.context, entry)["uploaded"] == 2
+    assert recording.record_outcomes(world.context, entry)["uploaded"] == 2
     assert {row.media_id: row.is_current for row in media_rows(world)} == {"first": False, "second": True}
 
 
