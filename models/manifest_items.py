@@ -20,6 +20,7 @@ from models.bulk import (
     add_rows,
     among,
     insert_rows,
+    update_rows,
 )
 from models.item import Item, ItemState
 
@@ -125,12 +126,25 @@ def reject_items(connection: Connection, *, campaign_id: str, refused: Mapping[s
         campaign_id: whose.
         refused: why, by ref.
     """
-    for ref, error in refused.items():
-        connection.execute(
-            update(Item)
-            .where(Item.campaign_id == campaign_id, Item.ref == ref, Item.state == ItemState.WAITING)
-            .values(state=ItemState.REJECTED, token=Item.token + 1, reason=error.reason, detail=str(error))
-        )
+    if not refused:
+        return
+    statement = (
+        select(Item.id, Item.ref, Item.token)
+        .where(Item.campaign_id == campaign_id, among(connection, Item.ref, refused))
+        .where(Item.state == ItemState.WAITING)
+        .order_by(Item.id)
+    )
+    rows = [
+        {
+            "id": item_id,
+            "state": ItemState.REJECTED,
+            "token": token + 1,
+            "reason": refused[ref].reason,
+            "detail": str(refused[ref]),
+        }
+        for item_id, ref, token in connection.execute(statement).all()
+    ]
+    update_rows(connection, Item, rows)
 
 
 def _as_given(item: ManifestItem) -> dict[str, Any]:

@@ -36,6 +36,7 @@ from worker.state_dir import StateDir
 #: Worker processes, and pool processes in each: as many as make two cores busy.
 WORKERS, CONCURRENCY = 2, 2
 CHANNEL_OF_MANIFESTS = "manifests"
+MANIFESTS = Path("/srv/campaigns/spring")
 TUNING = f"PostgreSQL, {WORKERS} workers of {CONCURRENCY} processes, beat; all else as it comes"
 
 
@@ -120,7 +121,7 @@ class GreenroomStack:
 
     def _items(self, files: int) -> list[ManifestItem]:
         return [
-            ManifestItem(ref=f"customer-{n:08}.jpg", source=f"/srv/campaigns/spring/customer-{n:08}.jpg")
+            ManifestItem(ref=f"customer-{n:08}.jpg", source=str(MANIFESTS / f"customer-{n:08}.jpg"))
             for n in range(files)
         ]
 
@@ -213,7 +214,8 @@ def greenroom_stack(stage: Stage) -> Iterator[Contender]:
         concurrency=CONCURRENCY,
         sandbox=False,
         latency="0",
-        media={Path(file).parent for file in stage.files},
+        # Those of manifests are never there: their place is allowed, or they would not even wait.
+        media={*(Path(file).parent for file in stage.files), MANIFESTS},
     )
     with postgres(stage.folder / "postgres") as (address, pid):
         plan.environment.update(GREENROOM_DATABASE_URL=address, GREENROOM_API_BASE_URL=stage.endpoint)

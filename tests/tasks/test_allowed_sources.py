@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from sqlalchemy import event
 
 from greenroom.reasons import Reason
 from greenroom.sources import Sources
@@ -63,6 +64,28 @@ def test_what_may_not_be_opened_is_rejected_when_it_is_handed_over(
     assert "GREENROOM_SOURCE_HOSTS" in rows["elsewhere"].detail
     assert not any("canary" in row.detail for row in rows.values())
     assert inspect_all(world)["accepted"] == (2 if way == "known" else 1)
+
+
+def test_many_that_may_not_be_opened_are_rejected_at_once(make_world: MakeWorld, tmp_path: Path) -> None:
+    """A manifest of a hundred thousand takes no statement for each of its lines."""
+    world = make_world(media_roots=[tmp_path])
+    world.add_channel()
+    hand_over(world, {"first": "/etc/passwd"})
+    asked = []
+    for count in (2, 200):
+        statements: list[str] = []
+
+        def note(*event_of: Any, into: list[str] = statements) -> None:
+            into.append(event_of[2])
+
+        event.listen(world.database.engine, "before_cursor_execute", note)
+        hand_over(world, {f"{count}-{number}": "/etc/passwd" for number in range(count)})
+        event.remove(world.database.engine, "before_cursor_execute", note)
+        asked.append([text for text in statements if text.startswith("UPDATE")])
+    few, many = asked
+    assert few
+    assert len(few) == len(many)
+    assert {row.state for row in item_rows(world)} == {ItemState.REJECTED}
 
 
 def test_what_is_allowed_later_is_looked_at_once_more(
