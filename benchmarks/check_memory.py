@@ -67,7 +67,7 @@ def _chunk(write: Callable[[bytes], int], kind: bytes, body: bytes) -> None:
 
 
 def _video(path: Path) -> None:
-    """A video just within its limit, all of it video and audio."""
+    """A video just within its limit, all of it frames and audio."""
     clip = {"preset": "ultrafast", "profile": "baseline", "qp": "1"}
     made = makers.media(
         "mp4",

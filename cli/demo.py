@@ -34,7 +34,7 @@ def demo(*, stay: bool, state: Path) -> None:
         # Each demo begins with an empty stage.
         state_dir.begin_anew()
         state_dir.prepare()
-    # Beside the home, in which nothing is ever opened for a campaign.
+    # Beside the state folder, in which nothing is ever opened for a campaign.
     media = state / "spring-sale"
     remarks.print(f"Making the example campaign's files in {plain(media)}")
     spring_sale.make(media)

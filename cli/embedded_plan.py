@@ -37,7 +37,7 @@ def stack_plan(
     flower: bool = False,
     media: Iterable[Path] = (),
 ) -> StackPlan:
-    """The stack for a home; settings of the user's that the stack does not make for itself are kept.
+    """The stack for a state folder; settings of the user's that the stack does not make for itself are kept.
 
     Args:
         state_dir: its folder.

@@ -1,4 +1,4 @@
-"""The embedded stack's home: one folder with its database, broker, keys, logs, and who runs there."""
+"""The embedded stack's state folder: with its database, broker, keys, logs, and who runs there."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from greenroom.vault import new_secret_key
 STALE_PATIENCE = 5.0
 
 
-#: What a stack leaves in its home, beside the lock: never anything that a user has put there.
+#: What a stack leaves in its state folder, beside the lock: never anything that a user has put there.
 _LEAVINGS = frozenset(
     {
         *("greenroom.db", "greenroom.db-shm", "greenroom.db-wal", "secret.key"),
@@ -143,7 +143,7 @@ class StateDir:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep the home to this process.
+        """Keep the folder to this process.
 
         Raises:
             Misuse: another stack runs there.

@@ -53,7 +53,7 @@ _CONVERTERS: Final[dict[Engine, Callable[[ConversionJob], Draft]]] = {
     Engine.HEIF: image.fix_heif,
     Engine.FFMPEG: video.fix_video,
 }
-#: Endings of types that only fixing meets; inspection's own are replaced by ``clean_file_name``.
+#: Endings of types that only fixing meets; inspection's own are replaced by ``safe_file_name``.
 _ENDINGS: Final = frozenset({
     ".mka", ".mp1", ".mp2", ".mpa", ".wv", ".tta", ".ape", ".dts", ".ac3", ".eac3", ".w64", ".au", ".snd",
     ".voc", ".awb", ".spx",

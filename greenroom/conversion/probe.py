@@ -43,7 +43,7 @@ CUT_SHORT: Final = "This audio or video is cut short: {} of {} are there. Export
 
 @dataclass(frozen=True, kw_only=True)
 class ProbedVideo:
-    """The video's video track.
+    """The file's video track.
 
     Attributes:
         index: of the stream.
@@ -107,7 +107,7 @@ class ProbedFile:
         video: the track to show, or None.
         audio: the track to play, or None.
         left_out: what else there is, in words.
-        covers: frames that go with the audio, such as an album's.
+        covers: images that go with the audio, such as an album's.
         located: whether it says where it was taken.
     """
 
@@ -141,7 +141,7 @@ def probe(job: ConversionJob) -> ProbedFile:
     """What is in the file, by its headers and its first frame.
 
     Raises:
-        CannotFix: there is neither frame nor audio, or a frame is larger than any video's.
+        CannotFix: there is neither video nor audio, or a frame is larger than any video's.
     """
     whole = is_whole(job.path)
     with open_container(job.path) as container:

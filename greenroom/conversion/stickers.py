@@ -65,7 +65,7 @@ def animated_sticker(job: ConversionJob, image: Image.Image) -> Draft:
                 )
             return _draft(job, data, steps)
     raise CannotFix(
-        f"This sticker moves too much for {human_size(limit)}: {len(frames)} images. Make it shorter."
+        f"This sticker moves too much for {human_size(limit)}: {len(frames)} frames. Make it shorter."
     )
 
 

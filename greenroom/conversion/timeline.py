@@ -34,7 +34,7 @@ class _Stream:
         due: seconds on the new clock at which its next packet is expected, or None before the first.
         last: of its last packet.
         step: the longest between two of its packets.
-        ahead: how much before it is shown its last key image was decoded.
+        ahead: how much before it is shown its last key frame was decoded.
         counted: seconds of all its packets.
     """
 
@@ -57,7 +57,7 @@ class _Stream:
 class Timeline:
     """Sets packets to the new file's clock, in the order in which they are read.
 
-    A jump moves all streams by as much, so that images and audio stay together.
+    A jump moves all streams by as much, so that video and audio stay together.
 
     Args:
         container: the original.
@@ -90,14 +90,14 @@ class Timeline:
         if pts is not None and dts is not None:
             ahead = (pts - dts) * tick
             if ahead > self._longest:
-                packet.dts = dts = None  # FFmpeg takes Matroska's from images that came before a jump
+                packet.dts = dts = None  # FFmpeg takes Matroska's from frames that came before a jump
             elif packet.is_keyframe:
                 stream.ahead = ahead
         lasting = self._lasting(packet, stream)
         if dts is not None:
             self._follow(stream, dts * tick, lasting)
         elif pts is not None:
-            # Images are decoded before they are shown; how much before, the last key image has told.
+            # Frames are decoded before they are shown; how much before, the last key frame has told.
             self._leap(stream, pts * tick - stream.ahead)
         shift = round(self._offset / tick)
         if pts is not None:

@@ -1,6 +1,6 @@
 """The fragments of an ISO media file: an index in pieces (``moof``), each before the data that it is about.
 
-Source: ISO/IEC 14496-12, section 8.8. The index itself (``moov``) of such a file may list no image and no
+Source: ISO/IEC 14496-12, section 8.8. The index itself (``moov``) of such a file may list no frame and no
 audio, so what there is to play, the fragments have to say.
 """
 

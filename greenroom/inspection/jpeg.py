@@ -24,7 +24,7 @@ from greenroom.verdict import Notice
 
 _NAME: Final = "JPEG image"
 _CUT_SHORT: Final = "This JPEG image has no end mark; it seems to be cut short."
-_NO_IMAGE: Final = "This JPEG image is damaged: it has no image in it."
+_NO_IMAGE: Final = "This JPEG image is damaged: there is no image data in it."
 _SOS: Final = 0xDA
 _EOI: Final = 0xD9
 _APP1: Final = 0xE1
@@ -71,7 +71,7 @@ def examine(content: Content) -> Finding:
     """Judge a file that starts with a JPEG signature.
 
     Raises:
-        Damaged: it has no image in it, or stops before its end.
+        Damaged: there is no image data in it, or stops before its end.
     """
     facts = _walk(content.data if content.data is not None else content.read(0, KEEP))
     if not facts.process:

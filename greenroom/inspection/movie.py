@@ -24,7 +24,7 @@ _MOST_TRACKS: Final = 64
 #: An index larger than the largest video can't belong to one.
 _LARGEST_INDEX: Final = SIZE_LIMITS[Category.VIDEO]
 _DATA: Final = frozenset({b"mdat", b"imda"})
-#: Boxes in which no image and no audio can lie.
+#: Boxes in which no frame and no audio can lie.
 _NO_DATA: Final = frozenset({b"ftyp", b"styp", b"moov", b"moof", b"sidx", b"mfra"})
 
 
@@ -55,7 +55,7 @@ class IsoMedia:
     seconds: float = 0.0
 
     def may_hold_data(self, place: int) -> bool:
-        """Whether an image or an audio packet can start at a place in the file."""
+        """Whether a frame or an audio packet can start at a place in the file."""
         before = bisect_right(self.taken, place, key=itemgetter(0)) - 1
         return before < 0 or place >= self.taken[before][1]
 

@@ -169,7 +169,7 @@ def _check(data: bytes, rows: int) -> _Facts:
         facts.ended = kind == b"IEND"
     first = next((data[start:end] for start, end in facts.packed if end > start), b"")
     if not _starts_with_a_row(first):
-        raise Damaged("This PNG image is damaged: it has no image in it.")
+        raise Damaged("This PNG image is damaged: there is no image data in it.")
     small = len(data) <= _SMALL_PACKED and rows <= _SMALL_UNPACKED
     if not facts.ended and (rows > _MOST_UNPACKED or not _has_all_rows(data, facts.packed, rows)):
         raise Damaged(_CUT_SHORT)

@@ -63,7 +63,7 @@ def examine(content: Content) -> Finding:
     facts = _read(content, declared + 8)
     size = facts.canvas or facts.image
     if size is None or (facts.image is None and facts.frames == 0):
-        raise Damaged("This WebP sticker is damaged: it has no image in it.")
+        raise Damaged("This WebP sticker is damaged: there is no image data in it.")
     if facts.image is None and not (facts.flagged and facts.announced):
         raise Damaged("This WebP sticker is damaged: it holds frames that it does not announce.")
     if facts.image is None and facts.outside:

@@ -1,4 +1,4 @@
-"""Files with odd clocks, made of audio ones, and what becomes of a clock when a file is decoded."""
+"""Files with odd clocks, made of good ones, and what becomes of a clock when a file is decoded."""
 
 from __future__ import annotations
 

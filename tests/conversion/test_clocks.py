@@ -52,7 +52,7 @@ def apart(late: str, seconds: float) -> Change:
 
 
 def hole(seconds: float, *, kinds: tuple[str, ...] = ("audio", "video")) -> Change:
-    """Nothing for a while, from the second second on; of images from a key image on."""
+    """Nothing for a while, from the second second on; of video from a key frame on."""
 
     def change(kind: str, number: int, at: float) -> tuple[float, None]:
         behind = at >= 2 if kind == "audio" else number >= 30
@@ -166,7 +166,7 @@ def test_other_audio(bench: Bench, name: str, data: bytes, seconds: float, *, ke
 
 
 def check_video(fixed: FixedFile, *, frames: int, seconds: float) -> None:
-    """Both streams start at 0, audio has no gap, and no image is lost."""
+    """Both streams start at 0, audio has no gap, and no frame is lost."""
     shown, heard = clock(fixed.path, "video"), clock(fixed.path, "audio")
     assert shown.first == 0
     assert shown.back == 0
@@ -204,7 +204,7 @@ _FRAMES = round(LONG * 15)
 def test_videos(
     bench: Bench, original: bytes, form: str, *, change: Change, seconds: float, silence: bool
 ) -> None:
-    """Images are kept where they were right, whatever has to be done to the audio."""
+    """Frames are kept where they were right, whatever has to be done to the audio."""
     fixed = bench.fix("video.mkv", remuxed(original, form, change))
     check_video(fixed, frames=_FRAMES, seconds=seconds)
     assert ("Put silence" in said(fixed)) == silence
@@ -214,7 +214,7 @@ def test_videos(
 
 
 def test_video_and_audio_stay_together(bench: Bench) -> None:
-    """Silence before audio that starts a second late, and the first frame before images that do."""
+    """Silence before audio that starts a second late, and the first frame before video that does."""
     late_audio = bench.fix("a.mkv", remuxed(VIDEO, "matroska", apart("audio", 1))).path
     with av.open(str(late_audio)) as container:
         loud = next(
@@ -236,7 +236,7 @@ def test_video_and_audio_stay_together(bench: Bench) -> None:
 @pytest.mark.parametrize("start", [20.0, 5000.0], ids=["back", "forth"])
 @pytest.mark.parametrize("original", [VIDEO, BROADCAST], ids=["h264", "mpeg2"])
 def test_two_broadcasts_in_one(bench: Bench, original: bytes, start: float) -> None:
-    """The second goes on where the first one ended, with all its images and audio."""
+    """The second goes on where the first one ended, with all its video and audio."""
     data = b"".join(remuxed(original, "mpegts", later(by)) for by in (100, start))
     fixed = bench.fix("joined.ts", data)
     fps = 15 if original is VIDEO else 25
@@ -262,7 +262,7 @@ def test_uneven_frames_stay_so(bench: Bench) -> None:
 
 
 def test_the_audio_of_a_video_alone(bench: Bench) -> None:
-    """Images that come before it are no silence."""
+    """Frames that come before it are no silence."""
     data = remuxed(VIDEO, "matroska", apart("audio", 2))
     check_audio(bench.fix("video.mkv", data, kind=Category.AUDIO).path, LONG)
 

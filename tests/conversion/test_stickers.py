@@ -59,7 +59,7 @@ def test_the_heaviest_loses_fine_detail(bench: Bench, monkeypatch: pytest.Monkey
 
 
 def test_movement_and_times_stay(bench: Bench) -> None:
-    """Every image, as long as before."""
+    """Every frame, as long as before."""
     frames = [WIDE.rotate(angle) for angle in (0, 40, 80)]
     times = [100, 250, 400]
     data = makers.saved(
@@ -75,7 +75,7 @@ def test_movement_and_times_stay(bench: Bench) -> None:
 
 
 def test_a_heavy_moving_one_keeps_its_length(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Images are left out before it looks bad, and the rest are shown longer."""
+    """Frames are left out before it looks bad, and the rest are shown longer."""
     monkeypatch.setattr(limits, "WORST_STICKER", 90)
     frames = [noise(number, 128).resize((512, 512)) for number in range(9)]
     data = makers.saved(frames[0], "WEBP", save_all=True, append_images=frames[1:], duration=100, quality=100)

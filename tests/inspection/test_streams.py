@@ -1,4 +1,4 @@
-"""Streams of images and audio: whole ones in odd layouts are taken, hollow ones are not.
+"""Streams of video and audio: whole ones in odd layouts are taken, hollow ones are not.
 
 Each case is shown to FFmpeg or Pillow, too: what is accepted they play, and of what is hollow they play
 nothing.
@@ -180,7 +180,7 @@ def test_verdict(case: Case, tmp_path: Path) -> None:
 
 
 def played(path: Path) -> dict[str, int]:
-    """Images and packets of audio that FFmpeg decodes."""
+    """Frames and packets of audio that FFmpeg decodes."""
     found: dict[str, int] = {}
     with av.open(str(path)) as container:
         for packet in container.demux():
@@ -196,7 +196,7 @@ def played(path: Path) -> dict[str, int]:
     "case", [case for case in ODD_LAYOUTS if case.name.endswith((".mp4", ".m4a"))], ids=lambda case: case.name
 )
 def test_ffmpeg_plays_the_odd_ones(case: Case, tmp_path: Path) -> None:
-    """FFmpeg decodes all images and all audio of an odd layout that is accepted."""
+    """FFmpeg decodes all frames and all audio of an odd layout that is accepted."""
     path = tmp_path / case.name
     path.write_bytes(case.make())
     found = played(path)

@@ -178,7 +178,7 @@ def test_an_owner_says_that_it_lives_once_a_second(
 
 
 def test_what_an_owner_knew_outlives_it(limiter: Limiter, limiter_redis: Redis, passing: FakeTime) -> None:
-    """Each sign of life carries the log, and what 429s have taught."""
+    """Each heartbeat carries the log, and what 429s have taught."""
     owned = own(limiter, passing)
     send(owned, passing, 3)
     assert owned.on_throttled(5.0) == 5.0

@@ -70,6 +70,7 @@ NAMES_STAY = {
 #: Where prose may have the words: what is history, and this list.
 PROSE_STAYS = {
     "docs/decisions/0031-the-fields-own-words.md": "what the words were",
+    "tests/models/test_migrations.py": "what a migration goes back to",
     "tests/project/test_names.py": "the list itself",
 }
 #: Names that several modules define, each with its reason.

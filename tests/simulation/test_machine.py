@@ -46,7 +46,7 @@ class Lifecycle(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Nothing stays behind."""
-        if hasattr(self, "theatre"):
+        if hasattr(self, "harness"):
             self.harness.close()
             shutil.rmtree(self.folder)
 
@@ -167,7 +167,7 @@ class Lifecycle(RuleBasedStateMachine):
     @invariant()
     def promises_hold(self) -> None:
         """After every event."""
-        if hasattr(self, "theatre"):
+        if hasattr(self, "harness"):
             self.harness.check()
 
 

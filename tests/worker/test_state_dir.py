@@ -1,4 +1,4 @@
-"""The embedded stack's home: what it clears away is its own."""
+"""The embedded stack's state folder: what it clears away is its own."""
 
 from __future__ import annotations
 
