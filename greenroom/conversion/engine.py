@@ -11,7 +11,7 @@ from greenroom.inspection.content import HEAD
 from greenroom.inspection.foreign_types import Kind
 from greenroom.inspection.mp4_boxes import read_brands
 from greenroom.inspection.signatures import named, signature_of
-from greenroom.inspection.sniff import Family, family_of, is_transport_stream, mime_of
+from greenroom.inspection.sniff import Family, Libmagic, family_of, is_transport_stream
 from greenroom.inspection.unsupported import type_of
 
 
@@ -48,8 +48,8 @@ def engine_for(path: Path) -> Engine | None:
     """The engine that can read a file, or None."""
     with path.open("rb") as file:
         head, size = file.read(HEAD), os.fstat(file.fileno()).st_size
-    mime = mime_of(head)
-    family = family_of(head, mime)
+    magic = Libmagic(head)
+    family = family_of(head, magic)
     if family is Family.ISO_MEDIA:
         return _iso_media(head)
     if family in _FAMILIES:
@@ -58,7 +58,7 @@ def engine_for(path: Path) -> Engine | None:
         return None
     if is_transport_stream(head):
         return Engine.FFMPEG
-    return _KINDS.get(type_of(named(head, size, mime)).kind)
+    return _KINDS.get(type_of(named(head, size, magic.mime)).kind)
 
 
 def _iso_media(head: bytes) -> Engine:

@@ -31,7 +31,7 @@ from greenroom.inspection.foreign_types import UNKNOWN
 from greenroom.inspection.names import extension_in, extensions_of
 from greenroom.inspection.places import far_mark, only_zeros
 from greenroom.inspection.signatures import named, signature_of
-from greenroom.inspection.sniff import Family, family_of, has_id3, is_transport_stream, mime_of
+from greenroom.inspection.sniff import Family, Libmagic, family_of, has_id3, is_transport_stream
 from greenroom.inspection.unsupported import foreign
 from greenroom.reasons import Reason
 from greenroom.rules import BY_MIME_TYPE, LARGEST_FILE, Category, size_limit
@@ -150,10 +150,10 @@ def _find(content: Content) -> Finding:
     """What the examiner says; a parser that fails makes the file broken and nothing else."""
     if content.size == 0:
         return Finding(label="empty file", reason=Reason.EMPTY, detail="This file is empty (0 bytes).")
-    mime = mime_of(content.head)
-    family = family_of(content.head, mime)
+    magic = Libmagic(content.head)
+    family = family_of(content.head, magic)
     try:
-        return _EXAMINERS[family](content, mime)
+        return _EXAMINERS[family](content, magic)
     except Damaged as damaged:
         return _broken(family, damaged.detail, damaged.mime_type)
     except OSError:
@@ -170,35 +170,35 @@ def _broken(family: Family, detail: str, likely: str | None = None) -> Finding:
     return Finding(label=f"{label}, damaged", mime_type=mime_type, reason=Reason.BROKEN, detail=detail)
 
 
-def _mpeg_audio(content: Content, mime: str) -> Finding:
+def _mpeg_audio(content: Content, magic: Libmagic) -> Finding:
     """Audio, unless eleven set bits at the start were chance and libmagic knows better."""
     try:
         return mpeg_audio.examine(content)
     except Damaged:
-        if has_id3(content.head) or mime.startswith("audio/"):
+        if has_id3(content.head) or magic.mime.startswith("audio/"):
             raise
-        return _other(content, mime)
+        return _other(content, magic)
 
 
-def _text(content: Content, mime: str) -> Finding:
+def _text(content: Content, magic: Libmagic) -> Finding:
     """A text, unless its first bytes are another format's and the rest is no text."""
     row = signature_of(content.head)
     if row is not None and not (row.lettered and plain_text.is_text(content, "utf-8")):
         return foreign(row.mime_type)
-    return (
-        _other(content, mime) if plain_text.is_marked_in_vain(content) else plain_text.examine(content, mime)
-    )
+    if plain_text.is_marked_in_vain(content):
+        return _other(content, magic)
+    return plain_text.examine(content, magic.mime)
 
 
-def _pdf(content: Content, mime: str) -> Finding:
+def _pdf(content: Content, magic: Libmagic) -> Finding:
     """A PDF, unless it only lies within a file of another type: a signed message, a drawing."""
     if content.head.startswith(b"%PDF-"):
         return pdf.examine(content)
-    known = not named(content.head, content.size, mime).startswith(_NO_OTHER_TYPE)
-    return _other(content, mime) if known or pdf.is_inside(content) else pdf.examine(content)
+    known = not named(content.head, content.size, magic.mime).startswith(_NO_OTHER_TYPE)
+    return _other(content, magic) if known or pdf.is_inside(content) else pdf.examine(content)
 
 
-def _other(content: Content, mime: str) -> Finding:
+def _other(content: Content, magic: Libmagic) -> Finding:
     """A file that no examiner of ours fits: a text that opens like something else, or a foreign type."""
     if is_transport_stream(content.head):
         return foreign("video/mp2t")
@@ -208,8 +208,8 @@ def _other(content: Content, mime: str) -> Finding:
         if row is None
         else row.lettered and plain_text.is_text(content, "utf-8")
     ):
-        return plain_text.examine(content, mime)
-    kind = far_mark(content) or named(content.head, content.size, mime)
+        return plain_text.examine(content, magic.mime)
+    kind = far_mark(content) or named(content.head, content.size, magic.mime)
     return _unknown(content) if kind == UNKNOWN else foreign(audio_if_alone(content, kind))
 
 
@@ -226,7 +226,7 @@ def _unknown(content: Content) -> Finding:
 
 
 #: Each family's examiner; text and unknown files need libmagic's word as well.
-_EXAMINERS: Final[dict[Family, Callable[[Content, str], Finding]]] = {
+_EXAMINERS: Final[dict[Family, Callable[[Content, Libmagic], Finding]]] = {
     Family.JPEG: lambda content, _: jpeg.examine(content),
     Family.PNG: lambda content, _: png.examine(content),
     Family.WEBP: lambda content, _: webp.examine(content),
