@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -12,11 +11,13 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.fixing import FileFix, fix_all
-from cli.formats import console, counted, size
+from cli.formats import console, counted
 from cli.progress_bar import watched
 from cli.summary import CheckSummary
 from cli.tables import FileName, fitted, plain_table
 from cli.verdicts import MOST_LINES, advice, verdict_as_json
+from greenroom.figures import human_size
+from greenroom.folder_items import files_below
 from greenroom.isolation.parallel import judge_all
 from greenroom.untrusted_text import printable
 from greenroom.verdict import Verdict
@@ -86,23 +87,10 @@ def _fixed(results: Sequence[Result], into: Path, *, beside_lines: bool) -> Iter
 def files_to_judge(path: Path) -> Iterator[Path]:
     """The path itself where it is no folder, else every file below it in order of name; no hidden ones.
 
-    A link to a folder is not followed, so that no loop of links is walked. A folder that cannot be opened
-    stands for the files in it: it is judged, and rejected, as a file that cannot be read.
+    A folder that cannot be opened stands for the files in it: it is judged, and rejected, as a file that
+    cannot be read.
     """
-    if not path.is_dir():
-        yield path
-        return
-    closed: list[Path] = []
-    for folder, folders, names in os.walk(path, onerror=lambda error: closed.append(Path(error.filename))):
-        yield from _emptied(closed)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(folder, name) for name in sorted(names) if not name.startswith("."))
-    yield from _emptied(closed)
-
-
-def _emptied(paths: list[Path]) -> Iterator[Path]:
-    while paths:
-        yield paths.pop(0)
+    return files_below(path, unreadable=lambda error: [Path(error.filename)])
 
 
 def _sum_up(results: Iterable[Result], *, as_lines: bool, fixed: bool) -> CheckSummary:
@@ -164,15 +152,15 @@ def _table(results: Iterable[Result]) -> Table:
     table.add_column("File", ratio=4)
     if not narrow:
         table.add_column("What it really is", overflow="fold", ratio=4)
-    table.add_column("Size", justify="right", no_wrap=True, width=8)
+    table.add_column("Size", justify="right", no_wrap=True, width=10)
     table.add_column("What it really is" if narrow else "Verdict", overflow="fold", ratio=6)
     for file, verdict, _ in results:
         mark = Text("✓", "green") if verdict.accepted else Text("✗", "red")
         label, words = Text(printable(verdict.label)), _words(verdict)
         if narrow:
-            table.add_row(mark, FileName(file), size(verdict.size), Text("\n").join([label, words]))
+            table.add_row(mark, FileName(file), human_size(verdict.size), Text("\n").join([label, words]))
         else:
-            table.add_row(mark, FileName(file), label, size(verdict.size), words)
+            table.add_row(mark, FileName(file), label, human_size(verdict.size), words)
     return fitted(table)
 
 

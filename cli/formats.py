@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.markup import escape
 
 from greenroom.errors import Misuse
-from greenroom.rules import KIB, MIB
 from greenroom.untrusted_text import printable, printable_lines
 
 console = Console(highlight=False)
@@ -29,17 +28,6 @@ def plain(text: object) -> str:
 def say(text: str, *, err: bool = False) -> None:
     """Print a sentence without markup; whatever is in it cannot drive the terminal."""
     click.echo(printable_lines(text), err=err)
-
-
-def size(count: int | None) -> str:
-    """Bytes as people write them."""
-    if count is None:
-        return ""
-    if count < KIB:
-        return f"{count} B"
-    if count < MIB:
-        return f"{count / KIB:.0f} KB"
-    return f"{count / MIB:.1f} MB"
 
 
 def moment(at: datetime | None) -> str:

@@ -9,9 +9,10 @@ from typing import Any, TextIO
 
 from rich.table import Table
 
-from cli.formats import day, plain, size
+from cli.formats import day, plain
 from cli.tables import FileName, fitted, plain_table
 from cli.verdicts import MOST_LINES, advice, json_line
+from greenroom.figures import human_size
 from greenroom.sources import unsigned
 from greenroom.untrusted_text import printable
 from models.item_reports import ItemReport
@@ -50,7 +51,11 @@ def accepted_table(items: Sequence[ItemReport], *, most: int = MOST_LINES) -> Ta
         for notice in item.notices:
             label += f"\n[yellow]{plain(notice.detail)}[/yellow]"
         table.add_row(
-            FileName(item.ref), label, size(item.size), plain(item.media_id or ""), day(item.expires_at)
+            FileName(item.ref),
+            label,
+            "" if item.size is None else human_size(item.size),
+            plain(item.media_id or ""),
+            day(item.expires_at),
         )
     return fitted(table)
 

@@ -11,17 +11,17 @@ Example::
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
-from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 from celery import Celery
 from celery.exceptions import TimeoutError as CeleryTimeoutError
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from greenroom.chunks import chunks
 from greenroom.clock import require_aware
 from greenroom.contract import CONTRACT_VERSION, VERSION_HEADER
 from greenroom.errors import Misuse, TransientError
@@ -44,8 +44,6 @@ REPORTS_A_MESSAGE = 1_000
 AWAY = (OperationalError, RedisError, RuntimeError)
 #: Times that a broker that is away is tried again: what Celery would do by itself.
 MOST_ATTEMPTS = 20
-
-Thing = TypeVar("Thing")
 
 
 class BrokerUnavailable(TransientError):
@@ -113,7 +111,7 @@ class Greenroom:
         message = plan.model_dump(mode="json")
         in_flight: deque[Any] = deque()
         handed_over = 0
-        for part in _parts(items, ITEMS_A_MESSAGE):
+        for part in chunks(items, ITEMS_A_MESSAGE):
             if len(in_flight) == MESSAGES_AHEAD:
                 self._answer(in_flight.popleft())
             summary = f"campaign {plan.id}: {len(part)} items on {plan.channel}"
@@ -130,7 +128,7 @@ class Greenroom:
             BrokerUnavailable: no worker answered in time.
         """
         found: dict[str, str] = {}
-        for part in _parts(refs, REFS_A_MESSAGE):
+        for part in chunks(refs, REFS_A_MESSAGE):
             summary = f"campaign {campaign_id}: {len(part)} refs"
             found |= self._answer(self._send(TaskName.RESOLVE, [campaign_id, part], summary))
         return found
@@ -151,7 +149,7 @@ class Greenroom:
         self._app.close()
 
     def _report(self, name: TaskName, reports: Iterable[tuple[str, str, datetime]], what: str) -> None:
-        for part in _parts(reports, REPORTS_A_MESSAGE):
+        for part in chunks(reports, REPORTS_A_MESSAGE):
             rows = [[channel, media_id, require_aware(at).isoformat()] for channel, media_id, at in part]
             self._send(name, [rows], f"{len(rows)} {what}")
 
@@ -198,9 +196,3 @@ class Greenroom:
             raise BrokerUnavailable(
                 "The broker was lost before a worker answered. The message stays with the broker."
             ) from error
-
-
-def _parts(things: Iterable[Thing], size: int) -> Iterator[list[Thing]]:
-    iterator = iter(things)
-    while part := list(islice(iterator, size)):
-        yield part

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import NoReturn
@@ -54,19 +54,34 @@ def _require_unicode(path: str) -> None:
         ) from None
 
 
-def files_below(path: Path) -> Iterator[Path]:
+def _refused(error: OSError) -> NoReturn:
+    raise ManifestError(f"The folder {error.filename} cannot be read: {error.strerror}") from error
+
+
+def files_below(path: Path, *, unreadable: Callable[[OSError], Iterable[Path]] = _refused) -> Iterator[Path]:
     """The path itself where it is no folder, else every file below it in order of name; no hidden ones.
 
+    A link to a folder is not followed, so that no loop of links is walked.
+
+    Args:
+        path: a file or a folder.
+        unreadable: what stands for a folder that cannot be read, where its files would come.
+
     Raises:
-        ManifestError: a folder cannot be read: leaving out its files unsaid would be no answer.
+        ManifestError: a folder cannot be read, and nothing is to stand for it: leaving out its files unsaid
+            would be no answer.
     """
     if not path.is_dir():
         yield path
         return
-    for folder, folders, names in os.walk(path, onerror=_unreadable):
+    errors: list[OSError] = []
+    for folder, folders, names in os.walk(path, onerror=errors.append):
+        yield from _instead(errors, unreadable)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         yield from (Path(folder, name) for name in sorted(names) if not name.startswith("."))
+    yield from _instead(errors, unreadable)
 
 
-def _unreadable(error: OSError) -> NoReturn:
-    raise ManifestError(f"The folder {error.filename} cannot be read: {error.strerror}") from error
+def _instead(errors: list[OSError], unreadable: Callable[[OSError], Iterable[Path]]) -> Iterator[Path]:
+    while errors:
+        yield from unreadable(errors.pop(0))

@@ -16,6 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TextIO
 
+from greenroom.chunks import chunks
 from greenroom.errors import ManifestError
 from greenroom.manifest import ManifestItem, WrongItem, check_items
 from greenroom.manifest_rows import ManifestRow, rows_of_csv, rows_of_json, rows_of_json_lines
@@ -97,7 +98,7 @@ class ManifestFile(Collection[ManifestItem]):
         try:
             with self._opened() as file:
                 rows = _READERS[self._path.suffix.lower()](file, self._path.name)
-                while chunk := list(islice(rows, _AT_A_TIME)):
+                for chunk in chunks(rows, _AT_A_TIME):
                     yield from self._checked(chunk)
                     self._require_unchanged(file)
                 self._require_unchanged(file)

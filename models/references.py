@@ -8,11 +8,11 @@ from functools import cache
 
 from sqlalchemy import Connection, Select, func, select, update
 
+from greenroom.chunks import chunks
 from models.asset import Asset, AssetState, Priority
 from models.asset_locks import in_lock_order
-from models.bulk import among, among_bound, on_postgresql
+from models.bulk import STATEMENT_IDS, among, among_bound, on_postgresql
 from models.campaign import Campaign, get_campaign, hold_campaign
-from models.chunks import chunks
 from models.item import Item
 from models.media import Media, lock_media
 
@@ -75,7 +75,7 @@ def check_references_again(connection: Connection, asset_ids: Collection[int], *
     what this transaction knows.
     """
     lock_media(connection, current_of=asset_ids)
-    for part in chunks(asset_ids):
+    for part in chunks(asset_ids, STATEMENT_IDS):
         connection.execute(
             update(Media).where(Media.asset_id.in_(part), Media.is_current).values(retire_at=now)
         )
@@ -127,7 +127,7 @@ def want_again(
     # A statement of its own: once it has the locks, the next one sees what was retired until then.
     held = _lock_held(connection, campaign_id, refs=refs)
     check_references_again(connection, held, now=now)
-    for part in chunks(held):
+    for part in chunks(held, STATEMENT_IDS):
         connection.execute(
             update(Asset)
             .where(Asset.id.in_(part), Asset.state.in_((AssetState.IDLE, AssetState.FAILED)))

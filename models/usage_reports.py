@@ -10,12 +10,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select, tuple_, update
 
+from greenroom.chunks import chunks
 from greenroom.lifecycle import LifeRules
 from models.asset import Asset, AssetState, Priority
 from models.asset_locks import lock_assets
-from models.bulk import update_rows
+from models.bulk import STATEMENT_IDS, update_rows
 from models.channel import lives, lock_channels, note_early_death
-from models.chunks import chunks
 from models.media import Media, lock_media
 from models.references import needed_now
 
@@ -107,7 +107,7 @@ def _upload_anew(connection: Connection, asset_id: int, *, now: datetime) -> Non
 def _rows(connection: Connection, keys: Collection[tuple[str, str]]) -> list[Row[Any]]:
     """The media of these channels and IDs."""
     found: list[Row[Any]] = []
-    for part in chunks(keys):
+    for part in chunks(keys, STATEMENT_IDS):
         statement = select(
             Media.id,
             Media.channel_id,

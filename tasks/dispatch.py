@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
-from typing import TypeVar
 
 from redis.exceptions import RedisError
 
+from greenroom.chunks import chunks
 from greenroom.errors import LimiterUnavailable
-from greenroom.rules import KIB, MIB
+from greenroom.figures import human_size
 from greenroom.task_names import TaskName
 from models.asset_claims import AssetClaim, channels_with_uploads, claim_assets
 from models.claim import Claim
@@ -26,9 +26,6 @@ CHANNELS_A_CLAIM = 50
 #: How long an upload's message may be on its way. One that a worker took with it when it was killed holds
 #: its channel up no longer; one that comes later, and finds its files with somebody else, costs nothing.
 ON_ITS_WAY = timedelta(seconds=8)
-
-Thing = TypeVar("Thing")
-
 
 #: Where the last tick of beat is noted, for `greenroom doctor`.
 HEARTBEAT = "greenroom:beat"
@@ -61,7 +58,7 @@ def _hand_out_inspections(context: Context) -> int:
     # What failed before goes alone: if it brings its worker down again, it takes no other file with it.
     alone = [[item.claim] for item in claims if item.suspect]
     others = [item.claim for item in claims if not item.suspect]
-    for part in [*_parts(others, settings.inspect_batch_size), *alone]:
+    for part in [*chunks(others, settings.inspect_batch_size), *alone]:
         context.publish(
             Message(
                 name=TaskName.INSPECT, args=[claims_as_json(part)], summary=f"{_files(len(part))} to inspect"
@@ -74,10 +71,7 @@ def _hand_out_uploads(context: Context, channel_id: str | None) -> int:
     with context.database.read() as connection:
         channels = channels_with_uploads(connection, now=context.clock.now(), channel_id=channel_id)
     free = _without_an_owner(context, channels)
-    return sum(
-        _hand_out(context, free[first : first + CHANNELS_A_CLAIM])
-        for first in range(0, len(free), CHANNELS_A_CLAIM)
-    )
+    return sum(_hand_out(context, some) for some in chunks(free, CHANNELS_A_CLAIM))
 
 
 def _without_an_owner(context: Context, channels: Sequence[str]) -> list[str]:
@@ -119,20 +113,11 @@ def _hand_out(context: Context, channel_ids: Sequence[str]) -> int:
 
 def summary_of(channel_id: str, assets: Sequence[AssetClaim]) -> str:
     """What an operator reads of an upload task: file, channel, size."""
-    size = readable_size(sum(asset.size for asset in assets))
+    size = human_size(sum(asset.size for asset in assets))
     name = assets[0].file_name
     if len(assets) > 1:
         name = f"{name} and {len(assets) - 1} more"
     return f"{name}, {size}, on {channel_id}"
-
-
-def readable_size(size: int) -> str:
-    """Bytes as people write them: ``"840 KB"``, ``"3.1 MB"``."""
-    if size < KIB:
-        return f"{size} bytes"
-    if size < MIB:
-        return f"{size / KIB:.0f} KB"
-    return f"{size / MIB:.1f} MB"
 
 
 def claims_as_json(claims: Sequence[Claim]) -> list[list[int]]:
@@ -147,7 +132,3 @@ def claims_from_json(claims: Sequence[Sequence[int]]) -> list[Claim]:
 
 def _files(count: int) -> str:
     return "1 file" if count == 1 else f"{count} files"
-
-
-def _parts(things: Sequence[Thing], size: int) -> Iterator[Sequence[Thing]]:
-    return (things[start : start + size] for start in range(0, len(things), size))

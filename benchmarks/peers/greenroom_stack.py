@@ -17,6 +17,7 @@ from sqlalchemy import func, select
 from benchmarks.peers.contender import Contender, Stage, Work
 from benchmarks.peers.services import PATIENCE, postgres
 from cli.embedded_plan import stack_plan
+from greenroom.chunks import chunks
 from greenroom.client import ITEMS_A_MESSAGE, Greenroom
 from greenroom.clock import SystemClock
 from greenroom.errors import UnknownName
@@ -151,8 +152,8 @@ class GreenroomStack:
         plan = _plan(name, CHANNEL_OF_MANIFESTS).model_dump(mode="json")
         rows = [item.model_dump(mode="json", exclude_none=True) for item in items]
         started = time.monotonic()
-        for first in range(0, len(rows), ITEMS_A_MESSAGE):
-            prepare(context, plan, rows[first : first + ITEMS_A_MESSAGE])
+        for some in chunks(rows, ITEMS_A_MESSAGE):
+            prepare(context, plan, some)
         seconds = time.monotonic() - started
         redis.close()
         self._must_be_there(name, len(items))

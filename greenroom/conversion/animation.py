@@ -13,7 +13,7 @@ from greenroom.conversion.job import ConversionJob, Draft
 from greenroom.conversion.video_encoder import ColourDescription, Frames, write_silent_video
 from greenroom.conversion.video_plan import VideoPlan, plan_video
 from greenroom.errors import CannotFix
-from greenroom.inspection.figures import human_time
+from greenroom.figures import human_time
 
 #: Browsers show frames that ask for a hundredth of a second or less for a tenth.
 _LEAST_SECONDS: Final = 0.011

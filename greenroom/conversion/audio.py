@@ -19,8 +19,8 @@ from greenroom.conversion.probe import ProbedAudio, ProbedFile
 from greenroom.conversion.tracks import AudioStream, CannotCopy, CopiedStream, OutputStream
 from greenroom.conversion.transcode import Passed, TooLarge, measured, transcode
 from greenroom.errors import CannotFix
+from greenroom.figures import human_size
 from greenroom.inspection import inspect_file
-from greenroom.inspection.figures import human_size
 from greenroom.rules import Category
 
 _BIT_EXACT: Final = {"fflags": "+bitexact"}

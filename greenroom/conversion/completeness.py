@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from greenroom.errors import CannotFix
-from greenroom.inspection.figures import human_size
+from greenroom.figures import human_size
 
 #: Share of the declared bytes that has to be there, and a length that stands for "not known" in RIFF.
 _ENOUGH: Final = 0.9

@@ -14,9 +14,9 @@ from greenroom.conversion.job import ConversionJob, Draft
 from greenroom.conversion.output import put, scratch
 from greenroom.conversion.probe import FFMPEG_ERRORS
 from greenroom.errors import CannotFix, SourceChanged
+from greenroom.figures import human_size
 from greenroom.fixed_file import FixedFile
 from greenroom.inspection import inspect_file, safe_file_name
-from greenroom.inspection.figures import human_size
 from greenroom.reasons import ADVICE, Reason
 from greenroom.rules import Category
 from greenroom.verdict import Verdict

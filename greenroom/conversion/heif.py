@@ -13,7 +13,7 @@ from greenroom.conversion import limits, metadata
 from greenroom.conversion.deadline import Deadline
 from greenroom.conversion.heif_boxes import Photo, read_photo
 from greenroom.errors import CannotFix
-from greenroom.inspection.figures import human_size
+from greenroom.figures import human_size
 from greenroom.rules import MIB
 
 #: Bytes of a HEIC photo; they are read at once.

@@ -11,7 +11,7 @@ from greenroom.conversion.downscale import bounded
 from greenroom.conversion.image_reader import MOVING, open_image, readable
 from greenroom.conversion.job import ConversionJob, Draft
 from greenroom.errors import CannotFix
-from greenroom.inspection.figures import human_size
+from greenroom.figures import human_size
 from greenroom.reasons import Reason
 from greenroom.rules import Category
 

@@ -13,7 +13,7 @@ from greenroom.conversion import limits
 from greenroom.conversion.deadline import Deadline
 from greenroom.conversion.job import Draft
 from greenroom.errors import CannotFix
-from greenroom.inspection.figures import human_size
+from greenroom.figures import human_size
 from greenroom.rules import size_limit
 
 _LEAST_STEP: Final = 0.9

@@ -14,7 +14,7 @@ from greenroom.conversion.colour import Coloured
 from greenroom.conversion.job import ConversionJob, Draft
 from greenroom.conversion.shrink import best_within, packed
 from greenroom.errors import CannotFix
-from greenroom.inspection.figures import human_size
+from greenroom.figures import human_size
 from greenroom.rules import size_limit
 
 _SIDE: Final = 512

@@ -13,7 +13,7 @@ from greenroom.conversion.probe import CUT_SHORT, ProbedFile, open_container
 from greenroom.conversion.timeline import Timeline
 from greenroom.conversion.tracks import CannotCopy, OutputStream
 from greenroom.errors import CannotFix
-from greenroom.inspection.figures import human_time
+from greenroom.figures import human_time
 
 #: Share of the play time that has to come out, beyond a second.
 _WHOLE: Final = 0.9

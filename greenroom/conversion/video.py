@@ -23,8 +23,8 @@ from greenroom.conversion.transcode import TooLarge, measured, transcode
 from greenroom.conversion.video_encoder import SHARES, mp4
 from greenroom.conversion.video_plan import MAX_VIDEO, VideoPlan, plan_video
 from greenroom.errors import CannotFix
+from greenroom.figures import human_size
 from greenroom.inspection import inspect_file
-from greenroom.inspection.figures import human_size
 from greenroom.rules import Category
 
 #: Containers that say of each packet when it is shown, as MP4 wants to know.

@@ -7,7 +7,7 @@ from typing import Final
 
 from greenroom.conversion import limits
 from greenroom.errors import CannotFix
-from greenroom.inspection.figures import human_size, human_time
+from greenroom.figures import human_size, human_time
 from greenroom.rules import SIZE_LIMITS, Category
 
 MAX_VIDEO: Final = SIZE_LIMITS[Category.VIDEO]

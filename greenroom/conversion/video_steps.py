@@ -9,7 +9,7 @@ from greenroom.conversion.job import ConversionJob
 from greenroom.conversion.probe import ProbedAudio, ProbedFile, ProbedVideo
 from greenroom.conversion.transcode import Passed
 from greenroom.conversion.video_plan import VideoPlan
-from greenroom.inspection.figures import human_size, listed
+from greenroom.figures import human_size, listed
 from greenroom.reasons import Reason
 
 

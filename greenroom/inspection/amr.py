@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from greenroom.figures import human_time
 from greenroom.inspection.content import Content
-from greenroom.inspection.figures import human_time
 from greenroom.inspection.finding import Damaged, Finding
 from greenroom.reasons import Reason
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from itertools import islice
 from typing import Final
 
+from greenroom.figures import human_time, listed
 from greenroom.inspection import codecs
 from greenroom.inspection.content import Content
-from greenroom.inspection.figures import human_time, listed
 from greenroom.inspection.finding import Damaged, Finding
 from greenroom.inspection.movie import IsoMedia, read_iso_media
 from greenroom.inspection.mp4_boxes import brands_of, top_boxes

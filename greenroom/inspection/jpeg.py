@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from greenroom.figures import human_size
 from greenroom.inspection.content import KEEP, Content
 from greenroom.inspection.exif import orientation_notices
-from greenroom.inspection.figures import human_size
 from greenroom.inspection.finding import Damaged, Finding
 from greenroom.inspection.jpeg_scan import Segment, last_scan_is_whole
 from greenroom.inspection.raster import judge_image

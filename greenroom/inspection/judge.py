@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from greenroom.figures import compared, human_size
 from greenroom.inspection import (
     amr,
     iso_media,
@@ -25,7 +26,6 @@ from greenroom.inspection import (
 )
 from greenroom.inspection.containers import audio_if_alone
 from greenroom.inspection.content import Content, NotAFile
-from greenroom.inspection.figures import compared, human_size
 from greenroom.inspection.finding import Damaged, Finding
 from greenroom.inspection.foreign_types import UNKNOWN
 from greenroom.inspection.names import extension_in, extensions_of

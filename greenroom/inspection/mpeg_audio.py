@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
+from greenroom.figures import human_size, human_time
 from greenroom.inspection.content import Content
-from greenroom.inspection.figures import human_size, human_time
 from greenroom.inspection.finding import Damaged, Finding
 from greenroom.inspection.sniff import has_id3
 from greenroom.reasons import Reason

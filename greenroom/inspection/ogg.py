@@ -12,8 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
+from greenroom.figures import human_time, listed
 from greenroom.inspection.content import Content
-from greenroom.inspection.figures import human_time, listed
 from greenroom.inspection.finding import Damaged, Finding
 from greenroom.inspection.opus import RATE, samples_of
 from greenroom.reasons import Reason
