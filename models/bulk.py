@@ -201,39 +201,59 @@ def _is_there(error: IntegrityError) -> bool:
     return getattr(error.orig, "sqlstate", None) == _UNIQUE_VIOLATION
 
 
-def update_rows(connection: Connection, table: Any, rows: Sequence[Mapping[str, Any]]) -> None:
+def update_rows(
+    connection: Connection,
+    table: Any,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    same: Mapping[str, Any] | None = None,
+    only: ColumnElement[bool] | None = None,
+) -> None:
     """Give rows other values, each its own; to be called with the rows locked.
 
     Args:
         connection: an open transaction.
         table: a mapped class, with an `id`.
         rows: each with the same columns, of which `id` says which row it is.
+        same: columns that are the same in all rows.
+        only: a condition, that of a module: a statement is built and kept for each. Other rows are left as
+            they are.
     """
     if not rows:
         return
-    names = tuple(rows[0])
+    same, names = same or {}, tuple(rows[0])
+    given = {f"same_{name}": value for name, value in same.items()}
     if on_postgresql(connection):
-        connection.execute(_update(table, names), columns_of(rows))
+        connection.execute(_update(table, tuple(same), names, only), {**given, **columns_of(rows)})
         return
-    statement = (
-        update(table)
-        .where(table.id == bindparam("row_id"))
-        .values({name: bindparam(f"new_{name}") for name in names if name != "id"})
-    )
+    each: dict[str, ColumnElement[Any]] = {name: bindparam(f"new_{name}") for name in names if name != "id"}
+    statement = _changed(table, tuple(same), table.id == bindparam("row_id"), each, only)
     connection.execute(
         statement,
-        [{"row_id": row["id"], **{f"new_{name}": row[name] for name in names}} for row in rows],
+        [{"row_id": row["id"], **given, **{f"new_{name}": row[name] for name in each}} for row in rows],
     )
 
 
 @cache
-def _update(table: Any, names: tuple[str, ...]) -> Update:
+def _update(
+    table: Any, same: tuple[str, ...], names: tuple[str, ...], only: ColumnElement[bool] | None
+) -> Update:
     given = given_rows(table, names)
-    return (
-        update(table)
-        .where(table.id == given.c.id)
-        .values({name: given.c[name] for name in names if name != "id"})
-    )
+    each = {name: given.c[name] for name in names if name != "id"}
+    return _changed(table, same, table.id == given.c.id, each, only)
+
+
+def _changed(
+    table: Any,
+    same: tuple[str, ...],
+    mine: ColumnElement[bool],
+    each: Mapping[str, ColumnElement[Any]],
+    only: ColumnElement[bool] | None,
+) -> Update:
+    columns = table.__table__.c
+    of_all = {name: bindparam(f"same_{name}", type_=columns[name].type) for name in same}
+    conditions = [mine] if only is None else [mine, only]
+    return update(table).where(*conditions).values({**of_all, **each})
 
 
 def given_rows(table: Any, names: Sequence[str]) -> FromClause:

@@ -15,6 +15,10 @@ from models.bulk import STATEMENT_IDS, among, among_bound, on_postgresql
 from models.campaign import Campaign, get_campaign, hold_campaign
 from models.item import Item
 from models.media import Media, lock_media
+from models.states import in_state
+from models.wanted_assets import put_back
+
+_WITHOUT_AN_ID = in_state(Asset.state, AssetState.IDLE, AssetState.FAILED)
 
 
 def needed_now(connection: Connection, asset_ids: Collection[int], *, now: datetime) -> set[int]:
@@ -127,17 +131,5 @@ def want_again(
     # A statement of its own: once it has the locks, the next one sees what was retired until then.
     held = _lock_held(connection, campaign_id, refs=refs)
     check_references_again(connection, held, now=now)
-    for part in chunks(held, STATEMENT_IDS):
-        connection.execute(
-            update(Asset)
-            .where(Asset.id.in_(part), Asset.state.in_((AssetState.IDLE, AssetState.FAILED)))
-            .values(
-                state=AssetState.WAITING,
-                priority=Priority.CAMPAIGN,
-                due_at=due_at,
-                attempts=0,
-                not_before=None,
-                reason=None,
-                detail="",
-            )
-        )
+    dates = {"due_at": due_at, "priority": Priority.CAMPAIGN}
+    put_back(connection, [{"id": asset_id} for asset_id in held], only=_WITHOUT_AN_ID, same=dates)

@@ -23,6 +23,7 @@ from models.bulk import update_rows
 from models.channel import Channel, lives
 from models.media import Media
 from models.references import needed_now, needed_until
+from models.wanted_assets import put_aside, put_back, put_before_refreshes
 
 WITH_WORKERS = (AssetState.CLAIMED, AssetState.UPLOADING)
 #: What is with a worker is looked at again so much later: its end decides.
@@ -58,34 +59,15 @@ def queue_refreshes(
         end = its_rules.end(row.uploaded_at, row.last_used_at)
         priority = Priority.CAMPAIGN if its_rules.hurries(end, now) else Priority.REFRESH
         if row.state in (AssetState.READY, AssetState.FAILED):
-            renewals.append({"asset": row.asset_id, "end": end, "urgency": priority})
+            renewals.append({"id": row.asset_id, "due_at": end, "priority": priority})
         elif row.state == AssetState.WAITING and priority == Priority.CAMPAIGN:
             hurrying.append(row.asset_id)
         again.append({"row": row.id, "refresh": now + its_rules.look_every, "retire": row.retire_at})
     _set_moments(connection, again)
-    _queue(connection, renewals)
-    connection.execute(update(Asset).where(Asset.id.in_(hurrying)).values(priority=Priority.CAMPAIGN))
+    put_back(connection, renewals)
+    put_before_refreshes(connection, hurrying)
     _take_out_of_service(connection, over, now=now)
     return {"looked": len(due), "queued": len(renewals)}
-
-
-def _queue(connection: Connection, renewals: list[dict[str, Any]]) -> None:
-    """Put assets, locked and at rest, into the backlog for renewal."""
-    update_rows(
-        connection,
-        Asset,
-        [
-            {
-                "id": one["asset"],
-                "state": AssetState.WAITING,
-                "priority": one["urgency"],
-                "due_at": one["end"],
-                "attempts": 0,
-                "not_before": None,
-            }
-            for one in renewals
-        ],
-    )
 
 
 def retire_unneeded(
@@ -117,11 +99,7 @@ def _take_out_of_service(connection: Connection, asset_ids: Sequence[int], *, no
     """Say of assets, locked and found to be needed by nothing, that their IDs are to be deleted."""
     if not asset_ids:
         return
-    connection.execute(
-        update(Asset)
-        .where(Asset.id.in_(asset_ids))
-        .values(state=AssetState.IDLE, not_before=None, reason=None, detail="")
-    )
+    put_aside(connection, asset_ids)
     connection.execute(
         update(Media)
         .where(Media.asset_id.in_(asset_ids), Media.is_current)

@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, tuple_, update
+from sqlalchemy import Connection, Row, select, tuple_
 
 from greenroom.chunks import chunks
 from greenroom.lifecycle import LifeRules
-from models.asset import Asset, AssetState, Priority
+from models.asset import Priority
 from models.asset_locks import lock_assets
 from models.bulk import STATEMENT_IDS, update_rows
 from models.channel import lives, lock_channels, note_early_death
 from models.media import Media, lock_media
 from models.references import needed_now
+from models.wanted_assets import put_aside, put_back
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,25 +84,12 @@ def record_dead(connection: Connection, reports: Iterable[UsageReport], *, now: 
     gone = {"is_current": False, "delete_after": now}
     update_rows(connection, Media, [{"id": row.id, "died_at": died_at, **gone} for row, died_at in dead])
     out_of_service = [row.asset_id for row, _ in dead if row.is_current]
-    for asset_id in out_of_service:
-        _upload_anew(connection, asset_id, now=now)
+    # What is needed goes before everything that has an ID, or time for one.
+    needed = needed_now(connection, out_of_service, now=now)
+    first = {"due_at": now, "priority": Priority.CAMPAIGN}
+    put_back(connection, [{"id": asset_id} for asset_id in sorted(needed)], same=first)
+    put_aside(connection, [asset_id for asset_id in out_of_service if asset_id not in needed])
     return len(out_of_service)
-
-
-def _upload_anew(connection: Connection, asset_id: int, *, now: datetime) -> None:
-    """Queue an asset that has lost its ID; it goes before everything that has one, or time for one."""
-    needed = bool(needed_now(connection, [asset_id], now=now))
-    at_rest = (AssetState.READY, AssetState.FAILED, AssetState.WAITING)
-    values: dict[str, Any] = {"state": AssetState.IDLE, "not_before": None}
-    if needed:
-        values = {
-            "state": AssetState.WAITING,
-            "priority": Priority.CAMPAIGN,
-            "due_at": now,
-            "attempts": 0,
-            "not_before": None,
-        }
-    connection.execute(update(Asset).where(Asset.id == asset_id, Asset.state.in_(at_rest)).values(**values))
 
 
 def _rows(connection: Connection, keys: Collection[tuple[str, str]]) -> list[Row[Any]]:

@@ -1,14 +1,20 @@
-"""The assets that accepted contents need: made, or put into the backlog again."""
+"""The assets that accepted contents need: made, put into the backlog again, or left alone.
+
+Whoever sends an asset round again, for whatever reason, does so by :func:`put_back`: nothing of the attempts
+before stays with it, least of all why they failed. A worker's own claim is given back in `asset_claims` and
+`upload_outcomes`, and keeps what was tried.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Update,
     and_,
@@ -18,7 +24,15 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import Insert
 
 from models.asset import Asset, AssetState, Priority
-from models.bulk import among_bound, insert_rows, on_postgresql
+from models.bulk import among_bound, insert_rows, on_postgresql, update_rows
+from models.states import in_state
+
+#: What nobody has tried yet is like.
+_UNTRIED: dict[str, Any] = {"attempts": 0, "not_before": None, "reason": None, "detail": ""}
+_NOT_QUEUED = in_state(Asset.state, AssetState.IDLE, AssetState.FAILED, AssetState.READY)
+_NOT_WITH_A_WORKER = in_state(
+    Asset.state, AssetState.IDLE, AssetState.FAILED, AssetState.READY, AssetState.WAITING
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,22 +102,47 @@ def _or_want(statement: Insert) -> Any:
     ).returning(Asset.id, Asset.channel_id, Asset.sha256, Asset.mime_type)
 
 
+def put_back(
+    connection: Connection,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    only: ColumnElement[bool] = _NOT_WITH_A_WORKER,
+    same: Mapping[str, Any] | None = None,
+) -> None:
+    """Put assets, locked by this transaction, into the backlog, as if nothing had been tried.
+
+    Args:
+        connection: an open transaction.
+        rows: each with an asset's ``id``, and what each has of its own: ``due_at``, ``priority``.
+        only: which states are put back, a condition of a module; never what a worker has.
+        same: what is the same for all, of ``due_at`` and ``priority``. What neither says stays.
+    """
+    fresh = {"state": AssetState.WAITING, **_UNTRIED, **(same or {})}
+    update_rows(connection, Asset, rows, same=fresh, only=only)
+
+
+def put_aside(connection: Connection, asset_ids: Collection[int]) -> None:
+    """Leave assets, locked by this transaction, alone, for nothing needs them; never what a worker has."""
+    rows = [{"id": asset_id} for asset_id in asset_ids]
+    aside = {"state": AssetState.IDLE, **_UNTRIED}
+    update_rows(connection, Asset, rows, same=aside, only=_NOT_WITH_A_WORKER)
+
+
 def queue_uploads(connection: Connection, asset_ids: Collection[int]) -> None:
     """Put assets that have no media ID into the backlog, unless they are there or with a worker already.
 
     A refresh in progress becomes the campaign's own upload.
     """
-    for statement in _queued(postgresql=on_postgresql(connection)):
-        connection.execute(statement, {"ids": list(asset_ids)})
+    put_back(connection, [{"id": asset_id} for asset_id in asset_ids], only=_NOT_QUEUED)
+    put_before_refreshes(connection, asset_ids)
+
+
+def put_before_refreshes(connection: Connection, asset_ids: Collection[int]) -> None:
+    """Have assets uploaded as a campaign's own, wherever they are on their way."""
+    connection.execute(_before_refreshes(postgresql=on_postgresql(connection)), {"ids": list(asset_ids)})
 
 
 @cache
-def _queued(*, postgresql: bool) -> tuple[Update, Update]:
+def _before_refreshes(*, postgresql: bool) -> Update:
     mine = among_bound(Asset.id, "ids", postgresql=postgresql)
-    at_rest = (AssetState.IDLE, AssetState.FAILED, AssetState.READY)
-    return (
-        update(Asset)
-        .where(mine, Asset.state.in_(at_rest))
-        .values(state=AssetState.WAITING, attempts=0, not_before=None, reason=None, detail=""),
-        update(Asset).where(mine, Asset.priority != Priority.CAMPAIGN).values(priority=Priority.CAMPAIGN),
-    )
+    return update(Asset).where(mine, Asset.priority != Priority.CAMPAIGN).values(priority=Priority.CAMPAIGN)
