@@ -222,7 +222,7 @@ def test_a_refused_key_ends_the_run_with_what_to_do(greenroom: Greenroom, tmp_pa
 @pytest.mark.parametrize(
     ("more", "words", "complaint"),
     [
-        ({"GREENROOM_PACEE": "3"}, [], "did you mean GREENROOM_UPLOADS_PER_SECOND?"),
+        ({"GREENROOM_UPLOADS_PER_SECND": "3"}, [], "did you mean GREENROOM_UPLOADS_PER_SECOND?"),
         (
             {"GREENROOM_UPLOADS_PER_SECOND": "30"},
             [],
