@@ -39,7 +39,7 @@ coverage: $(READY) ## Run all the tests, and print which lines and branches of t
 		$(BIN)/coverage combine --quiet && $(BIN)/coverage report && exit $$status
 
 outside-readers: $(READY) ## Install the programs that look at files with an eye of their own (Debian, as root)
-	@packages=$$($(BIN)/python -m tests.outside); \
+	@packages=$$($(BIN)/python -m tests.support.outside); \
 	if ! command -v apt-get >/dev/null; then echo "No apt-get here. Install what these packages of Debian's bring: $$packages" >&2; exit 1; fi; \
 	if [ "$$(id -u)" != 0 ]; then echo "Only root may install. Run: sudo apt-get install --yes $$packages" >&2; exit 1; fi; \
 	apt-get update --quiet && apt-get install --quiet --yes --no-install-recommends $$packages

@@ -24,7 +24,7 @@ from greenroom.inspection.judge import inspect_file
 from greenroom.isolation import parallel, pool_worker
 from greenroom.isolation.protocol import InspectOrder
 from greenroom.verdict import Verdict
-from tests.inspection.corpus import CASES
+from tests.support.corpus import CASES
 
 COUNT = 100_000
 #: Seconds that a file may take.

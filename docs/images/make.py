@@ -31,8 +31,8 @@ from greenroom.errors import ProviderUnavailable
 from greenroom.vault import new_secret_key
 from migrations import upgrade_database
 from models import Database
-from tests.inspection.corpus import AUDIO, DOCUMENT, IMAGE, STICKER, VIDEO
-from tests.simulation.harness import DAY, Harness
+from tests.support.corpus import AUDIO, DOCUMENT, IMAGE, STICKER, VIDEO
+from tests.support.harness import DAY, Harness
 
 HERE = Path(__file__).resolve().parent
 COLUMNS = 110

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -18,22 +16,15 @@ import pytest
 import requests
 
 from examples.bulk import make_folder
-from worker.checkout import CHECKOUT
+from tests.support.command import COMMAND, environment
 from worker.state_dir import StateDir
 
-COMMAND = [sys.executable, "-m", "cli"]
 #: Seconds that anything here may take on a busy machine.
 PATIENCE = 100.0
 #: Files of the campaign that is interrupted and killed: long enough in flight to be met in the middle.
 MANY = 90
 #: Seconds between two looks at a run; nothing is timed by it.
 LOOK_EVERY = 0.1
-
-
-def environment(**more: str) -> dict[str, str]:
-    """The process's environment without any of Greenroom's settings."""
-    rest = {name: value for name, value in os.environ.items() if not name.startswith("GREENROOM_")}
-    return {**rest, "PYTHONPATH": str(CHECKOUT), "COLUMNS": "100", **more}
 
 
 Greenroom = Callable[..., "subprocess.CompletedProcess[str]"]

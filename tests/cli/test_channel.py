@@ -15,7 +15,7 @@ from cli.channel import LONGEST_REASON, encrypt_anew
 from greenroom.vault import Vault, new_secret_key
 from models import Database
 from models.channel import add_channel, get_channel, list_channels, replace_encrypted_key
-from tests.conftest import CHANNEL
+from tests.support.world import CHANNEL
 
 OLD, NEW, FOREIGN = (new_secret_key().get_secret_value() for _ in range(3))
 

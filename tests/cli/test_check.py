@@ -18,7 +18,8 @@ from cli.check import files_to_judge
 from cli.progress_bar import Rate
 from cli.tables import FileName
 from examples import makers
-from tests.cli.conftest import COMMAND, PATIENCE, Greenroom, environment
+from tests.cli.conftest import PATIENCE, Greenroom
+from tests.support.command import COMMAND, environment
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ from cli.embedded_plan import ITS_OWN, stack_plan
 from examples import spring_sale
 from greenroom.vault import new_secret_key
 from sandbox.testing import RunningSandbox
-from tests.cli.conftest import COMMAND, Greenroom, environment
+from tests.cli.conftest import Greenroom
+from tests.support.command import COMMAND, environment
 
 
 def test_an_installation_of_its_own_takes_no_broker_from_its_user(

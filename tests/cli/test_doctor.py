@@ -17,9 +17,9 @@ from greenroom.settings_loader import load_settings
 from greenroom.vault import new_secret_key
 from models import Database
 from tests.cli.conftest import Greenroom
-from tests.conftest import free_port
-from tests.provider.conftest import StandIn
-from tests.provider.tls import Authority, TunnelProxy
+from tests.support.stand_in import StandIn
+from tests.support.tls import Authority, TunnelProxy
+from tests.support.world import free_port
 
 NOWHERE = f"redis://127.0.0.1:{free_port()}/0"
 

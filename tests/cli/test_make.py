@@ -9,7 +9,7 @@ import sysconfig
 from pathlib import Path
 
 from greenroom import __version__
-from tests.cli.conftest import environment
+from tests.support.command import environment
 from worker.checkout import CHECKOUT
 
 #: What an editable install reads, and what the command imports.

@@ -27,7 +27,7 @@ from greenroom.untrusted_text import LONGEST_PRINTED, printable, printable_lines
 from models import Asset, Campaign, Database, Item, Media
 from models.channel import Channel
 from models.item_reports import campaign_items
-from tests.conftest import NOON
+from tests.support.world import NOON
 from worker.checkout import CHECKOUT
 from worker.log_lines import make_printable
 

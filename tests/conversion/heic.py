@@ -11,7 +11,7 @@ from typing import Any
 import av
 from PIL import Image
 
-from tests.inspection.raw import box
+from tests.support.raw import box
 
 
 def _coded(image: Image.Image) -> tuple[bytes, bytes]:

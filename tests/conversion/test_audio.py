@@ -15,7 +15,7 @@ from examples import makers
 from greenroom.conversion import CannotFix, audio_plan, limits
 from greenroom.rules import KIB, MIB
 from tests.conversion.kit import Bench, probe, said
-from tests.inspection import raw
+from tests.support import raw
 
 OPUS, M4A, MP3, AMR = (
     ("audio/ogg", ["opus"]),

@@ -22,7 +22,7 @@ from greenroom.fixed_file import FixedFile
 from greenroom.rules import Category
 from tests.conversion.clocks import Change, clock, remuxed
 from tests.conversion.kit import Bench, said
-from tests.inspection import raw
+from tests.support import raw
 
 HOUR = 3600.0
 #: Seconds of each original.

@@ -15,7 +15,7 @@ from greenroom.inspection import inspect_file
 from greenroom.reasons import Reason
 from greenroom.rules import Category
 from tests.conversion.kit import Bench
-from tests.inspection.corpus import AUDIO, CASES, DOCUMENT, IMAGE, STICKER, VIDEO, Case
+from tests.support.corpus import AUDIO, CASES, DOCUMENT, IMAGE, STICKER, VIDEO, Case
 
 GREY = makers.saved(makers.drawn_image(40, 30).convert("L"), "PNG")
 #: Minutes of audio, which is encoded in seconds; ``test_audio`` has shorter ones.

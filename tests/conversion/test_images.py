@@ -13,7 +13,7 @@ from examples import makers
 from greenroom.conversion import CannotFix, limits
 from greenroom.rules import MIB, Category
 from tests.conversion.kit import Bench, far, image_of, said
-from tests.inspection import raw
+from tests.support import raw
 
 SALE = makers.drawn_image(320, 200, title="Sale", look=1)
 

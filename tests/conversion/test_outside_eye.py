@@ -20,8 +20,8 @@ from tests.conversion import test_clocks as clocks
 from tests.conversion.clocks import remuxed
 from tests.conversion.kit import Bench, far, image_of
 from tests.conversion.test_video import MAIN, QUIET, halves, made
-from tests.inspection import raw
-from tests.outside import PACKAGES
+from tests.support import raw
+from tests.support.outside import PACKAGES
 
 
 def needs(program: str) -> pytest.MarkDecorator:

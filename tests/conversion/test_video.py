@@ -22,7 +22,7 @@ from greenroom.conversion import CannotFix, video, video_plan, video_steps
 from greenroom.conversion.probe import ProbedAudio, open_container
 from greenroom.rules import KIB, MIB, Category
 from tests.conversion.kit import Bench, far, probe, said
-from tests.inspection import raw
+from tests.support import raw
 
 MAIN = {"profile": "main", "preset": "veryfast"}
 SMALL: dict[str, Any] = {"seconds": 1.0, "size": (160, 120)}

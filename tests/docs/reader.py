@@ -17,7 +17,7 @@ from unittest import mock
 from sqlalchemy import text
 
 from models import Database
-from tests.docs.markdown import Block
+from tests.support.markdown import Block
 from worker.checkout import CHECKOUT
 
 #: Seconds that one command, or something that a page waits for, may take on a busy machine.

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.docs.markdown import links
+from tests.support.markdown import links
 from worker.checkout import CHECKOUT
 
 PAGE = CHECKOUT / "docs" / "code-map.md"

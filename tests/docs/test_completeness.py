@@ -24,7 +24,7 @@ from sandbox.faults import Fault
 from sandbox.phone_numbers import Counts
 from sandbox.server import Options
 from tests.docs import tables
-from tests.docs.markdown import anchors, blocks, links, name_of, pages
+from tests.support.markdown import anchors, blocks, links, name_of, pages
 from worker.checkout import CHECKOUT
 
 PAGES = pages()

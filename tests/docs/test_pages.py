@@ -17,9 +17,9 @@ from greenroom.settings import Settings
 from greenroom.vault import Vault
 from models import Database
 from models.channel import add_channel
-from tests.conftest import CHANNEL, free_port
-from tests.docs.markdown import Block, blocks, name_of, pages
 from tests.docs.reader import Reader
+from tests.support.markdown import Block, blocks, name_of, pages
+from tests.support.world import CHANNEL, free_port
 from worker.checkout import CHECKOUT
 from worker.embedded import embedded_stack
 

@@ -27,7 +27,7 @@ from tests.eye.media import Stream, opinion_of
 from tests.eye.opinion import Opinion, closed
 from tests.eye.programs import Answer, NoAnswer
 from tests.eye.readers import Reader, all_readers, how_to_install
-from tests.inspection import ole2_writer, raw
+from tests.support import ole2_writer, raw
 from worker.checkout import CHECKOUT
 
 PLANTED = "planted.png"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from tests.fuzz.child import MOST_SECONDS
-from tests.inspection.corpus import CASES
+from tests.support.corpus import CASES
 
 #: Seconds of silence after which a process is ended: for what waits, and takes no processor's time.
 SILENCE = 120.0

@@ -17,8 +17,8 @@ from examples import makers
 from greenroom.inspection import inspect_file
 from greenroom.rules import MIB
 from tests.hostile.case import Case, looked_at
-from tests.inspection import ole2_writer, raw
-from tests.inspection.corpus import CASES
+from tests.support import ole2_writer, raw
+from tests.support.corpus import CASES
 
 Content = Callable[[], bytes]
 

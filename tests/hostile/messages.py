@@ -21,7 +21,7 @@ from greenroom.task_names import TaskName
 from tasks.mark_used import _read
 from tasks.runtime.context import Context
 from tests.hostile.case import Case
-from tests.worker.poison import POISON, message
+from tests.support.poison import POISON, message
 from worker.broker_transport import install
 from worker.consumer import said
 from worker.quarantine import CONTENT_FAULTS, Poison, check_task, unpacked

@@ -23,8 +23,8 @@ from dataclasses import dataclass
 from examples import makers
 from greenroom.inspection.foreign_types import Kind
 from greenroom.inspection.signatures import Signature
-from tests.inspection import raw
-from tests.inspection.corpus import MAIN, media, noise, saved
+from tests.support import raw
+from tests.support.corpus import MAIN, media, noise, saved
 
 Make = Callable[[], bytes]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator
 
-from tests.inspection.raw import box
+from tests.support.raw import box
 
 #: Boxes that hold boxes.
 _PARENTS = {b"moov", b"trak", b"mdia", b"minf", b"stbl"}

@@ -12,7 +12,7 @@ import pytest
 from greenroom.inspection import inspect_file
 from greenroom.reasons import Reason
 from greenroom.rules import BY_MIME_TYPE
-from tests.inspection.corpus import CASES, Case
+from tests.support.corpus import CASES, Case
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

@@ -14,8 +14,8 @@ from greenroom.inspection.sniff import mime_of
 from greenroom.inspection.unsupported import foreign, type_of
 from greenroom.reasons import Reason
 from greenroom.verdict import Verdict
-from tests.inspection.corpus import noise
 from tests.inspection.foreign_files import FOREIGN, Foreign, opening
+from tests.support.corpus import noise
 
 
 def judged(folder: Path, data: bytes, name: str = "file.bin") -> Verdict:

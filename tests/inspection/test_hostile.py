@@ -16,8 +16,8 @@ from greenroom.inspection.content import KEEP
 from greenroom.reasons import Reason
 from greenroom.rules import LARGEST_FILE, MIB
 from greenroom.verdict import Verdict
-from tests.inspection import raw
-from tests.inspection.corpus import CASES, Case
+from tests.support import raw
+from tests.support.corpus import CASES, Case
 
 #: Seconds that one mutated file of the corpus may take; most take less than a thousandth.
 SLOWEST = 2.0

@@ -21,8 +21,8 @@ from greenroom.inspection import inspect_file
 from greenroom.inspection.exif import orientation_notices
 from greenroom.reasons import Reason
 from greenroom.rules import MEDIA_TYPES, Category
-from tests.inspection import raw
-from tests.inspection.corpus import CASES, Case
+from tests.support import raw
+from tests.support.corpus import CASES, Case
 
 
 @pytest.fixture

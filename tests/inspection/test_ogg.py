@@ -11,7 +11,7 @@ from greenroom.inspection import inspect_file
 from greenroom.inspection.content import Content
 from greenroom.inspection.ogg import _clocks
 from greenroom.inspection.opus import samples_of
-from tests.inspection import raw
+from tests.support import raw
 
 HOUR = 3600 * 48_000
 HEAD = b"OpusHead\x01\x01\0\0\x80\xbb\0\0\0\0\0"

@@ -21,8 +21,8 @@ from examples import makers
 from greenroom.inspection import inspect_file
 from greenroom.reasons import Reason
 from tests.inspection import mp4_edits as edit
-from tests.inspection import raw
-from tests.inspection.corpus import (
+from tests.support import raw
+from tests.support.corpus import (
     MAIN,
     Case,
     adts,

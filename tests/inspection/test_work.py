@@ -23,7 +23,7 @@ from greenroom.inspection import inspect_file
 from greenroom.inspection.content import KEEP, Content
 from greenroom.reasons import Reason
 from greenroom.rules import MIB
-from tests.inspection import ole2_writer, raw
+from tests.support import ole2_writer, raw
 
 #: Bytes that looking at a file may have in memory: the file itself, where it is small, and as much again.
 MOST_MEMORY: Final = 3 * KEEP

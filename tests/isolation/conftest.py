@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from tests.inspection.conftest import corpus
+from tests.support.corpus_files import corpus
 
 __all__ = ["corpus"]
 

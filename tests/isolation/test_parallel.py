@@ -11,9 +11,9 @@ from greenroom.isolation.parallel import judge_all
 from greenroom.isolation.protocol import read_verdict, write_verdict
 from greenroom.isolation.worker_process import ProcessesFailed
 from greenroom.reasons import Reason
-from tests.inspection.corpus import CASES, Case
 from tests.isolation.files import files_named
-from tests.isolation.odd import ODD
+from tests.support.corpus import CASES, Case
+from tests.support.odd import ODD
 
 
 def test_the_same_verdicts_in_the_same_order(corpus: dict[Case, Path]) -> None:

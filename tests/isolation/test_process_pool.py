@@ -19,7 +19,7 @@ from greenroom.reasons import Reason
 from greenroom.rules import MIB, Category
 from greenroom.verdict import Verdict
 from tests.isolation.files import files_named
-from tests.isolation.odd import ODD
+from tests.support.odd import ODD
 
 
 @pytest.fixture

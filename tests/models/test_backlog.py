@@ -14,8 +14,8 @@ from models.references import cancel_campaign, want_again
 from models.retention import queue_refreshes, retire_unneeded
 from models.usage_reports import UsageReport, record_dead
 from models.wanted_assets import put_aside, put_back, queue_uploads
-from tests.conftest import CHANNEL, World
-from tests.models.rows import asset_row, ready_item
+from tests.support.rows import asset_row, ready_item
+from tests.support.world import CHANNEL, World
 
 HOUR = timedelta(hours=1)
 FAILED = {

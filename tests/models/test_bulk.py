@@ -14,7 +14,7 @@ from sqlalchemy.types import TypeEngine
 from models import Campaign, Database
 from models.base import UtcDateTime
 from models.bulk import add_rows, as_array
-from tests.conftest import CHANNEL, World
+from tests.support.world import CHANNEL, World
 
 _TEXTS = [
     "plain",

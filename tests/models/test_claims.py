@@ -18,8 +18,8 @@ from models.item_claims import claim_and_take_items, claim_items, postpone_item,
 from models.upload_outcomes import finish_asset
 from models.wanted_assets import want_assets
 from tasks.prepare import prepare
-from tests.conftest import CHANNEL, World
-from tests.models.rows import accepted_item, asset_row, item_rows, new_asset, sha256
+from tests.support.rows import accepted_item, asset_row, item_rows, new_asset, sha256
+from tests.support.world import CHANNEL, World
 
 LEASE = timedelta(seconds=60)
 

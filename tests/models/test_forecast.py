@@ -14,8 +14,8 @@ from models import Asset, Campaign, Media
 from models.campaign import get_campaign
 from models.forecast import at_risk, campaigns_at_risk, renewals
 from models.references import cancel_campaign
-from tests.conftest import World
-from tests.models.rows import media_rows, ready_item
+from tests.support.rows import media_rows, ready_item
+from tests.support.world import World
 
 DAY = timedelta(days=1)
 

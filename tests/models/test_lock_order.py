@@ -19,10 +19,10 @@ from models.media import lock_media
 from models.references import check_references_again
 from tasks.mark_used import mark_dead, mark_used
 from tasks.resolve import resolve
-from tests.conftest import CHANNEL, World
 from tests.models.lock_recorder import LockRecorder, step_of
-from tests.models.rows import ready_item
-from tests.simulation.harness import DAY, HOUR, Campaign, Harness
+from tests.support.harness import DAY, HOUR, Campaign, Harness
+from tests.support.rows import ready_item
+from tests.support.world import CHANNEL, World
 from worker.checkout import CHECKOUT
 
 #: What has to have been seen for the run to prove anything: one table waited for while another is held.

@@ -11,8 +11,8 @@ from sqlalchemy import inspect, text
 
 from migrations import configuration
 from models import Base, Database
-from tests.conftest import World
-from tests.models.rows import accepted_item
+from tests.support.rows import accepted_item
+from tests.support.world import World
 
 
 def test_the_migrations_make_what_the_tables_say(database: Database) -> None:

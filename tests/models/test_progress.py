@@ -13,8 +13,8 @@ from sqlalchemy import Connection, event, update
 from models import Asset, Item, Media, progress
 from models.item_reports import campaign_items
 from models.progress import FollowedCampaign, ItemStatus, Progress, campaign_progress
-from tests.conftest import World
-from tests.models.rows import accepted_item, ready_item
+from tests.support.rows import accepted_item, ready_item
+from tests.support.world import World
 
 FILES = 12
 

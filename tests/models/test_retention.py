@@ -35,8 +35,8 @@ from models.references import (
 )
 from models.retention import channels_with_other_rules, queue_refreshes, retire_unneeded, work_out_anew
 from models.usage_reports import UsageReport, record_dead, record_uses
-from tests.conftest import CHANNEL, World
-from tests.models.rows import ready_item
+from tests.support.rows import ready_item
+from tests.support.world import CHANNEL, World
 
 OTHER = "4930"
 HOUR = timedelta(hours=1)

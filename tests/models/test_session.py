@@ -11,8 +11,8 @@ from sqlalchemy import text, update
 
 from models import Database, Media
 from models.forecast import renewals
-from tests.conftest import World
-from tests.models.rows import media_rows, ready_item
+from tests.support.rows import media_rows, ready_item
+from tests.support.world import World
 
 #: Each would be felt: by days, by what the driver can read, and by claims that skip what is locked.
 DEFAULTS = {

@@ -11,8 +11,8 @@ from models import Asset, Item
 from models.bulk import among, update_rows
 from models.media_reports import live_media_ids
 from tasks.runtime.announcements import Message
-from tests.conftest import World
-from tests.models.rows import accepted_item, asset_row, item_rows, ready_item
+from tests.support.rows import accepted_item, asset_row, item_rows, ready_item
+from tests.support.world import World
 
 NUL = "a\0b"
 SURROGATE = "a\udcffb"

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.markdown import pages
+from tests.support.markdown import pages
 from worker.checkout import CHECKOUT
 
 PRODUCT = ("greenroom", "models", "tasks", "worker", "cli", "sandbox")

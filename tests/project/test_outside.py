@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from tests.outside import PACKAGES, not_run
+from tests.support.outside import PACKAGES, not_run
 from worker.checkout import CHECKOUT
 
 #: Whose absence the summary does not report: the machine has it, or its tests have nothing to do there.

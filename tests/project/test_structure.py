@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -95,3 +96,19 @@ def test_the_version_stands_in_one_place() -> None:
     project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))
     assert project["project"]["dynamic"] == ["version"]
     assert "version" not in project["project"]
+
+
+def test_tests_share_what_lies_in_support() -> None:
+    """A test imports from its own folder and from `tests.support`, which imports from itself alone."""
+    wrong = []
+    for path in sorted((CHECKOUT / "tests").rglob("*.py")):
+        own = ".".join(path.parent.relative_to(CHECKOUT).parts)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            module = node.module if isinstance(node, ast.ImportFrom) else None
+            if (
+                module
+                and module.startswith("tests.")
+                and not f"{module}.".startswith((f"{own}.", "tests.support."))
+            ):
+                wrong.append(f"{path.relative_to(CHECKOUT)}:{node.lineno} imports from {module}")
+    assert not wrong

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.markdown import blocks
+from tests.support.markdown import blocks
 from worker.checkout import CHECKOUT
 
 PAGE = CHECKOUT / "docs" / "how-to" / "scheduler.md"

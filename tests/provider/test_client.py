@@ -36,20 +36,8 @@ from greenroom.errors import (
 )
 from greenroom.provider import MediaLocation
 from greenroom.provider.response_parser import ResponseParser
-from tests.provider.conftest import (
-    KEY,
-    QUERY,
-    Request,
-    StartClient,
-    StartStandIn,
-    Way,
-    content_of,
-    read_body,
-    reply,
-    stream,
-    upload,
-    write,
-)
+from tests.provider.conftest import KEY, QUERY, StartClient, StartStandIn, Way, content_of, stream, upload
+from tests.support.stand_in import Request, read_body, reply, write
 
 pytestmark = pytest.mark.usefixtures("each_way")
 

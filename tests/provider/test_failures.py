@@ -20,17 +20,8 @@ from greenroom.errors import (
 )
 from greenroom.provider.error_table import LONGEST_WAIT_SECONDS
 from tasks.uploading.completion import _is_charged
-from tests.provider.conftest import (
-    Request,
-    Script,
-    StartClient,
-    StartStandIn,
-    content_of,
-    read_body,
-    reply,
-    upload,
-    write,
-)
+from tests.provider.conftest import StartClient, StartStandIn, content_of, upload
+from tests.support.stand_in import Request, Script, read_body, reply, write
 
 pytestmark = pytest.mark.usefixtures("each_way")
 MOST_ATTEMPTS = 10

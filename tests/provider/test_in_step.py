@@ -30,21 +30,8 @@ from greenroom.provider.connection_pool import ConnectionPool, Exchange, Refused
 from greenroom.provider.idle_connections import IDLE_SECONDS, IdleSince
 from greenroom.provider.origin import Origin
 from greenroom.provider.response_parser import MOST_HEADERS
-from tests.provider.conftest import (
-    KEY,
-    Request,
-    Script,
-    StandIn,
-    StartClient,
-    StartStandIn,
-    Way,
-    content_of,
-    deliver,
-    read_body,
-    reply,
-    upload,
-    write,
-)
+from tests.provider.conftest import KEY, StartClient, StartStandIn, Way, content_of, upload
+from tests.support.stand_in import Request, Script, StandIn, deliver, read_body, reply, write
 
 MINE, NEXT = '{"id": "11"}', '{"id": "22"}'
 Start = Callable[..., tuple[StandIn, ProviderClient]]

@@ -19,7 +19,8 @@ from cryptography.x509.oid import NameOID
 
 from greenroom.errors import ProviderUnavailable, SettingsError
 from greenroom.provider import ProviderClient
-from tests.provider.conftest import KEY, Request, StartClient, StartStandIn, read_body, reply, upload, write
+from tests.provider.conftest import KEY, StartClient, StartStandIn, upload
+from tests.support.stand_in import Request, read_body, reply, write
 
 STORED = reply(200, '{"id": "1"}')
 

@@ -16,17 +16,8 @@ from greenroom.clock import ManualClock
 from greenroom.errors import GreenroomError
 from greenroom.provider import MediaLocation, ProviderClient
 from greenroom.provider.secrecy import WATCHED_LOGGERS, guard_logs
-from tests.provider.conftest import (
-    KEY,
-    QUERY,
-    Request,
-    StandIn,
-    StartClient,
-    StartStandIn,
-    reply,
-    upload,
-    write,
-)
+from tests.provider.conftest import KEY, QUERY, StartClient, StartStandIn, upload
+from tests.support.stand_in import Request, StandIn, reply, write
 
 pytestmark = pytest.mark.usefixtures("each_way")
 

@@ -10,17 +10,9 @@ import pytest
 
 from greenroom.errors import ProviderAway, ProviderUnavailable
 from greenroom.provider import ProviderClient
-from tests.provider.conftest import (
-    Request,
-    StandIn,
-    StartClient,
-    StartStandIn,
-    Way,
-    deliver,
-    reply,
-    upload,
-)
-from tests.provider.tls import Authority, TunnelProxy
+from tests.provider.conftest import StartClient, StartStandIn, Way, upload
+from tests.support.stand_in import Request, StandIn, deliver, reply
+from tests.support.tls import Authority, TunnelProxy
 
 Start = Callable[..., tuple[StandIn, ProviderClient]]
 WHOLE = b'HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{"id": "99"}'

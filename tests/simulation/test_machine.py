@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from tests.simulation.harness import DAY, HOUR, Campaign, Harness
+from tests.support.harness import DAY, HOUR, Campaign, Harness
 
 #: Beat ticks this often in here; what takes longer than two ticks is late.
 STEP = 12 * HOUR
@@ -173,7 +173,7 @@ class Lifecycle(RuleBasedStateMachine):
 
 @pytest.mark.timeout(600)
 def test_no_order_of_events_breaks_a_promise(migrated_sqlite: Path) -> None:
-    """See `tests.simulation.harness` for what is checked."""
+    """See `tests.support.harness` for what is checked."""
     Lifecycle.template = migrated_sqlite
     test_case = Lifecycle.TestCase
     test_case.settings = settings(

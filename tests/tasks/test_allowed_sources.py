@@ -14,8 +14,8 @@ from greenroom.reasons import Reason
 from greenroom.sources import Sources
 from models.item import ItemState
 from tasks.prepare import prepare
-from tests.conftest import CANARY_KEY, MakeWorld, World
-from tests.models.rows import asset_row, item_rows, media_rows
+from tests.support.rows import asset_row, item_rows, media_rows
+from tests.support.world import CANARY_KEY, MakeWorld, World
 from tests.tasks.conftest import MakeImage
 from tests.tasks.test_inspect import inspect_all
 from tests.tasks.test_upload import upload_all

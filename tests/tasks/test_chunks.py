@@ -17,8 +17,8 @@ from models.campaign import get_campaign, save_campaign
 from models.manifest_items import add_items
 from models.references import cancel_campaign
 from tasks.prepare import prepare, write_new
-from tests.conftest import World
-from tests.models.rows import item_rows
+from tests.support.rows import item_rows
+from tests.support.world import World
 
 PATIENCE = 30.0
 FIRST = [{"ref": f"a-{number}", "source": f"/media/a-{number}.jpg"} for number in range(3)]

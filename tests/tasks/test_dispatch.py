@@ -19,8 +19,8 @@ from tasks.dispatch import claims_from_json, dispatch
 from tasks.prepare import prepare
 from tasks.runtime.announcements import Message
 from tasks.sweep import sweep
-from tests.conftest import CHANNEL, MakeWorld, World
-from tests.models.rows import LEASE, accepted_item
+from tests.support.rows import LEASE, accepted_item
+from tests.support.world import CHANNEL, MakeWorld, World
 from tests.tasks.conftest import MakeImage
 from tests.tasks.test_inspect import hand_over, inspect_all
 

@@ -13,8 +13,8 @@ from migrations import configuration
 from models import Campaign
 from models.campaign import get_campaign
 from tasks.retire import retire
-from tests.conftest import CANARY_KEY, World
-from tests.models.rows import media_rows, ready_item
+from tests.support.rows import media_rows, ready_item
+from tests.support.world import CANARY_KEY, World
 from tests.tasks.conftest import MakeImage
 from tests.tasks.test_inspect import hand_over, inspect_all
 from tests.tasks.test_upload import upload_all

@@ -11,8 +11,8 @@ from PIL import Image
 
 from greenroom.reasons import Reason
 from tasks.refresh import refresh
-from tests.conftest import CANARY_KEY, MakeWorld, World
-from tests.models.rows import asset_row, item_rows
+from tests.support.rows import asset_row, item_rows
+from tests.support.world import CANARY_KEY, MakeWorld, World
 from tests.tasks.test_inspect import hand_over, inspect_all
 from tests.tasks.test_lifecycle import DAY
 from tests.tasks.test_upload import upload_all

@@ -20,8 +20,8 @@ from tasks.runtime.heartbeat import (
     Heartbeat,
     PeerWatch,
 )
-from tests.conftest import CHANNEL, World
-from tests.models.rows import asset_row, item_rows
+from tests.support.rows import asset_row, item_rows
+from tests.support.world import CHANNEL, World
 from tests.tasks.conftest import MakeImage
 from tests.tasks.test_inspect import hand_over, inspect_all
 from tests.tasks.test_upload import claims_handed_out, upload_all

@@ -21,9 +21,9 @@ from models.verdict_records import record_verdicts
 from tasks.dispatch import claims_from_json, dispatch
 from tasks.inspect import inspect, next_round
 from tasks.prepare import prepare
-from tests.conftest import CHANNEL, World
-from tests.isolation.odd import ODD
-from tests.models.rows import asset_row, item_rows
+from tests.support.odd import ODD
+from tests.support.rows import asset_row, item_rows
+from tests.support.world import CHANNEL, World
 from tests.tasks.conftest import MakeImage
 
 

@@ -12,8 +12,8 @@ from sqlalchemy import Connection
 from models.asset_claims import claim_assets, renew_assets, sweep_assets
 from models.claim import Claim
 from tasks.runtime.lease_renewal import renewing
-from tests.conftest import CHANNEL, World
-from tests.models.rows import accepted_item
+from tests.support.rows import accepted_item
+from tests.support.world import CHANNEL, World
 
 
 def test_a_renewal_that_fails_in_any_way_is_tried_again(

@@ -19,8 +19,8 @@ from tasks.prepare import prepare
 from tasks.refresh import refresh
 from tasks.resolve import resolve
 from tasks.retire import retire
-from tests.conftest import CANARY_KEY, CHANNEL, MakeWorld, World
-from tests.models.rows import asset_row, item_rows, media_rows, ready_item
+from tests.support.rows import asset_row, item_rows, media_rows, ready_item
+from tests.support.world import CANARY_KEY, CHANNEL, MakeWorld, World
 from tests.tasks.conftest import MakeImage
 from tests.tasks.test_inspect import hand_over, inspect_all
 from tests.tasks.test_upload import upload_all

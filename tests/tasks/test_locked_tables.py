@@ -18,8 +18,8 @@ from models.asset_claims import take_assets
 from tasks.dispatch import claims_from_json
 from tasks.sweep import NOT_RENEWED, sweep
 from tasks.upload import upload
-from tests.conftest import CANARY_KEY, CHANNEL, MakeWorld, World
-from tests.models.rows import media_rows
+from tests.support.rows import media_rows
+from tests.support.world import CANARY_KEY, CHANNEL, MakeWorld, World
 from tests.tasks.conftest import MakeImage
 from tests.tasks.test_inspect import hand_over, inspect_all
 from tests.tasks.test_upload import claims_handed_out, eventually, upload_all

@@ -14,7 +14,7 @@ from models.channel import get_channel, pause_channel, resume_channel
 from tasks.dispatch import claims_from_json
 from tasks.runtime.batcher import Batcher
 from tasks.upload import upload
-from tests.conftest import CANARY_KEY, CHANNEL, MakeWorld, World
+from tests.support.world import CANARY_KEY, CHANNEL, MakeWorld, World
 from tests.tasks.conftest import MakeImage
 from tests.tasks.test_inspect import hand_over, inspect_all
 from tests.tasks.test_upload import claims_handed_out, upload_all

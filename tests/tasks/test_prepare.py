@@ -13,8 +13,8 @@ from greenroom.task_names import TaskName
 from models import Campaign, Item
 from models.references import cancel_campaign
 from tasks.prepare import prepare
-from tests.conftest import World
-from tests.models.rows import accepted_item, asset_row, item_rows
+from tests.support.rows import accepted_item, asset_row, item_rows
+from tests.support.world import World
 from tests.tasks.conftest import MakeImage
 from tests.tasks.test_inspect import inspect_all
 from tests.tasks.test_upload import upload_all

@@ -17,8 +17,8 @@ from tasks.prune import prune
 from tasks.refresh import refresh
 from tasks.resolve import resolve
 from tasks.retire import retire
-from tests.conftest import CANARY_KEY, MakeWorld, World
-from tests.models.rows import media_rows
+from tests.support.rows import media_rows
+from tests.support.world import CANARY_KEY, MakeWorld, World
 from tests.tasks.conftest import MakeImage
 from tests.tasks.test_inspect import hand_over, inspect_all
 from tests.tasks.test_upload import upload_all

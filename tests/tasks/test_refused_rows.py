@@ -15,8 +15,8 @@ from tasks.mark_used import mark_dead, mark_used
 from tasks.prepare import prepare
 from tasks.runtime.bisecting_writes import write_bisecting
 from tasks.upload import upload
-from tests.conftest import CANARY_KEY, CHANNEL, World
-from tests.models.rows import asset_row, item_rows, media_rows, ready_item
+from tests.support.rows import asset_row, item_rows, media_rows, ready_item
+from tests.support.world import CANARY_KEY, CHANNEL, World
 from tests.tasks.conftest import MakeImage
 from tests.tasks.test_inspect import hand_over, inspect_all
 from tests.tasks.test_upload import claims_handed_out, upload_all

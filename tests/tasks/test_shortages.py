@@ -18,8 +18,8 @@ from greenroom.provider import UploadContent
 from greenroom.resources import out_of_resources
 from greenroom.sources import Sources
 from tasks.uploading.sender import Sender, UploadJob
-from tests.conftest import CANARY_KEY, World
-from tests.models.rows import asset_row, item_rows, media_rows
+from tests.support.rows import asset_row, item_rows, media_rows
+from tests.support.world import CANARY_KEY, World
 from tests.tasks.conftest import MakeImage
 from tests.tasks.test_inspect import hand_over, inspect_all
 from tests.tasks.test_upload import upload_all

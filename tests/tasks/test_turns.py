@@ -11,7 +11,7 @@ import pytest
 from models.channel import ChannelRow, note_early_death, note_life
 from tasks.dispatch import claims_from_json
 from tasks.upload import upload
-from tests.conftest import CHANNEL, NOON, MakeWorld
+from tests.support.world import CHANNEL, NOON, MakeWorld
 from tests.tasks.conftest import MakeImage
 from tests.tasks.test_inspect import hand_over, inspect_all
 from tests.tasks.test_upload import claims_handed_out

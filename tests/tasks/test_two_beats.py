@@ -23,8 +23,8 @@ from tasks.runtime.context import Context
 from tasks.sweep import sweep
 from tasks.upload import upload
 from tasks.verify import verify
-from tests.conftest import CANARY_KEY, CHANNEL, World
-from tests.models.rows import media_rows
+from tests.support.rows import media_rows
+from tests.support.world import CANARY_KEY, CHANNEL, World
 from tests.tasks.conftest import MakeImage
 from tests.tasks.test_inspect import inspect_all
 from tests.tasks.test_upload import upload_all

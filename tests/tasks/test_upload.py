@@ -26,8 +26,8 @@ from tasks.retire import retire
 from tasks.runtime.announcements import Message
 from tasks.sweep import sweep
 from tasks.upload import upload
-from tests.conftest import CANARY_KEY, CHANNEL, MakeWorld, World
-from tests.models.rows import asset_row, item_rows, media_rows
+from tests.support.rows import asset_row, item_rows, media_rows
+from tests.support.world import CANARY_KEY, CHANNEL, MakeWorld, World
 from tests.tasks.conftest import MakeImage
 from tests.tasks.test_inspect import hand_over, inspect_all
 

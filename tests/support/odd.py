@@ -19,7 +19,7 @@ from worker.checkout import CHECKOUT
 ODD: Final = (
     "-P",
     "-c",
-    f"import sys; sys.path.append({str(CHECKOUT)!r}); import tests.isolation.odd as o; o.run()",
+    f"import sys; sys.path.append({str(CHECKOUT)!r}); import tests.support.odd as o; o.run()",
 )
 
 

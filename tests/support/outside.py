@@ -1,6 +1,6 @@
 """Programs of others that look at what Greenroom makes: where they come from, and a loud word without them.
 
-``python -m tests.outside`` prints the Debian packages, for `make outside-readers`.
+``python -m tests.support.outside`` prints the Debian packages, for `make outside-readers`.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from models.manifest_items import save_items
 from models.media_records import GivenId, record_media
 from models.verdict_records import Judged, record_verdicts
 from models.wanted_assets import NewAsset, queue_uploads, want_assets
-from tests.conftest import CHANNEL, World
+from tests.support.world import CHANNEL, World
 
 LEASE = timedelta(seconds=60)
 
