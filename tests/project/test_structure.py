@@ -104,11 +104,8 @@ def test_tests_share_what_lies_in_support() -> None:
     for path in sorted((CHECKOUT / "tests").rglob("*.py")):
         own = ".".join(path.parent.relative_to(CHECKOUT).parts)
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            module = node.module if isinstance(node, ast.ImportFrom) else None
-            if (
-                module
-                and module.startswith("tests.")
-                and not f"{module}.".startswith((f"{own}.", "tests.support."))
-            ):
-                wrong.append(f"{path.relative_to(CHECKOUT)}:{node.lineno} imports from {module}")
+            if not isinstance(node, ast.ImportFrom) or not str(node.module).startswith("tests."):
+                continue
+            if not f"{node.module}.".startswith((f"{own}.", "tests.support.")):
+                wrong.append(f"{path.relative_to(CHECKOUT)}:{node.lineno} imports from {node.module}")
     assert not wrong
