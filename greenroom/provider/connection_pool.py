@@ -30,6 +30,7 @@ from urllib3.util import wait_for_read, wait_for_write
 
 from greenroom.clock import boottime
 from greenroom.provider.failures import BROKEN_EXCHANGE, BadAnswer, why
+from greenroom.provider.http_response import HttpResponse
 from greenroom.provider.idle_connections import IdleSince, is_quiet, read_interim
 from greenroom.provider.origin import Origin
 from greenroom.provider.response_parser import MORE_THAN_ONE, ResponseParser
@@ -59,26 +60,13 @@ class RefusedMidway(Exception):
         self.line = line
 
 
-@dataclass(frozen=True, kw_only=True)
-class Exchange:
-    """What came of a request.
-
-    Attributes:
-        answer: as much as came, if its status did; else None.
-        problem: why that is not all, a clause for a sentence; empty for a whole answer.
-    """
-
-    answer: ResponseParser | None
-    problem: str = ""
-
-
 @dataclass(kw_only=True)
 class _Waiting:
     """A request that was sent, and whose answer has not come."""
 
     parser: ResponseParser
     deadline: float
-    done: Callable[[Exchange], None]
+    done: Callable[[HttpResponse], None]
 
 
 @dataclass(kw_only=True, eq=False)
@@ -154,7 +142,7 @@ class ConnectionPool:
         """A new connection.
 
         Raises:
-            Broken: it could not be made.
+            ConnectionBroken: it could not be made.
         """
         host, port = self._origin.host, self._origin.port
         connection: HTTPConnection
@@ -183,7 +171,7 @@ class ConnectionPool:
         """Send all of a request; returns the connection on which that was done.
 
         Raises:
-            Broken: the connection broke; the other side does not have the whole request.
+            ConnectionBroken: the connection broke; the other side does not have the whole request.
             RefusedMidway: it did not want the whole request, and has perhaps said why.
         """
         if not is_quiet(line.sock):
@@ -218,7 +206,7 @@ class ConnectionPool:
             if left:
                 read_interim(sock, parser)
 
-    def wait_for_answer(self, line: PooledConnection, done: Callable[[Exchange], None]) -> None:
+    def wait_for_answer(self, line: PooledConnection, done: Callable[[HttpResponse], None]) -> None:
         """Have `done` called, in a thread of ours, with what comes; the connection is ours from now on."""
         parser, line.parser = line.parser or ResponseParser(), None
         waiting = _Waiting(parser=parser, deadline=boottime() + self._timeout, done=done)
@@ -327,9 +315,19 @@ class ConnectionPool:
         else:
             self.discard(line)
         try:
-            # A status is an answer, even where the rest of it did not come; unless it may be another's.
-            is_ours = parser.status and not parser.surplus
-            waiting.done(Exchange(answer=parser if is_ours else None, problem=problem))
+            waiting.done(_response(parser, problem))
         except Exception:
             # Whatever its owner makes of it: the others' answers are read all the same.
             logger.exception("An answer could not be dealt with, by a fault of Greenroom's own.")
+
+
+def _response(parser: ResponseParser, problem: str) -> HttpResponse:
+    if parser.surplus:
+        return HttpResponse(problem=problem)
+    # A status is an answer, even where the rest of it did not come.
+    return HttpResponse(
+        status=parser.status,
+        body=parser.body(),
+        retry_after=parser.header("Retry-After"),
+        problem=problem,
+    )

@@ -36,7 +36,6 @@ class MultipartBody:
 
     Attributes:
         content_type: the request's own header of that name.
-        sent_whole: whether every byte, closing boundary included, was handed to the operating system.
     """
 
     def __init__(self, content: UploadContent, *, mime_type: str, file_name: str) -> None:
@@ -50,7 +49,6 @@ class MultipartBody:
         # It need not be a secret, only occur nowhere in the file; so the system is not asked for it.
         boundary = f"{random.getrandbits(128):032x}"
         self.content_type = f"multipart/form-data; boundary={boundary}"
-        self.sent_whole = False
         self._content = content
         self._prefix = (
             f"--{boundary}\r\n"
@@ -75,25 +73,6 @@ class MultipartBody:
             SourceMissing: as the content's ``open`` says.
             SourceUnavailable: the file could not be read to its end.
         """
-        self.sent_whole = False
-        yield from self._pieces()
-        self.sent_whole = True  # reached only when the caller came back after sending the last piece
-
-    def at_once(self) -> tuple[bytes, bytes, bytes]:
-        """The body in three pieces, of which the second is the file: for one that fits into memory.
-
-        Raises:
-            As when iterating.
-        """
-        left = self._content.size + 1  # one more tells a file that has grown
-        with _opened(self._content) as stream:
-            content = _read(stream, left)
-            while len(content) < self._content.size and (piece := _read(stream, left - len(content))):
-                content += piece
-        self._require_inspected(len(content), sha256(content).hexdigest())
-        return self._prefix, content, self._suffix
-
-    def _pieces(self) -> Iterator[bytes]:
         digest, size = sha256(), 0
         ahead = self._prefix  # travels with the first piece: a small file is sent in one call
         with _opened(self._content) as stream:

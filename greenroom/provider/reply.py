@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from types import TracebackType
@@ -11,14 +10,11 @@ from typing import Any, Self
 import requests
 
 from greenroom.provider.failures import BROKEN_EXCHANGE, why
-from greenroom.provider.response_parser import COMPRESSIONS, LONGEST_ANSWER
+from greenroom.provider.http_response import HttpResponse, Unreadable, is_success
+from greenroom.provider.response_parser import COMPRESSIONS, LONGEST_ANSWER, MORE_THAN_ONE
 from greenroom.provider.streamed_response import StreamedResponse
 
 _PIECE_BYTES = 128 * 1024
-
-
-class Unreadable(Exception):
-    """The body of an answer broke off or is not what it should be; the client makes a typed error of it."""
 
 
 class Reply:
@@ -52,14 +48,8 @@ class Reply:
         return value
 
     @property
-    def surplus(self) -> bool:
-        """Whether more came than one answer, so that this one may belong to another request."""
-        answer: Any = self._response.raw._original_response  # noqa: SLF001 - requests itself asks for it
-        return isinstance(answer, StreamedResponse) and answer.surplus
-
-    @property
     def succeeded(self) -> bool:
-        """Whether the status says that it was done: the page has 200, and 201 is met."""
+        """Whether the status says that it was done."""
         return is_success(self.status)
 
     def pieces(self) -> Iterator[bytes]:
@@ -71,27 +61,14 @@ class Reply:
         while piece := self._read(_PIECE_BYTES):
             yield piece
 
-    def short_body(self) -> bytes:
-        """At most :data:`LONGEST_ANSWER` bytes of the body, or what of it came: the status counts anyway."""
-        return b"".join(self._pieces_of_short_body(whole=False))[:LONGEST_ANSWER]
-
-    def whole_body(self) -> bytes:
-        """All of a short body.
-
-        Raises:
-            Unreadable: it broke off, did not come within the time-out, or is longer than any right answer.
-        """
-        return b"".join(self._pieces_of_short_body(whole=True))
-
-    def _pieces_of_short_body(self, *, whole: bool) -> Iterator[bytes]:
+    def read(self) -> HttpResponse:
+        """All of a short answer: :data:`LONGEST_ANSWER` bytes at most, or what came of them."""
+        body, problem = bytearray(), ""
         give_up_at = time.monotonic() + self._timeout
-        length = 0
-        problem = ""
         try:
             for piece in self.pieces():
-                yield piece
-                length += len(piece)
-                if length > LONGEST_ANSWER:
+                body += piece
+                if len(body) > LONGEST_ANSWER:
                     problem = "the answer is longer than any right one"
                 elif time.monotonic() > give_up_at:
                     problem = "the answer was not whole in time"
@@ -99,16 +76,19 @@ class Reply:
                     break
         except Unreadable as error:
             problem = str(error)
-        if problem and whole:
-            raise Unreadable(problem)
+        if self._surplus:  # it may belong to another request
+            return HttpResponse(problem=MORE_THAN_ONE)
+        return HttpResponse(
+            status=self.status,
+            body=bytes(body[:LONGEST_ANSWER]),
+            retry_after=self.header("Retry-After"),
+            problem=problem,
+        )
 
-    def json_object(self) -> dict[str, Any]:
-        """The whole body as a JSON object.
-
-        Raises:
-            Unreadable: it is something else, cut short, or longer than any right answer.
-        """
-        return read_object(self.whole_body())
+    @property
+    def _surplus(self) -> bool:
+        answer: Any = self._response.raw._original_response  # noqa: SLF001 - requests itself asks for it
+        return isinstance(answer, StreamedResponse) and answer.surplus
 
     def _read(self, amount: int) -> bytes:
         encoding = (self.header("Content-Encoding") or "identity").strip().lower()
@@ -121,23 +101,3 @@ class Reply:
         else:
             return piece or b""
         raise Unreadable(problem)
-
-
-def is_success(status: int) -> bool:
-    """Whether an HTTP status is one of success."""
-    return 200 <= status < 300  # noqa: PLR2004  # the class of success statuses
-
-
-def read_object(body: bytes) -> dict[str, Any]:
-    """The whole body of an answer as a JSON object.
-
-    Raises:
-        Unreadable: it is something else.
-    """
-    try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        raise Unreadable("the answer is not a JSON object")
-    return found

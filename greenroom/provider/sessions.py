@@ -3,162 +3,37 @@
 What differs from a session as it comes:
 
 * Nothing is read from the environment: proxy and CA bundle are given.
-* Redirects and cookies are not followed and not kept; see :mod:`greenroom.provider.client`.
+* Redirects and cookies are not followed and not kept; see :mod:`greenroom.provider.redirects`.
 * All sessions of a client share one TLS context: loading the CA bundle costs more than a handshake.
 * The pool of the one origin is looked up once, not for each request.
-* A slot of the rate limit is waited for when the connection stands and the first piece of the body is read. A
-  handshake takes several round trips; made after the wait, it would deliver the request late, into the slots
-  of others.
-* A body is sent under the read time-out; urllib3 would allow it the connect time-out only.
-* A connection is looked at before a request is sent on it, and an answer is read by our own parser: see
-  :mod:`greenroom.provider.streamed_response`.
+* Connections are metered: see :mod:`greenroom.provider.metered_connection`.
 """
 
 from __future__ import annotations
 
 import os
 import ssl
-import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing, suppress
-from functools import partial
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from typing import Any
 
 import requests
-import urllib3
 from requests.adapters import HTTPAdapter
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util import create_urllib3_context
 
 from greenroom.errors import SettingsError
-from greenroom.provider.idle_connections import IdleSince, is_quiet, read_interim
-from greenroom.provider.multipart import MultipartBody
+from greenroom.provider.idle_connections import IdleSince
+from greenroom.provider.metered_connection import MeteredConnection, MeteredTLSConnection
 from greenroom.provider.origin import Origin
-from greenroom.provider.response_parser import ResponseParser
-from greenroom.provider.streamed_response import StreamedResponse
-
-
-class MeteredBody:
-    """A body with what is to happen around it; it is sent once.
-
-    Attributes:
-        before_sending: called when the connection stands, before the request's first byte.
-        after_sending: called when the last byte is sent, or sending broke off, with the seconds that
-            connecting took, where this was the first request on its connection.
-        send_timeout: seconds that sending one piece may take.
-    """
-
-    def __init__(
-        self,
-        body: MultipartBody,
-        *,
-        before_sending: Callable[[], None],
-        after_sending: Callable[[float], None],
-        send_timeout: float,
-    ) -> None:
-        self.before_sending = before_sending
-        self.after_sending = after_sending
-        self.send_timeout = send_timeout
-        self._length = len(body)
-        self._pieces = iter(body)
-        self._first: bytes | None = None
-
-    def make_ready(self) -> None:
-        """Read and check as much as is sent at first: all of a small file."""
-        self._first = next(self._pieces)
-
-    def __len__(self) -> int:
-        return self._length
-
-    def __iter__(self) -> Iterator[bytes]:
-        if self._first is not None:
-            first, self._first = self._first, None
-            yield first
-        yield from self._pieces
-
-
-class _MeteredConnection(HTTPConnection):
-    """Connects and reads first, then waits for its slot, then looks, then sends."""
-
-    _parser: ResponseParser | None = None
-    _lateness = 0.0
-
-    def connect(self) -> None:
-        """Connect, and note how long that took."""
-        began = time.monotonic()
-        super().connect()
-        self._lateness = time.monotonic() - began
-
-    def request(  # type: ignore[override]  # as urllib3's own, which differs from http.client's
-        self,
-        method: str,
-        url: str,
-        body: Any = None,
-        headers: Mapping[str, str] | None = None,
-        **options: Any,
-    ) -> None:
-        """Send one request; called by urllib3's pool."""
-        if self.sock is None:  # over TLS and through a tunnel the pool has connected already
-            self.connect()
-        if isinstance(body, MeteredBody):
-            body.make_ready()
-            body.before_sending()
-            try:
-                self._begin()
-                self.timeout = body.send_timeout
-                super().request(method, url, body=self._watched(body), headers=headers, **options)
-            finally:
-                late, self._lateness = self._lateness, 0.0
-                body.after_sending(late)
-        else:
-            self._begin()
-            super().request(method, url, body=body, headers=headers, **options)
-
-    def _begin(self) -> None:
-        """Look before sending: what is there to be read now is no answer to what is not sent yet."""
-        self._parser = ResponseParser(is_file=True)
-        if self.sock is not None and not is_quiet(self.sock):
-            self._connect_anew()
-
-    def _connect_anew(self) -> None:
-        host, port, scheme = self._tunnel_host, self._tunnel_port, self._tunnel_scheme
-        headers = dict(self._tunnel_headers)  # type: ignore[attr-defined]  # http.client's, as the others
-        self.close()  # forgets the tunnel
-        if host is not None:
-            self.set_tunnel(host, port, headers=headers, scheme=scheme or "http")
-        self.connect()
-
-    def _watched(self, body: MeteredBody) -> Iterator[bytes]:
-        """The body's pieces; sending ends where an answer begins before the last one is sent."""
-        for piece in body:
-            if self._parser is not None:
-                read_interim(self.sock, self._parser)
-            yield piece
-
-    def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]  # as urllib3's own
-        """Read the head of the answer; called by urllib3's pool."""
-        parser, self._parser = self._parser or ResponseParser(is_file=True), None
-        # Of this object, and now: the answer of a proxy to CONNECT is read as http.client does.
-        self.response_class = partial(  # type: ignore[assignment]  # http.client calls it like a class
-            StreamedResponse, connection=self, parser=parser
-        )
-        try:
-            return super().getresponse()
-        finally:
-            del self.response_class
-
-
-class _MeteredTLSConnection(_MeteredConnection, HTTPSConnection):
-    """The same over TLS."""
 
 
 class _Pool(HTTPConnectionPool):
-    ConnectionCls = _MeteredConnection
+    ConnectionCls = MeteredConnection
 
     def reach(self, *, timeout: float) -> None:
         """Connect, through the proxy's tunnel where there is one, and say nothing.
@@ -177,7 +52,7 @@ class _Pool(HTTPConnectionPool):
 
 
 class _TLSPool(_Pool, HTTPSConnectionPool):
-    ConnectionCls = _MeteredTLSConnection
+    ConnectionCls = MeteredTLSConnection
 
     def _prepare_proxy(self, connection: Any) -> None:
         if self.proxy is not None:

@@ -11,9 +11,9 @@ from greenroom.errors import GreenroomError
 from greenroom.provider.answer_reader import read_answer
 from greenroom.provider.error_table import Endpoint, error_of
 from greenroom.provider.failures import BadAnswer
+from greenroom.provider.http_response import Unreadable, read_object
 from greenroom.provider.location import read_location
 from greenroom.provider.origin import Origin
-from greenroom.provider.reply import Unreadable, read_object
 from greenroom.provider.response_parser import ResponseParser
 from greenroom.untrusted_text import is_storable
 from tests.fuzz.spoiling import spoiled

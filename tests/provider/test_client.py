@@ -157,7 +157,7 @@ def test_another_process_gets_its_own_connections(
     server = stand_in(STORED)
     client = client_of(server)
     upload(client)
-    sessions, lines = client._sessions._idle, client._pool._idle
+    sessions, lines = client._streamed._sessions._idle, client._whole._pool._idle
     monkeypatch.setattr("os.getpid", lambda: -1)
     upload(client)
     assert server.connections == 2
