@@ -6,6 +6,7 @@ when and whether to try again is for those who know the rate limit and the campa
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from typing import IO
 
 from pydantic import SecretStr
 
-from greenroom.clock import Clock, SystemClock
+from greenroom.clock import Clock, SystemClock, boottime
 from greenroom.errors import (
     GreenroomError,
     MediaGone,
@@ -30,7 +31,7 @@ from greenroom.provider.http_response import HttpResponse, Unreadable
 from greenroom.provider.location import read_location
 from greenroom.provider.multipart import MultipartBody
 from greenroom.provider.origin import Origin
-from greenroom.provider.redirects import REDIRECTS
+from greenroom.provider.redirects import REDIRECTED_SECONDS, REDIRECTS
 from greenroom.provider.reply import Reply
 from greenroom.provider.request import ApiRequest, no_report, no_slot
 from greenroom.provider.response_errors import error_of_break, error_of_response
@@ -84,7 +85,7 @@ class ProviderClient:
         self._content_types = {row.mime_type: row.content_type for row in MEDIA_TYPES} | dict(
             content_types or {}
         )
-        self._redirects = False
+        self._redirected_at = -math.inf
         guard_logs()
 
     def upload(
@@ -128,6 +129,8 @@ class ProviderClient:
         body = self._body(content, mime_type, file_name)
         request = self._upload(api_key, body, before_sending, after_sending)
         with self._streamed.send(request) as reply:
+            if request.redirected:
+                self._redirected_at = boottime()
             result = media_id_or_error(request, reply.read(), now=self._clock.now())
         if isinstance(result, GreenroomError):
             raise result
@@ -156,7 +159,8 @@ class ProviderClient:
 
     def sends_at_once(self, size: int) -> bool:
         """Whether a file of so many bytes may be uploaded by :meth:`upload_later`."""
-        return size <= LARGEST_AT_ONCE and not self._proxy and not self._redirects
+        redirected = boottime() - self._redirected_at < REDIRECTED_SECONDS
+        return size <= LARGEST_AT_ONCE and not self._proxy and not redirected
 
     def has_idle_connection(self) -> bool:
         """Whether a connection stands for :meth:`upload_later` that nobody uses."""
@@ -195,7 +199,7 @@ class ProviderClient:
     def _result(self, request: ApiRequest, response: HttpResponse) -> str | GreenroomError:
         if response.status in REDIRECTS:
             # Followed from now on, by the other way of sending.
-            self._redirects = True
+            self._redirected_at = boottime()
             return ProviderAway(f"{request.endpoint} was redirected; it is sent anew", retry_after=0)
         return media_id_or_error(request, response, now=self._clock.now())
 

@@ -12,6 +12,8 @@ from greenroom.provider.request import ApiRequest
 
 #: Redirects that are followed for one request.
 MAX_API_REDIRECTS = 3
+#: For so long after an upload was redirected, all go the way that follows redirects; seconds.
+REDIRECTED_SECONDS = 300.0
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 _METHOD_KEPT = frozenset({307, 308})  # the others may turn a POST into a GET

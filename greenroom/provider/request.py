@@ -45,6 +45,7 @@ class ApiRequest:
         before_sending: called just before each sending; what it raises is passed on, and nothing is sent.
         after_sending: called after each, with the seconds that connecting for it took.
         sent_whole: whether all of the body was handed to the operating system when it was sent last.
+        redirected: whether it was, and was sent to another place.
     """
 
     endpoint: Endpoint
@@ -55,6 +56,7 @@ class ApiRequest:
     before_sending: Callable[[], None] = no_slot
     after_sending: Callable[[float], None] = no_report
     sent_whole: bool = False
+    redirected: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a key that cannot stand in a header, by an error that does not show it.

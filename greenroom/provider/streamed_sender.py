@@ -54,6 +54,7 @@ class StreamedSender:
             reply = self._send(request, url)
             if reply.status not in REDIRECTS:
                 return reply
+            request.redirected = True
             with reply:
                 url = redirect_target(
                     request, self._origin, url=url, status=reply.status, location=reply.header("Location")

@@ -16,7 +16,7 @@ from datetime import timedelta
 import pytest
 from pydantic import SecretStr
 
-from greenroom.clock import ManualClock
+from greenroom.clock import ManualClock, boottime
 from greenroom.errors import (
     AnswerLost,
     ChannelError,
@@ -35,6 +35,7 @@ from greenroom.errors import (
     UploadRedirected,
 )
 from greenroom.provider import MediaLocation
+from greenroom.provider.redirects import REDIRECTED_SECONDS
 from greenroom.provider.response_parser import ResponseParser
 from tests.provider.conftest import KEY, QUERY, StartClient, StartStandIn, Way, content_of, stream, upload
 from tests.support.stand_in import Request, read_body, reply, write
@@ -521,15 +522,35 @@ def test_the_key_never_goes_elsewhere(
 
 
 def test_a_file_sent_at_once_is_sent_the_other_way_when_it_is_redirected(
-    stand_in: StartStandIn, client_of: StartClient
+    stand_in: StartStandIn, client_of: StartClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The other way follows redirects, which wait for a slot of their own; all further files take it."""
+    """The other way follows redirects, which take a slot of their own; further files take it for a while."""
     server = stand_in(reply(308, "", "Location: /v2/media"), STORED)
     client = client_of(server)
     assert client.sends_at_once(10)
     assert upload(client) == "1094408688491179"
     upload(client)
-    assert client.sends_at_once(10) is (not Way.later)
+    assert not client.sends_at_once(10)
+    later = boottime() + REDIRECTED_SECONDS
+    monkeypatch.setattr("greenroom.provider.client.boottime", lambda: later)
+    assert client.sends_at_once(10)
+
+
+def test_for_as_long_as_uploads_are_redirected_they_go_the_way_that_follows(
+    stand_in: StartStandIn, client_of: StartClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each redirect counts anew, so that no file is sent in vain while they last."""
+    moved = reply(308, "", "Location: /v2/media")
+    client = client_of(stand_in(moved, STORED, moved, STORED, STORED))
+    now = boottime()
+    monkeypatch.setattr("greenroom.provider.client.boottime", lambda: now)
+    for _ in range(2):
+        stream(client)
+        now += REDIRECTED_SECONDS - 1
+        assert not client.sends_at_once(10)
+    stream(client)
+    now += 1
+    assert client.sends_at_once(10)
 
 
 def test_redirects_end(stand_in: StartStandIn, client_of: StartClient) -> None:
