@@ -22,7 +22,7 @@ from greenroom.manifest import ManifestItem, WrongItem, check_items
 from greenroom.manifest_rows import ManifestRow, rows_of_csv, rows_of_json, rows_of_json_lines
 from greenroom.seen_refs import RepeatedRef, SeenRefs
 
-#: Items that are checked in one call: one for each would cost more than the checks.
+#: Items that are checked in one call.
 _AT_A_TIME: Final = 1_000
 _READERS: Final[dict[str, Callable[[TextIO, str], Iterator[ManifestRow]]]] = {
     ".csv": rows_of_csv,

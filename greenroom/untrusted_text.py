@@ -22,16 +22,12 @@ LONGEST_PRINTED: Final = 500
 #: Lines that are printed of one text: the longest traceback, and no novel.
 MOST_PRINTED_LINES: Final = 200
 
-_NUL: Final = "\0"
 _UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
 _ELLIPSIS: Final = "\N{HORIZONTAL ELLIPSIS}"
 
 
 def is_storable(text: str) -> bool:
     """Whether every database, and UTF-8, takes the text as it is."""
-    # Nearly all is ASCII, for which the two questions cost less than a hundredth of a search.
-    if text.isascii():
-        return _NUL not in text
     return _UNSTORABLE.search(text) is None
 
 

@@ -25,8 +25,8 @@ from worker import hung
 from worker.log_lines import make_printable
 
 #: Objects more than before, from which Python looks for cycles among the new ones; and times that it does so
-#: before it looks among older ones. Python's own numbers cost 4 % of what a worker computes: a batch of files
-#: is some ten thousand objects, and none of them a cycle.
+#: before it looks among older ones. Python's own numbers cost 4 % of what a worker computes (`make
+#: bench-backlog`): a batch of files is some ten thousand objects, and none of them a cycle.
 GARBAGE_THRESHOLDS = (5_000, 10, 10)
 #: Heaps that the C library may have, and the name of that setting in its `mallopt`.
 HEAPS = 2

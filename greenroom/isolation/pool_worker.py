@@ -30,9 +30,8 @@ from greenroom.verdict import Verdict
 
 #: A process that ever had so many bytes in memory does not stay to keep them: its next file gets a new one.
 _SLIM: Final = 160 * MIB
-#: Seconds after which timers are set anew, and those for which an answer waits for others to go with it: each
-#: that goes alone wakes who waits for it.
-_TIMERS_EVERY: Final = 1.0
+#: Seconds for which an answer waits for others to go with it: each that goes alone wakes who waits for it, a
+#: tenth of what looking at a small file takes (``python -m benchmarks.check_folder``).
 _TELL_EVERY: Final = 0.01
 _STATUS: Final = Path("/proc/self/status")
 _RSS_UNIT: Final = 1 if sys.platform == "darwin" else 1024
@@ -59,13 +58,13 @@ def main(judge: Judge = inspect_order) -> None:
     # A library that prints must not do so into our answers.
     os.dup2(2, 1)
     os.write(answers, READY)
-    timers = _Timers(bounds)
     for line in sys.stdin.buffer:
         kept: list[bytes] = []
         told_at = time.monotonic()
         for order in read_orders(line):
             shared.begun += 1
-            now = timers.set_for(order)
+            _set_timers(order, bounds)
+            now = time.monotonic()
             if kept and now > told_at + _TELL_EVERY:
                 os.write(answers, b"".join(kept))
                 kept, told_at = [], now
@@ -86,31 +85,15 @@ def _keep_within(bounds: ResourceLimits) -> None:
             resource.setrlimit(which, (most, most))
 
 
-class _Timers:
+def _set_timers(order: InspectOrder, bounds: ResourceLimits) -> None:
     """End this process, whatever it is at, once a file has taken too much; even if nobody is left who would.
 
     The system's own signals, whose default is the end: they reach a library that never comes back to Python.
     Left running where nothing is asked, they also end a process that nobody has needed for minutes.
     """
-
-    def __init__(self, bounds: ResourceLimits) -> None:
-        self._bounds = bounds
-        self._set_at, self._fixing = -math.inf, False
-
-    def set_for(self, order: InspectOrder) -> float:
-        """Begin to count anew, and answer when that was.
-
-        To set them costs a tenth of looking at a file. So one that comes within a second goes by the timers
-        of the one before it, which run for a second longer.
-        """
-        now, fixing = time.monotonic(), isinstance(order, FixOrder)
-        if fixing or self._fixing or now > self._set_at + _TIMERS_EVERY:
-            self._set_at, self._fixing = now, fixing
-            patience = self._bounds.fixing if fixing else self._bounds.patience
-            processor = self._bounds.fixing * cores() if fixing else self._bounds.processor
-            signal.setitimer(signal.ITIMER_PROF, processor + _TIMERS_EVERY)
-            signal.alarm(math.ceil(patience + _TIMERS_EVERY))
-        return now
+    fixing = isinstance(order, FixOrder)
+    signal.setitimer(signal.ITIMER_PROF, bounds.fixing * cores() if fixing else bounds.processor)
+    signal.alarm(math.ceil(bounds.fixing if fixing else bounds.patience))
 
 
 def _most_memory() -> int:

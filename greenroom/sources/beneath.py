@@ -207,7 +207,7 @@ def _kind(mode: int) -> str:
 
 def _require_no_kernel(handle: int, found: os.stat_result) -> None:
     """Refuse /proc and its like by their file system: they may be mounted anywhere."""
-    # Their files lie on no disk; asking of each file would cost an upload two microseconds.
+    # Their files lie on no disk. Of a file that does, nothing is asked: NFS would ask its server.
     if found.st_blocks == 0 and hasattr(os, "O_PATH"):  # Linux, whose numbers these are
         answer = ctypes.create_string_buffer(_STATFS_BYTES)
         if _libc().fstatfs(handle, answer) == 0 and ctypes.c_long.from_buffer(answer).value in _KERNELS:
