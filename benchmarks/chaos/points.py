@@ -29,8 +29,8 @@ import tasks.inspecting.verdict_writer
 import tasks.prepare
 import tasks.uploading.completion
 from greenroom import clock
-from greenroom.limiter import Limiter
-from greenroom.ownership import OwnedChannel
+from greenroom.rate_limit.limiter import Limiter
+from greenroom.rate_limit.ownership import OwnedChannel
 from tasks.uploading.sender import Sender
 
 CONTROLS, NAME = Path(os.environ.get("CHAOS_CONTROLS", ".")), os.environ.get("CHAOS_NAME", "")

@@ -15,7 +15,7 @@ from benchmarks.chaos.gate import Gate
 from benchmarks.chaos.observation import Comparison, Sandbox, compare, known, lost_answers
 from benchmarks.chaos.services import until
 from benchmarks.chaos.stack import EMBEDDED, LEASE_SECONDS, PRODUCTION, Embedded, Production, Stack
-from greenroom.limiter import DEFAULT_UPLOADS_PER_SECOND
+from greenroom.rate_limit.limiter import DEFAULT_UPLOADS_PER_SECOND
 
 #: The most that recovering may take, in seconds, once the fault is over.
 RECOVERY_SECONDS = LEASE_SECONDS + 10.0

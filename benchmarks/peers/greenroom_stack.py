@@ -21,9 +21,9 @@ from greenroom.chunks import chunks
 from greenroom.client import ITEMS_A_MESSAGE, Greenroom
 from greenroom.clock import SystemClock
 from greenroom.errors import UnknownName
-from greenroom.limiter import Limiter
 from greenroom.manifest import CampaignPlan, ManifestItem, parse_plan
 from greenroom.provider import ProviderClient
+from greenroom.rate_limit.limiter import Limiter
 from greenroom.vault import Vault
 from models import Database, Item
 from models.channel import add_channel

@@ -18,8 +18,8 @@ from redis import Redis
 
 from greenroom.clock import Clock, SystemClock
 from greenroom.isolation.process_pool import ProcessPool
-from greenroom.limiter import Limiter
 from greenroom.provider import ProviderClient
+from greenroom.rate_limit.limiter import Limiter
 from greenroom.redis_client import connect
 from greenroom.settings import Settings
 from greenroom.sources import Sources

@@ -4,7 +4,7 @@ A lease says when a claim is over whose worker says nothing; it has to be long, 
 lock must not end it. A process that was killed is known to be gone sooner: its heartbeat, a number in Redis
 that it raises, stands still. What it had claimed is put back then, at once, under a new token; should it live
 after all, it can write nothing, and it has been the owner of no channel for as long
-(:mod:`greenroom.limiter`).
+(:mod:`greenroom.rate_limit.limiter`).
 
 Each looks with its own clock, and at numbers alone: no two machines' clocks need agree. Whoever could not
 look for a while (a frozen process, a Redis that was away) begins anew, and takes nobody for dead that it has

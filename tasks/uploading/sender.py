@@ -29,8 +29,8 @@ from greenroom.errors import (
     SourceMissing,
     Throttled,
 )
-from greenroom.ownership import OwnedChannel
 from greenroom.provider import UploadContent
+from greenroom.rate_limit.ownership import OwnedChannel
 from greenroom.resources import out_of_resources
 from greenroom.sources import is_url
 from models.asset_claims import AssetUnderUpload

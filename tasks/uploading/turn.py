@@ -19,7 +19,7 @@ from greenroom.errors import (
     SourceChanged,
     SourceMissing,
 )
-from greenroom.ownership import OwnedChannel
+from greenroom.rate_limit.ownership import OwnedChannel
 from greenroom.task_names import TaskName
 from models.asset_claims import AssetUnderUpload, claim_and_take_assets, renew_assets
 from models.asset_locks import lock_held

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from cli import doctor
-from greenroom import client, contract, manifest, ownership
+from greenroom import client, contract, manifest
+from greenroom.rate_limit import ownership
 from greenroom.settings import Settings
 from models import lookups
 from sandbox import links, rate_limits

@@ -18,7 +18,7 @@ FOUND = {
     "greenroom/inspection/sniff.py": "def family_of(",
     "greenroom/provider/multipart.py": "class MultipartBody",
     "greenroom/provider/error_table.py": "TABLE",
-    "greenroom/sliding_log.py": "class SlidingLog",
+    "greenroom/rate_limit/sliding_log.py": "class SlidingLog",
     "models/asset_claims.py": "def claim_assets(",
     "tasks/sweep.py": "def sweep(",
     "greenroom/lifecycle.py": "class LifeRules",

@@ -22,9 +22,9 @@ from redis.retry import Retry
 from sqlalchemy import select
 
 from greenroom.clock import ManualClock
-from greenroom.limiter import ChannelStatus, Limiter
+from greenroom.rate_limit.limiter import ChannelStatus, Limiter
+from greenroom.rate_limit.sliding_log import PROVIDER_LIMIT_PER_SECOND
 from greenroom.settings import Settings
-from greenroom.sliding_log import PROVIDER_LIMIT_PER_SECOND
 from greenroom.task_names import TaskName
 from greenroom.vault import Vault, new_secret_key
 from models import Database, Media

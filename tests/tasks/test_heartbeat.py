@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from greenroom.ownership import OWNERSHIP_SECONDS
+from greenroom.rate_limit.ownership import OWNERSHIP_SECONDS
 from models.asset_claims import take_assets
 from models.database import DatabaseUnavailable
 from models.item_claims import take_items

@@ -13,8 +13,8 @@ from typing import BinaryIO
 import pytest
 
 from greenroom.errors import OutOfResources
-from greenroom.ownership import OwnedChannel
 from greenroom.provider import UploadContent
+from greenroom.rate_limit.ownership import OwnedChannel
 from greenroom.resources import out_of_resources
 from greenroom.sources import Sources
 from tasks.uploading.sender import Sender, UploadJob

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 import pytest
 from sqlalchemy import text
 
-from greenroom.limiter import Limiter
+from greenroom.rate_limit.limiter import Limiter
 from greenroom.reasons import Reason
 from greenroom.sources import Sources
 from models.channel import get_channel

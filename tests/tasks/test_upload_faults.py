@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from sqlalchemy import Connection
 
 from greenroom.errors import ClaimLost, SourceMissing
-from greenroom.ownership import OWNERSHIP_SECONDS, OwnedChannel
+from greenroom.rate_limit.ownership import OWNERSHIP_SECONDS, OwnedChannel
 from greenroom.sources import Sources
 from models.asset_claims import claim_assets, take_assets
 from models.channel import get_channel

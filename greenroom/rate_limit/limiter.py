@@ -1,8 +1,8 @@
 """Who may upload on a channel, kept in Redis so that all processes and machines agree.
 
 "Media Uploads (POST /media): a limit of 25 requests per second per phone number." (360dialog, Constraints.)
-A channel has one owner at a time. The owner keeps the pace by itself (:mod:`greenroom.sliding_log`) and asks
-Redis once a second, to remain the owner; what it knows of the channel's last second passes to the next one:
+A channel has one owner at a time. The owner keeps the pace by itself (:mod:`.sliding_log`) and asks Redis
+once a second, to remain the owner; what it knows of the channel's last second passes to the next one:
 
 * An owner that releases the channel hands its log on. The next one continues it, as if they were one.
 * An owner that dies is owner until its time is over, :data:`OWNERSHIP_SECONDS` after its last heartbeat. The
@@ -36,7 +36,7 @@ from redis.exceptions import RedisError
 
 from greenroom.clock import boottime
 from greenroom.errors import LimiterUnavailable, NoSlotInTime
-from greenroom.ownership import (
+from greenroom.rate_limit.ownership import (
     LONGEST_RETRY_SECONDS,
     MAX_HOLD_SECONDS,
     MICRO,
@@ -45,7 +45,7 @@ from greenroom.ownership import (
     stored_number,
     stored_text,
 )
-from greenroom.sliding_log import PROVIDER_LIMIT_PER_SECOND, SlidingLog
+from greenroom.rate_limit.sliding_log import PROVIDER_LIMIT_PER_SECOND, SlidingLog
 
 #: The provider's own number.
 DEFAULT_UPLOADS_PER_SECOND = float(PROVIDER_LIMIT_PER_SECOND)

@@ -7,15 +7,12 @@ import math
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from greenroom.errors import LimiterUnavailable, NoSlotInTime
-from greenroom.sliding_log import MOST_SLACK, Learned, SlidingLog
-
-if TYPE_CHECKING:
-    from greenroom.limiter import Limiter
+from greenroom.rate_limit.sliding_log import MOST_SLACK, Learned, SlidingLog
 
 logger = logging.getLogger(__name__)
 #: Seconds that an owner stays owner without a heartbeat.
@@ -36,28 +33,53 @@ class OwnershipLost(NoSlotInTime):
     """The time of an owner is over; somebody else may upload on the channel now."""
 
 
+class OwnerRecord(Protocol):
+    """What all processes know of a channel's owner: :class:`greenroom.rate_limit.limiter.Limiter`."""
+
+    @property
+    def uploads_per_second(self) -> float:
+        """On each channel."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds on a clock that never jumps."""
+        ...
+
+    def wall(self) -> float:
+        """Seconds on the machine's clock."""
+        ...
+
+    def heartbeat(self, channel_id: str, owner: str, state: Sequence[str]) -> list[Any]:
+        """Say that an owner lives, and what it knows; returns whether it is the owner, and the moment."""
+        ...
+
+    def release(self, channel_id: str, owner: str, state: Sequence[str]) -> None:
+        """Hand a channel on."""
+        ...
+
+
 class OwnedChannel:
     """A channel that this process alone uploads on; its slots are handed out here, to many threads."""
 
     def __init__(
-        self, limiter: Limiter, channel_id: str, owner: str, *, asked_at: float, answer: list[Any]
+        self, record: OwnerRecord, channel_id: str, owner: str, *, asked_at: float, answer: list[Any]
     ) -> None:
         self.channel_id = channel_id
-        self._limiter = limiter
+        self._record = record
         self._owner = owner
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._asking = threading.Lock()
         self._lost = False
         self._ending = False
-        self._log = SlidingLog(limiter.uploads_per_second)
+        self._log = SlidingLog(record.uploads_per_second)
         self._continue(answer)
         self._kept(asked_at, answer)
 
     def _continue(self, answer: list[Any]) -> None:
         """Take over the log of whoever was owner before."""
         whose, ended, log, learned = answer[2:]
-        now, here = int(answer[1]), self._limiter.monotonic()
+        now, here = int(answer[1]), self._record.monotonic()
 
         def local(moment: bytes | str) -> float:
             # Redis looked at its clock before this moment, so this is rather later than sooner.
@@ -67,7 +89,7 @@ class OwnedChannel:
         after = 0.0
         if whose != _RELEASED_BEFORE or not log:
             sent = [min(local(ended), here)] * self._log.most
-            after = random.random() / self._limiter.uploads_per_second  # noqa: S311 - no secret
+            after = random.random() / self._record.uploads_per_second  # noqa: S311 - no secret
         fields = stored_text(learned).split(",")
         if len(fields) != _FIELDS_LEARNED:
             self._log.adopt(sent, Learned(), after=after)
@@ -88,19 +110,19 @@ class OwnedChannel:
     def wait(self, *, timeout: float, sleep: Callable[[float], None] = time.sleep) -> None:
         """Wait for the next slot; on return, send at once, and call :meth:`sent` when that is done.
 
-        Whoever does anything else in between asks :meth:`require_mine` just before he sends.
+        Whoever does anything else in between asks :meth:`require_ownership` just before it sends.
 
         Raises:
             NoSlotInTime: there is none within the time-out.
             OwnershipLost: somebody else uploads on this channel now.
             LimiterUnavailable: Redis was away until the time-out was over. Nothing may be sent.
         """
-        give_up_at = self._limiter.monotonic() + timeout
+        give_up_at = self._record.monotonic() + timeout
         woken_at = math.inf
         while True:
             self.heartbeat()
             with self._lock:
-                now = self._limiter.monotonic()
+                now = self._record.monotonic()
                 if woken_at < now:
                     self._log.woke(now - woken_at)
                 earliest, mine = self._log.earliest(now), self._is_owner(now)
@@ -124,7 +146,7 @@ class OwnedChannel:
                     continue
             # Not for so long that our time ends meanwhile.
             pause = min(max(earliest - now, 0.0 if mine else LONGEST_RETRY_SECONDS), HEARTBEAT_SECONDS)
-            woken_at = self._limiter.monotonic() + pause
+            woken_at = self._record.monotonic() + pause
             sleep(pause)
 
     def require_ownership(self) -> None:
@@ -133,23 +155,23 @@ class OwnedChannel:
         Raises:
             OwnershipLost: so much time has passed that somebody else may upload on this channel now.
         """
-        if not self._lost and self._is_owner(self._limiter.monotonic()):
+        if not self._lost and self._is_owner(self._record.monotonic()):
             return
         self.return_slot()
         raise OwnershipLost(f"somebody else may be uploading on {self.channel_id} now", retry_after=1.0)
 
     def _is_owner(self, now: float) -> bool:
         """Whether our time is not over, by either clock."""
-        return now < self._until and self._limiter.wall() - self._kept_wall < OWNERSHIP_SECONDS
+        return now < self._until and self._record.wall() - self._kept_wall < OWNERSHIP_SECONDS
 
     def sent(self, late: float = 0.0) -> None:
         """What a slot was for has been sent to its end, or broke off.
 
         Args:
-            late: seconds by which it may arrive later than others; see :mod:`greenroom.sliding_log`.
+            late: seconds by which it may arrive later than others; see :mod:`.sliding_log`.
         """
         with self._lock:
-            self._log.finish(self._limiter.monotonic(), late=late)
+            self._log.finish(self._record.monotonic(), late=late)
             self._changed.notify()
 
     def return_slot(self) -> None:
@@ -163,7 +185,7 @@ class OwnedChannel:
         if retry_after is not None:
             retry_after = min(max(retry_after, 0.0), MAX_HOLD_SECONDS)
         with self._lock:
-            held = self._log.on_throttled(self._limiter.monotonic(), hold=retry_after)
+            held = self._log.on_throttled(self._record.monotonic(), hold=retry_after)
             # The dispatcher shall know.
             self._keep_at = -math.inf
         return held
@@ -174,25 +196,25 @@ class OwnedChannel:
         While Redis is away this does nothing: our time ends when it was to end.
         """
         # Whoever finds another thread asking goes on: a Redis that hangs is waited for by one alone.
-        if self._limiter.monotonic() >= self._keep_at and self._asking.acquire(blocking=False):
+        if self._record.monotonic() >= self._keep_at and self._asking.acquire(blocking=False):
             try:
                 self._send_heartbeat()
             finally:
                 self._asking.release()
 
     def _send_heartbeat(self) -> None:
-        asked_at = self._limiter.monotonic()
+        asked_at = self._record.monotonic()
         if self._lost or asked_at < self._keep_at:
             return  # another thread has just done so
         if asked_at >= self._until:
             self._lose()
             return
         try:
-            answer = self._limiter.heartbeat(self.channel_id, self._owner, self._state())
+            answer = self._record.heartbeat(self.channel_id, self._owner, self._state())
         except LimiterUnavailable as error:
             logger.warning("Channel %s: %s", self.channel_id, error)
             # Not at each slot, while Redis is away.
-            self._keep_at = self._limiter.monotonic() + HEARTBEAT_SECONDS / 4
+            self._keep_at = self._record.monotonic() + HEARTBEAT_SECONDS / 4
             return
         if answer[0]:
             self._kept(asked_at, answer)
@@ -218,14 +240,14 @@ class OwnedChannel:
         """
         with self._asking:
             with self._lock:
-                just_begun = self._limiter.monotonic() - self._log.begun_at < SENDING_SECONDS
+                just_begun = self._record.monotonic() - self._log.begun_at < SENDING_SECONDS
                 if self._lost or (self._log.open and just_begun):
                     return
                 self._lost = True
                 self._changed.notify_all()
             # Where Redis is away, the next owner begins when our time is over.
             with suppress(LimiterUnavailable):
-                self._limiter.release(self.channel_id, self._owner, self._state())
+                self._record.release(self.channel_id, self._owner, self._state())
 
     @property
     def lost(self) -> bool:
@@ -235,7 +257,7 @@ class OwnedChannel:
     def _kept(self, asked_at: float, answer: list[Any]) -> None:
         # Redis looked at its clock after we asked, so by our clock our time ends no later than by its own.
         self._until = asked_at + OWNERSHIP_SECONDS
-        self._kept_wall = self._limiter.wall() - (self._limiter.monotonic() - asked_at)
+        self._kept_wall = self._record.wall() - (self._record.monotonic() - asked_at)
         self._keep_at = asked_at + HEARTBEAT_SECONDS
         self._offset: float = answer[1] - asked_at * MICRO
 
@@ -246,7 +268,7 @@ class OwnedChannel:
             return f"{self._offset + local * MICRO:.0f}" if math.isfinite(local) else ""
 
         with self._lock:
-            now = self._limiter.monotonic()
+            now = self._record.monotonic()
             sent = [*self._log.sent, *[now] * self._log.open][-self._log.most :]
             learned = self._log.learned
             held_until = moment(learned.held_until)

@@ -11,8 +11,8 @@ import pytest
 from redis import Redis
 
 from greenroom.errors import LimiterUnavailable, NoSlotInTime, TransientError
-from greenroom.limiter import LOST_REQUEST_SECONDS, SHORT_OF_WORKERS_SECONDS, Limiter
-from greenroom.ownership import (
+from greenroom.rate_limit.limiter import LOST_REQUEST_SECONDS, SHORT_OF_WORKERS_SECONDS, Limiter
+from greenroom.rate_limit.ownership import (
     HEARTBEAT_SECONDS,
     MAX_HOLD_SECONDS,
     OWNERSHIP_SECONDS,
@@ -20,8 +20,8 @@ from greenroom.ownership import (
     OwnedChannel,
     OwnershipLost,
 )
-from greenroom.sliding_log import MARGIN_PER_LATENESS, MARGIN_SECONDS, PROVIDER_LIMIT_PER_SECOND
-from tests.limiter.test_sliding_log import most_in_a_second
+from greenroom.rate_limit.sliding_log import MARGIN_PER_LATENESS, MARGIN_SECONDS, PROVIDER_LIMIT_PER_SECOND
+from tests.rate_limit.test_sliding_log import most_in_a_second
 
 CHANNEL = "4915112345678"
 KEY = f"greenroom:channel:{CHANNEL}"
