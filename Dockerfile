@@ -1,7 +1,7 @@
 # One image for every service: workers, beat, Flower, migrations, the sandbox and the command line.
 ARG PYTHON_IMAGE=python:3.13-slim
 FROM ${PYTHON_IMAGE}
-# Threads keep no freed memory for themselves (worker/supervisor.py says why).
+# Threads keep no freed memory for themselves (worker/embedded/supervisor.py says why).
 ENV GLIBC_TUNABLES=glibc.malloc.tcache_count=0
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=/app
 WORKDIR /app

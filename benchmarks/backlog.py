@@ -20,8 +20,8 @@ from greenroom.vault import Vault
 from models import Channel, Database, Item, Media
 from models.channel import add_channel
 from models.item import ItemState
-from worker.embedded import Stack, embedded_stack
-from worker.state_dir import StateDir
+from worker.embedded.stack import Stack, embedded_stack
+from worker.embedded.state_dir import StateDir
 
 #: Seconds that looking at all files may take.
 PATIENCE = 900.0

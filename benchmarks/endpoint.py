@@ -16,7 +16,7 @@ from PIL import Image
 
 from benchmarks.peers.contender import CHECKOUT, python
 from benchmarks.peers.family import Family
-from worker.ports import free_port
+from worker.embedded.ports import free_port
 
 RESULTS = Path(__file__).parent / "results"
 #: What is looked into once, and not kept: single figures, plans, flame graphs.

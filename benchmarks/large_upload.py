@@ -36,8 +36,8 @@ from greenroom.folder_items import items_of_paths
 from greenroom.manifest import parse_plan
 from greenroom.provider.multipart import CHUNK_BYTES
 from greenroom.rules import LARGEST_FILE, MIB
-from worker.embedded import Stack, embedded_stack
-from worker.state_dir import StateDir
+from worker.embedded.stack import Stack, embedded_stack
+from worker.embedded.state_dir import StateDir
 
 CHANNEL = "4915112345678"
 LOOK_EVERY = 0.01

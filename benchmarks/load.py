@@ -27,8 +27,8 @@ from greenroom.vault import Vault
 from models import Database
 from models.backlog import backlog
 from models.channel import add_channel
-from worker.embedded import Stack, embedded_stack
-from worker.state_dir import StateDir
+from worker.embedded.stack import Stack, embedded_stack
+from worker.embedded.state_dir import StateDir
 
 PATIENCE = 60.0
 #: The endpoint keeps a stamp of each upload; it is emptied after so many.

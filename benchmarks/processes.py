@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from worker.state_dir import StateDir
+from worker.embedded.state_dir import StateDir
 
 MB = 1_000_000
 #: The stack's own processes by the names under which its home notes them, and what is said of them here.

@@ -16,8 +16,8 @@ from cli.run import save_mapping, say_what_the_sandbox_saw, say_where, show
 from examples import spring_sale
 from greenroom.folder_items import items_of_paths
 from greenroom.manifest import parse_plan
-from worker.embedded import Stack, embedded_stack
-from worker.state_dir import StateDir
+from worker.embedded.stack import Stack, embedded_stack
+from worker.embedded.state_dir import StateDir
 
 CHANNEL = "4915112345678"
 LATENCY = "40ms-160ms"

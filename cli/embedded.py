@@ -23,7 +23,7 @@ from models.channel import add_channel, get_channel
 from models.item_reports import ItemReport, campaign_items
 from models.progress import FollowedCampaign
 from models.progress import Progress as CampaignProgress
-from worker.embedded import Stack
+from worker.embedded.stack import Stack
 
 #: Seconds between two looks at how far the campaign is.
 PROGRESS_SECONDS = 0.2

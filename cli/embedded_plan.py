@@ -10,8 +10,8 @@ from greenroom.setting_types import NOT_SETTINGS, PREFIX
 from greenroom.settings import Settings
 from greenroom.settings_loader import load_settings
 from greenroom.vault import new_secret_key
-from worker.stack_plan import StackPlan
-from worker.state_dir import StateDir
+from worker.embedded.stack_plan import StackPlan
+from worker.embedded.state_dir import StateDir
 
 #: Settings that the embedded stack makes for itself.
 ITS_OWN = ("DATABASE_URL", "REDIS_URL", "BROKER_URL", "SENTINEL_MASTER", "SECRET_KEY", "STATE_FOLDER")

@@ -14,7 +14,7 @@ from cli.options import LIVE, SANDBOX, STATE
 from greenroom.errors import Misuse
 from greenroom.settings_loader import load_settings
 from models import Database
-from worker.state_dir import StateDir
+from worker.embedded.state_dir import StateDir
 
 
 def given() -> dict[str, str]:

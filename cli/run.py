@@ -30,7 +30,7 @@ from greenroom.manifest import parse_moment, parse_plan
 from greenroom.manifest_file import read_manifest
 from greenroom.sources import Sources
 from models.progress import ItemStatus
-from worker.embedded import embedded_stack
+from worker.embedded.stack import embedded_stack
 
 
 @click.command()

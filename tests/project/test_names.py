@@ -83,7 +83,6 @@ NAMESAKES = {
     "campaign": "its table, and its command",
     "channel": "its table, and its command",
     "client": "the schedulers' of Greenroom, and Greenroom's of the provider",
-    "embedded": "the stack, and the command that follows it",
     "forecast": "its queries, and its command",
     "media": "its table, and its command",
     "options": "those of several commands, and the sandbox's",

@@ -26,8 +26,8 @@ from tasks.runtime.context import provider_of
 from tests.support.command import environment
 from worker.checkout import CHECKOUT
 from worker.configuration import VISIBILITY_TIMEOUT, configuration
+from worker.embedded.supervisor import ALLOCATOR
 from worker.schedule import beat_schedule
-from worker.supervisor import ALLOCATOR
 
 #: Celery documents it, and its Redis backend reads it, but its table of options lacks it.
 READ_BY_THE_REDIS_BACKEND = {"redis_backend_health_check_interval"}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from greenroom.errors import Misuse
-from worker.state_dir import StateDir
+from worker.embedded.state_dir import StateDir
 
 
 @pytest.fixture

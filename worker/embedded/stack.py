@@ -18,8 +18,8 @@ from greenroom.errors import Misuse
 from greenroom.settings import Settings
 from greenroom.settings_loader import load_settings
 from worker.checkout import CHECKOUT
-from worker.stack_plan import StackPlan, plan_line
-from worker.supervisor import SERVICE_START_SECONDS
+from worker.embedded.stack_plan import StackPlan, plan_line
+from worker.embedded.supervisor import SERVICE_START_SECONDS
 
 #: Seconds that the supervisor has to end everything.
 STOP_PATIENCE = 20.0
@@ -67,7 +67,7 @@ def embedded_stack(plan: StackPlan) -> Iterator[Stack]:
     """
     read_end, write_end = os.pipe()
     supervisor = subprocess.Popen(
-        [sys.executable, "-m", "worker.supervisor"],
+        [sys.executable, "-m", "worker.embedded.supervisor"],
         cwd=CHECKOUT,
         stdin=read_end,
         stdout=subprocess.PIPE,

