@@ -39,8 +39,6 @@ logger = logging.getLogger(__name__)
 
 #: Seconds between two looks at answers that are overdue.
 TIMEOUT_CHECK_SECONDS = 1.0
-#: Seconds between two looks at answers that have come.
-READ_EVERY = 0.01
 _PIECE = 64 * 1024
 
 
@@ -115,8 +113,7 @@ class ConnectionPool:
         self._process = os.getpid()
         self._idle: deque[PooledConnection] = deque()
         self._waiting: set[PooledConnection] = set()
-        # Connections are registered for as long as they stand: to do so for each request would ask the system
-        # twice more.
+        # Connections are registered for as long as they stand, so that the end of an idle one is seen.
         self._selector = selectors.DefaultSelector()
         self._reads = False
         self._closed = False
@@ -157,7 +154,7 @@ class ConnectionPool:
             problem = why(error)
         else:
             if connection.sock is not None:
-                # From here on nothing waits inside a call: a socket with a timeout asks the system twice.
+                # From here on nothing waits inside a call.
                 connection.sock.settimeout(0)
                 took = time.monotonic() - began
                 line = PooledConnection(connection=connection, sock=connection.sock, lateness=took)
@@ -249,12 +246,8 @@ class ConnectionPool:
     def _read(self) -> None:
         look_at = 0.0
         while not self._is_over():
-            ready = self._selector.select(TIMEOUT_CHECK_SECONDS)
-            for key, _ in ready:
+            for key, _ in self._selector.select(TIMEOUT_CHECK_SECONDS):
                 self._take_in_surely(key.data)
-            if ready:
-                # What comes meanwhile is read in one go: each waking costs as much as reading an answer.
-                time.sleep(READ_EVERY)
             now = boottime()
             if now >= look_at:
                 look_at = now + TIMEOUT_CHECK_SECONDS

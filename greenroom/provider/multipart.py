@@ -9,8 +9,8 @@ Layout and escaping of names: RFC 7578, and the HTML standard's "multipart/form-
 
 from __future__ import annotations
 
-import random
 import re
+import secrets
 import unicodedata
 from collections.abc import Iterator
 from hashlib import sha256
@@ -46,8 +46,7 @@ class MultipartBody:
         """
         if not _MIME_TYPE.fullmatch(mime_type):
             raise ValueError(f"{mime_type!r} is not a MIME type")
-        # It need not be a secret, only occur nowhere in the file; so the system is not asked for it.
-        boundary = f"{random.getrandbits(128):032x}"
+        boundary = secrets.token_hex(16)  # occurs nowhere in the file
         self.content_type = f"multipart/form-data; boundary={boundary}"
         self._content = content
         self._prefix = (
@@ -76,13 +75,11 @@ class MultipartBody:
         digest, size = sha256(), 0
         ahead = self._prefix  # travels with the first piece: a small file is sent in one call
         with _opened(self._content) as stream:
-            piece = _read(stream, CHUNK_BYTES)
+            piece = self._piece(stream, size)
             while piece:
                 digest.update(piece)
                 size += len(piece)
-                if size > self._content.size:
-                    break
-                following = _read(stream, CHUNK_BYTES)
+                following = self._piece(stream, size)
                 if following:
                     yield ahead + piece if ahead else piece
                     ahead = b""
@@ -91,6 +88,11 @@ class MultipartBody:
                 piece = following
         self._require_inspected(size, digest.hexdigest())
         yield ahead + self._suffix
+
+    def _piece(self, stream: BinaryIO, size: int) -> bytes:
+        # One byte more than there should be tells a file that has grown. To ask for a whole chunk of a small
+        # file costs 0.08 ms more an upload (`benchmarks.sending`: 0.44 ms, and 0.36 so).
+        return _read(stream, min(CHUNK_BYTES, self._content.size + 1 - size))
 
     def _require_inspected(self, size: int, sha256_hex: str) -> None:
         if size > self._content.size:
@@ -108,7 +110,7 @@ def header_file_name(name: str) -> str:
     surrogates dropped; letters of any script stay as they are (sent in UTF-8).
     """
     last = name.replace("\\", "/").rsplit("/", 1)[-1]
-    seen = last if last.isprintable() else _without_control_characters(last)
+    seen = _without_control_characters(last)
     if len(seen) > LONGEST_FILE_NAME:
         stem, dot, ending = seen.rpartition(".")
         ending = dot + ending if stem and len(ending) <= 10 else ""  # noqa: PLR2004  # longer is no ending

@@ -5,7 +5,7 @@ What differs from a session as it comes:
 * Nothing is read from the environment: proxy and CA bundle are given.
 * Redirects and cookies are not followed and not kept; see :mod:`greenroom.provider.redirects`.
 * All sessions of a client share one TLS context: loading the CA bundle costs more than a handshake.
-* The pool of the one origin is looked up once, not for each request.
+* There is one pool, of the one origin: nothing else is ever connected to.
 * Connections are metered: see :mod:`greenroom.provider.metered_connection`.
 """
 
@@ -78,7 +78,7 @@ class OneOriginAdapter(HTTPAdapter):
         super().init_poolmanager(connections, maxsize, block, **kwargs, **self._tls)
 
     def get_connection_with_tls_context(self, *_: Any, **__: Any) -> HTTPConnectionPool:
-        """The origin's pool."""
+        """The origin's pool, whatever the request says."""
         return self._pool
 
     def cert_verify(self, *_: Any, **__: Any) -> None:
