@@ -184,7 +184,12 @@ def jobs(published: list[Message]) -> Iterator[TimedQuery]:
     )
     yield TimedQuery(
         name="doctor: what is at risk",
-        work=lambda context: _read(context, lambda connection: at_risk(connection, now=context.clock.now())),
+        work=lambda context: _read(
+            context,
+            lambda connection: at_risk(
+                connection, now=context.clock.now(), rules_of=context.settings.life_rules
+            ),
+        ),
         reads=True,
     )
     yield TimedQuery(name="sweep: nothing lapsed", work=sweep)

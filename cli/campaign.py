@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from cli.embedded import require_files
+from cli.embedded_plan import installed_settings
 from cli.forecast import show_forecast
 from cli.formats import console, counted, moment, plain, say
 from cli.installation import open_database
@@ -139,7 +140,8 @@ def status(campaign_id: str | None, *, state: Path, sandbox: bool) -> None:
             if rejected := list(campaign_items(connection, campaign_id, now=now, statuses=bad_ones)):
                 console.print()
                 console.print(rejected_table(rejected))
-            show_forecast(connection, chosen[0], now=now)
+            rules_of = installed_settings(sandbox=sandbox).life_rules
+            show_forecast(connection, chosen[0], now=now, rules_of=rules_of)
 
 
 @campaign.command("export")

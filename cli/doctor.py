@@ -109,7 +109,7 @@ def _examine(state: Path, *, sandbox: bool) -> Iterator[HealthCheck]:
         yield _safely("beat", lambda: _beat(settings))
         yield _safely("channels", lambda: _channels(settings, database))
         yield _safely("backlog", lambda: _backlog(database))
-        yield _safely("media IDs", lambda: _media(database))
+        yield _safely("media IDs", lambda: _media(settings, database))
         yield _safely("provider", lambda: _provider(settings))
     finally:
         database.close()
@@ -270,9 +270,9 @@ def _backlog(database: Database) -> HealthCheck:
     )
 
 
-def _media(database: Database) -> HealthCheck:
+def _media(settings: Settings, database: Database) -> HealthCheck:
     with database.read() as connection:
-        endangered = at_risk(connection, now=datetime.now(UTC), limit=1_000)
+        endangered = at_risk(connection, now=datetime.now(UTC), rules_of=settings.life_rules, limit=1_000)
     return HealthCheck(
         part="media IDs",
         well=not endangered,

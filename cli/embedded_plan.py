@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from cli.installation import given
+from cli.installation import given, in_production
 from greenroom.setting_types import NOT_SETTINGS, PREFIX
 from greenroom.settings import Settings
 from greenroom.settings_loader import load_settings
@@ -49,13 +49,7 @@ def stack_plan(
         media: the files and folders that the user names, whose files may be opened, unless a setting says
             which may.
     """
-    own = {PREFIX + name for name in ITS_OWN} | ({PREFIX + "API_BASE_URL"} if sandbox else set())
-    own |= {name + "_FILE" for name in own}
-    environment = {
-        name: value
-        for name, value in given().items()
-        if name.startswith(PREFIX) and name not in own and value
-    }
+    environment = _kept(sandbox=sandbox)
     # Before anything is started: a wrong setting stops the start with a sentence.
     load_settings({**environment, **PLACEHOLDERS}, dotenv=None)
     if environment.keys().isdisjoint((MEDIA_ROOTS, MEDIA_ROOTS + "_FILE")):
@@ -74,6 +68,28 @@ def stack_plan(
             if not name.startswith(NOT_SETTINGS)
         },
     )
+
+
+def _kept(*, sandbox: bool) -> dict[str, str]:
+    """The user's settings that an embedded stack does not make for itself."""
+    own = {PREFIX + name for name in ITS_OWN} | ({PREFIX + "API_BASE_URL"} if sandbox else set())
+    own |= {name + "_FILE" for name in own}
+    return {
+        name: value
+        for name, value in given().items()
+        if name.startswith(PREFIX) and name not in own and value
+    }
+
+
+def installed_settings(*, sandbox: bool) -> Settings:
+    """The settings of the installation that a command works on; an embedded one's, as if it ran from here.
+
+    Raises:
+        SettingsError: a setting is missing or wrong.
+    """
+    if in_production():
+        return load_settings()
+    return load_settings({**_kept(sandbox=sandbox), **PLACEHOLDERS}, dotenv=None)
 
 
 def settings_of(plan: StackPlan) -> Settings:

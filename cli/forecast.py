@@ -11,6 +11,7 @@ from cli.formats import console, counted, day, moment, plain
 from cli.tables import FileName, fitted, plain_table
 from models.campaign import CampaignRow
 from models.forecast import AtRisk, at_risk, renewals
+from models.life_rules import RulesOf
 
 #: Weeks that are shown at most, and files at risk.
 WEEKS = 8
@@ -20,13 +21,13 @@ _BAR = 30
 NAMED = 3
 
 
-def show_forecast(connection: Connection, campaign: CampaignRow, *, now: datetime) -> None:
+def show_forecast(connection: Connection, campaign: CampaignRow, *, now: datetime, rules_of: RulesOf) -> None:
     """Print what the coming weeks hold, where they hold anything."""
     if campaign.cancelled_at is not None or campaign.keep_until <= now:
         return
     until = min(campaign.keep_until, now + WEEKS * timedelta(days=7))
     weeks = {week.monday: week.files for week in renewals(connection, campaign.id, now=now, until=until)}
-    endangered = at_risk(connection, now=now, campaign_id=campaign.id, limit=FILES + 1)
+    endangered = at_risk(connection, now=now, rules_of=rules_of, campaign_id=campaign.id, limit=FILES + 1)
     console.print()
     console.print(
         f"[bold]The coming weeks[/bold]; the campaign needs its files until {day(campaign.keep_until)}."

@@ -65,7 +65,7 @@ class LifeRules:
         """Until when an ID is relied on: never beyond its expiry, nor beyond a life from its upload."""
         if self.trust_last_use:
             return self.expires_at(uploaded_at, last_used_at)
-        return uploaded_at + self.life
+        return self.expires_at(uploaded_at, None)
 
     def refresh_at(self, uploaded_at: datetime, last_used_at: datetime | None, *, lot: int) -> datetime:
         """When an ID that is needed is renewed.
@@ -90,4 +90,4 @@ class LifeRules:
         """When an ID is looked up next; None for one that is renewed before that."""
         first = uploaded_at + self.verify_after
         due = first if seen_alive_at is None else max(first, seen_alive_at + self.verify_every)
-        return due if due < uploaded_at + self.life - self.lead or self.trust_last_use else None
+        return due if self.trust_last_use or due < self.end(uploaded_at, None) - self.lead else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -10,10 +11,12 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, or_, select
 
 from greenroom.clock import LATEST
+from greenroom.lifecycle import LifeRules
 from models.asset import Asset, AssetState
-from models.bulk import on_postgresql
 from models.campaign import Campaign
+from models.channel import Channel
 from models.item import Item
+from models.life_rules import RulesOf, ends_by_own_rules, rules_by_life
 from models.media import Media
 
 #: An ID that has not been renewed is at risk from so long before its end.
@@ -85,44 +88,55 @@ def _day(value: date | str) -> date:
 
 
 def at_risk(
-    connection: Connection, *, now: datetime, campaign_id: str | None = None, limit: int = 20
+    connection: Connection,
+    *,
+    now: datetime,
+    rules_of: RulesOf,
+    campaign_id: str | None = None,
+    limit: int = 20,
 ) -> list[AtRisk]:
-    """Files whose IDs end while a campaign needs them, those that end first; of all campaigns, or of one."""
-    rows = _not_renewed(connection, now, campaign_id)
+    """Files whose IDs end while a campaign needs them, those that end first.
+
+    Args:
+        connection: an open transaction.
+        now: the present.
+        rules_of: the channels' rules, which say when an ID ends.
+        campaign_id: of this campaign alone; None for all.
+        limit: files at most.
+    """
+    rules = rules_by_life(connection, rules_of)
     found = [
         AtRisk(
-            campaign_id=row.campaign_id, ref=row.ref, ends_at=_end(row), why=row.detail or row.reason or ""
+            campaign_id=row.campaign_id,
+            ref=row.ref,
+            ends_at=rules[row.media_life_seconds].end(row.uploaded_at, row.last_used_at),
+            why=row.detail or row.reason or "",
         )
-        for row in rows
-        if row.state == AssetState.FAILED or _end(row) <= now + SOON
+        for row in _not_renewed(connection, now, campaign_id, rules)
     ]
     return sorted(found, key=lambda one: (one.ends_at, one.campaign_id, one.ref))[:limit]
 
 
-def _end(row: Row[Any]) -> datetime:
-    """A life after the upload, whatever was used since: who reads this wants to know the worst."""
-    life: timedelta = row.expires_at - (row.last_used_at or row.uploaded_at)
-    end: datetime = row.uploaded_at + life
-    return end
-
-
-def _not_renewed(connection: Connection, now: datetime, campaign_id: str | None) -> list[Row[Any]]:
+def _not_renewed(
+    connection: Connection, now: datetime, campaign_id: str | None, rules: Mapping[int | None, LifeRules]
+) -> list[Row[Any]]:
     statement = (
         select(
             Item.campaign_id,
             Item.ref,
-            Asset.state,
             Asset.reason,
             Asset.detail,
             Media.uploaded_at,
             Media.last_used_at,
-            Media.expires_at,
+            Channel.media_life_seconds,
         )
         .join(Campaign, Campaign.id == Item.campaign_id)
         .join(Asset, Asset.id == Item.asset_id)
         .join(Media, Media.asset_id == Asset.id)
+        .join(Channel, Channel.id == Media.channel_id)
         .where(
             Media.is_current,
+            or_(Asset.state == AssetState.FAILED, ends_by_own_rules(now + SOON, rules)),
             Asset.state.in_(
                 (AssetState.FAILED, AssetState.WAITING, AssetState.CLAIMED, AssetState.UPLOADING)
             ),
@@ -132,11 +146,6 @@ def _not_renewed(connection: Connection, now: datetime, campaign_id: str | None)
     )
     if campaign_id is not None:
         statement = statement.where(Item.campaign_id == campaign_id)
-    if on_postgresql(connection):
-        # As :func:`_end` has it; SQLite does not reckon with moments, and its tables are small.
-        used_for = func.coalesce(Media.last_used_at, Media.uploaded_at) - Media.uploaded_at
-        ends_soon = Media.expires_at - used_for <= now + SOON
-        statement = statement.where(or_(Asset.state == AssetState.FAILED, ends_soon))
     return list(connection.execute(statement))
 
 

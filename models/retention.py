@@ -9,7 +9,7 @@ committed until it had the lock; a campaign that comes, moves or goes after that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,7 +20,8 @@ from greenroom.clock import later
 from greenroom.lifecycle import LifeRules
 from models.asset import Asset, AssetState, Priority
 from models.bulk import update_rows
-from models.channel import Channel, lives
+from models.channel import Channel
+from models.life_rules import RulesOf, rules_by_channel
 from models.media import Media
 from models.references import needed_now, needed_until
 from models.wanted_assets import put_aside, put_back, put_before_refreshes
@@ -30,9 +31,6 @@ WITH_WORKERS = (AssetState.CLAIMED, AssetState.UPLOADING)
 WITH_A_WORKER = timedelta(minutes=1)
 #: IDs whose moments are worked out anew in one transaction.
 REWRITE_CHUNK = 1_000
-
-#: How a channel's rules are had, given its own life.
-RulesOf = Callable[[timedelta | None], LifeRules]
 
 
 def queue_refreshes(
@@ -46,7 +44,7 @@ def queue_refreshes(
     """
     due = _lock_due(connection, Media.refresh_at, now=now, limit=limit)
     wanted = needed_now(connection, {row.asset_id for row in due}, now=now)
-    rules = _rules(connection, due, rules_of)
+    rules = rules_by_channel(connection, {row.channel_id for row in due}, rules_of)
     again: list[dict[str, Any]] = []
     over: list[int] = []
     renewals: list[dict[str, Any]] = []
@@ -132,11 +130,6 @@ def _lock_due(
         .with_for_update(skip_locked=True, of=(Asset, Media))
     )
     return list(connection.execute(statement))
-
-
-def _rules(connection: Connection, due: Sequence[Row[Any]], rules_of: RulesOf) -> Mapping[str, LifeRules]:
-    found = lives(connection, {row.channel_id for row in due})
-    return {channel_id: rules_of(life) for channel_id, life in found.items()}
 
 
 def _set_moments(connection: Connection, again: list[dict[str, Any]]) -> None:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, select, tuple_
 
 from greenroom.chunks import chunks
-from greenroom.lifecycle import LifeRules
 from models.asset import Priority
 from models.asset_locks import lock_assets
 from models.bulk import STATEMENT_IDS, update_rows
-from models.channel import lives, lock_channels, note_early_death
+from models.channel import lock_channels, note_early_death
+from models.life_rules import RulesOf, rules_by_channel
 from models.media import Media, lock_media
 from models.references import needed_now
 from models.wanted_assets import put_aside, put_back
@@ -30,16 +30,13 @@ class UsageReport:
     at: datetime
 
 
-def record_uses(
-    connection: Connection, uses: Iterable[UsageReport], *, rules_of: Callable[[timedelta | None], LifeRules]
-) -> None:
+def record_uses(connection: Connection, uses: Iterable[UsageReport], *, rules_of: RulesOf) -> None:
     """Record uses, in any order and as often as they are reported: the last use never goes back."""
     latest: dict[tuple[str, str], datetime] = {}
     for use in uses:
         key = (use.channel_id, use.media_id)
         latest[key] = max(use.at, latest.get(key, use.at))
-    found = lives(connection, {channel_id for channel_id, _ in latest})
-    rules = {channel_id: rules_of(life) for channel_id, life in found.items()}
+    rules = rules_by_channel(connection, {channel_id for channel_id, _ in latest}, rules_of)
     changes: list[dict[str, Any]] = []
     lock_media(connection, named=latest)
     for row in _rows(connection, latest):
@@ -51,7 +48,12 @@ def record_uses(
         if its_rules.trust_last_use:
             refresh = its_rules.refresh_at(row.uploaded_at, at, lot=row.asset_id)
         changes.append(
-            {"id": row.id, "last_used_at": at, "expires_at": at + its_rules.life, "refresh_at": refresh}
+            {
+                "id": row.id,
+                "last_used_at": at,
+                "expires_at": its_rules.expires_at(row.uploaded_at, at),
+                "refresh_at": refresh,
+            }
         )
     update_rows(connection, Media, changes)
 
