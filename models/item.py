@@ -7,12 +7,14 @@ from enum import StrEnum
 
 from sqlalchemy import (
     BigInteger,
+    Connection,
     ForeignKey,
     Index,
     String,
     Text,
     UniqueConstraint,
     false,
+    select,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
@@ -87,3 +89,26 @@ class Item(Base):
     fixed: Mapped[str] = mapped_column(Text, default="[]", server_default="[]")
     #: JSON: a list of {"code", "detail"}.
     notices: Mapped[str] = mapped_column(Text, default="[]")
+
+
+def other_sources(connection: Connection, asset_id: int, *, but: str, limit: int) -> tuple[str, ...]:
+    """Where else an asset's content may be had: sources of other items that hold it.
+
+    Args:
+        connection: an open transaction.
+        asset_id: of which content.
+        but: the source that is known.
+        limit: sources at most.
+    """
+    statement = (
+        select(Item.source)
+        .where(
+            Item.asset_id == asset_id,
+            Item.source != but,
+            # The source of a fixed file holds what it was before.
+            Item.original_sha256.is_(None),
+        )
+        .distinct()
+        .limit(limit)
+    )
+    return tuple(connection.execute(statement).scalars())

@@ -125,6 +125,11 @@ def _live(*, postgresql: bool) -> Select[int]:
     return select(Media.asset_id).where(mine, alive(bindparam("now")))
 
 
+def live_media_id(connection: Connection, asset_id: int, *, now: datetime) -> str | None:
+    """The media ID that the asset can be sent with now; None where it has none."""
+    return connection.execute(select(Media.media_id).where(Media.asset_id == asset_id, alive(now))).scalar()
+
+
 def has_current_media(connection: Connection, asset_id: int) -> bool:
     """Whether the asset has a media ID in service, be it expired."""
     statement = select(true()).where(Media.asset_id == asset_id, Media.is_current)

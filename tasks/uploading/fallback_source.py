@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from pydantic import SecretStr
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from greenroom.errors import (
     ChannelError,
@@ -30,9 +30,9 @@ from greenroom.errors import (
 from greenroom.sources import shown
 from greenroom.spool import spooled
 from models.asset_claims import AssetUnderUpload
-from models.item import Item
+from models.item import other_sources
 from models.lookups import book_failure, count_at, no_more_lookups, room_at, take_back
-from models.media import Media, alive
+from models.media import live_media_id
 from models.usage_reports import UsageReport, record_dead
 from tasks.runtime.context import Context
 
@@ -68,23 +68,11 @@ def find_fallback_source(
 
     Books a look-up's failure, which :func:`settle` takes back or leaves.
     """
-    places = connection.execute(
-        select(Item.source)
-        .where(
-            Item.asset_id == asset.claim.id,
-            Item.source != asset.source,
-            # The source of a fixed file holds what it was before.
-            Item.original_sha256.is_(None),
-        )
-        .distinct()
-        .limit(MAX_OTHER_PLACES)
-    ).scalars()
-    media_id = connection.execute(
-        select(Media.media_id).where(Media.asset_id == asset.claim.id, alive(now))
-    ).scalar()
+    places = other_sources(connection, asset.claim.id, but=asset.source, limit=MAX_OTHER_PLACES)
+    media_id = live_media_id(connection, asset.claim.id, now=now)
     second = FallbackSource(
         why=why,
-        places=tuple(places),
+        places=places,
         media_id=media_id,
         booking=None,
         room_at=now,

@@ -44,6 +44,22 @@ def test_layers_are_kept() -> None:
     assert result.returncode == 0, result.stdout + result.stderr
 
 
+def test_tasks_write_no_sql() -> None:
+    """Statements stand in models/, beside their tables; of SQLAlchemy, tasks know a transaction's name."""
+    names = set()
+    for path in sorted((CHECKOUT / "tasks").glob("**/*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            match node:
+                case ast.Import(names=imported):
+                    assert not any(one.name.startswith("sqlalchemy") for one in imported), path
+                case ast.ImportFrom(module=str(module), names=imported) if module.startswith("sqlalchemy"):
+                    names |= {f"{module}.{one.name}" for one in imported}
+                case ast.Call(func=ast.Attribute(value=ast.Name(id="connection"), attr=method)):
+                    # A part of a transaction may be taken back; what is asked is not said here.
+                    assert method == "begin_nested", f"{path}:{node.lineno} calls connection.{method}"
+    assert names == {"sqlalchemy.Connection"}
+
+
 @pytest.mark.parametrize("name", ["runtime", "development"])
 def test_locks_have_hashes_and_no_addresses(name: str) -> None:
     """Every line is pinned, every pin has hashes, and nothing says where to fetch from."""
