@@ -27,7 +27,7 @@ from greenroom.errors import (
 from greenroom.provider.download import require_announced, write_download
 from greenroom.provider.error_table import Endpoint
 from greenroom.provider.failures import BROKEN_EXCHANGE, why
-from greenroom.provider.http_response import HttpResponse, Unreadable
+from greenroom.provider.http_response import HttpResponse, Unreadable, is_success
 from greenroom.provider.location import read_location
 from greenroom.provider.multipart import MultipartBody
 from greenroom.provider.origin import Origin
@@ -311,6 +311,6 @@ class ProviderClient:
     def _ask(self, request: ApiRequest) -> Iterator[Reply]:
         """Send a request, and give the answer if it is a success."""
         with self._streamed.send(request) as reply:
-            if not reply.succeeded:
+            if not is_success(reply.status):
                 raise error_of_response(request, reply.read(), now=self._clock.now())
             yield reply

@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import urllib3
@@ -38,19 +39,15 @@ class MeteredBody:
         self.send_timeout = send_timeout
         self._length = len(body)
         self._pieces = iter(body)
-        self._first: bytes | None = None
 
     def make_ready(self) -> None:
         """Read and check as much as is sent at first: all of a small file."""
-        self._first = next(self._pieces)
+        self._pieces = chain((next(self._pieces),), self._pieces)
 
     def __len__(self) -> int:
         return self._length
 
     def __iter__(self) -> Iterator[bytes]:
-        if self._first is not None:
-            first, self._first = self._first, None
-            yield first
         yield from self._pieces
         self.request.sent_whole = True  # reached only when the caller came back after the last piece
 

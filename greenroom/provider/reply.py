@@ -10,7 +10,7 @@ from typing import Any, Self
 import requests
 
 from greenroom.provider.failures import BROKEN_EXCHANGE, why
-from greenroom.provider.http_response import HttpResponse, Unreadable, is_success
+from greenroom.provider.http_response import HttpResponse, Unreadable
 from greenroom.provider.response_parser import COMPRESSIONS, LONGEST_ANSWER, MORE_THAN_ONE
 from greenroom.provider.streamed_response import StreamedResponse
 
@@ -46,11 +46,6 @@ class Reply:
         """One header, or None."""
         value: str | None = self._response.headers.get(name)
         return value
-
-    @property
-    def succeeded(self) -> bool:
-        """Whether the status says that it was done."""
-        return is_success(self.status)
 
     def pieces(self) -> Iterator[bytes]:
         """The body as it comes in, undone of any compression.

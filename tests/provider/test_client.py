@@ -549,7 +549,7 @@ def test_for_as_long_as_uploads_are_redirected_they_go_the_way_that_follows(
         now += REDIRECTED_SECONDS - 1
         assert not client.sends_at_once(10)
     stream(client)
-    now += 1
+    now += 2
     assert client.sends_at_once(10)
 
 
