@@ -54,7 +54,7 @@ def start(
     Way.later = False
 
 
-def test_a_connection_is_kept_and_what_comes_unasked_is_not_taken(start: Start) -> None:
+def test_a_connection_is_kept_and_what_comes_unasked_is_not_taken(start: Start, tunnel: TunnelProxy) -> None:
     """The peer's session tickets, which come at any time, are no reason to hang up; an answer is."""
     speaks, spoke = threading.Event(), threading.Event()
 
@@ -65,8 +65,11 @@ def test_a_connection_is_kept_and_what_comes_unasked_is_not_taken(start: Start) 
         spoke.set()
 
     def wait_for_slot() -> None:
+        before = tunnel.delivered
         speaks.set()
         assert spoke.wait(10)
+        while tunnel.asked and tunnel.delivered == before:  # the proxy has it, and not yet we
+            threading.Event().wait(0.001)
 
     server, client = start(reply(200, '{"id": "10"}'), say_twice, reply(200, '{"id": "22"}'))
     assert [upload(client), upload(client)] == ["10", "11"]

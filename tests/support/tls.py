@@ -7,7 +7,9 @@ import ipaddress
 import socket
 import ssl
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from cryptography import x509
@@ -102,12 +104,25 @@ class TunnelProxy:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self.asked: list[str] = []
+        self._lock = threading.Lock()
+        self._delivered = 0
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
         """Take no more connections."""
         self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
+
+    @property
+    def delivered(self) -> int:
+        """How many pieces its clients have been given."""
+        with self._lock:
+            return self._delivered
+
+    def _deliver(self, client: socket.socket, data: bytes) -> None:
+        with self._lock:
+            client.sendall(data)
+            self._delivered += 1
 
     def _accept(self) -> None:
         while True:
@@ -126,18 +141,20 @@ class TunnelProxy:
         host, _, port = first.split()[1].partition(":")
         server = socket.create_connection((host, int(port)))
         client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        back = threading.Thread(target=_pump, args=(server, client), daemon=True)
+        back = threading.Thread(
+            target=_pump, args=(server, client, partial(self._deliver, client)), daemon=True
+        )
         back.start()
-        _pump(client, server)
+        _pump(client, server, server.sendall)
         back.join()
         client.close()
         server.close()
 
 
-def _pump(source: socket.socket, target: socket.socket) -> None:
+def _pump(source: socket.socket, target: socket.socket, send: Callable[[bytes], None]) -> None:
     try:
         while data := source.recv(1 << 16):
-            target.sendall(data)
+            send(data)
         target.shutdown(socket.SHUT_WR)
     except OSError:
         return  # either side hung up
