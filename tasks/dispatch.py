@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 
+from celery import shared_task
 from redis.exceptions import RedisError
 
 from greenroom.chunks import chunks
@@ -17,7 +18,8 @@ from models.asset_claims import AssetClaim, channels_with_uploads, claim_assets
 from models.claim import Claim
 from models.item_claims import claim_items, count_items_handed_out
 from tasks.runtime.announcements import Message, dispatch_begins
-from tasks.runtime.context import Context
+from tasks.runtime.checked_task import CheckedTask
+from tasks.runtime.context import Context, current_context
 
 logger = logging.getLogger(__name__)
 
@@ -132,3 +134,9 @@ def claims_from_json(claims: Sequence[Sequence[int]]) -> list[Claim]:
 
 def _files(count: int) -> str:
     return "1 file" if count == 1 else f"{count} files"
+
+
+@shared_task(base=CheckedTask, name=TaskName.DISPATCH)
+def dispatch_task(channel_id: str | None = None, *, tick: bool = False) -> dict[str, int]:
+    """Hand out the next few seconds of work."""
+    return dispatch(current_context(), channel_id, tick=tick)

@@ -11,6 +11,8 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+from celery import shared_task
+
 from greenroom.errors import (
     CannotFix,
     FileRejected,
@@ -27,6 +29,7 @@ from greenroom.isolation.worker_process import ProcessesFailed
 from greenroom.reasons import Reason
 from greenroom.resources import out_of_resources
 from greenroom.sources import Sources, is_url, source_name
+from greenroom.task_names import TaskName
 from greenroom.verdict import Verdict
 from models.claim import Claim
 from models.item_claims import (
@@ -35,9 +38,11 @@ from models.item_claims import (
     renew_items,
     take_items,
 )
+from tasks.dispatch import claims_from_json
 from tasks.inspecting.verdict_writer import JudgedItem, unread_verdict, write_surely
 from tasks.runtime.announcements import announce_dispatch
-from tasks.runtime.context import Context
+from tasks.runtime.checked_task import CheckedTask
+from tasks.runtime.context import Context, current_context
 from tasks.runtime.lease_renewal import renewing
 
 logger = logging.getLogger(__name__)
@@ -216,3 +221,9 @@ def _fix(
     if verdict.accepted:
         return JudgedItem(item=item, verdict=verdict)
     return JudgedItem(item=item, verdict=replace(verdict, detail=f"{verdict.detail} Not fixed: {problem}"))
+
+
+@shared_task(base=CheckedTask, name=TaskName.INSPECT)
+def inspect_task(claims: Sequence[Sequence[int]]) -> dict[str, int]:
+    """Judge files."""
+    return inspect(current_context(), claims_from_json(claims))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import reprlib
 from collections.abc import Sequence
+from typing import Any
 
+from celery import Task, shared_task
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection
 
@@ -18,7 +20,8 @@ from models import usage_reports
 from models.usage_reports import UsageReport
 from tasks.runtime.announcements import Message, announce
 from tasks.runtime.bisecting_writes import write_bisecting
-from tasks.runtime.context import Context
+from tasks.runtime.checked_task import CheckedTask, until_done
+from tasks.runtime.context import Context, current_context
 
 logger = logging.getLogger(__name__)
 
@@ -95,3 +98,15 @@ def _read(context: Context, reports: Sequence[Sequence[str]]) -> list[UsageRepor
         text = "%d of %d reports cannot be read, and are left out; the first: %s"
         logger.error(text, len(unread), len(reports), reprlib.repr(unread[0]))
     return read
+
+
+@shared_task(base=CheckedTask, name=TaskName.MARK_USED, bind=True, max_retries=None)
+def mark_used_task(self: Task[Any, Any], uses: Sequence[Sequence[str]]) -> int:
+    """Record when messages were sent."""
+    return until_done(self, lambda: mark_used(current_context(), uses))
+
+
+@shared_task(base=CheckedTask, name=TaskName.MARK_DEAD, bind=True, max_retries=None)
+def mark_dead_task(self: Task[Any, Any], reports: Sequence[Sequence[str]]) -> int:
+    """Record media IDs that were found dead."""
+    return until_done(self, lambda: mark_dead(current_context(), reports))

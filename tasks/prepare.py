@@ -7,17 +7,20 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from celery import Task, shared_task
 from sqlalchemy import Connection
 
 from greenroom.errors import ManifestError
 from greenroom.manifest import CampaignPlan, ManifestItem, parse_items, parse_plan
+from greenroom.task_names import TaskName
 from greenroom.untrusted_text import one_line
 from models.campaign import hold_campaign, save_campaign, stands_as_given
 from models.manifest_items import add_items, known_refs, lock_items, move_items, reject_items, save_items
 from models.references import follow_send_times, want_again
 from tasks.runtime.announcements import announce_dispatch
 from tasks.runtime.bisecting_writes import write_bisecting
-from tasks.runtime.context import Context
+from tasks.runtime.checked_task import CheckedTask, until_done
+from tasks.runtime.context import Context, current_context
 
 logger = logging.getLogger(__name__)
 
@@ -126,3 +129,11 @@ def _write(
     save_items(connection, campaign_id=plan.id, due_at=plan.send_at, items=rows)
     if campaign.moved:
         move_items(connection, campaign_id=plan.id, due_at=plan.send_at)
+
+
+@shared_task(base=CheckedTask, name=TaskName.PREPARE, bind=True, max_retries=None, ignore_result=False)
+def prepare_task(
+    self: Task[Any, Any], campaign: Mapping[str, Any], items: Sequence[Mapping[str, Any]]
+) -> int:
+    """Take over (a part of) a campaign's manifest."""
+    return until_done(self, lambda: prepare(current_context(), campaign, items))

@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from celery import shared_task
 from sqlalchemy import Connection
 
 from greenroom.copy_record import is_place_of_copy, remove_copy
+from greenroom.task_names import TaskName
 from models.lookups import drop_old_failures
 from models.prune import Pruned, prune_campaigns, prune_media, sources_in_use
-from tasks.runtime.context import Context
+from tasks.runtime.checked_task import CheckedTask
+from tasks.runtime.context import Context, current_context
 
 logger = logging.getLogger(__name__)
 
@@ -54,3 +57,9 @@ def _remove_copies(context: Context, sources: tuple[str, ...]) -> None:
     for source in copies:
         if source not in in_use and remove_copy(source, folder):
             logger.info("The fixed copy %s is not needed any more.", source)
+
+
+@shared_task(base=CheckedTask, name=TaskName.PRUNE)
+def prune_task() -> int:
+    """Drop rows of what is long over."""
+    return prune(current_context())

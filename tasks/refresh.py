@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from celery import shared_task
+
+from greenroom.task_names import TaskName
 from models.retention import channels_with_other_rules, queue_refreshes, work_out_anew
-from tasks.runtime.context import Context
+from tasks.runtime.checked_task import CheckedTask
+from tasks.runtime.context import Context, current_context
 
 #: IDs looked at in one transaction, and transactions in one tick.
 REFRESH_CHUNK = 500
@@ -34,3 +38,9 @@ def _follow_rules(context: Context) -> None:
         while after is not None:
             with context.database.write() as connection:
                 after = work_out_anew(connection, channel_id, rules, after=after, now=context.clock.now())
+
+
+@shared_task(base=CheckedTask, name=TaskName.REFRESH)
+def refresh_task() -> int:
+    """Queue media that near their end."""
+    return refresh(current_context())

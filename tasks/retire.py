@@ -8,12 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from celery import shared_task
+
 from greenroom.errors import ChannelError, RequestRefused, SettingsError, TransientError
+from greenroom.task_names import TaskName
 from models.channel import pause_channel
 from models.deletes import MediaToDelete, claim_deletes, postpone_delete, record_deletes
 from models.retention import retire_unneeded
 from tasks.runtime.backoff import backoff
-from tasks.runtime.context import Context
+from tasks.runtime.checked_task import CheckedTask
+from tasks.runtime.context import Context, current_context
 
 logger = logging.getLogger(__name__)
 
@@ -107,3 +111,9 @@ def _delete_one(context: Context, media: MediaToDelete, chunk: _Deleting) -> Non
     else:
         with chunk.lock:
             chunk.gone.append(media.id)
+
+
+@shared_task(base=CheckedTask, name=TaskName.RETIRE)
+def retire_task() -> dict[str, int]:
+    """Delete media that nothing needs."""
+    return retire(current_context())

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
 
+from celery import shared_task
 from redis.exceptions import RedisError
 from sqlalchemy import Connection
 
@@ -18,7 +19,8 @@ from models.item_claims import sweep_items
 from models.locks import wait_for_claims
 from models.statistics import refresh_statistics
 from tasks.runtime.announcements import Message, announce
-from tasks.runtime.context import Context
+from tasks.runtime.checked_task import CheckedTask
+from tasks.runtime.context import Context, current_context
 
 logger = logging.getLogger(__name__)
 
@@ -117,3 +119,9 @@ def _refresh_statistics(context: Context) -> None:
     except DatabaseUnavailable as error:
         # Most often the server makes them itself at this moment.
         logger.info("Statistics were not made: %s", error)
+
+
+@shared_task(base=CheckedTask, name=TaskName.SWEEP)
+def sweep_task() -> dict[str, int]:
+    """Put back what silent workers had claimed."""
+    return sweep(current_context())

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 
+from celery import shared_task
+
 from greenroom.clock import boottime
 from greenroom.errors import (
     LimiterUnavailable,
@@ -16,8 +18,10 @@ from models.asset_claims import renew_assets, take_assets
 from models.channel import get_channel
 from models.claim import Claim
 from models.upload_outcomes import postpone_asset
+from tasks.dispatch import claims_from_json
 from tasks.runtime.announcements import Message, announce
-from tasks.runtime.context import Context
+from tasks.runtime.checked_task import CheckedTask
+from tasks.runtime.context import Context, current_context
 from tasks.runtime.lease_renewal import renewing
 from tasks.uploading.turn import (
     OWNER_PATIENCE_SECONDS,
@@ -72,3 +76,9 @@ def upload(context: Context, channel_id: str, claims: Sequence[Claim]) -> dict[s
     summary = f"channel {channel_id} has room for more"
     announce(context, Message(name=TaskName.DISPATCH, args=[channel_id], summary=summary))
     return {**counts, **turn.counts}
+
+
+@shared_task(base=CheckedTask, name=TaskName.UPLOAD)
+def upload_task(channel_id: str, claims: Sequence[Sequence[int]]) -> dict[str, int]:
+    """Upload files."""
+    return upload(current_context(), channel_id, claims_from_json(claims))

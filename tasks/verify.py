@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 
+from celery import shared_task
 from pydantic import SecretStr
 
 from greenroom.errors import (
@@ -34,7 +35,8 @@ from models.lookups import (
 )
 from models.usage_reports import UsageReport, record_dead
 from tasks.runtime.announcements import Message, announce
-from tasks.runtime.context import Context
+from tasks.runtime.checked_task import CheckedTask
+from tasks.runtime.context import Context, current_context
 
 logger = logging.getLogger(__name__)
 
@@ -171,3 +173,9 @@ class _Verification:
             paused = pause_channel(connection, channel.id, reason=str(error), now=now, tried=channel.api_key)
         if paused:
             logger.error("Channel %s is paused: %s", channel.id, error)
+
+
+@shared_task(base=CheckedTask, name=TaskName.VERIFY)
+def verify_task(channel_id: str | None = None) -> dict[str, int]:
+    """Look media IDs up at the provider."""
+    return verify(current_context(), channel_id)

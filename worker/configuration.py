@@ -19,6 +19,20 @@ from worker.schedule import beat_schedule
 #: Seconds until Redis hands an unacknowledged message to another worker. Far above the longest task: a
 #: message that comes back while its first run goes on finds its claims taken and does nothing.
 VISIBILITY_TIMEOUT = 2 * 3600
+#: One file a task, with its entry for Celery at the end.
+TASK_MODULES = (
+    "tasks.prepare",
+    "tasks.inspect",
+    "tasks.dispatch",
+    "tasks.upload",
+    "tasks.resolve",
+    "tasks.mark_used",
+    "tasks.sweep",
+    "tasks.refresh",
+    "tasks.retire",
+    "tasks.verify",
+    "tasks.prune",
+)
 
 
 def configuration(settings: Settings) -> dict[str, Any]:
@@ -78,7 +92,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "worker_redirect_stdouts": False,
         "worker_log_format": "%(asctime)s %(levelname)s %(processName)s: %(message)s",
         "worker_task_log_format": "%(asctime)s %(levelname)s %(task_name)s: %(message)s",
-        "imports": ["tasks.entry_points", "worker.signals"],
+        "imports": [*TASK_MODULES, "worker.signals"],
         "beat_schedule": beat_schedule(settings),
         "beat_max_loop_interval": 1,
     }

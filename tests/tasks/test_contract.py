@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -19,8 +20,10 @@ from greenroom.contract import (
     schema_text,
 )
 from greenroom.task_names import TaskName
-from tasks import entry_points
+from tasks.inspect import inspect_task
+from tasks.runtime.checked_task import CheckedTask
 from worker.checkout import CHECKOUT
+from worker.configuration import TASK_MODULES
 
 CAMPAIGN = {
     "id": "spring",
@@ -123,15 +126,21 @@ def test_another_versions_message_is_refused(version: object) -> None:
 def test_every_task_has_its_arguments_and_is_checked() -> None:
     """A task that is added without them could not even be called."""
     assert set(ARGUMENTS) == set(TaskName)
-    tasks = [thing for thing in vars(entry_points).values() if hasattr(thing, "apply_async")]
-    ours = {task.name: task for task in tasks if task is not entry_points.CheckedTask and task.name}
-    assert set(ours) == set(TaskName)
-    assert all(isinstance(task, entry_points.CheckedTask) for task in ours.values())
+    things = [thing for module in TASK_MODULES for thing in vars(import_module(module)).values()]
+    tasks = [thing for thing in things if hasattr(thing, "apply_async") and not isinstance(thing, type)]
+    assert {task.name for task in tasks} == set(TaskName)
+    assert all(isinstance(task, CheckedTask) for task in tasks)
+
+
+def test_a_task_has_a_file_and_a_file_a_task() -> None:
+    """The worker loads them all; what several tasks need, or one alone, lies in a folder below."""
+    files = {path.stem for path in (CHECKOUT / "tasks").glob("*.py")} - {"__init__"}
+    assert {f"tasks.{name}" for name in files} == set(TASK_MODULES)
 
 
 def test_a_worker_refuses_before_it_does_anything(caplog: pytest.LogCaptureFixture) -> None:
     """Through Celery's own way of running a task: one line, no traceback, and a failure for who waits."""
-    task = entry_points.inspect_task
+    task = inspect_task
     run = build_tracer(task.name, task, app=task.app)
     with caplog.at_level("INFO"):
         traced = run("an-id", [[[1, "x"]]], {}, {"id": "an-id", "is_eager": True})

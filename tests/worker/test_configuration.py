@@ -102,11 +102,11 @@ def in_a_fresh_process(code: str, folder: Path, **more: str) -> subprocess.Compl
 
 BINDING = """
 import json
-from tasks.entry_points import upload_task
+from tasks.upload import upload_task
 before = upload_task.app.conf.broker_url
 import worker
-worker.app
-from tasks.entry_points import resolve_task
+worker.app.loader.import_default_modules()
+from tasks.resolve import resolve_task
 print(json.dumps([before, upload_task.app.conf.broker_url, resolve_task.app.conf.broker_url, sorted(
     name for name in worker.app.tasks if name.startswith("media."))]))
 """

@@ -19,10 +19,10 @@ from worker.hung import EXIT_CODE
 #: A worker whose sweeps hang, and whose limits are short.
 WORKER = """
 import threading, worker
-from tasks import entry_points
+from tasks import sweep
 from worker import hung
 hung.TASK_TIME_LIMIT, hung.LOOK_EVERY = 0.5, 0.1
-entry_points.sweep = lambda _context: threading.Event().wait()
+sweep.sweep = lambda _context: threading.Event().wait()
 worker.app.worker_main(["worker", "-Q", "control", "--pool", "threads", "-c", "2", "--loglevel", "INFO"])
 """
 

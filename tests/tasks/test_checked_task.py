@@ -10,7 +10,7 @@ from celery.exceptions import Retry
 from kombu import Queue
 
 from models import DatabaseUnavailable
-from tasks.entry_points import until_done
+from tasks.runtime.checked_task import until_done
 
 
 def test_a_retry_shows_no_more_of_its_arguments_than_the_first_try() -> None:

@@ -1,0 +1,51 @@
+"""What Celery's side of every task has in common: it takes JSON, calls a plain function, and returns JSON.
+
+What a task is given is checked by :mod:`greenroom.contract` before anything else. A failure that has a
+sentence of its own, as a message that is refused has, costs one line of the log and no traceback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from celery import Task
+
+from greenroom.contract import VERSION_HEADER, check_message
+from greenroom.errors import GreenroomError, TransientError
+from greenroom.task_names import TaskName
+from tasks.runtime import running
+
+Answer = TypeVar("Answer")
+
+#: Short on purpose: a long countdown would sit with one worker, and come back after a visibility timeout.
+LONGEST_COUNTDOWN_SECONDS = 30.0
+
+
+class CheckedTask(Task[Any, Any]):
+    """A task that is run with what its contract allows, and with nothing else."""
+
+    abstract = True
+    #: Expected: their text says it all.
+    throws = (GreenroomError,)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Check the message, then run.
+
+        Raises:
+            MessageRefused: it does not keep to the contract; nothing was done.
+        """
+        check_message(TaskName(self.name), args, kwargs, version=self.request.get(VERSION_HEADER))
+        with running.noted(str(self.name)):
+            return self.run(*args, **kwargs)
+
+
+def until_done(task: Task[Any, Any], work: Callable[[], Answer]) -> Answer:
+    """Run work that must not be lost: a failure of the moment is tried again for as long as it takes."""
+    try:
+        return work()
+    except TransientError as error:
+        asked = error.retry_after or 2.0 ** min(task.request.retries, 5)
+        # Celery would write the arguments out anew, with whatever signs the sources' addresses.
+        summary: dict[str, Any] = {"argsrepr": task.request.get("argsrepr")}
+        raise task.retry(exc=error, countdown=min(asked, LONGEST_COUNTDOWN_SECONDS), **summary) from error
