@@ -58,7 +58,7 @@ def later_half(world: World, monkeypatch: pytest.MonkeyPatch) -> threading.Event
     not release it holds it for longer than the test looks.
     """
     for module in ("limiter", "ownership"):
-        monkeypatch.setattr(f"greenroom.{module}.OWNERSHIP_SECONDS", 600.0)
+        monkeypatch.setattr(f"greenroom.rate_limit.{module}.OWNERSHIP_SECONDS", 600.0)
     go = threading.Event()
     send, begun = world.context.provider.upload_later, count()
 
