@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import os
+import select
 import socket
 import ssl
+import stat
 import threading
-from collections.abc import Callable
+import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -104,25 +108,12 @@ class TunnelProxy:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self.asked: list[str] = []
-        self._lock = threading.Lock()
-        self._delivered = 0
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
         """Take no more connections."""
         self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
-
-    @property
-    def delivered(self) -> int:
-        """How many pieces its clients have been given."""
-        with self._lock:
-            return self._delivered
-
-    def _deliver(self, client: socket.socket, data: bytes) -> None:
-        with self._lock:
-            client.sendall(data)
-            self._delivered += 1
 
     def _accept(self) -> None:
         while True:
@@ -141,20 +132,40 @@ class TunnelProxy:
         host, _, port = first.split()[1].partition(":")
         server = socket.create_connection((host, int(port)))
         client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        back = threading.Thread(
-            target=_pump, args=(server, client, partial(self._deliver, client)), daemon=True
-        )
+        back = threading.Thread(target=_pump, args=(server, client), daemon=True)
         back.start()
-        _pump(client, server, server.sendall)
+        _pump(client, server)
         back.join()
         client.close()
         server.close()
 
 
-def _pump(source: socket.socket, target: socket.socket, send: Callable[[bytes], None]) -> None:
+def _pump(source: socket.socket, target: socket.socket) -> None:
     try:
         while data := source.recv(1 << 16):
-            send(data)
+            target.sendall(data)
         target.shutdown(socket.SHUT_WR)
     except OSError:
         return  # either side hung up
+
+
+def await_arrival(url: str, *, seconds: float = 10) -> None:
+    """Wait until there is something to be read on a connection of this process to an address.
+
+    What was sent has not arrived yet, not even within one machine.
+    """
+    give_up_at, port = time.monotonic() + seconds, urlsplit(url).port
+    while time.monotonic() < give_up_at:
+        if any(_has_come(port, int(each.name)) for each in Path("/proc/self/fd").iterdir()):
+            return
+        time.sleep(0.001)
+    raise TimeoutError(f"nothing came from {url}")
+
+
+def _has_come(port: int | None, handle: int) -> bool:
+    with suppress(OSError, IndexError):  # gone by now; a listening one; not of the internet
+        if stat.S_ISSOCK(os.fstat(handle).st_mode):
+            with socket.socket(fileno=os.dup(handle)) as connection:
+                ours = connection.getpeername()[1] == port
+                return ours and bool(select.select([connection], [], [], 0)[0])
+    return False
