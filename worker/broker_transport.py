@@ -25,8 +25,22 @@ logger = logging.getLogger(__name__)
 THROWN_AWAY = "A message of queue %s was thrown away: %s"
 
 
-#: Delivery tags of messages that a channel could not give back, for its broker was away.
-_left_behind: set[str] = set()
+#: Messages that a channel could not put back, for its broker was away: by delivery tag, what was taken out of
+#: a queue (message, exchange and routing key); None where the broker has it for certain.
+_left_behind: dict[str, tuple[Any, str, str] | None] = {}
+
+
+class _CarefulQoS(kombu_redis.QoS):
+    """Notes what was taken out of a queue when the broker went away: before it was noted there, or after."""
+
+    def append(self, message: Any, delivery_tag: str) -> None:
+        """Note at the broker that a message is being worked on."""
+        try:
+            super().append(message, delivery_tag)
+        except (RedisError, OSError):
+            delivery = message.delivery_info
+            _left_behind[delivery_tag] = message._raw, delivery["exchange"], delivery["routing_key"]  # noqa: SLF001 - kombu has no other way
+            raise
 
 
 class _CarefulChannel:
@@ -37,6 +51,7 @@ class _CarefulChannel:
     AttributeError, which ends the worker (`'NoneType' object has no attribute 'hostname'`).
     """
 
+    QoS: Any = _CarefulQoS
     connection: Any
     _qos: Any
     qos: Any
@@ -49,13 +64,13 @@ class _CarefulChannel:
         return client
 
     def close(self) -> None:
-        """Close; what cannot be given back now is given back by :func:`give_back`."""
+        """Close; what cannot be put back now is put back by :func:`requeue_left_behind`."""
         qos = self._qos
         tags = [] if qos is None else [tag for tag in qos._delivered if tag not in qos._dirty]  # noqa: SLF001 - kombu has no other way
         try:
             super().close()  # type: ignore[misc]  # a mixin: the next class has it
         except (RedisError, OSError, AttributeError):
-            _left_behind.update(tags)
+            _left_behind.update(dict.fromkeys(tags))
             self._close_for_good()
 
     def _close_for_good(self) -> None:
@@ -83,10 +98,21 @@ def requeue_left_behind(channel: Any) -> None:
 
     Its task may have run, or run now: one that comes a second time finds its work done.
     """
-    for tag in list(_left_behind):
+    for tag, taken in list(_left_behind.items()):
         if isinstance(channel, _CarefulChannel):
-            channel.qos.restore_by_tag(tag)
-        _left_behind.discard(tag)
+            _requeue(channel, tag, taken)
+        _left_behind.pop(tag, None)
+
+
+def _requeue(channel: Any, tag: str, taken: tuple[Any, str, str] | None) -> None:
+    with channel.conn_or_acquire() as client:
+        if taken is None or client.hexists(channel.unacked_key, tag):
+            channel.qos.restore_by_tag(tag, client=client)
+            return
+        # The broker went away between handing it out and noting that: nobody else has it.
+        with client.pipeline() as pipe:
+            channel._do_restore_message(*taken, pipe)  # noqa: SLF001 - kombu has no other way
+            pipe.execute()
 
 
 def _usable(response: Any, **_: Any) -> Any:
