@@ -10,7 +10,7 @@ import redis.exceptions
 from kombu import Connection
 from kombu.transport import redis as kombu_redis
 
-from worker.broker_transport import install, requeue_left_behind
+from worker.broker_transport import RedisTransport, requeue_left_behind
 
 
 @pytest.mark.parametrize("noted", [True, False], ids=["noted by the broker", "not noted"])
@@ -18,7 +18,6 @@ def test_what_was_taken_as_the_broker_went_away_comes_again(
     redis_url: str, monkeypatch: pytest.MonkeyPatch, *, noted: bool
 ) -> None:
     """At once, and one time; without that after two hours, or never."""
-    install()
     name = f"taken-{uuid4().hex}"
     append = kombu_redis.QoS.append
 
@@ -28,7 +27,7 @@ def test_what_was_taken_as_the_broker_went_away_comes_again(
             qos._delivered.pop(tag)
         raise redis.exceptions.ConnectionError("the broker went away")
 
-    with Connection(redis_url) as connection:
+    with Connection(redis_url, transport=RedisTransport) as connection:
         queue = connection.SimpleQueue(name)
         queue.put({"use": "of an ID"})
         monkeypatch.setattr(kombu_redis.QoS, "append", broken_off)
@@ -36,7 +35,7 @@ def test_what_was_taken_as_the_broker_went_away_comes_again(
             queue.get(timeout=5)
         monkeypatch.undo()
         connection.collect()
-    with Connection(redis_url) as connection:
+    with Connection(redis_url, transport=RedisTransport) as connection:
         requeue_left_behind(connection.channel())
         queue = connection.SimpleQueue(name)
         again = queue.get(timeout=5)
