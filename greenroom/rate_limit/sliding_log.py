@@ -160,8 +160,8 @@ class SlidingLog:
         """
         self.open -= 1
         moment = now + min(late, MOST_LATE)
-        # To sort only then, and to ask for no power where nothing was learned: a fiftieth of what an uploading
-        # process computes (`make bench-backlog`).
+        # Sorting only then, and asking for no power where nothing was learned, saves a fiftieth of what an
+        # uploading process computes (`make bench-backlog`).
         in_order = not self.sent or self.sent[-1] <= moment
         self.sent.append(moment)
         if not in_order:
