@@ -34,7 +34,7 @@ ADVICE: dict[Reason, str] = {
     Reason.NOT_AN_ADDRESS: "Correct the address in the manifest.",
     Reason.UNREADABLE: "Give Greenroom's user the right to read the file.",
     Reason.TOO_LARGE: "Compress or shorten it until it is under the limit.",
-    Reason.TYPE_NOT_SUPPORTED: "Send it as one of the types that WhatsApp takes; the sentence says which.",
+    Reason.TYPE_NOT_SUPPORTED: "Send it as one of the types that WhatsApp takes.",
     Reason.CODEC_NOT_SUPPORTED: "Export video as H.264 with AAC audio, audio as AAC, MP3 or Opus.",
     Reason.TOO_MANY_AUDIO_STREAMS: "Export the video with a single audio track.",
     Reason.COLOUR_NOT_SUPPORTED: "Save the image as 8-bit RGB.",
