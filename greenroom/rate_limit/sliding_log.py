@@ -160,8 +160,7 @@ class SlidingLog:
         """
         self.open -= 1
         moment = now + min(late, MOST_LATE)
-        # Sorting only then, and asking for no power where nothing was learned, saves a fiftieth of what an
-        # uploading process computes (`make bench-backlog`).
+        # Only what is late comes out of order, and this is done for each upload.
         in_order = not self.sent or self.sent[-1] <= moment
         self.sent.append(moment)
         if not in_order:
