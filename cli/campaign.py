@@ -13,7 +13,7 @@ from cli.embedded_plan import installed_settings
 from cli.forecast import show_forecast
 from cli.formats import console, counted, moment, plain, say
 from cli.installation import open_database
-from cli.options import all_to_be_fixed, fix_option, installation_options, keep_days_option
+from cli.options import CHANNEL, all_to_be_fixed, fix_option, installation_options, keep_days_option
 from cli.refusals import say_what_is_refused
 from cli.report import rejected_table, write_csv
 from cli.tables import plain_table
@@ -39,7 +39,9 @@ def campaign() -> None:
 @campaign.command("submit")
 @click.argument("campaign_id")
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path, exists=True))
-@click.option("--channel", required=True, help="The WhatsApp phone number; known by `channel add`.")
+@click.option(
+    "--channel", type=CHANNEL, required=True, help="The WhatsApp phone number; known by `channel add`."
+)
 @click.option(
     "--manifest",
     type=click.Path(path_type=Path, dir_okay=False),

@@ -11,10 +11,9 @@ from pydantic import SecretStr
 
 from cli.formats import console, counted, moment, parse_span, plain, say, span
 from cli.installation import open_database, read_api_key
-from cli.options import installation_options
+from cli.options import CHANNEL, installation_options
 from cli.tables import plain_table
 from greenroom.errors import Misuse, SettingsError
-from greenroom.manifest import check_channel_name
 from greenroom.settings_loader import load_settings
 from greenroom.vault import Vault, new_secret_key
 from models import Database
@@ -39,14 +38,13 @@ def channel() -> None:
 
 
 @channel.command("add")
-@click.argument("channel_id")
+@click.argument("channel_id", type=CHANNEL)
 def add(channel_id: str) -> None:
     """Add CHANNEL_ID, or give it another API key; a paused channel is resumed.
 
     The key is read from GREENROOM_API_KEY, from the file that GREENROOM_API_KEY_FILE names, or asked for:
     never from the command line, where others could read it.
     """
-    check_channel_name(channel_id)
     now = datetime.now(UTC)
     settings = load_settings()
     key = read_api_key() or SecretStr(click.prompt("API key", hide_input=True, err=True))
@@ -98,7 +96,7 @@ def observed(row: ChannelRow) -> str:
 
 
 @channel.command("set")
-@click.argument("channel_id")
+@click.argument("channel_id", type=CHANNEL)
 @click.option(
     "--media-life",
     required=True,
@@ -118,7 +116,7 @@ def set_(channel_id: str, *, media_life: str, state: Path, sandbox: bool) -> Non
 
 
 @channel.command("pause")
-@click.argument("channel_id")
+@click.argument("channel_id", type=CHANNEL)
 @click.option("--reason", required=True, help="Why, for whoever finds it paused.")
 @installation_options
 def pause(channel_id: str, *, reason: str, state: Path, sandbox: bool) -> None:
@@ -141,7 +139,7 @@ def pause(channel_id: str, *, reason: str, state: Path, sandbox: bool) -> None:
 
 
 @channel.command("resume")
-@click.argument("channel_id")
+@click.argument("channel_id", type=CHANNEL)
 @installation_options
 def resume(channel_id: str, *, state: Path, sandbox: bool) -> None:
     """Resume a paused channel with the key that it has."""

@@ -9,7 +9,7 @@ import click
 
 from cli.formats import console, counted, moment, plain, say
 from cli.installation import open_database
-from cli.options import installation_options
+from cli.options import CHANNEL, installation_options
 from cli.tables import FileName, plain_table
 from models.channel import get_channel
 from models.media_reports import MediaReport, list_media
@@ -22,7 +22,7 @@ def media() -> None:
 
 
 @media.command("list")
-@click.option("--channel", help="Of this channel alone.")
+@click.option("--channel", type=CHANNEL, help="Of this channel alone.")
 @click.option("--all", "also_gone", is_flag=True, help="Those too that are deleted or expired.")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="How many at most.")
 @installation_options
@@ -51,7 +51,7 @@ def media_list(*, channel: str | None, also_gone: bool, limit: int, state: Path,
 
 
 @media.command("mark-dead")
-@click.argument("channel_id")
+@click.argument("channel_id", type=CHANNEL)
 @click.argument("media_ids", nargs=-1, required=True)
 @installation_options
 def mark_dead_(channel_id: str, *, media_ids: tuple[str, ...], state: Path, sandbox: bool) -> None:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from greenroom.manifest import ManifestItem
+from greenroom.manifest import ManifestItem, parse_channel_name
 from sandbox.latency import Latency
 
 #: A campaign got ready by hand keeps its media for as long as the provider does without a refresh.
@@ -17,6 +17,18 @@ KEEP_DAYS = 30
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
 STATE = Path(".greenroom")
+
+
+class _ChannelName(click.ParamType[str]):
+    """A channel's name, as it is kept, from any form in which it is written."""
+
+    name = "channel"
+
+    def convert(self, value: Any, _param: click.Parameter | None, _context: click.Context | None) -> str:
+        return parse_channel_name(value)
+
+
+CHANNEL = _ChannelName()
 #: Media IDs of the sandbox and of the real provider never meet in one database.
 LIVE, SANDBOX, DEMO = "live", "sandbox", "demo"
 

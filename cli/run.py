@@ -13,6 +13,7 @@ from cli.embedded_plan import settings_of, stack_plan
 from cli.formats import console, counted, plain, remarks
 from cli.installation import read_api_key
 from cli.options import (
+    CHANNEL,
     LIVE,
     SANDBOX,
     all_to_be_fixed,
@@ -35,7 +36,9 @@ from worker.embedded.stack import embedded_stack
 
 @click.command()
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path, exists=True))
-@click.option("--channel", required=True, help="The WhatsApp phone number, as your provider names it.")
+@click.option(
+    "--channel", type=CHANNEL, required=True, help="The WhatsApp phone number, as your provider names it."
+)
 @click.option(
     "--manifest",
     type=click.Path(path_type=Path, dir_okay=False),

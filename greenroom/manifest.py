@@ -20,6 +20,7 @@ from pydantic import (
 )
 from pydantic.types import AwareDatetime
 
+from greenroom.channel_name import channel_name
 from greenroom.clock import require_aware, require_plausible
 from greenroom.errors import ManifestError
 from greenroom.rules import Category
@@ -28,7 +29,9 @@ from greenroom.sources import is_url
 LONGEST_REF = 255
 #: Characters that are shown of the name of a field that is not known.
 _LONGEST_SHOWN = 50
-_NAME = re.compile(r"[A-Za-z0-9+][A-Za-z0-9._:+@-]*")
+_NAME = re.compile(r"\+?[A-Za-z0-9][A-Za-z0-9._:+@-]*")
+#: For the JSON Schema: a name, or a phone number as people write it.
+_CHANNEL_PATTERN = f"^({_NAME.pattern}|[+(]?[0-9][0-9 ()./-]*)$"
 
 
 def _plain(text: str) -> str:
@@ -41,7 +44,14 @@ def _plain(text: str) -> str:
 #: For the JSON Schema, which knows no function.
 _PATTERN = Field(json_schema_extra={"pattern": f"^{_NAME.pattern}$"})
 Name = Annotated[str, StringConstraints(max_length=128), AfterValidator(_plain), _PATTERN]
-ChannelName = Annotated[str, StringConstraints(max_length=64), AfterValidator(_plain), _PATTERN]
+#: Written in any usual form; what is kept is `channel_name` of it.
+ChannelName = Annotated[
+    str,
+    AfterValidator(channel_name),
+    StringConstraints(max_length=64),
+    AfterValidator(_plain),
+    Field(json_schema_extra={"pattern": _CHANNEL_PATTERN}),
+]
 
 
 def _storable(text: str) -> str:
@@ -107,14 +117,14 @@ def parse_plan(data: Mapping[str, Any]) -> CampaignPlan:
         raise ManifestError(f"The campaign cannot be used: {_first(error)}") from None
 
 
-def check_channel_name(channel_id: str) -> None:
-    """Refuse what cannot name a channel.
+def parse_channel_name(text: str) -> str:
+    """The channel's name as it is kept, from one that somebody wrote.
 
     Raises:
-        ManifestError: it has other characters than a name may have.
+        ManifestError: it has other characters than a name may have, or is a number without country code.
     """
     try:
-        TypeAdapter(ChannelName).validate_python(channel_id)
+        return TypeAdapter(ChannelName).validate_python(text)
     except ValidationError as error:
         raise ManifestError(f"The channel cannot be used: {_first(error)}") from None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 
 from sqlalchemy import BigInteger, Connection, String, Text, case, func, or_, select, update
 from sqlalchemy.orm import Mapped, mapped_column
@@ -14,6 +15,11 @@ from models.base import Base, OutsideText, Sentence, UtcDateTime
 from models.bulk import among
 from models.locks import lock_rows
 from models.upsert import insert
+
+#: Channels that are compared with a name that is not known.
+MOST_COMPARED = 5_000
+#: Two numbers of twelve digits with two of them wrong or in turn are still alike.
+_ALIKE = 0.8
 
 
 class Channel(Base):
@@ -121,8 +127,11 @@ def get_channel(connection: Connection, channel_id: str) -> ChannelRow:
     """
     row = connection.execute(select(*_COLUMNS).where(Channel.id == channel_id)).mappings().one_or_none()
     if row is None:
+        known = connection.execute(select(Channel.id).limit(MOST_COMPARED)).scalars()
+        nearest = get_close_matches(channel_id, known, n=1, cutoff=_ALIKE)
+        meant = f"Is {nearest[0]} meant? " if nearest else ""
         raise UnknownName(
-            f"Channel {channel_id} is not known. Add it with: greenroom channel add {channel_id}"
+            f"Channel {channel_id} is not known. {meant}Add it with: greenroom channel add {channel_id}"
         )
     return ChannelRow(**row)
 

@@ -146,6 +146,24 @@ def test_an_unknown_channel_is_refused(world: World) -> None:
         prepare(world.context, world.campaign(channel_id="123"), ITEMS)
 
 
+def test_the_nearest_known_channel_is_named(world: World) -> None:
+    """A typo in a number is most often one digit."""
+    world.add_channel("4915112345678", "a-key")
+    with pytest.raises(UnknownName, match=r"4915112345687 is not known\. Is 4915112345678 meant\?"):
+        prepare(world.context, world.campaign(channel_id="4915112345687"), ITEMS)
+    with pytest.raises(UnknownName, match=r"not known\. Add it"):
+        prepare(world.context, world.campaign(channel_id="acme"), ITEMS)
+
+
+def test_one_number_written_in_two_ways_is_one_channel(world: World) -> None:
+    """The campaign is the same one, with the same items."""
+    world.add_channel("4915112345678", "a-key")
+    prepare(world.context, world.campaign(channel_id="4915112345678"), ITEMS)
+    before = item_rows(world)
+    prepare(world.context, world.campaign(channel_id="+49 151 1234-5678"), ITEMS)
+    assert item_rows(world) == before
+
+
 def test_a_campaign_stays_on_its_channel(world: World) -> None:
     """Media IDs of one number are worth nothing on another."""
     world.add_channel("4930", "another-key")
