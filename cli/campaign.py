@@ -25,10 +25,10 @@ from greenroom.manifest_file import read_manifest
 from greenroom.settings_loader import load_settings
 from greenroom.sources import Sources
 from models.campaign import get_campaign, list_campaigns
+from models.cancellation import cancel_campaign
 from models.channel import get_channel
 from models.item_reports import campaign_items
 from models.progress import ItemStatus, campaign_progress
-from models.references import cancel_campaign
 
 
 @click.group()

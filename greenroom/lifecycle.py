@@ -1,5 +1,9 @@
 """The life of media IDs: when one ends, when it is renewed, when it is looked up.
 
+An ID ends :attr:`LifeRules.life` after its upload, or after its last use where ``trust_last_use`` says so.
+It is renewed before that, by :attr:`LifeRules.margin` and a spread: beat's task `media.refresh`
+(tasks/refresh.py) puts the file back into the backlog, and it is uploaded anew like any other.
+
 Nothing here asks a clock, a database or the provider; every rule about time that the lifecycle follows is in
 this file. Sources: "stored for 30 days after last use" (360dialog, Upload Media); Meta's page counts from the
 upload, so that both are believed unless the operator says otherwise (``trust_last_use``).

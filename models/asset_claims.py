@@ -1,4 +1,8 @@
-"""The claims to upload assets: handed out, begun, renewed, swept."""
+"""The claims to upload assets: in which order they are handed out, begun, renewed, swept.
+
+Of one channel, uploads for campaigns come before renewals, then the earliest send time, then the oldest row
+(:func:`claim_assets`). Of many channels, the one whose next file is most urgent comes first.
+"""
 
 from __future__ import annotations
 

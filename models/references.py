@@ -12,7 +12,7 @@ from greenroom.chunks import chunks
 from models.asset import Asset, AssetState, Priority
 from models.asset_locks import in_lock_order
 from models.bulk import STATEMENT_IDS, among, among_bound, on_postgresql
-from models.campaign import Campaign, get_campaign, hold_campaign
+from models.campaign import Campaign
 from models.item import Item
 from models.media import Media, lock_media
 from models.states import in_state
@@ -56,22 +56,6 @@ def _needed(*, postgresql: bool) -> Select[int | None, datetime]:
     )
 
 
-def cancel_campaign(connection: Connection, campaign_id: str, *, now: datetime) -> None:
-    """Say that the campaign needs nothing any more.
-
-    Raises:
-        UnknownName: there is no such campaign.
-    """
-    hold_campaign(connection, campaign_id, shared=False)
-    get_campaign(connection, campaign_id)
-    connection.execute(
-        update(Campaign)
-        .where(Campaign.id == campaign_id, Campaign.cancelled_at.is_(None))
-        .values(cancelled_at=now)
-    )
-    check_references_again(connection, _lock_held(connection, campaign_id, refs=None), now=now)
-
-
 def check_references_again(connection: Connection, asset_ids: Collection[int], *, now: datetime) -> None:
     """Look at these assets' media IDs at the next chance: what needed them may not do so any more.
 
@@ -85,7 +69,7 @@ def check_references_again(connection: Connection, asset_ids: Collection[int], *
         )
 
 
-def _lock_held(connection: Connection, campaign_id: str, *, refs: Sequence[str] | None) -> list[int]:
+def lock_assets_of(connection: Connection, campaign_id: str, *, refs: Sequence[str] | None) -> list[int]:
     """Lock the assets that a campaign's items hold, in the one order in which everybody locks assets."""
     held = select(Item.asset_id).where(Item.campaign_id == campaign_id, Item.asset_id.is_not(None))
     if refs is not None:
@@ -129,7 +113,7 @@ def want_again(
         now: the present.
     """
     # A statement of its own: once it has the locks, the next one sees what was retired until then.
-    held = _lock_held(connection, campaign_id, refs=refs)
+    held = lock_assets_of(connection, campaign_id, refs=refs)
     check_references_again(connection, held, now=now)
     dates = {"due_at": due_at, "priority": Priority.CAMPAIGN}
     put_back(connection, [{"id": asset_id} for asset_id in held], only=_WITHOUT_AN_ID, same=dates)

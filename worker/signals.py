@@ -22,7 +22,7 @@ from celery.signals import (
 
 from tasks.runtime.context import close_context, stop_soon
 from worker import hung
-from worker.log_lines import make_printable
+from worker.printable_logs import make_printable
 
 #: Objects more than before, from which Python looks for cycles among the new ones; and times that it does so
 #: before it looks among older ones. Python's own numbers cost 4 % of what a worker computes (`make

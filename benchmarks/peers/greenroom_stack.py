@@ -26,8 +26,8 @@ from greenroom.provider import ProviderClient
 from greenroom.rate_limit.limiter import Limiter
 from greenroom.vault import Vault
 from models import Database, Item
+from models.cancellation import cancel_campaign
 from models.channel import add_channel
-from models.references import cancel_campaign
 from tasks.prepare import prepare
 from tasks.runtime.announcements import Message
 from tasks.runtime.context import Context

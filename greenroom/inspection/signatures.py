@@ -1,4 +1,6 @@
-"""How formats open that libmagic does not know, or names too vaguely; and the proof that some of its names want.
+"""How foreign formats open that libmagic does not know, or names too vaguely; and the proof some names want.
+
+They only serve to call a rejected file by its name; what WhatsApp takes is known by :mod:`.sniff`.
 
 Each row gives the bytes by which a file is known, with their places, and where these are written down. What
 libmagic 5.41 to 5.45 says reliably has no row. A row counts for more than libmagic's word, and a text for

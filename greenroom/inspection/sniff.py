@@ -1,4 +1,7 @@
-"""What a file starts out to be: by plain signatures, or else by libmagic's answer for its first bytes.
+"""The family of a file by its first bytes: by plain signatures, or else by libmagic's answer.
+
+A family says which examiner looks further (:mod:`.examine`); the exact type is the examiner's to say.
+The signatures here are those of formats that WhatsApp takes; :mod:`.signatures` has those of foreign ones.
 
 Measured with the libmagic 5.45 of ``pylibmagic``, an MP3 with
 an image in its tag and many Office files are ``application/octet-stream`` to it, so the formats of the

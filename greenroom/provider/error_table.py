@@ -2,7 +2,10 @@
 
 Rows are tried from the top; the first that fits decides. Status, code and text are looked at together,
 because 360dialog answers HTTP 400 for its own rate limit, for a disabled API and for lack of payment too.
-Sources: 360dialog's page, and `docs` on what is known beyond it (Meta's published error codes).
+An upload whose connection was cut has no answer to look at (:mod:`.response_errors`). Sent whole, it may have
+arrived: :class:`greenroom.errors.AnswerLost`. Sent in part, it has not: ``ProviderUnavailable``; where not
+even the connection came about, ``ProviderAway``. What is done then: :mod:`greenroom.errors`.
+Sources: 360dialog's page, and Meta's published error codes (docs/reference/answers.md).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A multipart form body of known length that streams its file and checks it on the way.
 
-The body is one iterable of byte strings with a length: ``requests`` sends it as it is, with a
-``Content-Length``, and the file is never held whole. The closing boundary is kept back until the whole file
+The body is one iterable of byte strings with a length, and the file is never held whole. The request line
+and its headers are in :mod:`.request`. The closing boundary is kept back until the whole file
 has been hashed: where the bytes are not those that were inspected, the server never gets a whole body.
 
 Layout and escaping of names: RFC 7578, and the HTML standard's "multipart/form-data encoding algorithm".

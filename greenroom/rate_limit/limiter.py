@@ -1,8 +1,9 @@
 """Who may upload on a channel, kept in Redis so that all processes and machines agree.
 
 "Media Uploads (POST /media): a limit of 25 requests per second per phone number." (360dialog, Constraints.)
-A channel has one owner at a time. The owner keeps the pace by itself (:mod:`.sliding_log`) and asks Redis
-once a second, to remain the owner; what it knows of the channel's last second passes to the next one:
+A channel has one owner at a time, a worker process. The owner keeps the pace by itself, by a log of when its
+last 25 uploads were sent (:mod:`.sliding_log`), and asks Redis once a second, to remain the owner; what it
+knows of the channel's last second passes to the next one:
 
 * An owner that releases the channel hands its log on. The next one continues it, as if they were one.
 * An owner that dies is owner until its time is over, :data:`OWNERSHIP_SECONDS` after its last heartbeat. The

@@ -29,7 +29,7 @@ from models.channel import Channel
 from models.item_reports import campaign_items
 from tests.support.world import NOON
 from worker.checkout import CHECKOUT
-from worker.log_lines import make_printable
+from worker.printable_logs import make_printable
 
 #: Each would drive, colour, crash or mislead a terminal, or fill it.
 HOSTILE = (

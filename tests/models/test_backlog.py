@@ -10,7 +10,8 @@ from sqlalchemy import Connection, update
 
 from models import Asset, Media
 from models.asset import Priority
-from models.references import cancel_campaign, want_again
+from models.cancellation import cancel_campaign
+from models.references import want_again
 from models.retention import queue_refreshes, retire_unneeded
 from models.usage_reports import UsageReport, record_dead
 from models.wanted_assets import put_aside, put_back, queue_uploads

@@ -12,9 +12,9 @@ from sqlalchemy import update
 from cli import forecast as screen
 from models import Asset, Campaign, Media
 from models.campaign import get_campaign
+from models.cancellation import cancel_campaign
 from models.channel import set_media_life
 from models.forecast import at_risk, campaigns_at_risk, renewals
-from models.references import cancel_campaign
 from tests.support.rows import media_rows, ready_item
 from tests.support.world import World
 

@@ -12,6 +12,7 @@ from sqlalchemy import Row, delete, insert, select, update
 
 from models import Asset, Campaign, Channel, Item, LookupFailure, Media, retention
 from models.asset import Priority
+from models.cancellation import cancel_campaign
 from models.channel import get_channel, set_media_life
 from models.lookups import (
     DueLookup,
@@ -26,7 +27,6 @@ from models.lookups import (
     take_back,
 )
 from models.references import (
-    cancel_campaign,
     check_references_again,
     follow_send_times,
     needed_now,

@@ -28,8 +28,8 @@ from greenroom.settings import Settings
 from greenroom.task_names import TaskName
 from greenroom.vault import Vault, new_secret_key
 from models import Database, Media
+from models.cancellation import cancel_campaign
 from models.channel import add_channel, set_media_life
-from models.references import cancel_campaign
 from tasks.dispatch import claims_from_json, dispatch
 from tasks.inspect import inspect
 from tasks.mark_used import mark_dead, mark_used

@@ -14,8 +14,8 @@ from sqlalchemy import text
 from greenroom.errors import Misuse
 from greenroom.manifest import parse_items, parse_plan
 from models.campaign import get_campaign, save_campaign
+from models.cancellation import cancel_campaign
 from models.manifest_items import add_items
-from models.references import cancel_campaign
 from tasks.prepare import prepare, write_new
 from tests.support.rows import item_rows
 from tests.support.world import World

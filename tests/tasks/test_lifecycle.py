@@ -11,9 +11,9 @@ from sqlalchemy import func, select
 
 from greenroom.errors import UnknownName
 from models.asset import Priority
+from models.cancellation import cancel_campaign
 from models.channel import get_channel, set_media_life
 from models.lookups import LookupFailure, book_failure
-from models.references import cancel_campaign
 from tasks.mark_used import mark_dead, mark_used
 from tasks.prepare import prepare
 from tasks.refresh import refresh

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from greenroom.errors import ManifestError, Misuse, UnknownName
 from greenroom.task_names import TaskName
 from models import Campaign, Item
-from models.references import cancel_campaign
+from models.cancellation import cancel_campaign
 from tasks.prepare import prepare
 from tests.support.rows import accepted_item, asset_row, item_rows
 from tests.support.world import World

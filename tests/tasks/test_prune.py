@@ -10,7 +10,7 @@ from PIL import Image
 from sqlalchemy import func, select
 
 from models import Asset, Campaign, Item, Media
-from models.references import cancel_campaign
+from models.cancellation import cancel_campaign
 from tasks import prune as prune_module
 from tasks.prepare import prepare
 from tasks.prune import prune

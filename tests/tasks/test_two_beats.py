@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from greenroom.task_names import TaskName
-from models.references import cancel_campaign
+from models.cancellation import cancel_campaign
 from tasks.dispatch import claims_from_json, dispatch
 from tasks.prepare import prepare
 from tasks.prune import prune

@@ -18,8 +18,8 @@ from sqlalchemy import text
 from greenroom.rate_limit.limiter import Limiter
 from greenroom.reasons import Reason
 from greenroom.sources import Sources
+from models.cancellation import cancel_campaign
 from models.channel import get_channel
-from models.references import cancel_campaign
 from tasks.dispatch import claims_from_json, dispatch
 from tasks.prepare import prepare
 from tasks.retire import retire

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import func, select
 
 from greenroom.task_names import TaskName
+from models.cancellation import cancel_campaign
 from models.channel import get_channel, pause_channel
 from models.lookups import FAILURES_ALLOWED, LookupFailure
-from models.references import cancel_campaign
 from tasks.prepare import prepare
 from tasks.prune import prune
 from tasks.refresh import refresh

@@ -17,7 +17,7 @@ from benchmarks.chaos.points import set_twice
 from benchmarks.chaos.run import BOTH, Problem, Run, fault
 from benchmarks.chaos.services import until
 from models import Media
-from models.references import cancel_campaign
+from models.cancellation import cancel_campaign
 
 REPORTS = 100_000
 #: Seconds that all reports may take to be written down.
