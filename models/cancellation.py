@@ -1,4 +1,4 @@
-"""Cancelling a campaign: from then on it needs nothing, and media that nobody else needs are let go."""
+"""Cancelling a campaign: it needs nothing any more, and media that no other one needs may be deleted."""
 
 from __future__ import annotations
 
