@@ -1,12 +1,13 @@
 """The life of media IDs: when one ends, when it is renewed, when it is looked up.
 
 An ID ends :attr:`LifeRules.life` after its upload, or after its last use where ``trust_last_use`` says so.
-It is renewed before that, by :attr:`LifeRules.margin` and a spread: beat's task `media.refresh`
-(tasks/refresh.py) puts the file back into the backlog, and it is uploaded anew like any other.
+One that a campaign still needs is renewed :attr:`LifeRules.margin` before its end, or up to a
+:attr:`LifeRules.spread` sooner: beat's task `media.refresh` (tasks/refresh.py) puts the file back into the
+backlog, and it is uploaded anew like any other.
 
 Nothing here asks a clock, a database or the provider; every rule about time that the lifecycle follows is in
-this file. Sources: "stored for 30 days after last use" (360dialog, Upload Media); Meta's page counts from the
-upload, so that both are believed unless the operator says otherwise (``trust_last_use``).
+this file. Sources: "stored for 30 days after last use" (360dialog, Upload Media). Meta's page counts from the
+upload, which ends sooner, and is what is relied on unless the operator says otherwise (``trust_last_use``).
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class LifeRules:
     """How long media IDs live on one channel, and what is done when.
 
     Attributes:
-        life: how long the provider keeps media after their last use.
+        life: how long the provider keeps media, from the upload or the last use.
         margin: how long before its end an ID is renewed at the latest.
         spread: over which time before that the renewals of one day's uploads are spread.
         trust_last_use: whether a use lengthens the life of an ID for renewals, too.

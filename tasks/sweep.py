@@ -4,7 +4,8 @@ Each claim has a lease, which its worker renews every few seconds. Beat's tick p
 lease is over. A worker whose heartbeat in Redis stands still (:mod:`tasks.runtime.heartbeat`) is dead, and
 its claims are put back at once. Either way a new token makes the old claim void: what the old worker still
 says of it is not heard. A file that was being uploaded may have arrived: it is counted as a possible orphan
-and as an attempt (:func:`models.asset_claims.sweep_assets`).
+(an ID at the provider that nobody has) and as an attempt, of which it has ``GREENROOM_MAX_ATTEMPTS`` until
+it is given up (:func:`models.asset_claims.sweep_assets`).
 """
 
 from __future__ import annotations

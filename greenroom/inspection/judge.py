@@ -94,7 +94,7 @@ def _judge(content: Content, *, name: str, kind: Category | None) -> Verdict:
 
 
 def _decide(content: Content, finding: Finding, kind: Category | None) -> tuple[Reason | None, str]:
-    """The reason that counts most: over every limit, another type, another kind, its inside, its size."""
+    """The first of these that is so: above 100 MB; no type of the table; another kind; damaged; too large."""
     row = BY_MIME_TYPE.get(finding.mime_type or "")
     if content.size > LARGEST_FILE:
         return Reason.TOO_LARGE, (

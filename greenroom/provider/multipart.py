@@ -1,8 +1,33 @@
-"""A multipart form body of known length that streams its file and checks it on the way.
+"""The body of an upload: a multipart form of known length that streams its file and checks it on the way.
 
-The body is one iterable of byte strings with a length, and the file is never held whole. The request line
-and its headers are in :mod:`.request`. The closing boundary is kept back until the whole file
-has been hashed: where the bytes are not those that were inspected, the server never gets a whole body.
+What is sent, with the head that :mod:`.request` makes::
+
+    POST /media HTTP/1.1
+    Host: waba-v2.360dialog.io
+    User-Agent: greenroom/<version>
+    Accept: */*
+    Accept-Encoding: identity
+    D360-API-KEY: <the channel's>
+    Content-Type: multipart/form-data; boundary=<32 hex digits>
+    Content-Length: <bytes of all that follows the empty line>
+
+    --<boundary>
+    Content-Disposition: form-data; name="messaging_product"
+
+    whatsapp
+    --<boundary>
+    Content-Disposition: form-data; name="type"
+
+    image/jpeg
+    --<boundary>
+    Content-Disposition: form-data; name="file"; filename="hero.jpg"
+    Content-Type: image/jpeg
+
+    <the file's bytes, never held whole>
+    --<boundary>--
+
+The closing boundary is kept back until the whole file has been hashed: where the bytes are not those that
+were inspected, the server never gets a whole body.
 
 Layout and escaping of names: RFC 7578, and the HTML standard's "multipart/form-data encoding algorithm".
 """

@@ -1,4 +1,8 @@
-"""Folders: which files of this machine the operator lets be opened, and opening them."""
+"""Folders: which files of this machine a campaign may name, and opening them.
+
+Those below GREENROOM_MEDIA_ROOTS; `greenroom run` and `greenroom demo` allow what stands on the command line.
+Links are followed first. Greenroom's own files (its settings, database and state folder) are never opened.
+"""
 
 from __future__ import annotations
 
