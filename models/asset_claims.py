@@ -1,8 +1,8 @@
 """The claims to upload assets: in which order they are handed out, begun, renewed, swept.
 
 Of one channel, uploads for campaigns come before renewals (but for those whose ID ends soon), then the
-earliest send time, then the oldest row (:func:`claim_assets`). What failed waits for its back-off, and nothing
-of a paused channel is handed out. Of many channels, the one whose next file is most urgent comes first.
+earliest send time, then the oldest row (:func:`claim_assets`). What failed waits for its back-off. Nothing of
+a paused channel is handed out. Of many channels, the one whose next file is most urgent comes first.
 """
 
 from __future__ import annotations

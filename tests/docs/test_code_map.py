@@ -19,7 +19,7 @@ FOUND = {
     "greenroom/provider/multipart.py": "class MultipartBody",
     "greenroom/provider/error_table.py": "connection was cut",
     "greenroom/rate_limit/limiter.py": "The owner keeps the pace by itself",
-    "models/asset_claims.py": "then the earliest send time",
+    "models/asset_claims.py": "earliest send time, then the oldest row",
     "tasks/sweep.py": "void",
     "greenroom/lifecycle.py": "media.refresh",
     "greenroom/sources/folders.py": "class Folders",
