@@ -23,8 +23,8 @@ from pydantic.types import AwareDatetime
 from greenroom.channel_name import channel_name
 from greenroom.clock import require_aware, require_plausible
 from greenroom.errors import ManifestError
+from greenroom.is_url import is_url
 from greenroom.rules import Category
-from greenroom.sources import is_url
 
 LONGEST_REF = 255
 #: Characters that are shown of the name of a field that is not known.

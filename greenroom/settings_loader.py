@@ -7,14 +7,17 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from dotenv import dotenv_values
 from pydantic import (
     ValidationError,
 )
 
 from greenroom.errors import SettingsError
+from greenroom.extras import needs
 from greenroom.setting_types import NOT_SETTINGS, PREFIX
 from greenroom.settings import Settings
+
+with needs("app", "Reading settings"):
+    from dotenv import dotenv_values
 
 
 def _files_read(named: Mapping[str, str], dotenv: Path | None) -> list[Path]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from pydantic import SecretStr
 
 from greenroom.errors import SettingsError
+from greenroom.extras import needs
+
+with needs("app", "Encrypting API keys"):
+    from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 
 class Vault:

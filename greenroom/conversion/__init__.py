@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from greenroom.conversion.fix import fix_file
 from greenroom.errors import CannotFix
+from greenroom.extras import needs
 from greenroom.fixed_file import FixedFile
+
+with needs("check", "Fixing files"):
+    from greenroom.conversion.fix import fix_file
 
 __all__ = ["CannotFix", "FixedFile", "fix_file"]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from greenroom.inspection.judge import inspect_file
-from greenroom.inspection.names import safe_file_name
+from greenroom.extras import needs
+
+with needs("check", "Inspecting files"):
+    from greenroom.inspection.judge import inspect_file
+    from greenroom.inspection.names import safe_file_name
 
 __all__ = ["inspect_file", "safe_file_name"]

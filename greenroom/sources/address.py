@@ -13,7 +13,6 @@ from urllib3.util import parse_url
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 LONGEST_HOST = 253
-_URL = re.compile(r"https?:", re.IGNORECASE)
 #: Up to the path: what programs would read in different ways is refused.
 _START = re.compile(r"https?://(?:[^/?#\\\s]*@)?[^/?#\\\s%@]+(?=[/?#]|\Z)", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -72,11 +71,6 @@ class Address:
         following = parse_address(target)
         kept = self.authorization if following.origin == self.origin else ""
         return replace(following, authorization=kept)
-
-
-def is_url(source: str) -> bool:
-    """Whether the source is meant as an http(s) address, and not as a path."""
-    return _URL.match(source) is not None
 
 
 def parse_address(source: str) -> Address:

@@ -6,7 +6,8 @@ import re
 from pathlib import PurePosixPath
 from urllib.parse import unquote
 
-from greenroom.sources.address import NotAnAddress, is_url, parse_address
+from greenroom.is_url import is_url
+from greenroom.sources.address import NotAnAddress, parse_address
 from greenroom.untrusted_text import printable
 
 #: Up to what no address holds. An apostrophe may be part of one, and a backslash of one in JSON or in

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from greenroom.errors import SourceRefused
-from greenroom.sources.address import is_url
+from greenroom.is_url import is_url
 from greenroom.sources.fetch import Fetcher
 from greenroom.sources.fixed_copies import FixedCopies
 from greenroom.sources.folders import Folders, real_path
