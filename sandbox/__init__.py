@@ -11,7 +11,8 @@ What we decided where the page leaves a choice:
   minutes; it is no "failed request to the /media endpoint", which it never reached, and so does not count
   for the rule of five in one hour. A block lasts as long as the page says, however often it is run into.
 * Only ``GET /{media-id}`` counts for, and is hit by, the two rules: not downloads, not deletes, not uploads.
-* "Use" is sending a message. Looking a media ID up or downloading it does not lengthen its life.
+* "Use" is sending a message that does not fail. Looking a media ID up or downloading it does not lengthen
+  its life.
 * A request without a known key belongs to no number, so no limit counts it.
 * A fault set by a test counts as the provider's own answer would: an error on a look-up is an error response.
 """

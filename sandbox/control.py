@@ -5,6 +5,9 @@
 ``GET  /_sandbox/media``       the media IDs that are there now, per API key
 ``GET  /_sandbox/contents``    the SHA-256 of each of them, per API key and media ID
 ``POST /_sandbox/use``         ``{"media_id": ID}``: a message was sent with it
+``GET  /_sandbox/statuses``    the statuses of messages that failed after they were taken, per API key
+``POST /_sandbox/inbound``     ``{"media_id": ID}``: a message came with this file; answers with the object
+                               of its webhook, whose URL is valid for 7 days
 ``GET  /_sandbox/clock``       ``{"now": seconds since 1970, "offset_seconds": N}``
 ``POST /_sandbox/clock``       ``{"advance_seconds": N}``
 ``GET  /_sandbox/faults``      the faults that are set, with what is left of them
@@ -106,6 +109,8 @@ class Controls:
             web.get("/_sandbox/media", self._media),
             web.get("/_sandbox/contents", self._contents),
             web.post("/_sandbox/use", self._use),
+            web.get("/_sandbox/statuses", self._statuses),
+            web.post("/_sandbox/inbound", self._inbound),
             web.get("/_sandbox/clock", self._clock),
             web.post("/_sandbox/clock", self._advance),
             web.get("/_sandbox/faults", self._faults),
@@ -127,6 +132,17 @@ class Controls:
         if not self._world.use(media_id):
             raise BadCommand(f"there is no media {media_id} (any more)")
         return web.json_response({"success": True})
+
+    async def _statuses(self, _request: web.Request) -> web.Response:
+        return web.json_response(self._world.statuses())
+
+    async def _inbound(self, request: web.Request) -> web.Response:
+        body = await _json_object(request, {"media_id"})
+        media_id = _text(body.get("media_id"), "media_id is a media ID, as a string")
+        webhook = self._world.inbound(media_id)
+        if webhook is None:
+            raise BadCommand(f"there is no media {media_id} (any more)")
+        return web.json_response(webhook)
 
     async def _clock(self, _request: web.Request) -> web.Response:
         clock = self._world.clock

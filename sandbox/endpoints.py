@@ -1,4 +1,4 @@
-"""The four endpoints of the provider's page."""
+"""The four endpoints of the provider's page, and the one of messages, which it leads to."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from sandbox.faults import Drop, Fault, FaultEndpoint
 from sandbox.latency import Latency
 from sandbox.links import PATH as DOWNLOAD_PATH
 from sandbox.links import Link
+from sandbox.message_reader import read_message
 from sandbox.phone_numbers import PhoneNumber
 from sandbox.state import SandboxState
 from sandbox.upload import receive
@@ -22,6 +23,8 @@ from sandbox.upload import receive
 KEY_HEADER = "D360-API-KEY"
 _FIRST_ERROR_STATUS = 400
 _NO_FAULT = Fault(on="any")
+#: Where a handler finds the fault that its request has met.
+_FAULT = web.RequestKey("fault", Fault)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +57,7 @@ class Endpoints:
         upload, lookup = self._handler(self._uploading()), self._handler(self._looking_up())
         download, delete = self._handler(self._downloading()), self._handler(self._deleting())
         return [
+            web.post("/messages", self._handler(self._sending())),
             web.post("/media", upload, expect_handler=_leave_to_the_handler),
             web.get(DOWNLOAD_PATH, download, allow_head=False),
             web.get(DOWNLOAD_PATH.rstrip("/"), download, allow_head=False),
@@ -85,6 +89,11 @@ class Endpoints:
     def _deleting(self) -> Work:
         return Work(
             endpoint=FaultEndpoint.DELETE, admit=lambda *_: None, answer=self._delete, failed=_nothing
+        )
+
+    def _sending(self) -> Work:
+        return Work(
+            endpoint=FaultEndpoint.MESSAGE, admit=lambda *_: None, answer=self._send, failed=_count_refused
         )
 
     def _handler(self, work: Work) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
@@ -121,6 +130,7 @@ class Endpoints:
         if fault.drop in (Drop.BEFORE, Drop.WITHIN):
             return web.Response()  # never sent
         try:
+            request[_FAULT] = fault
             if fault.answer is not None:
                 response: web.StreamResponse = fault.answer.response()
             else:
@@ -178,6 +188,17 @@ class Endpoints:
         number.counts.deletes += 1
         return web.json_response({"success": True})
 
+    async def _send(self, request: web.Request, number: PhoneNumber) -> web.Response:
+        message = await read_message(request)
+        message_id = self._world.send(number, message, fail=request[_FAULT].fail)
+        return web.json_response(
+            {
+                "messaging_product": "whatsapp",
+                "contacts": [{"input": message.to, "wa_id": message.wa_id}],
+                "messages": [{"id": message_id}],
+            }
+        )
+
 
 async def _leave_to_the_handler(request: web.Request) -> None:
     """An upload beyond the limit is refused before its client is asked to go on (``100 Continue``)."""
@@ -209,6 +230,10 @@ def _first_half(response: web.StreamResponse) -> bytes:
 
 def _count_download(number: PhoneNumber, _: float) -> None:
     number.counts.downloads += 1
+
+
+def _count_refused(number: PhoneNumber) -> None:
+    number.counts.messages_refused += 1
 
 
 def _nothing(_number: PhoneNumber) -> None:

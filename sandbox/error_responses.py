@@ -149,6 +149,49 @@ NO_SUCH_METHOD = ErrorAnswer(
     status=405, code=100, message="Unsupported {method} request for {path}", source="HTTP: 405"
 )
 
+PARAMETER_MISSING = ErrorAnswer(
+    status=400,
+    code=131008,
+    message="(#131008) Required parameter is missing",
+    details="Parameter {param} is missing, or is not of its type.",
+    source=f"{_META_CODES}: 131008",
+)
+RECIPIENT_WRONG = ErrorAnswer(
+    status=400,
+    code=131009,
+    message="(#131009) Parameter value is not valid",
+    details="Param to must be a valid WhatsApp phone number.",
+    source=f"{_META_CODES}: 131009",
+)
+MESSAGE_TYPE_UNKNOWN = ErrorAnswer(
+    status=400,
+    code=131051,
+    message="(#131051) Unsupported message type",
+    details="Messages of type {received!r} are not known here; those that hold media are.",
+    source=f"{_META_CODES}: 131051; the sandbox knows the types that hold media, and templates",
+)
+MESSAGE_MALFORMED = ErrorAnswer(
+    status=400, code=100, message="(#100) The body is not a message: {why}.", source=_SILENT
+)
+KEY_UNEXPECTED = ErrorAnswer(
+    status=400,
+    code=100,
+    message='(#100) Unexpected key "{key}" on param "{param}".',
+    source=f"{_META_CODES}: 100; Meta: no caption in Audio messages and Sticker messages",
+)
+CAPTION_TOO_LONG = ErrorAnswer(
+    status=400,
+    code=100,
+    message="(#100) Param {param} must be at most {limit} characters long.",
+    source=f"Meta: Image messages, Maximum 1024 characters; {_META_CODES}: 100",
+)
+MEDIA_NOT_SENT = ErrorAnswer(
+    status=400,
+    code=100,
+    message="(#100) Param {param} is not a valid whatsapp business account media attachment ID",
+    source="public issue threads: code 100, the ID has expired or is another number's",
+)
+
 #: What an upload beyond the limit is answered, by the option ``throttle_answer``.
 THROTTLE_ANSWERS: dict[Envelope, ErrorAnswer] = {
     Envelope.META: TOO_MANY_UPLOADS,

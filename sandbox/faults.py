@@ -10,15 +10,17 @@ from typing import Any
 from aiohttp import web
 
 from sandbox.error_responses import meta_error
+from sandbox.statuses import StatusError
 
 
 class FaultEndpoint(StrEnum):
-    """The four endpoints of the page, by the names that faults use."""
+    """The four endpoints of the page, and that of messages, by the names that faults use."""
 
     UPLOAD = "upload"
     MEDIA_URL = "media_url"
     DOWNLOAD = "download"
     DELETE = "delete"
+    MESSAGE = "message"
 
 
 class Drop(StrEnum):
@@ -36,7 +38,9 @@ class Drop(StrEnum):
 
 ANY_ENDPOINT = "any"
 _WHERE = (*(each.value for each in FaultEndpoint), ANY_ENDPOINT)
-_FAULT_FIELDS = {"on", "api_key", "times", "after", "answer", "drop", "delay_seconds"}
+_DOES = ("answer", "drop", "delay_seconds", "fail")
+_FAULT_FIELDS = {"on", "api_key", "times", "after", *_DOES}
+_FAIL_FIELDS = {"code", "title", "details"}
 _ANSWER_FIELDS = {"status", "code", "message", "headers", "body", "content_type"}
 _JSON = "application/json"
 _STATUSES = range(200, 600)
@@ -78,7 +82,7 @@ class FixedAnswer:
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """One fault. Exactly one of ``answer``, ``drop`` and ``delay_seconds`` says what it does.
+    """One fault. Exactly one of ``answer``, ``drop``, ``delay_seconds`` and ``fail`` says what it does.
 
     Attributes:
         on: an :class:`Endpoint`'s name, or ``any``.
@@ -88,6 +92,7 @@ class Fault:
         answer: given in place of the work.
         drop: the connection is closed without a whole answer.
         delay_seconds: the answer comes so much later.
+        fail: the message is taken, and fails later: its status says so.
     """
 
     on: str
@@ -97,6 +102,7 @@ class Fault:
     answer: FixedAnswer | None = None
     drop: Drop | None = None
     delay_seconds: float = 0.0
+    fail: StatusError | None = None
 
     def concerns(self, endpoint: FaultEndpoint, api_key: str) -> bool:
         """Whether it is about such a request."""
@@ -150,8 +156,10 @@ def parse_fault(body: Mapping[str, Any]) -> Fault:
     _refuse_unknown(body, _FAULT_FIELDS, "a fault")
     if body.get("on") not in _WHERE:
         raise BadCommand(f"a fault's 'on' is one of {', '.join(_WHERE)}")
-    if len({"answer", "drop", "delay_seconds"} & body.keys()) != 1:
-        raise BadCommand("a fault has exactly one of 'answer', 'drop' and 'delay_seconds'")
+    if len(set(_DOES) & body.keys()) != 1:
+        raise BadCommand("a fault has exactly one of 'answer', 'drop', 'delay_seconds' and 'fail'")
+    if "fail" in body and body["on"] != FaultEndpoint.MESSAGE:
+        raise BadCommand("a fault with 'fail' is on 'message'")
     return Fault(
         on=body["on"],
         api_key=_api_key(body),
@@ -160,6 +168,7 @@ def parse_fault(body: Mapping[str, Any]) -> Fault:
         answer=_answer(body["answer"]) if "answer" in body else None,
         drop=_drop(body["drop"]) if "drop" in body else None,
         delay_seconds=seconds(body.get("delay_seconds", 0), "a fault's 'delay_seconds'"),
+        fail=_fail(body["fail"]) if "fail" in body else None,
     )
 
 
@@ -203,6 +212,17 @@ def _drop(value: object) -> Drop:
     if value not in tuple(Drop):
         raise BadCommand(f"a fault's 'drop' is one of {', '.join(Drop)}")
     return Drop(str(value))
+
+
+def _fail(value: object) -> StatusError:
+    if not isinstance(value, Mapping):
+        raise BadCommand(f"a fault's 'fail' is an object with {', '.join(sorted(_FAIL_FIELDS))}, if wanted")
+    _refuse_unknown(value, _FAIL_FIELDS, "a fault's 'fail'")
+    return StatusError(
+        code=_whole(value.get("code", StatusError.code), "a fail's 'code'", least=0),
+        title=_string(value.get("title", StatusError.title), "title"),
+        details=_string(value.get("details", ""), "details"),
+    )
 
 
 def _answer(value: object) -> FixedAnswer:

@@ -10,6 +10,8 @@ from sandbox.rate_limits import LookupThrottle, SlidingSecond
 
 #: Seconds with arrivals that are remembered: a day of uploading without a pause.
 _SECONDS_REMEMBERED = 24 * 60 * 60
+#: Failed statuses that are remembered of a number.
+FAILED_REMEMBERED = 10_000
 
 
 @dataclass(kw_only=True)
@@ -28,6 +30,9 @@ class Counts:
         lookups_blocked: those refused by a block.
         downloads: requests for a media URL, whatever became of them.
         deletes: media deleted.
+        messages: messages that were taken.
+        messages_refused: those answered with an error.
+        messages_failed: those that were taken, and failed later.
         faults: requests that met a fault set by a test.
     """
 
@@ -42,6 +47,9 @@ class Counts:
     lookups_blocked: int = 0
     downloads: int = 0
     deletes: int = 0
+    messages: int = 0
+    messages_refused: int = 0
+    messages_failed: int = 0
     faults: int = 0
 
 
@@ -54,12 +62,14 @@ class PhoneNumber:
         counts: what happened.
         second: arrivals of uploads in the sliding second.
         lookups: the two rules about failed look-ups.
+        failed: the statuses of the last messages that failed after they were taken.
     """
 
     api_key: str
     counts: Counts = field(default_factory=Counts)
     second: SlidingSecond = field(default_factory=SlidingSecond)
     lookups: LookupThrottle = field(default_factory=LookupThrottle)
+    failed: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=FAILED_REMEMBERED))
     _per_second: deque[list[int]] = field(default_factory=lambda: deque(maxlen=_SECONDS_REMEMBERED))
 
     def upload_arrives(self, stamp: float, *, since_start: float) -> bool:

@@ -85,7 +85,7 @@ async def listening(options: Options) -> AsyncIterator[Listening]:
 
 
 def application(world: SandboxState, options: Options) -> web.Application:
-    """The aiohttp application: the four endpoints, the controls, and one format for all errors."""
+    """The aiohttp application: the endpoints, the controls, and one format for all errors."""
     app = web.Application(middlewares=[note_arrival, _errors_in_one_format])
     app.add_routes(Controls(world).routes())
     app.add_routes(Endpoints(world, latency=options.latency).routes())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import math
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,15 +12,18 @@ from sandbox.contents import Contents, Incoming
 from sandbox.error_responses import (
     KEY_REFUSED,
     LOOKUPS_BLOCKED,
+    MEDIA_NOT_SENT,
     NO_SUCH_MEDIA,
     THROTTLE_ANSWERS,
     Envelope,
     Refusal,
 )
 from sandbox.faults import Faults
-from sandbox.links import LinkSigner
+from sandbox.links import INBOUND_LIFETIME_SECONDS, LinkSigner, LinkSource
+from sandbox.message_reader import OutgoingMessage
 from sandbox.movable_clock import MovableClock
 from sandbox.phone_numbers import PhoneNumber
+from sandbox.statuses import StatusError, failed_status, new_message_id, wrong_type
 from sandbox.store import MediaStore, StoredMedia
 
 
@@ -180,6 +184,53 @@ class SandboxState:
         """Begin a media's 30 days anew; False where there is no such media (any more)."""
         return self._store.use(media_id, now=self.clock.now())
 
+    def send(self, number: PhoneNumber, message: OutgoingMessage, *, fail: StatusError | None) -> str:
+        """Take a message, and answer with its ID; sending it is a use of its media.
+
+        Args:
+            number: whose it is.
+            message: what is sent.
+            fail: why it fails later; None where nothing but the files themselves has it fail.
+
+        Raises:
+            Refusal: a media ID in it is dead, or another number's.
+        """
+        now = self.clock.now()
+        for media in message.media:
+            found = self._store.find(media.media_id, number.api_key, now=now)
+            if found is None:
+                raise Refusal(MEDIA_NOT_SENT, param=media.param)
+            fail = fail or wrong_type(media, found.mime_type)
+        message_id = new_message_id()
+        number.counts.messages += 1
+        if fail is not None:
+            number.counts.messages_failed += 1
+            number.failed.append(failed_status(message, message_id, fail, now=now))
+            return message_id
+        for media in message.media:
+            self._store.use(media.media_id, now=now)
+        return message_id
+
+    def inbound(self, media_id: str) -> dict[str, Any] | None:
+        """The object of a webhook for a message that came with this file; None where there is no such media.
+
+        "Media retrieved directly from the webhook are available for 7 days."
+        """
+        now = self.clock.now()
+        media = self._store.find_any(media_id, now=now)
+        if media is None:
+            return None
+        link = self.links.sign(
+            media_id, media.api_key, now=now, seconds=INBOUND_LIFETIME_SECONDS, source=LinkSource.WEBHOOK
+        )
+        return {
+            "id": media_id,
+            "mime_type": media.mime_type,
+            # Webhooks have it in base64, look-ups in hexadecimal digits.
+            "sha256": base64.b64encode(bytes.fromhex(media.sha256)).decode(),
+            "url": link.url,
+        }
+
     def _expire(self) -> None:
         self._remove_contents(self._store.expire(now=self.clock.now()))
 
@@ -210,6 +261,10 @@ class SandboxState:
     def contents(self) -> dict[str, dict[str, str]]:
         """The SHA-256 of what each media is that is there now, per API key and media ID."""
         return self._store.contents(now=self.clock.now())
+
+    def statuses(self) -> dict[str, list[dict[str, Any]]]:
+        """The statuses of messages that failed after they were taken, oldest first, per API key."""
+        return {key: list(number.failed) for key, number in self._numbers.items() if number.failed}
 
     def stats(self) -> dict[str, dict[str, Any]]:
         """Counts per API key: since this process began, but ``media``, which is what the state holds."""

@@ -109,6 +109,21 @@ class RunningSandbox:
         if not self._in_loop(lambda world: world.use(media_id)):
             raise BadCommand(f"there is no media {media_id} (any more)")
 
+    def failed_statuses(self, api_key: str) -> list[dict[str, Any]]:
+        """What webhooks would have told this number of messages that failed, oldest first."""
+        return self._in_loop(SandboxState.statuses).get(api_key, [])
+
+    def inbound(self, media_id: str) -> dict[str, Any]:
+        """The object of a webhook for a message that came with this file.
+
+        Raises:
+            BadCommand: there is no such media (any more).
+        """
+        webhook = self._in_loop(lambda world: world.inbound(media_id))
+        if webhook is None:
+            raise BadCommand(f"there is no media {media_id} (any more)")
+        return webhook
+
     def live_media_ids(self, api_key: str) -> list[str]:
         """The media that this number has now, oldest first."""
         return self._in_loop(SandboxState.live_media).get(api_key, [])

@@ -24,6 +24,7 @@ from greenroom.errors import (
     RequestRefused,
     TransientError,
 )
+from greenroom.media_id import MEDIA_ID
 from greenroom.provider.download import require_announced, write_download
 from greenroom.provider.error_table import Endpoint
 from greenroom.provider.failures import BROKEN_EXCHANGE, why
@@ -38,7 +39,7 @@ from greenroom.provider.response_errors import error_of_break, error_of_response
 from greenroom.provider.secrecy import guard_logs
 from greenroom.provider.sessions import tls_context
 from greenroom.provider.streamed_sender import StreamedSender
-from greenroom.provider.upload_response import MEDIA_ID, media_id_or_error
+from greenroom.provider.upload_response import media_id_or_error
 from greenroom.provider.values import Downloaded, MediaLocation, UploadContent
 from greenroom.provider.whole_sender import LARGEST_AT_ONCE, WholeSender
 from greenroom.rules import LARGEST_FILE, MEDIA_TYPES

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 
 from greenroom.errors import AnswerLost, GreenroomError
+from greenroom.media_id import MEDIA_ID
 from greenroom.provider.http_response import HttpResponse, Unreadable, is_success
 from greenroom.provider.request import ApiRequest
 from greenroom.provider.response_errors import error_of_response
-
-#: No longer than the column that keeps it.
-MEDIA_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
 def media_id_or_error(request: ApiRequest, response: HttpResponse, *, now: datetime) -> str | GreenroomError:

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from cli import doctor
-from greenroom import client, contract, manifest
+from greenroom import client, contract, manifest, messages
 from greenroom.rate_limit import ownership
 from greenroom.settings import Settings
 from models import lookups
-from sandbox import links, rate_limits
+from sandbox import links, phone_numbers, rate_limits
 from tasks.runtime import backoff
 from tasks.uploading import completion, turn
 from tests.docs.tables import DOCS
@@ -198,6 +198,20 @@ FACTS = [
         digits,
         ("how-to/rehearse", "counts {} uploads in any second"),
         ("reference/sandbox", "{} in any second, then refused"),
+    ),
+    *_facts(
+        links.INBOUND_LIFETIME_SECONDS / 86_400,
+        digits,
+        ("reference/sandbox", "whose `url` is valid for {} days"),
+        ("decisions/0009-the-sandbox-where-the-page-is-silent", "for the page's {} days"),
+    ),
+    *_facts(
+        phone_numbers.FAILED_REMEMBERED,
+        digits,
+        ("reference/sandbox", "objects of a webhook's `statuses`, the last {}"),
+    ),
+    *_facts(
+        messages.LONGEST_CAPTION, digits, ("how-to/scheduler", "or one of more than {} characters, a name")
     ),
     *_facts(links.LINK_LIFETIME_SECONDS, span, ("reference/sandbox", "answers the media URL, valid for {};")),
     *_facts(doctor.REPLY_SECONDS, span, ("how-to/watch", "none answers within {}, or a queue has nobody")),

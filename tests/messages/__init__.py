@@ -1,0 +1,1 @@
+"""Messages that send media IDs: what goes out, and what is refused before it does."""
