@@ -48,6 +48,10 @@ def campaign() -> None:
     help="A .csv, .json or .jsonl file with ref, source and perhaps kind, instead of paths.",
 )
 @click.option("--send-at", required=True, help="When it is sent, like 2026-12-01T09:00:00+01:00.")
+@click.option(
+    "--upload-from",
+    help="From when its media are uploaded.  [default: GREENROOM_UPLOAD_DAYS_BEFORE its send time]",
+)
 @keep_days_option
 @fix_option
 @click.pass_context
@@ -59,6 +63,7 @@ def submit(
     channel: str,
     manifest: Path | None,
     send_at: str,
+    upload_from: str | None,
     keep_days: int,
     fix: bool,
 ) -> None:
@@ -83,6 +88,7 @@ def submit(
             "channel": channel,
             "send_at": start,
             "keep_until": start + timedelta(days=keep_days),
+            "upload_from": parse_moment(upload_from) if upload_from else None,
         }
     )
     settings = load_settings()
@@ -115,16 +121,20 @@ def status(campaign_id: str | None, *, state: Path, sandbox: bool) -> None:
         table = plain_table()
         for column in ("Campaign", "Channel", "Sent at"):
             table.add_column(column, overflow="fold")
-        for column in ("Files", "Checking", "Uploading", "Ready", "Bad"):
+        counts = {row.id: campaign_progress(connection, row.id, now=now) for row in chosen}
+        scheduled = any(progress.scheduled for progress in counts.values())
+        later = ("Scheduled",) if scheduled else ()
+        for column in ("Files", "Checking", *later, "Uploading", "Ready", "Bad"):
             table.add_column(column, justify="right", no_wrap=True)
         for row in chosen:
-            progress = campaign_progress(connection, row.id, now=now)
+            progress = counts[row.id]
             table.add_row(
                 plain(row.id) + (" [red](cancelled)[/red]" if row.cancelled_at else ""),
                 plain(row.channel_id),
                 moment(row.send_at),
                 f"{progress.total:,}",
                 f"{progress.checking:,}",
+                *([f"{progress.scheduled:,}"] if scheduled else []),
                 f"{progress.uploading:,}",
                 f"[green]{progress.ready:,}[/green]",
                 f"[red]{bad:,}[/red]" if (bad := progress.rejected + progress.failed) else "0",
@@ -136,6 +146,8 @@ def status(campaign_id: str | None, *, state: Path, sandbox: bool) -> None:
                 console.print(
                     f"\n[red]Channel {plain(channel.id)} is paused:[/red] {plain(channel.paused_reason)}"
                 )
+            if chosen[0].upload_from is not None and chosen[0].cancelled_at is None:
+                say(f"\nIts uploads begin {moment(chosen[0].upload_from)}.")
             if progress.hindrance:
                 console.print(f"\n[yellow]Waiting to try again: {plain(progress.hindrance)}[/yellow]")
             bad_ones = (ItemStatus.REJECTED, ItemStatus.FAILED)

@@ -45,6 +45,7 @@ def demo(*, stay: bool, state: Path) -> None:
             "channel": CHANNEL,
             "send_at": now,
             "keep_until": now + timedelta(days=KEEP_DAYS),
+            "upload_from": now,
         }
     )
     remarks.print("Starting a broker (Valkey), a database (SQLite), the 360dialog sandbox, a worker and beat")

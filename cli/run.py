@@ -109,6 +109,7 @@ def run(
             "channel": channel,
             "send_at": start,
             "keep_until": start + timedelta(days=keep_days),
+            "upload_from": now,
         }
     )
     state_dir = state / (SANDBOX if sandbox else LIVE)

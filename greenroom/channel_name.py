@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
-#: A phone number as people write it: digits, what they put between them, and perhaps the trunk prefix that
-#: is not dialled from abroad.
+#: The digit that is not dialled from abroad.
 _TRUNK_PREFIX = re.compile(r"\(0\)")
-_WRITTEN = re.compile(r"\+?[0-9\s().\-\u2010-\u2014/]*[0-9][0-9\s().\-\u2010-\u2014/]*")
+#: A phone number as people write it: digits, and what they put between them.
+_BETWEEN = r" \u00a0\u2009\u202f().\-\u2010-\u2014/"
+_WRITTEN = re.compile(rf"\+?[0-9{_BETWEEN}]*[0-9][{_BETWEEN}]*")
 _NOT_A_DIGIT = re.compile(r"[^0-9]")
 #: Characters that are looked at: no number has more, and what is longer is refused as a name.
 _LONGEST_WRITTEN = 64

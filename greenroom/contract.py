@@ -133,6 +133,7 @@ ARGUMENTS: dict[TaskName, type[Arguments]] = {
     TaskName.DISPATCH: DispatchArguments,
     TaskName.VERIFY: VerifyArguments,
     TaskName.SWEEP: NoArguments,
+    TaskName.START_UPLOADS: NoArguments,
     TaskName.REFRESH: NoArguments,
     TaskName.RETIRE: NoArguments,
     TaskName.PRUNE: NoArguments,

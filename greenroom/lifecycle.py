@@ -87,6 +87,10 @@ class LifeRules:
         """By how much sooner a lot is renewed than the one before."""
         return min(self.spread, self.life / SHARE_OF_LIFE) / LOTS
 
+    def upload_from(self, send_at: datetime, *, ahead: timedelta) -> datetime:
+        """From when a campaign's media are uploaded: so long ahead, but with no renewal before it is sent."""
+        return send_at - min(ahead, self.life - self.lead - self._step * LOTS)
+
     def hurries(self, end: datetime, now: datetime) -> bool:
         """Whether the renewal of an ID with this end goes with campaigns' uploads now, and not after them."""
         return now >= end - self.lead / HURRY

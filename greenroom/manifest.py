@@ -47,8 +47,8 @@ Name = Annotated[str, StringConstraints(max_length=128), AfterValidator(_plain),
 #: Written in any usual form; what is kept is `channel_name` of it.
 ChannelName = Annotated[
     str,
-    AfterValidator(channel_name),
     StringConstraints(max_length=64),
+    AfterValidator(channel_name),
     AfterValidator(_plain),
     Field(json_schema_extra={"pattern": _CHANNEL_PATTERN}),
 ]
@@ -76,7 +76,16 @@ Ref = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_REF), Af
 
 
 class CampaignPlan(BaseModel):
-    """A send-out: which channel, when it is sent, and until when its media must stay usable."""
+    """A send-out: which channel, when it is sent, and until when its media must stay usable.
+
+    Attributes:
+        id: the scheduler's own name for it.
+        channel: on which phone number it is sent.
+        send_at: when.
+        keep_until: until when its media IDs can be used.
+        upload_from: from when its media are uploaded; None for the operator's setting. They are inspected at
+            once in any case.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -84,6 +93,7 @@ class CampaignPlan(BaseModel):
     channel: ChannelName
     send_at: Annotated[AwareDatetime, AfterValidator(require_plausible)]
     keep_until: Annotated[AwareDatetime, AfterValidator(require_plausible)]
+    upload_from: Annotated[AwareDatetime, AfterValidator(require_plausible)] | None = None
 
 
 class ManifestItem(BaseModel):

@@ -147,6 +147,15 @@ class Settings(BaseModel):
         le=365,
         description='Days that the provider keeps media: "stored for 30 days after last use".',
     )
+    upload_days_before: float = Field(
+        default=14.0,
+        ge=0,
+        le=3650,
+        description=(
+            "Days before its send time from which a campaign's media are uploaded; fewer where an ID would "
+            "have to be renewed before that."
+        ),
+    )
     trust_last_use: bool = Field(
         default=False,
         description="Count an ID's life from its last use alone, and not from its upload as well.",

@@ -24,6 +24,7 @@ class TaskName(StrEnum):
     MARK_USED = "media.mark_used"
     MARK_DEAD = "media.mark_dead"
     SWEEP = "media.sweep"
+    START_UPLOADS = "media.start_uploads"
     REFRESH = "media.refresh"
     RETIRE = "media.retire"
     VERIFY = "media.verify"
@@ -39,6 +40,7 @@ QUEUES: dict[TaskName, Queue] = {
     TaskName.MARK_USED: Queue.CONTROL,
     TaskName.MARK_DEAD: Queue.CONTROL,
     TaskName.SWEEP: Queue.CONTROL,
+    TaskName.START_UPLOADS: Queue.CONTROL,
     TaskName.REFRESH: Queue.CONTROL,
     TaskName.RETIRE: Queue.UPLOAD,
     TaskName.VERIFY: Queue.UPLOAD,

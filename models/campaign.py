@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import Connection, ForeignKey, Index, func, select, text, true
+from sqlalchemy import Connection, ForeignKey, Index, func, or_, select, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from greenroom.errors import Misuse, UnknownName
@@ -30,6 +30,12 @@ class Campaign(Base):
             postgresql_where=text("cancelled_at IS NOT NULL"),
             sqlite_where=text("cancelled_at IS NOT NULL"),
         ),
+        Index(
+            "ix_campaigns_upload_from",
+            "upload_from",
+            postgresql_where=text("upload_from IS NOT NULL"),
+            sqlite_where=text("upload_from IS NOT NULL"),
+        ),
     )
 
     id: Mapped[str] = mapped_column(OutsideText(128), primary_key=True)
@@ -38,6 +44,8 @@ class Campaign(Base):
     keep_until: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     cancelled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: When its uploads begin; NULL from then on, see `models.upload_start`.
+    upload_from: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +57,7 @@ class CampaignRow:
     send_at: datetime
     keep_until: datetime
     cancelled_at: datetime | None
+    upload_from: datetime | None
     #: Whether the call that answered this row gave the campaign other dates than it had.
     moved: bool = False
 
@@ -59,6 +68,7 @@ _COLUMNS = (
     Campaign.send_at,
     Campaign.keep_until,
     Campaign.cancelled_at,
+    Campaign.upload_from,
 )
 
 
@@ -70,8 +80,11 @@ def save_campaign(
     send_at: datetime,
     keep_until: datetime,
     now: datetime,
+    upload_from: datetime | None = None,
 ) -> CampaignRow:
     """Write the campaign, or move a known one to these dates; the same again changes nothing.
+
+    Uploads begin at once, or at `upload_from` where that is later. Once begun they have begun.
 
     Raises:
         UnknownName: there is no such channel.
@@ -92,15 +105,19 @@ def save_campaign(
     # So that parts of one manifest see each other's dates, also where none is committed yet.
     hold_campaign(connection, campaign_id, shared=False)
     before = connection.execute(
-        select(Campaign.send_at, Campaign.keep_until).where(Campaign.id == campaign_id).with_for_update()
+        select(Campaign.send_at, Campaign.keep_until, Campaign.upload_from)
+        .where(Campaign.id == campaign_id)
+        .with_for_update()
     ).one_or_none()
+    begun = upload_from is None or upload_from <= now or (before is not None and before.upload_from is None)
+    dates = {"send_at": send_at, "keep_until": keep_until, "upload_from": None if begun else upload_from}
     statement = insert(connection, Campaign).values(
-        id=campaign_id, channel_id=channel_id, send_at=send_at, keep_until=keep_until, created_at=now
+        id=campaign_id, channel_id=channel_id, created_at=now, **dates
     )
     connection.execute(
         statement.on_conflict_do_update(
             index_elements=[Campaign.id],
-            set_={"send_at": send_at, "keep_until": keep_until},
+            set_=dates,
             where=(Campaign.channel_id == channel_id) & Campaign.cancelled_at.is_(None),
         )
     )
@@ -116,7 +133,7 @@ def save_campaign(
             f"Campaign {campaign_id} belongs to channel {row.channel_id}; it cannot be sent on "
             f"{channel_id} too. Give the second one an ID of its own."
         )
-    return replace(row, moved=before is not None and tuple(before) != (send_at, keep_until))
+    return replace(row, moved=before is not None and tuple(before) != tuple(dates.values()))
 
 
 def hold_campaign(connection: Connection, campaign_id: str, *, shared: bool) -> None:
@@ -135,13 +152,14 @@ def hold_campaign(connection: Connection, campaign_id: str, *, shared: bool) -> 
         connection.execute(select(lock(CAMPAIGN_LOCKS, func.hashtext(campaign_id))))
 
 
-def stands_as_given(connection: Connection, plan: CampaignPlan) -> bool:
+def stands_as_given(connection: Connection, plan: CampaignPlan, *, upload_from: datetime) -> bool:
     """Whether the campaign is known, with these dates and on this channel, and is not cancelled."""
     statement = select(true()).where(
         Campaign.id == plan.id,
         Campaign.channel_id == plan.channel,
         Campaign.send_at == plan.send_at,
         Campaign.keep_until == plan.keep_until,
+        or_(Campaign.upload_from.is_(None), Campaign.upload_from == upload_from),
         Campaign.cancelled_at.is_(None),
     )
     return connection.execute(statement).first() is not None

@@ -141,6 +141,7 @@ def _not_renewed(
                 (AssetState.FAILED, AssetState.WAITING, AssetState.CLAIMED, AssetState.UPLOADING)
             ),
             Campaign.cancelled_at.is_(None),
+            Campaign.upload_from.is_(None),
             Campaign.keep_until > now,
         )
     )
@@ -159,6 +160,7 @@ def campaigns_at_risk(connection: Connection, asset_id: int, *, now: datetime, l
             Item.asset_id == asset_id,
             Media.is_current,
             Campaign.cancelled_at.is_(None),
+            Campaign.upload_from.is_(None),
             Campaign.keep_until > now,
         )
         .distinct()

@@ -66,6 +66,8 @@ class ItemUnderInspection:
     fix: bool
     due_at: datetime
     attempts: int
+    #: When its campaign's uploads begin; None if they have.
+    upload_from: datetime | None
 
 
 def claim_items(connection: Connection, *, limit: int, now: datetime, lease: timedelta) -> list[ItemClaim]:
@@ -141,8 +143,9 @@ def _begun(
             fix=fix,
             due_at=due_at,
             attempts=attempts,
+            upload_from=start,
         )
-        for item_id, token, campaign_id, channel_id, ref, source, kind, fix, due_at, attempts in rows
+        for item_id, token, campaign_id, channel_id, ref, source, kind, fix, due_at, attempts, start in rows
     ]
 
 
@@ -163,6 +166,7 @@ def _beginning(*, postgresql: bool) -> tuple[Update, Select[*tuple[Any, ...]]]:
             Item.fix,
             Item.due_at,
             Item.attempts,
+            Campaign.upload_from,
         )
         .join(Campaign, Campaign.id == Item.campaign_id)
         .where(mine)

@@ -27,6 +27,7 @@ class ItemStatus(StrEnum):
 
     CHECKING = "checking"
     REJECTED = "rejected"
+    SCHEDULED = "scheduled"
     UPLOADING = "uploading"
     FAILED = "failed"
     READY = "ready"
@@ -42,6 +43,7 @@ class Progress:
 
     checking: int = 0
     rejected: int = 0
+    scheduled: int = 0
     uploading: int = 0
     failed: int = 0
     ready: int = 0
@@ -50,7 +52,7 @@ class Progress:
     @property
     def total(self) -> int:
         """All items."""
-        return self.checking + self.rejected + self.uploading + self.failed + self.ready
+        return self.checking + self.rejected + self.scheduled + self.uploading + self.failed + self.ready
 
     @property
     def settled(self) -> int:
@@ -66,6 +68,8 @@ def item_status(item: type[Item], now: datetime) -> Case[str]:
         # An asset on its way through a refresh, or whose refresh failed, still has its old ID.
         (and_(Media.id.is_not(None), alive(now)), ItemStatus.READY.value),
         (Asset.state == AssetState.FAILED, ItemStatus.FAILED.value),
+        # Its uploads begin later; or the campaign is over, and never had them.
+        (Asset.state == AssetState.IDLE, ItemStatus.SCHEDULED.value),
         else_=ItemStatus.UPLOADING.value,
     )
 
@@ -112,7 +116,7 @@ class _Page:
 
 
 #: Stages that others follow.
-_UNSETTLED = {ItemStatus.CHECKING.value, ItemStatus.UPLOADING.value}
+_UNSETTLED = {ItemStatus.CHECKING.value, ItemStatus.SCHEDULED.value, ItemStatus.UPLOADING.value}
 
 
 def _sum(pages: Iterable[_Page]) -> Progress:

@@ -1,4 +1,4 @@
-"""Who needs an asset, and how soon: any campaign that holds it, is not cancelled, and is still to be kept."""
+"""Who needs an asset, and how soon: campaigns that hold it, have begun, and are not cancelled or over."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ _WITHOUT_AN_ID = in_state(Asset.state, AssetState.IDLE, AssetState.FAILED)
 
 
 def needed_now(connection: Connection, asset_ids: Collection[int], *, now: datetime) -> set[int]:
-    """Those of the assets that some campaign needs: it is not cancelled, and is still to be kept."""
+    """Those of the assets that some campaign needs: not cancelled, begun, and still to be kept."""
     statement = (
         select(Item.asset_id)
         .join(Campaign, Campaign.id == Item.campaign_id)
         .where(
             among(connection, Item.asset_id, asset_ids),
             Campaign.cancelled_at.is_(None),
+            Campaign.upload_from.is_(None),
             Campaign.keep_until > now,
         )
         .distinct()
@@ -39,7 +40,7 @@ def needed_now(connection: Connection, asset_ids: Collection[int], *, now: datet
 def needed_until(connection: Connection, asset_ids: Collection[int]) -> dict[int, datetime]:
     """Until when the last campaign needs each asset; those that no campaign holds are left out.
 
-    A campaign that was cancelled never needed anything.
+    A campaign that was cancelled never needed anything, and one whose uploads begin later does not yet.
     """
     statement = _needed(postgresql=on_postgresql(connection))
     rows = connection.execute(statement, {"ids": list(asset_ids)}).all()
@@ -51,7 +52,11 @@ def _needed(*, postgresql: bool) -> Select[int | None, datetime]:
     return (
         select(Item.asset_id, func.max(Campaign.keep_until))
         .join(Campaign, Campaign.id == Item.campaign_id)
-        .where(among_bound(Item.asset_id, "ids", postgresql=postgresql), Campaign.cancelled_at.is_(None))
+        .where(
+            among_bound(Item.asset_id, "ids", postgresql=postgresql),
+            Campaign.cancelled_at.is_(None),
+            Campaign.upload_from.is_(None),
+        )
         .group_by(Item.asset_id)
     )
 
@@ -83,7 +88,7 @@ def follow_send_times(connection: Connection, campaign_id: str) -> None:
     earliest = (
         select(func.min(Campaign.send_at))
         .join(Item, Item.campaign_id == Campaign.id)
-        .where(Item.asset_id == Asset.id, Campaign.cancelled_at.is_(None))
+        .where(Item.asset_id == Asset.id, Campaign.cancelled_at.is_(None), Campaign.upload_from.is_(None))
         .correlate(Asset)
         .scalar_subquery()
     )

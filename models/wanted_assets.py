@@ -47,13 +47,16 @@ class NewAsset:
     file_name: str
     source: str
     due_at: datetime
+    #: Whether it is uploaded for this campaign now, and not at a later date.
+    begun: bool = True
 
 
 def want_assets(connection: Connection, new: Sequence[NewAsset]) -> dict[tuple[str, str, str], int]:
     """The IDs of the assets for these contents, made if need be, their rows locked by this transaction.
 
-    A new one goes into the backlog. The locks are what makes linking an item and retiring an unneeded asset
-    exclude each other. They are had in the order that `models.locks` says.
+    A new one goes into the backlog, if its campaign's uploads have begun. The locks are what makes linking
+    an item and retiring an unneeded asset exclude each other. They are had in the order that `models.locks`
+    says.
 
     Returns:
         By channel, SHA-256 and MIME type.
@@ -61,7 +64,7 @@ def want_assets(connection: Connection, new: Sequence[NewAsset]) -> dict[tuple[s
     latest: dict[tuple[str, str, str], NewAsset] = {}
     for one in new:
         known = latest.setdefault((one.channel_id, one.sha256, one.mime_type), one)
-        if one.due_at < known.due_at:
+        if (not one.begun, one.due_at) < (not known.begun, known.due_at):
             latest[one.channel_id, one.sha256, one.mime_type] = one
     if not latest:
         return {}
@@ -75,10 +78,11 @@ def want_assets(connection: Connection, new: Sequence[NewAsset]) -> dict[tuple[s
             "file_name": one.file_name,
             "source": one.source,
             "due_at": one.due_at,
+            "state": AssetState.WAITING if one.begun else AssetState.IDLE,
         }
         for _, one in sorted(latest.items())
     ]
-    locked = insert_rows(connection, Asset, rows, same={"state": AssetState.WAITING}, more=_or_want)
+    locked = insert_rows(connection, Asset, rows, more=_or_want)
     return {(row.channel_id, row.sha256, row.mime_type): row.id for row in locked}
 
 

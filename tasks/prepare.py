@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from celery import Task, shared_task
@@ -15,6 +15,7 @@ from greenroom.manifest import CampaignPlan, ManifestItem, parse_items, parse_pl
 from greenroom.task_names import TaskName
 from greenroom.untrusted_text import one_line
 from models.campaign import hold_campaign, save_campaign, stands_as_given
+from models.channel import get_channel
 from models.manifest_items import add_items, known_refs, lock_items, move_items, reject_items, save_items
 from models.references import follow_send_times, want_again
 from tasks.runtime.announcements import announce_dispatch
@@ -51,12 +52,13 @@ def prepare(context: Context, campaign: Mapping[str, Any], items: Sequence[Mappi
     # In one order for all: two messages that share items must not lock them crosswise.
     rows = sorted(parse_items(items), key=lambda item: item.ref)
     now = context.clock.now()
+    upload_from = _upload_from(context, plan)
     never_opened = {row.ref: refusal for row in rows if (refusal := context.sources.refusal(row.source))}
 
     def write(connection: Connection, part: Sequence[ManifestItem]) -> list[str]:
         # Most often all are new: then nothing waits for them that would have to be locked or looked at.
-        if not write_new(connection, plan, part, now=now):
-            _write(connection, plan, part, now=now)
+        if not write_new(connection, plan, part, upload_from=upload_from, now=now):
+            _write(connection, plan, part, upload_from=upload_from, now=now)
         rejected = {row.ref: never_opened[row.ref] for row in part if row.ref in never_opened}
         reject_items(connection, campaign_id=plan.id, refused=rejected)
         return []
@@ -73,13 +75,28 @@ def prepare(context: Context, campaign: Mapping[str, Any], items: Sequence[Mappi
     return len(rows)
 
 
+def _upload_from(context: Context, plan: CampaignPlan) -> datetime:
+    """As the campaign says; else as long ahead as the settings say and the life of its IDs allows."""
+    if plan.upload_from is not None:
+        return plan.upload_from
+    with context.database.read() as connection:
+        channel = get_channel(connection, plan.channel)
+    rules = context.settings.life_rules(channel.media_life)
+    return rules.upload_from(plan.send_at, ahead=timedelta(days=context.settings.upload_days_before))
+
+
 def _refused(item: ManifestItem, error: Exception) -> list[str]:
     logger.error("An item cannot be written: %s", one_line(item.ref), exc_info=error)
     return [item.ref]
 
 
 def write_new(
-    connection: Connection, plan: CampaignPlan, rows: Sequence[ManifestItem], *, now: datetime
+    connection: Connection,
+    plan: CampaignPlan,
+    rows: Sequence[ManifestItem],
+    *,
+    upload_from: datetime,
+    now: datetime,
 ) -> bool:
     """Write a part of a known campaign, beside others who do so, if it has none of these items yet.
 
@@ -87,6 +104,7 @@ def write_new(
         connection: an open transaction.
         plan: the campaign.
         rows: in order of ref.
+        upload_from: when its uploads begin.
         now: the present.
 
     Returns:
@@ -96,7 +114,7 @@ def write_new(
         hold_campaign(connection, plan.id, shared=True)
         if (
             plan.keep_until > now
-            and stands_as_given(connection, plan)
+            and stands_as_given(connection, plan, upload_from=upload_from)
             and not known_refs(connection, campaign_id=plan.id, refs=[row.ref for row in rows])
             and add_items(connection, campaign_id=plan.id, due_at=plan.send_at, items=rows)
         ):
@@ -106,7 +124,12 @@ def write_new(
 
 
 def _write(
-    connection: Connection, plan: CampaignPlan, rows: Sequence[ManifestItem], *, now: datetime
+    connection: Connection,
+    plan: CampaignPlan,
+    rows: Sequence[ManifestItem],
+    *,
+    upload_from: datetime,
+    now: datetime,
 ) -> None:
     """Write the campaign, and what is new or changed; queue anew what somebody has fixed meanwhile."""
     campaign = save_campaign(
@@ -115,6 +138,7 @@ def _write(
         channel_id=plan.channel,
         send_at=plan.send_at,
         keep_until=plan.keep_until,
+        upload_from=upload_from,
         now=now,
     )
     refs = (
@@ -122,7 +146,8 @@ def _write(
         if campaign.moved
         else known_refs(connection, campaign_id=plan.id, refs=[row.ref for row in rows])
     )
-    want_again(connection, plan.id, refs=refs, due_at=plan.send_at, now=now)
+    if campaign.upload_from is None:
+        want_again(connection, plan.id, refs=refs, due_at=plan.send_at, now=now)
     if campaign.moved:
         follow_send_times(connection, plan.id)
     lock_items(connection, campaign_id=plan.id, refs=refs)

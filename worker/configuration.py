@@ -28,6 +28,7 @@ TASK_MODULES = (
     "tasks.resolve",
     "tasks.mark_used",
     "tasks.sweep",
+    "tasks.start_uploads",
     "tasks.refresh",
     "tasks.retire",
     "tasks.verify",

@@ -8,6 +8,7 @@ from greenroom.settings import Settings
 from greenroom.task_names import QUEUES, TaskName
 
 SWEEP_EVERY = 5.0
+START_EVERY = 60.0
 REFRESH_EVERY = 60.0
 RETIRE_EVERY = 60.0
 VERIFY_EVERY = 300.0
@@ -21,6 +22,7 @@ def beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
     every = {
         TaskName.DISPATCH: settings.dispatch_every,
         TaskName.SWEEP: SWEEP_EVERY,
+        TaskName.START_UPLOADS: START_EVERY,
         TaskName.REFRESH: REFRESH_EVERY,
         TaskName.RETIRE: RETIRE_EVERY,
         TaskName.VERIFY: VERIFY_EVERY,

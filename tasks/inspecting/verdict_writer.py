@@ -22,6 +22,7 @@ from models.item_claims import (
     postpone_item,
 )
 from models.media import live_assets
+from models.upload_start import waiting_campaigns
 from models.verdict_records import Judged, record_verdicts
 from models.wanted_assets import NewAsset, queue_uploads, want_assets
 from tasks.runtime.backoff import backoff
@@ -93,7 +94,13 @@ def _write(
         for one in judged
         if one not in again
     ]
-    new = {one.item.claim: _asset_of(one) for one in final if one.verdict and one.verdict.accepted}
+    maybe_later = {one.item.campaign_id for one in final if one.item.upload_from is not None}
+    later = waiting_campaigns(connection, maybe_later) if maybe_later else set()
+    new = {
+        one.item.claim: _asset_of(one, begun=one.item.campaign_id not in later)
+        for one in final
+        if one.verdict and one.verdict.accepted
+    }
     assets = want_assets(connection, list(new.values()))
     verdicts = [
         Judged(
@@ -107,7 +114,8 @@ def _write(
         if one.verdict
     ]
     held = record_verdicts(connection, verdicts, also=[one.item.claim for one in again])
-    wanted = {one.asset_id for one in verdicts if one.asset_id is not None and one.claim.id in held}
+    begun = {claim for claim, one in new.items() if one.begun and claim.id in held}
+    wanted = {one.asset_id for one in verdicts if one.asset_id is not None and one.claim in begun}
     queue_uploads(connection, wanted - live_assets(connection, wanted, now=now))
     for one in again:
         until = now + backoff(one.item.attempts)
@@ -119,7 +127,7 @@ def _id_of(assets: Mapping[tuple[str, str, str], int], new: NewAsset | None) -> 
     return None if new is None else assets[new.channel_id, new.sha256, new.mime_type]
 
 
-def _asset_of(one: JudgedItem) -> NewAsset:
+def _asset_of(one: JudgedItem, *, begun: bool) -> NewAsset:
     verdict = one.verdict
     if verdict is None or verdict.sha256 is None or verdict.mime_type is None or verdict.category is None:
         raise AssertionError("an accepted file has a hash, a MIME type and a category")
@@ -134,4 +142,5 @@ def _asset_of(one: JudgedItem) -> NewAsset:
         file_name=safe_file_name(source_name(source), verdict.mime_type),
         source=source,
         due_at=one.item.due_at,
+        begun=begun,
     )

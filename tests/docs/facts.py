@@ -90,6 +90,7 @@ def _facts(value: float, written: Callable[[float], str], *phrases: tuple[str, s
 _BEAT = {
     "dispatch": default("dispatch_every"),
     "sweep": schedule.SWEEP_EVERY,
+    "start_uploads": schedule.START_EVERY,
     "refresh": schedule.REFRESH_EVERY,
     "retire": schedule.RETIRE_EVERY,
     "verify": schedule.VERIFY_EVERY,

@@ -29,7 +29,7 @@ ORDERED = {
 }
 _LOCKING = re.compile(r"\bFOR (?:NO KEY )?UPDATE(?: OF (?P<of>[\w, ]+?))?(?P<skip> SKIP LOCKED)?\s*(?:\)|$)")
 _WRITING = re.compile(r"(?<!FOR )(?<!KEY )\b(?:UPDATE|DELETE FROM|INSERT INTO) (?P<table>\w+)")
-_GIVEN = re.compile(r"unnest\((?P<arrays>.*?)\) AS given\((?P<names>[\w, ]+)\)")
+_GIVEN = re.compile(r"unnest\((?P<arrays>.*?)\) AS \w+\((?P<names>[\w, ]+)\)")
 #: The functions in which a task begins.
 TASKS = {name.value.removeprefix("media."): name.value for name in TaskName}
 

@@ -75,6 +75,8 @@ def play(harness: Harness) -> None:
             send_in=5 * DAY,
             keep=(number + 1) * 10 * DAY,
         )
+    later = {str(number): harness.make_file(f"later-{number}") for number in range(3)}
+    harness.submit("later", harness.channels[0], later, send_in=20 * DAY, keep=5 * DAY)
     days(harness, 1)
     harness.move("campaign-0", send_in=4 * DAY, keep=20 * DAY)
     days(harness, 1)

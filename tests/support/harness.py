@@ -40,6 +40,7 @@ from tasks.resolve import resolve
 from tasks.retire import retire
 from tasks.runtime.announcements import Message
 from tasks.runtime.context import Context
+from tasks.start_uploads import start_uploads
 from tasks.sweep import sweep
 from tasks.upload import upload
 from tasks.verify import verify
@@ -417,6 +418,7 @@ class Harness:
     def _beat(self) -> None:
         context = self.context
         sweep(context)
+        start_uploads(context)
         refresh(context)
         retired = retire(context)
         self.counts["deletes"] += retired["deleted"]

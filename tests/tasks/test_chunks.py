@@ -41,7 +41,8 @@ def first_part_in_flight(world: World) -> Iterator[None]:
     prepare(world.context, world.campaign(), [])
     with world.database.write() as connection:
         now = world.clock.now()
-        assert write_new(connection, parse_plan(world.campaign()), parse_items(FIRST), now=now)
+        plan = parse_plan(world.campaign())
+        assert write_new(connection, plan, parse_items(FIRST), upload_from=now, now=now)
         yield
 
 

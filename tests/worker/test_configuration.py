@@ -34,6 +34,7 @@ READ_BY_THE_REDIS_BACKEND = {"redis_backend_health_check_interval"}
 BEAT_TASKS = {
     TaskName.DISPATCH,
     TaskName.SWEEP,
+    TaskName.START_UPLOADS,
     TaskName.REFRESH,
     TaskName.RETIRE,
     TaskName.VERIFY,
