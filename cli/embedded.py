@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
 from cli.formats import plain, remarks
+from cli.installation import EMBEDDED_SANDBOX
 from greenroom.client import Greenroom
 from greenroom.errors import ChannelError, Misuse
 from greenroom.manifest import CampaignPlan, ManifestItem
@@ -114,8 +115,7 @@ def _add_channel(database: Database, stack: Stack, request: RunRequest) -> None:
         add_channel(
             connection,
             channel_id=channel_id,
-            # The embedded sandbox has another port each time, and keeps its media all the same.
-            api_base_url="sandbox" if stack.sandbox else stack.settings.api_base_url,
+            api_base_url=EMBEDDED_SANDBOX if stack.sandbox else stack.settings.api_base_url,
             api_key=Vault(stack.settings.secret_key).encrypt(request.api_key),
             now=datetime.now(UTC),
         )

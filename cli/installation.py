@@ -16,6 +16,9 @@ from greenroom.settings_loader import load_settings
 from models import Database
 from worker.embedded.state_dir import StateDir
 
+#: What stands for the address of an embedded installation's sandbox, which has another port each time.
+EMBEDDED_SANDBOX = "sandbox"
+
 
 def given() -> dict[str, str]:
     """What the environment and a `.env` file say; the environment wins."""
@@ -45,11 +48,20 @@ def _database_url(state: Path, *, sandbox: bool) -> SecretStr:
                 "Leave one of them away."
             )
         return load_settings().database_url
+    return SecretStr(embedded_home(state, sandbox=sandbox).database_url)
+
+
+def embedded_home(state: Path, *, sandbox: bool) -> StateDir:
+    """Where the embedded installation is that these options name.
+
+    Raises:
+        Misuse: there is none.
+    """
     # A folder that `greenroom demo --state` or an earlier run made may be named itself.
     homes = [StateDir(folder=state / (SANDBOX if sandbox else LIVE)), StateDir(folder=state)]
     for state_dir in homes:
         if state_dir.database.exists():
-            return SecretStr(state_dir.database_url)
+            return state_dir
     raise Misuse(
         "There is no database yet: neither GREENROOM_DATABASE_URL is set, nor has `greenroom run` left one "
         f"in {homes[0].folder}."

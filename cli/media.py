@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,11 +10,19 @@ import click
 
 from cli.formats import console, counted, moment, plain, say
 from cli.installation import open_database
-from cli.options import CHANNEL, installation_options
+from cli.new_file import new_file
+from cli.options import CHANNEL, CommandT, installation_options
+from cli.provider_access import open_retrieval
 from cli.tables import FileName, plain_table
+from greenroom.errors import MediaGone, Misuse
+from greenroom.figures import human_size
 from models.channel import get_channel
-from models.media_reports import MediaReport, list_media
+from models.media_reports import MediaReport, list_media, media_named
+from models.references import campaigns_that_need
 from models.usage_reports import UsageReport, record_dead
+
+#: Bytes of a webhook's object: a URL and little beside it.
+_LONGEST_WEBHOOK = 64 * 1024
 
 
 @click.group()
@@ -62,6 +71,165 @@ def mark_dead_(channel_id: str, *, media_ids: tuple[str, ...], state: Path, sand
         reports = [UsageReport(channel_id=channel_id, media_id=media_id, at=now) for media_id in media_ids]
         dead = record_dead(connection, reports, now=now)
     say(f"{counted(dead, 'media ID')} taken out of service.")
+
+
+def _channel_option(command: CommandT) -> CommandT:
+    return click.option(
+        "--channel", type=CHANNEL, help="The number whose ID it is, where that is not known here."
+    )(command)
+
+
+def _force_option(command: CommandT) -> CommandT:
+    return click.option("--force", is_flag=True, help="Put it in the place of a file that is there.")(command)
+
+
+@media.command("show")
+@click.argument("media_id")
+@_channel_option
+@installation_options
+def show_media(media_id: str, *, channel: str | None, state: Path, sandbox: bool) -> None:
+    """Ask the provider about MEDIA_ID, and show what is known of it there and here.
+
+    Exit code 1: the provider does not have it.
+    """
+    with open_retrieval(state, sandbox=sandbox, channel=channel, media_id=media_id) as retrieval:
+        gone = None
+        try:
+            location = retrieval.look_up(media_id)
+        except MediaGone as error:
+            gone = error
+        now = datetime.now(UTC)
+        with retrieval.database.read() as connection:
+            known = media_named(connection, media_id, channel_id=retrieval.channel_id)
+            needed_by = [
+                name for row in known for name in campaigns_that_need(connection, row.asset_id, now=now)
+            ]
+    table = plain_table()
+    table.show_header = False
+    for _ in ("name", "value"):
+        table.add_column(overflow="fold")
+    table.add_row("Media ID", plain(media_id))
+    table.add_row("Channel", plain(retrieval.channel_id))
+    if gone is not None:
+        table.add_row("At the provider", f"[red]gone[/red]: {plain(gone)}")
+    else:
+        size = "" if location.size is None else f", {human_size(location.size)}"
+        table.add_row("At the provider", f"[green]there[/green]: {plain(location.mime_type)}{size}")
+        table.add_row("SHA-256", location.sha256 or "not said")
+    for row in known:
+        table.add_row("File", FileName(row.file_name))
+        table.add_row("Uploaded", moment(row.uploaded_at))
+        table.add_row("Last used", moment(row.last_used_at) or "never")
+        table.add_row("Expires", moment(row.expires_at))
+        table.add_row("State", _state(row, now))
+        table.add_row("Needed by", ", ".join(map(plain, needed_by)) or "no campaign")
+    if not known:
+        table.add_row("Here", "not known")
+    console.print(table)
+    if gone is not None:
+        raise click.exceptions.Exit(1)
+
+
+@media.command("url")
+@click.argument("media_id")
+@click.option(
+    "--to",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    help="The file that it is written to; - for standard output.",
+)
+@_force_option
+@_channel_option
+@installation_options
+def url(media_id: str, *, to: Path, force: bool, channel: str | None, state: Path, sandbox: bool) -> None:
+    """Write the URL of MEDIA_ID's file, at the API's host, to a file that nobody else can read.
+
+    It is valid for 5 minutes and confidential: with the API key, whoever has it can fetch the file.
+    """
+    with open_retrieval(state, sandbox=sandbox, channel=channel, media_id=media_id) as retrieval:
+        if str(to) == "-":
+            link = retrieval.provider.media_link(retrieval.look_up(media_id))
+            click.echo(link.get_secret_value())
+            return
+        with new_file(to, force=force) as file:
+            link = retrieval.provider.media_link(retrieval.look_up(media_id))
+            file.write(f"{link.get_secret_value()}\n".encode())
+    say(f"The URL is in {to}. It is valid for 5 minutes.")
+
+
+@media.command("download")
+@click.argument("media_id", required=False)
+@click.option(
+    "--url-file",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    help="A file with the URL of a webhook, or with its object that has one, in place of MEDIA_ID; - for "
+    "standard input.",
+)
+@click.option(
+    "--to", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The file it is written to."
+)
+@_force_option
+@_channel_option
+@installation_options
+def download(
+    media_id: str | None,
+    *,
+    url_file: Path | None,
+    to: Path,
+    force: bool,
+    channel: str | None,
+    state: Path,
+    sandbox: bool,
+) -> None:
+    """Download MEDIA_ID's file, or one that a message came with, to a file that nobody else can read.
+
+    It has its name once it is whole and has the size and the SHA-256 that the provider said. The URL of a
+    webhook is valid for 7 days and confidential: it is read from a file, and never from the command line.
+    """
+    if (media_id is None) == (url_file is None):
+        raise click.UsageError("Give a MEDIA_ID, or a --url-file.")
+    webhook = None if url_file is None else _read_webhook(url_file)
+    with (
+        open_retrieval(state, sandbox=sandbox, channel=channel, media_id=media_id) as retrieval,
+        new_file(to, force=force) as file,
+    ):
+        if webhook is not None:
+            copy = retrieval.download_inbound(webhook, file)
+        else:
+            copy = retrieval.download(media_id or "", file)
+    say(f"{human_size(copy.size)} in {to}, SHA-256 {copy.sha256}")
+
+
+def _read_webhook(path: Path) -> str:
+    """What stands there; nothing of it is ever quoted."""
+    try:
+        if str(path) == "-":
+            data = sys.stdin.buffer.read(_LONGEST_WEBHOOK + 1)
+        else:
+            with path.open("rb") as file:
+                data = file.read(_LONGEST_WEBHOOK + 1)
+        text = data.decode()
+    except OSError as error:
+        raise Misuse(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise Misuse(f"{path} is no text.") from None
+    if len(data) > _LONGEST_WEBHOOK:
+        raise Misuse(f"{path} holds more than a URL or the object of a webhook.")
+    return text
+
+
+@media.command("delete")
+@click.argument("media_id")
+@click.option("--force", is_flag=True, help="Also where a campaign needs it; its file is uploaded anew.")
+@_channel_option
+@installation_options
+def delete(media_id: str, *, force: bool, channel: str | None, state: Path, sandbox: bool) -> None:
+    """Delete MEDIA_ID at the provider, unless a campaign needs it."""
+    with open_retrieval(state, sandbox=sandbox, channel=channel, media_id=media_id) as retrieval:
+        was_there = retrieval.delete(media_id, force=force)
+    say(
+        f"Media {media_id} of channel {retrieval.channel_id} is {'deleted' if was_there else 'gone already'}."
+    )
 
 
 def _state(row: MediaReport, now: datetime) -> str:

@@ -41,9 +41,13 @@ def live_media_ids(
 class MediaReport:
     """All that there is to say of one media ID."""
 
+    id: int
+    asset_id: int
     media_id: str
     channel_id: str
     file_name: str
+    sha256: str
+    mime_type: str
     uploaded_at: datetime
     last_used_at: datetime | None
     expires_at: datetime
@@ -51,25 +55,35 @@ class MediaReport:
     is_current: bool
 
 
+_REPORTS = select(
+    Media.id,
+    Media.asset_id,
+    Media.media_id,
+    Media.channel_id,
+    Asset.file_name,
+    Media.sha256,
+    Media.mime_type,
+    Media.uploaded_at,
+    Media.last_used_at,
+    Media.expires_at,
+    Media.deleted_at,
+    Media.is_current,
+).join(Asset, Asset.id == Media.asset_id)
+
+
+def media_named(connection: Connection, media_id: str, *, channel_id: str | None = None) -> list[MediaReport]:
+    """What is known of a media ID: on this channel, or on each that has such a one."""
+    statement = _REPORTS.where(Media.media_id == media_id).order_by(Media.channel_id)
+    if channel_id is not None:
+        statement = statement.where(Media.channel_id == channel_id)
+    return [MediaReport(**row) for row in connection.execute(statement).mappings()]
+
+
 def list_media(
     connection: Connection, *, now: datetime, channel_id: str | None, also_gone: bool, limit: int
 ) -> list[MediaReport]:
     """Media IDs, the next to expire first; those that are gone only where asked for."""
-    statement = (
-        select(
-            Media.media_id,
-            Media.channel_id,
-            Asset.file_name,
-            Media.uploaded_at,
-            Media.last_used_at,
-            Media.expires_at,
-            Media.deleted_at,
-            Media.is_current,
-        )
-        .join(Asset, Asset.id == Media.asset_id)
-        .order_by(Media.expires_at, Media.id)
-        .limit(limit)
-    )
+    statement = _REPORTS.order_by(Media.expires_at, Media.id).limit(limit)
     if channel_id is not None:
         statement = statement.where(Media.channel_id == channel_id)
     if not also_gone:

@@ -37,6 +37,21 @@ def needed_now(connection: Connection, asset_ids: Collection[int], *, now: datet
     return {asset_id for asset_id in connection.execute(statement).scalars().all() if asset_id is not None}
 
 
+def campaigns_that_need(
+    connection: Connection, asset_id: int, *, now: datetime, limit: int = 10
+) -> list[str]:
+    """Campaigns that need an asset, as :func:`needed_now` says it."""
+    statement = (
+        select(Campaign.id)
+        .join(Item, Item.campaign_id == Campaign.id)
+        .where(Item.asset_id == asset_id, Campaign.cancelled_at.is_(None), Campaign.keep_until > now)
+        .distinct()
+        .order_by(Campaign.id)
+        .limit(limit)
+    )
+    return list(connection.execute(statement).scalars())
+
+
 def needed_until(connection: Connection, asset_ids: Collection[int]) -> dict[int, datetime]:
     """Until when the last campaign needs each asset; those that no campaign holds are left out.
 

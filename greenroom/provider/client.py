@@ -29,7 +29,7 @@ from greenroom.provider.download import require_announced, write_download
 from greenroom.provider.error_table import Endpoint
 from greenroom.provider.failures import BROKEN_EXCHANGE, why
 from greenroom.provider.http_response import HttpResponse, Unreadable, is_success
-from greenroom.provider.location import read_location
+from greenroom.provider.location import read_location, read_webhook
 from greenroom.provider.multipart import MultipartBody
 from greenroom.provider.origin import Origin
 from greenroom.provider.redirects import REDIRECTED_SECONDS, REDIRECTS
@@ -225,6 +225,21 @@ class ProviderClient:
                 return read_location(body, api=self._origin, asked_at=asked_at)
         raise ProviderUnavailable(f"look-up answered HTTP {reply.status}, but {problem}")
 
+    def inbound_location(self, webhook: str) -> MediaLocation:
+        """Where a file is that a message came with: no look-up is needed, and nothing is sent here.
+
+        Args:
+            webhook: as :func:`greenroom.provider.location.read_webhook` takes it.
+
+        Raises:
+            RequestRefused: it leads to no place where media are.
+        """
+        return read_webhook(webhook, api=self._origin, now=self._clock.now())
+
+    def media_link(self, location: MediaLocation) -> SecretStr:
+        """The whole URL at the API's host, for as long as it is valid; it opens the file, so it is secret."""
+        return SecretStr(self._origin.base + location.path_and_query.get_secret_value())
+
     def download(
         self,
         api_key: SecretStr,
@@ -245,13 +260,11 @@ class ProviderClient:
             OSError: writing failed.
         """
         if self._clock.now() >= location.valid_until:
-            raise TransientError(
-                "the media URL is older than its 5 minutes; ask for a new one", retry_after=0
-            )
+            raise TransientError("the media URL is older than it may be; ask for a new one", retry_after=0)
         request = ApiRequest(
             endpoint=Endpoint.DOWNLOAD,
             method="GET",
-            url=self._origin.base + location.path_and_query.get_secret_value(),
+            url=self.media_link(location).get_secret_value(),
             api_key=api_key,
         )
         with self._ask(request) as reply:

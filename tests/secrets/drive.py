@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -130,7 +131,39 @@ def drive(stack: Stack, file: Path) -> None:
         client.close()
     _lose_the_file(stack, file)
     _say_nonsense(stack)
+    _retrieve(stack, file.parent, ids["file"])
     _type_everything(stack)
+
+
+def _retrieve(stack: Stack, folder: Path, media_id: str) -> None:
+    """What is asked of the provider by hand: URLs lead nowhere, and deletions fail.
+
+    Args:
+        stack: what runs.
+        folder: where the URLs may be, which are asked for; nothing is looked for in it.
+        media_id: one that the provider gave.
+    """
+    webhook = folder / "webhook.json"
+    signature = SEEDS["signature of a download"]
+    url = f"https://lookaside.fbsbx.com/whatsapp_business/attachments/?mid=1&source=webhook&ext=1&hash={signature}"
+    webhook.write_text(json.dumps({"id": "1", "url": url}), encoding="ascii")
+    elsewhere = folder / "elsewhere.txt"
+    elsewhere.write_text(f"https://example.com/?hash={signature}", encoding="ascii")
+    with stack.database.write() as connection:
+        # As if an hour had gone by.
+        connection.execute(text("DELETE FROM lookup_failures"))
+    sent = "media download --channel"
+    stack.type(
+        f"media show {media_id}",
+        f"media url {media_id} --to {folder / 'url.txt'}",
+        f"media download {media_id} --to {folder / 'copy.jpg'}",
+        *(f"{sent} {ONE} --url-file {path} --to {folder / 'copy.jpg'}" for path in (webhook, elsewhere)),
+        f"{sent} {REVOKED} --url-file {webhook} --to {folder / 'copy.jpg'}",
+        f"media delete {media_id}",
+        f"media delete {media_id} --force",
+        f"media delete {media_id} --channel {REVOKED}",
+    )
+    assert signature in (folder / "url.txt").read_text(encoding="ascii"), "the URL was asked for and given"
 
 
 def _lose_the_file(stack: Stack, file: Path) -> None:
