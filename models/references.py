@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from functools import cache
 
-from sqlalchemy import Connection, Select, func, select, update
+from sqlalchemy import ColumnElement, Connection, Select, func, select, update
 
 from greenroom.chunks import chunks
 from models.asset import Asset, AssetState, Priority
@@ -21,17 +21,18 @@ from models.wanted_assets import put_back
 _WITHOUT_AN_ID = in_state(Asset.state, AssetState.IDLE, AssetState.FAILED)
 
 
+def _in_need(now: datetime) -> ColumnElement[bool]:
+    """A condition on :class:`Campaign`: it needs what it holds now."""
+    begun = Campaign.cancelled_at.is_(None) & Campaign.upload_from.is_(None)
+    return begun & (Campaign.keep_until > now)
+
+
 def needed_now(connection: Connection, asset_ids: Collection[int], *, now: datetime) -> set[int]:
     """Those of the assets that some campaign needs: not cancelled, begun, and still to be kept."""
     statement = (
         select(Item.asset_id)
         .join(Campaign, Campaign.id == Item.campaign_id)
-        .where(
-            among(connection, Item.asset_id, asset_ids),
-            Campaign.cancelled_at.is_(None),
-            Campaign.upload_from.is_(None),
-            Campaign.keep_until > now,
-        )
+        .where(among(connection, Item.asset_id, asset_ids), _in_need(now))
         .distinct()
     )
     return {asset_id for asset_id in connection.execute(statement).scalars().all() if asset_id is not None}
@@ -44,7 +45,7 @@ def campaigns_that_need(
     statement = (
         select(Campaign.id)
         .join(Item, Item.campaign_id == Campaign.id)
-        .where(Item.asset_id == asset_id, Campaign.cancelled_at.is_(None), Campaign.keep_until > now)
+        .where(Item.asset_id == asset_id, _in_need(now))
         .distinct()
         .order_by(Campaign.id)
         .limit(limit)
