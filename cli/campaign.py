@@ -8,15 +8,14 @@ from pathlib import Path
 
 import click
 
+from cli.campaign_status import counts_table, show_campaign
 from cli.embedded import require_files
 from cli.embedded_plan import installed_settings
-from cli.forecast import show_forecast
-from cli.formats import console, counted, moment, plain, say
+from cli.formats import console, counted, say
 from cli.installation import open_database
 from cli.options import CHANNEL, all_to_be_fixed, fix_option, installation_options, keep_days_option
 from cli.refusals import say_what_is_refused
-from cli.report import rejected_table, write_csv
-from cli.tables import plain_table
+from cli.report import write_csv
 from greenroom.client import Greenroom
 from greenroom.errors import Misuse
 from greenroom.folder_items import items_of_paths
@@ -26,9 +25,8 @@ from greenroom.settings_loader import load_settings
 from greenroom.sources import Sources
 from models.campaign import get_campaign, list_campaigns
 from models.cancellation import cancel_campaign
-from models.channel import get_channel
 from models.item_reports import campaign_items
-from models.progress import ItemStatus, campaign_progress
+from models.progress import campaign_progress
 
 
 @click.group()
@@ -118,44 +116,11 @@ def status(campaign_id: str | None, *, state: Path, sandbox: bool) -> None:
         if not chosen:
             say("No campaigns yet.")
             return
-        table = plain_table()
-        for column in ("Campaign", "Channel", "Sent at"):
-            table.add_column(column, overflow="fold")
         counts = {row.id: campaign_progress(connection, row.id, now=now) for row in chosen}
-        scheduled = any(progress.scheduled for progress in counts.values())
-        later = ("Scheduled",) if scheduled else ()
-        for column in ("Files", "Checking", *later, "Uploading", "Ready", "Bad"):
-            table.add_column(column, justify="right", no_wrap=True)
-        for row in chosen:
-            progress = counts[row.id]
-            table.add_row(
-                plain(row.id) + (" [red](cancelled)[/red]" if row.cancelled_at else ""),
-                plain(row.channel_id),
-                moment(row.send_at),
-                f"{progress.total:,}",
-                f"{progress.checking:,}",
-                *([f"{progress.scheduled:,}"] if scheduled else []),
-                f"{progress.uploading:,}",
-                f"[green]{progress.ready:,}[/green]",
-                f"[red]{bad:,}[/red]" if (bad := progress.rejected + progress.failed) else "0",
-            )
-        console.print(table)
+        console.print(counts_table(chosen, counts))
         if campaign_id:
-            channel = get_channel(connection, chosen[0].channel_id)
-            if channel.paused_at is not None:
-                console.print(
-                    f"\n[red]Channel {plain(channel.id)} is paused:[/red] {plain(channel.paused_reason)}"
-                )
-            if chosen[0].upload_from is not None and chosen[0].cancelled_at is None:
-                say(f"\nIts uploads begin {moment(chosen[0].upload_from)}.")
-            if progress.hindrance:
-                console.print(f"\n[yellow]Waiting to try again: {plain(progress.hindrance)}[/yellow]")
-            bad_ones = (ItemStatus.REJECTED, ItemStatus.FAILED)
-            if rejected := list(campaign_items(connection, campaign_id, now=now, statuses=bad_ones)):
-                console.print()
-                console.print(rejected_table(rejected))
-            rules_of = installed_settings(sandbox=sandbox).life_rules
-            show_forecast(connection, chosen[0], now=now, rules_of=rules_of)
+            settings = installed_settings(sandbox=sandbox)
+            show_campaign(connection, chosen[0], counts[campaign_id], settings, now=now)
 
 
 @campaign.command("export")

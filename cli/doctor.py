@@ -22,6 +22,7 @@ from cli.forecast import risks_in_a_sentence
 from cli.formats import console, counted, moment, plain
 from cli.installation import in_production, open_database
 from cli.options import installation_options
+from cli.when_ready import in_a_sentence
 from greenroom.errors import GreenroomError, SettingsError
 from greenroom.inspection import inspect_file
 from greenroom.redis_client import connect
@@ -32,6 +33,7 @@ from greenroom.vault import Vault
 from migrations import configuration
 from models import Database
 from models.backlog import backlog
+from models.campaign_readiness import campaigns_in_danger
 from models.channel import list_channels
 from models.forecast import at_risk
 from tasks.dispatch import HEARTBEAT
@@ -109,6 +111,7 @@ def _examine(state: Path, *, sandbox: bool) -> Iterator[HealthCheck]:
         yield _safely("beat", lambda: _beat(settings))
         yield _safely("channels", lambda: _channels(settings, database))
         yield _safely("backlog", lambda: _backlog(database))
+        yield _safely("campaigns", lambda: _campaigns(settings, database))
         yield _safely("media IDs", lambda: _media(settings, database))
         yield _safely("provider", lambda: _provider(settings))
     finally:
@@ -267,6 +270,22 @@ def _backlog(database: Database) -> HealthCheck:
         well=not waiting.failed,
         sentence=f"{counted(waiting.inspections, 'file')} to inspect, {waiting.uploads:,} to upload, "
         f"{waiting.failed:,} given up, {counted(waiting.lost_answers, 'possible orphan')} at the provider.",
+    )
+
+
+def _campaigns(settings: Settings, database: Database) -> HealthCheck:
+    now = datetime.now(UTC)
+    with database.read() as connection:
+        late = campaigns_in_danger(connection, now=now, allowed=settings.uploads_per_second)
+    if not late:
+        return HealthCheck(part="campaigns", well=True, sentence="All that began uploads will be in time.")
+    first = late[0]
+    sentence = f"{first.campaign_id}: {in_a_sentence(first.readiness, now=now)}"
+    more = f" So are {len(late) - 1:,} more." if len(late) > 1 else ""
+    return HealthCheck(
+        part="campaigns",
+        well=False,
+        sentence=f"{sentence}{more} See: greenroom campaign status {first.campaign_id}",
     )
 
 

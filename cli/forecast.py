@@ -35,7 +35,7 @@ def show_forecast(connection: Connection, campaign: CampaignRow, *, now: datetim
     console.print(_weeks(weeks, now=now, until=until))
     console.print()
     if not endangered:
-        console.print("[green]No file is at risk.[/green]")
+        console.print("[green]No media ID is at risk.[/green]")
         return
     console.print(_endangered(endangered[:FILES], now=now))
     if len(endangered) > FILES:

@@ -23,13 +23,16 @@ def channel_name(text: str) -> str:
     ``+49 151 1234-5678`` and ``004915112345678`` are ``4915112345678``. Any other name stays as it is.
 
     Raises:
-        ValueError: it is a number without the country's code, so that nobody knows whose it is.
+        ValueError: it is a number with a plus and too few digits, or one without the country's code, so that
+            nobody knows whose it is.
     """
     if len(text) > _LONGEST_WRITTEN or not _WRITTEN.fullmatch(text):
         return text
     digits = _NOT_A_DIGIT.sub("", _TRUNK_PREFIX.sub("", text))
     if len(digits) < _FEWEST_DIGITS:
-        return digits
+        if text.startswith("+"):
+            raise ValueError("has too few digits for a phone number")
+        return text
     digits = digits.removeprefix("00")
     if digits.startswith("0"):
         raise ValueError("has no country code: write the number like 4915112345678")

@@ -77,7 +77,7 @@ def later(moment: datetime, by: timedelta) -> datetime:
 
     For what is worked out from rows: one that is older than the bounds above must not stop a task for all.
     """
-    return LATEST if moment >= LATEST - by else moment + by
+    return LATEST if by >= LATEST - moment else moment + by
 
 
 def boottime() -> float:

@@ -134,6 +134,7 @@ ARGUMENTS: dict[TaskName, type[Arguments]] = {
     TaskName.VERIFY: VerifyArguments,
     TaskName.SWEEP: NoArguments,
     TaskName.START_UPLOADS: NoArguments,
+    TaskName.FORESEE: NoArguments,
     TaskName.REFRESH: NoArguments,
     TaskName.RETIRE: NoArguments,
     TaskName.PRUNE: NoArguments,

@@ -25,6 +25,7 @@ class TaskName(StrEnum):
     MARK_DEAD = "media.mark_dead"
     SWEEP = "media.sweep"
     START_UPLOADS = "media.start_uploads"
+    FORESEE = "media.foresee"
     REFRESH = "media.refresh"
     RETIRE = "media.retire"
     VERIFY = "media.verify"
@@ -41,6 +42,7 @@ QUEUES: dict[TaskName, Queue] = {
     TaskName.MARK_DEAD: Queue.CONTROL,
     TaskName.SWEEP: Queue.CONTROL,
     TaskName.START_UPLOADS: Queue.CONTROL,
+    TaskName.FORESEE: Queue.CONTROL,
     TaskName.REFRESH: Queue.CONTROL,
     TaskName.RETIRE: Queue.UPLOAD,
     TaskName.VERIFY: Queue.UPLOAD,

@@ -31,6 +31,12 @@ class Campaign(Base):
             sqlite_where=text("cancelled_at IS NOT NULL"),
         ),
         Index(
+            "ix_campaigns_at_risk",
+            "at_risk_since",
+            postgresql_where=text("at_risk_since IS NOT NULL"),
+            sqlite_where=text("at_risk_since IS NOT NULL"),
+        ),
+        Index(
             "ix_campaigns_upload_from",
             "upload_from",
             postgresql_where=text("upload_from IS NOT NULL"),
@@ -46,6 +52,8 @@ class Campaign(Base):
     cancelled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     #: When its uploads begin; NULL from then on, see `models.upload_start`.
     upload_from: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: Since when its uploads are known to come too late for its send time; NULL if they are not.
+    at_risk_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +66,7 @@ class CampaignRow:
     keep_until: datetime
     cancelled_at: datetime | None
     upload_from: datetime | None
+    at_risk_since: datetime | None
     #: Whether the call that answered this row gave the campaign other dates than it had.
     moved: bool = False
 
@@ -69,6 +78,7 @@ _COLUMNS = (
     Campaign.keep_until,
     Campaign.cancelled_at,
     Campaign.upload_from,
+    Campaign.at_risk_since,
 )
 
 

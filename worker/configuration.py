@@ -29,6 +29,7 @@ TASK_MODULES = (
     "tasks.mark_used",
     "tasks.sweep",
     "tasks.start_uploads",
+    "tasks.foresee",
     "tasks.refresh",
     "tasks.retire",
     "tasks.verify",

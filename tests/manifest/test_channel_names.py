@@ -49,7 +49,19 @@ def test_a_number_without_its_country_is_refused(written: str) -> None:
 
 @pytest.mark.parametrize(
     "written",
-    ["", "+", "--", "a b", "../etc", "4915\n1234", "4915\t1234", "4" * 65, "\u0664\u0669\u0661\u0665"],
+    [
+        "",
+        "+",
+        "+49 151",
+        "49 151",
+        "--",
+        "a b",
+        "../etc",
+        "4915\n1234",
+        "4915\t1",
+        "4" * 65,
+        "\u0664\u0669\u0661",
+    ],
 )
 def test_what_is_no_name_is_refused(written: str) -> None:
     """The rest of the rule for names holds."""

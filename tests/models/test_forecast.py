@@ -128,7 +128,7 @@ def test_the_screen(world: World, ready: list[int], monkeypatch: pytest.MonkeyPa
     shown = console.export_text()
     assert "The coming weeks" in shown
     assert "22 Jun 2026" in shown
-    assert "No file is at risk." in shown
+    assert "No media ID is at risk." in shown
     with world.database.write() as connection:
         connection.execute(
             update(Asset).where(Asset.id == ready[0]).values(state="failed", detail="There is no file.")

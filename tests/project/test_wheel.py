@@ -107,7 +107,7 @@ def test_a_scheduler_is_typed_strictly(scheduler: Path) -> None:
     code = "".join(block.text for block in blocks(PAGE) if block.language == "python")
     assert typed_strictly(scheduler, code) == ""
     assert "Category.IMAGE" in code
-    wrong = code.replace("Category.IMAGE", "'image'").replace("datetime.now(UTC)", "'today'", 1)
+    wrong = "'today'".join(code.replace("Category.IMAGE", "'image'").rsplit("datetime.now(UTC)", 1))
     found = typed_strictly(scheduler, wrong).splitlines()
     assert [line.rpartition("[")[2] for line in found] == ["arg-type]", "list-item]"]
 

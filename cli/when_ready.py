@@ -1,0 +1,45 @@
+"""When a campaign will be ready, for a terminal: what is left, how long it takes, and what helps."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from cli.formats import console, counted, plain, span
+from greenroom.readiness import Readiness
+
+#: Shorter times are shown in seconds.
+_SHORT = timedelta(minutes=3)
+
+
+def show_readiness(readiness: Readiness, *, now: datetime) -> None:
+    """Print one sentence, and what can be done about a risk."""
+    if not readiness.left:
+        return
+    colour = "red" if readiness.at_risk else "green"
+    console.print(f"\n[{colour}]{plain(in_a_sentence(readiness, now=now))}[/{colour}]", soft_wrap=True)
+    for sentence in readiness.what_helps(now=now):
+        console.print(f"  {plain(sentence)}", soft_wrap=True)
+
+
+def in_a_sentence(readiness: Readiness, *, now: datetime) -> str:
+    """What is left, at which rate, until when, and how that stands to the send time."""
+    left = f"{counted(readiness.left, 'upload')} left"
+    if readiness.ready_at is None:
+        return f"At risk: {left}, and its channel is paused."
+    rate = readiness.rate
+    pace = f"{rate.per_second:.1f} a second" if rate.observed else f"the {rate.allowed:g} a second allowed"
+    when = f"{left}, at {pace}: ready at {_at(readiness.ready_at, now)}"
+    apart = readiness.send_at - readiness.ready_at
+    if readiness.at_risk:
+        return f"At risk: {when}, {length(-apart)} after it is sent."
+    return f"{when}, {length(apart)} before it is sent."
+
+
+def length(time: timedelta) -> str:
+    """A length of time, in seconds where it is short."""
+    return counted(round(time.total_seconds()), "second") if time < _SHORT else span(time)
+
+
+def _at(moment: datetime, now: datetime) -> str:
+    """A moment in the reader's own time zone: the time alone within a day."""
+    return f"{moment.astimezone():{'%H:%M:%S' if moment - now < timedelta(days=1) else '%Y-%m-%d %H:%M'}}"

@@ -1,0 +1,221 @@
+"""When campaigns will be ready: what is left and how fast it goes, read from the tables.
+
+The arithmetic is in :mod:`greenroom.readiness`. What is read is the backlog, through its indexes, and the
+newest media IDs: where nothing waits, next to nothing.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, func, or_, select, update
+
+from greenroom.clock import EARLIEST
+from greenroom.readiness import PendingUploads, Readiness, UploadRate, finish_times
+from models.asset import Asset, AssetState, Priority
+from models.bulk import among
+from models.campaign import Campaign, get_campaign
+from models.channel import get_channel, get_channels
+from models.item import Item, ItemState
+from models.locks import lock_rows
+from models.media import Media
+from models.progress import campaign_progress
+from models.states import in_state
+
+#: The newest media IDs, of all channels, from which the rates are worked out; and their greatest age.
+NEWEST = 2_000
+RECENT = timedelta(minutes=1)
+#: Fewer uploads than these of a channel say nothing of its rate.
+FEWEST = 25
+#: A channel whose last upload is older uploads no more.
+STILL = timedelta(seconds=5)
+#: A campaign of a paused channel is at risk from so long before it is sent.
+SOON = timedelta(days=1)
+
+_IS_LEFT = or_(
+    in_state(Asset.state, AssetState.WAITING), in_state(Asset.state, AssetState.CLAIMED, AssetState.UPLOADING)
+)
+_IS_UNSEEN = or_(
+    in_state(Item.state, ItemState.WAITING), in_state(Item.state, ItemState.CLAIMED, ItemState.INSPECTING)
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CampaignReadiness:
+    """A campaign and when it will be ready."""
+
+    campaign_id: str
+    channel_id: str
+    readiness: Readiness
+
+
+def upload_rates(connection: Connection, *, now: datetime, allowed: float) -> dict[str, UploadRate]:
+    """How fast channels upload at present; one that is not named may do what is allowed.
+
+    Args:
+        connection: an open transaction.
+        now: the present.
+        allowed: uploads a second on one channel.
+    """
+    newest = select(Media.channel_id, Media.uploaded_at).order_by(Media.id.desc()).limit(NEWEST).subquery()
+    statement = (
+        select(
+            newest.c.channel_id,
+            func.count().label("uploads"),
+            func.min(newest.c.uploaded_at).label("first"),
+            func.max(newest.c.uploaded_at).label("last"),
+        )
+        .where(newest.c.uploaded_at > now - RECENT)
+        .group_by(newest.c.channel_id)
+    )
+    rates = {}
+    for row in connection.execute(statement):
+        seconds = (now - row.first).total_seconds()
+        if row.uploads >= FEWEST and now - row.last <= STILL and seconds > 0:
+            per_second = min(row.uploads / seconds, allowed)
+            rates[row.channel_id] = UploadRate(per_second=per_second, allowed=allowed, observed=True)
+    return rates
+
+
+def readiness_of(connection: Connection, campaign_id: str, *, now: datetime, allowed: float) -> Readiness:
+    """When one campaign will be ready, with all that its channel has before it.
+
+    Args:
+        connection: an open transaction.
+        campaign_id: which.
+        now: the present.
+        allowed: uploads a second on one channel.
+
+    Raises:
+        UnknownName: there is no such campaign.
+    """
+    campaign = get_campaign(connection, campaign_id)
+    channel = get_channel(connection, campaign.channel_id)
+    jobs = _backlog(connection, channel_id=channel.id)[channel.id] + _scheduled(connection, channel.id)
+    rate = upload_rates(connection, now=now, allowed=allowed).get(channel.id, _as_allowed(allowed))
+    ends = finish_times(jobs, now=now, per_second=rate.per_second)
+    progress = campaign_progress(connection, campaign_id, now=now)
+    left = progress.total - progress.settled
+    ready_at = ends.get(campaign.send_at, now) if left else now
+    return Readiness(
+        left=0 if campaign.cancelled_at else left,
+        rate=rate,
+        start=campaign.upload_from or now,
+        send_at=campaign.send_at,
+        ready_at=None if channel.paused_at is not None and left else ready_at,
+        paused=channel.paused_reason or "" if channel.paused_at is not None else "",
+    )
+
+
+def campaigns_in_danger(connection: Connection, *, now: datetime, allowed: float) -> list[CampaignReadiness]:
+    """The campaigns whose uploads have begun and will not be over when they are sent, the next one first.
+
+    Args:
+        connection: an open transaction.
+        now: the present.
+        allowed: uploads a second on one channel.
+    """
+    backlog = _backlog(connection)
+    rates = upload_rates(connection, now=now, allowed=allowed) if backlog else {}
+    channels = get_channels(connection, list(backlog))
+    late: list[tuple[str, datetime]] = []
+    for channel_id, jobs in backlog.items():
+        rate = rates.get(channel_id, _as_allowed(allowed))
+        ends = finish_times(jobs, now=now, per_second=rate.per_second)
+        paused = channels[channel_id].paused_at is not None
+        late += [
+            (channel_id, send_at)
+            for send_at, end in ends.items()
+            if end > send_at or (paused and send_at - now < SOON)
+        ]
+    found = [
+        CampaignReadiness(
+            campaign_id=campaign_id,
+            channel_id=channel_id,
+            readiness=readiness_of(connection, campaign_id, now=now, allowed=allowed),
+        )
+        for channel_id, send_at in late
+        for campaign_id in _sent_at(connection, channel_id, send_at, now=now)
+    ]
+    return sorted(
+        (one for one in found if one.readiness.at_risk),
+        key=lambda one: (one.readiness.send_at, one.campaign_id),
+    )
+
+
+def note_dangers(
+    connection: Connection, campaign_ids: Collection[str], *, now: datetime
+) -> tuple[set[str], set[str]]:
+    """Write down which campaigns are at risk; returns those that were not so before, and no longer are."""
+    known = set(connection.execute(select(Campaign.id).where(Campaign.at_risk_since.is_not(None))).scalars())
+    new, over = set(campaign_ids) - known, known - set(campaign_ids)
+    for ids, since in ((new, now), (over, None)):
+        if ids:
+            lock_rows(connection, Campaign, among(connection, Campaign.id, ids))
+            connection.execute(
+                update(Campaign).where(among(connection, Campaign.id, ids)).values(at_risk_since=since)
+            )
+    return new, over
+
+
+def _as_allowed(allowed: float) -> UploadRate:
+    return UploadRate(per_second=allowed, allowed=allowed, observed=False)
+
+
+def _backlog(
+    connection: Connection, *, channel_id: str | None = None
+) -> defaultdict[str, list[PendingUploads]]:
+    """What may be uploaded now, or will be once it was looked at, by channel."""
+    uploads = select(Asset.channel_id, Asset.due_at, func.count()).where(
+        _IS_LEFT, Asset.priority == Priority.CAMPAIGN
+    )
+    unseen = (
+        select(Campaign.channel_id, Campaign.send_at, func.count())
+        .join(Item, Item.campaign_id == Campaign.id)
+        .where(_IS_UNSEEN, Campaign.cancelled_at.is_(None), Campaign.upload_from.is_(None))
+    )
+    if channel_id is not None:
+        uploads = uploads.where(Asset.channel_id == channel_id)
+        unseen = unseen.where(Campaign.channel_id == channel_id)
+    found: defaultdict[str, list[PendingUploads]] = defaultdict(list)
+    for statement in (
+        uploads.group_by(Asset.channel_id, Asset.due_at),
+        unseen.group_by(Campaign.channel_id, Campaign.send_at),
+    ):
+        for channel, send_at, files in connection.execute(statement):
+            found[channel].append(PendingUploads(send_at=send_at, start=EARLIEST, files=files))
+    return found
+
+
+def _scheduled(connection: Connection, channel_id: str) -> list[PendingUploads]:
+    """What a channel uploads later."""
+    statement = (
+        select(Campaign.send_at, Campaign.upload_from, func.count())
+        .join(Item, Item.campaign_id == Campaign.id)
+        .where(
+            Campaign.channel_id == channel_id,
+            Campaign.upload_from.is_not(None),
+            Campaign.cancelled_at.is_(None),
+            Item.state != ItemState.REJECTED,
+        )
+        .group_by(Campaign.id, Campaign.send_at, Campaign.upload_from)
+    )
+    return [
+        PendingUploads(send_at=send_at, start=start, files=files)
+        for send_at, start, files in connection.execute(statement)
+        if start is not None
+    ]
+
+
+def _sent_at(connection: Connection, channel_id: str, send_at: datetime, *, now: datetime) -> Sequence[str]:
+    statement = select(Campaign.id).where(
+        Campaign.channel_id == channel_id,
+        Campaign.send_at == send_at,
+        Campaign.upload_from.is_(None),
+        Campaign.cancelled_at.is_(None),
+        Campaign.keep_until > now,
+    )
+    return connection.execute(statement).scalars().all()

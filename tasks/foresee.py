@@ -1,0 +1,46 @@
+"""Foresee: say of campaigns that will not be ready in time that they will not, as soon as it is known."""
+
+from __future__ import annotations
+
+import logging
+
+from celery import shared_task
+
+from greenroom.figures import human_time
+from greenroom.task_names import TaskName
+from models.campaign_readiness import CampaignReadiness, campaigns_in_danger, note_dangers
+from tasks.runtime.checked_task import CheckedTask
+from tasks.runtime.context import Context, current_context
+
+logger = logging.getLogger(__name__)
+
+
+def foresee(context: Context) -> int:
+    """Note which campaigns are at risk, and log a line for each that was not before; returns how many are."""
+    now, allowed = context.clock.now(), context.settings.uploads_per_second
+    with context.database.read() as connection:
+        dangers = campaigns_in_danger(connection, now=now, allowed=allowed)
+    with context.database.write() as connection:
+        new, over = note_dangers(connection, {one.campaign_id for one in dangers}, now=now)
+    for one in dangers:
+        if one.campaign_id in new:
+            help_ = " ".join(one.readiness.what_helps(now=now))
+            logger.warning("Campaign %s is at risk: %s %s", one.campaign_id, _why(one), help_)
+    for campaign_id in sorted(over):
+        logger.info("Campaign %s is at risk no more.", campaign_id)
+    return len(dangers)
+
+
+def _why(one: CampaignReadiness) -> str:
+    it = one.readiness
+    left = f"{it.left:,} files are to be uploaded before {it.send_at.isoformat()}"
+    if it.ready_at is None:
+        return f"{left}, and channel {one.channel_id} is paused."
+    late = human_time((it.ready_at - it.send_at).total_seconds())
+    return f"{left}, which takes until {it.ready_at.isoformat()}: {late} too long."
+
+
+@shared_task(base=CheckedTask, name=TaskName.FORESEE)
+def foresee_task() -> int:
+    """Say which campaigns will not be ready in time."""
+    return foresee(current_context())
