@@ -53,6 +53,8 @@ class _CarefulChannel:
 
     QoS: Any = _CarefulQoS
     connection: Any
+    conn_or_acquire: Any
+    _in_poll: Any
     _qos: Any
     qos: Any
 
@@ -65,6 +67,7 @@ class _CarefulChannel:
 
     def close(self) -> None:
         """Close; what cannot be put back now is put back by :func:`requeue_left_behind`."""
+        self._end_waiting()
         qos = self._qos
         tags = [] if qos is None else [tag for tag in qos._delivered if tag not in qos._dirty]  # noqa: SLF001 - kombu has no other way
         try:
@@ -72,6 +75,21 @@ class _CarefulChannel:
         except (RedisError, OSError, AttributeError):
             _left_behind.update(dict.fromkeys(tags))
             self._close_for_good()
+
+    def _end_waiting(self) -> None:
+        """Have the broker answer now what it was asked for last; by itself it takes up to a second."""
+        if not self._in_poll:
+            return
+        with suppress(RedisError, OSError, AttributeError):
+            name = self._in_poll._sock.getsockname()  # noqa: SLF001 - no other way to tell the broker which
+            if isinstance(name, str):
+                return  # a socket of Unix, all of whose connections the broker calls the same
+            host, port = name[:2]
+            address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+            with self.conn_or_acquire() as client:
+                for row in client.client_list():
+                    if row["addr"] == address:
+                        client.client_unblock(row["id"])
 
     def _close_for_good(self) -> None:
         """With nothing to wait for and nothing to give back, so that nobody has to be asked."""
