@@ -15,8 +15,9 @@ from greenroom.conversion.output import put, scratch
 from greenroom.conversion.probe import FFMPEG_ERRORS
 from greenroom.errors import CannotFix, SourceChanged
 from greenroom.figures import human_size
+from greenroom.file_names import safe_file_name
 from greenroom.fixed_file import FixedFile
-from greenroom.inspection import inspect_file, safe_file_name
+from greenroom.inspection import inspect_file
 from greenroom.reasons import ADVICE, Reason
 from greenroom.rules import Category
 from greenroom.verdict import Verdict

@@ -6,6 +6,5 @@ from greenroom.extras import needs
 
 with needs("check", "Inspecting files"):
     from greenroom.inspection.judge import inspect_file
-    from greenroom.inspection.names import safe_file_name
 
-__all__ = ["inspect_file", "safe_file_name"]
+__all__ = ["inspect_file"]

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Final
 
 from greenroom.figures import compared, human_size
+from greenroom.file_names import extension_in, extensions_of
 from greenroom.inspection.content import Content, NotAFile
 from greenroom.inspection.examine import examine
 from greenroom.inspection.finding import Finding
-from greenroom.inspection.names import extension_in, extensions_of
 from greenroom.reasons import Reason
 from greenroom.rules import BY_MIME_TYPE, LARGEST_FILE, Category, size_limit
 from greenroom.verdict import Notice, Verdict

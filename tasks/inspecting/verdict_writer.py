@@ -10,8 +10,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from greenroom.file_names import safe_file_name
 from greenroom.fixed_store import StoredFix
-from greenroom.inspection import safe_file_name
 from greenroom.reasons import Reason
 from greenroom.sources import source_name
 from greenroom.untrusted_text import one_line

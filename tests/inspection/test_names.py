@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from greenroom.inspection import safe_file_name
-from greenroom.inspection.names import sent_extensions_of
+from greenroom.file_names import safe_file_name, sent_extensions_of
 from greenroom.rules import BY_MIME_TYPE, MEDIA_TYPES
 
 _JPEG = "image/jpeg"
