@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
-.PHONY: help setup demo demo-stay test coverage outside-readers lint secrets mutants fuzz hostile eye bench bench-quick bench-allowance bench-backlog bench-numbers bench-plans bench-scale bench-soak chaos lock pin-images clean
+.PHONY: help setup demo demo-stay test coverage outside-readers lint secrets mutants fuzz hostile eye bench bench-quick bench-allowance bench-backlog bench-numbers bench-plans bench-scale bench-soak bench-start chaos lock pin-images clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,6 +83,9 @@ bench-numbers: $(READY) ## Forty numbers at once, and a campaign that overtakes 
 
 bench-plans: $(READY) ## Explain all that the tasks ask of PostgreSQL, on tables of a million rows (a quarter of an hour)
 	@$(BIN)/python -m benchmarks.query_plans
+
+bench-start: $(READY) ## What it takes to start, and the memory of a stack at rest (some minutes)
+	@$(BIN)/python -m benchmarks.start
 
 bench-soak: $(READY) ## Upload a million files, and watch the memory of each kind of process (a quarter of an hour)
 	@$(BIN)/python -m benchmarks.soak --files 2000

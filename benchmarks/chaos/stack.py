@@ -36,7 +36,7 @@ from worker.embedded.ports import free_port
 from worker.embedded.stack import Stack as Running
 from worker.embedded.stack import embedded_stack
 from worker.embedded.state_dir import StateDir
-from worker.embedded.supervisor import ALLOCATOR
+from worker.embedded.supervisor_process import ALLOCATOR
 
 #: Short, so that a run is quick; `greenroom.settings` has 60 s for production.
 LEASE_SECONDS = 10
