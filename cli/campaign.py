@@ -9,12 +9,11 @@ from pathlib import Path
 import click
 
 from cli.campaign_status import counts_table, show_campaign
-from cli.embedded import require_files
 from cli.embedded_plan import installed_settings
 from cli.formats import console, counted, say
 from cli.installation import open_database
 from cli.options import CHANNEL, all_to_be_fixed, fix_option, installation_options, keep_days_option
-from cli.refusals import say_what_is_refused
+from cli.refusals import require_files, say_what_is_refused
 from cli.report import write_csv
 from greenroom.client import Greenroom
 from greenroom.errors import Misuse

@@ -12,7 +12,7 @@ from cli.embedded import RunRequest, get_ready, sandbox_key
 from cli.embedded_plan import stack_plan
 from cli.formats import console, plain, remarks
 from cli.options import DEMO, KEEP_DAYS, state_option
-from cli.run import save_mapping, say_what_the_sandbox_saw, say_where, show
+from cli.run_files import save_mapping, say_what_the_sandbox_saw, say_where, show
 from examples import spring_sale
 from greenroom.folder_items import items_of_paths
 from greenroom.manifest import parse_plan

@@ -26,8 +26,8 @@ from models.progress import FollowedCampaign
 from models.progress import Progress as CampaignProgress
 from worker.embedded.stack import Stack
 
-#: Seconds between two looks at how far the campaign is.
-PROGRESS_SECONDS = 0.2
+#: Seconds between two looks at how far a campaign is: at first, how much longer each time, and at last.
+FIRST_LOOK_SECONDS, SLOWER, PROGRESS_SECONDS = 0.02, 1.3, 0.2
 #: The first part of a manifest waits for a worker to have started.
 SANDBOX_START_SECONDS = 90.0
 
@@ -125,6 +125,7 @@ def _follow(
     stack: Stack, database: Database, campaign: CampaignPlan, bars: Progress, task: TaskID
 ) -> CampaignProgress:
     followed = FollowedCampaign(campaign.id)
+    pause = FIRST_LOOK_SECONDS
     while True:
         now = datetime.now(UTC)
         with database.read() as connection:
@@ -144,7 +145,8 @@ def _follow(
             )
         for name in stack.news():
             remarks.print(f"[yellow]{name} died and was started again; nothing is lost.[/yellow]")
-        time.sleep(PROGRESS_SECONDS)
+        time.sleep(pause)
+        pause = min(pause * SLOWER, PROGRESS_SECONDS)
 
 
 def _words(progress: CampaignProgress) -> str:
@@ -169,13 +171,3 @@ def _progress_bars() -> Progress:
 def sandbox_key(channel: str) -> SecretStr:
     """The API key by which the sandbox knows a channel; it takes any, and keeps media apart by it."""
     return SecretStr(f"sandbox-{channel}")
-
-
-def require_files(items: Collection[ManifestItem]) -> None:
-    """Refuse a campaign without files.
-
-    Raises:
-        Misuse: there are none.
-    """
-    if not items:
-        raise Misuse("There are no files there. Give files, or folders with files in them.")

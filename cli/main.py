@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from cli.loading import without_garbage_collection
 from greenroom import __version__
 from greenroom.errors import GreenroomError
 from greenroom.untrusted_text import LONGEST_SENTENCE, printable_lines
@@ -39,7 +40,8 @@ class CommandGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """A subcommand, loaded now if it was not yet."""
         if cmd_name in COMMANDS and cmd_name not in self.commands:
-            self.add_command(getattr(import_module(f"cli.{cmd_name}"), cmd_name))
+            with without_garbage_collection():
+                self.add_command(getattr(import_module(f"cli.{cmd_name}"), cmd_name))
         return super().get_command(ctx, cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - as above

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from greenroom.manifest import ManifestItem, parse_channel_name
 from sandbox.latency import Latency
+
+if TYPE_CHECKING:
+    from greenroom.manifest import ManifestItem
 
 #: A campaign got ready by hand keeps its media for as long as the provider does without a refresh.
 KEEP_DAYS = 30
@@ -25,6 +27,8 @@ class _ChannelName(click.ParamType[str]):
     name = "channel"
 
     def convert(self, value: Any, _param: click.Parameter | None, _context: click.Context | None) -> str:
+        from greenroom.manifest import parse_channel_name  # noqa: PLC0415 - it takes long to load
+
         return parse_channel_name(value)
 
 

@@ -38,3 +38,13 @@ def say_what_is_refused(items: Collection[ManifestItem], sources: Sources) -> in
     for line in lines:
         remarks.print(f"  {plain(line)}", soft_wrap=True)
     return len(refused)
+
+
+def require_files(items: Collection[ManifestItem]) -> None:
+    """Refuse a campaign without files.
+
+    Raises:
+        Misuse: there are none.
+    """
+    if not items:
+        raise Misuse("There are no files there. Give files, or folders with files in them.")

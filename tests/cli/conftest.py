@@ -127,8 +127,8 @@ class Rehearsal:
     def stats(self) -> dict[str, Any]:
         """The sandbox's own counts for the channel."""
         try:
-            command = psutil.Process(self.pid("sandbox")).cmdline()
-            port = command[command.index("--port") + 1]
+            open_ones = psutil.Process(self.pid("sandbox")).net_connections("tcp")
+            (port,) = (one.laddr.port for one in open_ones if one.status == psutil.CONN_LISTEN)
             counts = requests.get(f"http://127.0.0.1:{port}/_sandbox/stats", timeout=5).json()
         except (KeyError, ValueError, psutil.NoSuchProcess, requests.RequestException):
             return {"uploads": 0}

@@ -179,7 +179,7 @@ OWN_WORDS = {
         "forecast: when",
         "report: detail",
     ),
-    *("run: peak", "run: refused", "run: twice", "summary: self.headline()"),
+    *("run_files: peak", "run_files: refused", "run_files: twice", "summary: self.headline()"),
 }
 
 

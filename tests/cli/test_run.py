@@ -14,7 +14,7 @@ import pytest
 
 from greenroom.reasons import Reason
 from tests.cli.conftest import MANY, Greenroom, Rehearse
-from worker.embedded.supervisor import ALLOCATOR
+from worker.embedded.supervisor_process import ALLOCATOR
 
 FIELDS = {
     *("path", "verdict", "category", "mime_type", "size", "sha256", "reason", "detail"),

@@ -21,7 +21,7 @@ from tasks.runtime import backoff
 from tasks.uploading import completion, turn
 from tests.docs.tables import DOCS
 from worker import schedule
-from worker.embedded.supervisor import UPLOADER_THREADS
+from worker.embedded.programs import UPLOADER_THREADS
 
 _WORDS = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five", 7: "seven", 10: "ten", 30: "thirty"}
 _UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))

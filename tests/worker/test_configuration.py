@@ -26,7 +26,7 @@ from tasks.runtime.context import provider_of
 from tests.support.command import environment
 from worker.checkout import CHECKOUT
 from worker.configuration import VISIBILITY_TIMEOUT, configuration
-from worker.embedded.supervisor import ALLOCATOR
+from worker.embedded.supervisor_process import ALLOCATOR
 from worker.schedule import beat_schedule
 
 #: Celery documents it, and its Redis backend reads it, but its table of options lacks it.

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import socket
 
+#: Seconds between two looks at who is to be ready.
+READY_CHECK_SECONDS = 0.005
+
 
 def free_port() -> int:
     """A TCP port of this machine that nobody uses at this moment."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 
+#: Seconds that the sandbox, the broker and a worker may take to be ready.
+SERVICE_START_SECONDS = 60.0
+
 
 @dataclass(frozen=True, kw_only=True)
 class StackPlan:

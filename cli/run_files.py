@@ -1,0 +1,171 @@
+"""What `greenroom run` does: files in, media IDs out, by a stack of its own."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import click
+
+from cli.embedded import RunOutcome, RunRequest, get_ready, sandbox_key
+from cli.embedded_plan import settings_of, stack_plan
+from cli.formats import console, counted, plain, remarks
+from cli.installation import read_api_key
+from cli.options import LIVE, SANDBOX, all_to_be_fixed
+from cli.refusals import require_files, say_what_is_refused
+from cli.report import accepted_table, item_as_json, rejected_table, write_csv
+from cli.verdicts import MOST_LINES
+from greenroom.errors import Misuse
+from greenroom.folder_items import items_of_paths
+from greenroom.manifest import parse_channel_name, parse_moment, parse_plan
+from greenroom.manifest_file import read_manifest
+from greenroom.sources import Sources
+from models.progress import ItemStatus
+from worker.embedded.stack import embedded_stack
+from worker.embedded.supervisor_process import SupervisorProcess
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """The command's options, as its help describes them."""
+
+    paths: tuple[Path, ...]
+    channel: str
+    manifest: Path | None
+    campaign_id: str | None
+    send_at: str | None
+    keep_days: int
+    fix: bool
+    sandbox: bool
+    latency: str
+    workers: int
+    concurrency: int
+    as_lines: bool
+    csv_file: Path | None
+    state: Path
+
+
+def run_files(given: RunOptions, supervisor: SupervisorProcess) -> int:
+    """Get the files ready; returns the exit code, 1 where some were rejected.
+
+    Raises:
+        GreenroomError: it could not be done.
+    """
+    channel = parse_channel_name(given.channel)
+    items = (
+        read_manifest(given.manifest, fix=given.fix)
+        if given.manifest
+        else all_to_be_fixed(items_of_paths(given.paths), all_of_them=given.fix)
+    )
+    require_files(items)
+    now = datetime.now(UTC)
+    start = parse_moment(given.send_at) if given.send_at else now
+    if start + timedelta(days=given.keep_days) <= now:
+        raise Misuse(f"A campaign sent at {start.isoformat()} is over by now. Give a later --send-at.")
+    plan = parse_plan(
+        {
+            "id": given.campaign_id or f"run-{now:%Y%m%d-%H%M%S}",
+            "channel": channel,
+            "send_at": start,
+            "keep_until": start + timedelta(days=given.keep_days),
+            "upload_from": now,
+        }
+    )
+    state_dir = given.state / (SANDBOX if given.sandbox else LIVE)
+    api_key = sandbox_key(channel) if given.sandbox else read_api_key()
+    if api_key is None and not (state_dir / "greenroom.db").exists():
+        raise Misuse(
+            "There is no API key. Put it into GREENROOM_API_KEY, or its file's name into "
+            "GREENROOM_API_KEY_FILE; or try with --sandbox, which needs none."
+        )
+    if given.csv_file is not None:
+        require_writable(given.csv_file)
+    stack = stack_plan(
+        state_dir,
+        workers=given.workers,
+        concurrency=given.concurrency,
+        sandbox=given.sandbox,
+        latency=given.latency,
+        media=[given.manifest.absolute().parent] if given.manifest else given.paths,
+    )
+    say_what_is_refused(items, Sources.of(settings_of(stack)))
+    with embedded_stack(stack, supervisor) as running:
+        outcome = get_ready(running, RunRequest(campaign=plan, items=items, api_key=api_key))
+        csv_file = given.csv_file or state_dir / f"{plan.id}.csv"
+        # Before anything is printed: whoever reads the output may stop reading, like `head`.
+        save_mapping(outcome, csv_file)
+        # And before all has ended, which takes a moment.
+        if given.as_lines:
+            for item in outcome.items:
+                click.echo(item_as_json(item))
+        else:
+            show(outcome)
+        say_where(csv_file)
+        say_what_the_sandbox_saw(outcome)
+    return 0 if outcome.progress.ready == outcome.progress.total else 1
+
+
+def require_writable(csv_file: Path) -> None:
+    """Refuse a mapping that could not be written, before anything is uploaded for it.
+
+    Raises:
+        Misuse: there is no such folder, or its files may not be written.
+    """
+    if not os.access(csv_file if csv_file.exists() else csv_file.absolute().parent, os.W_OK):
+        raise Misuse(f"The mapping cannot be written to {csv_file}. Give another file with --csv.")
+
+
+def show(outcome: RunOutcome) -> None:
+    """Print the tables, and a line that sums them up."""
+    ready = [item for item in outcome.items if item.status is ItemStatus.READY]
+    others = [item for item in outcome.items if item.status is not ItemStatus.READY]
+    if ready:
+        console.print()
+        console.print("[bold green]Ready to send[/bold green]\n")
+        console.print(accepted_table(ready))
+        _rest(len(ready))
+    if others:
+        console.print()
+        console.print("[bold red]Cannot be sent[/bold red]\n")
+        console.print(rejected_table(others))
+        _rest(len(others))
+    total = outcome.progress.total
+    console.print()
+    console.print(
+        f"[bold]{len(ready)} of {counted(total, 'file')} ready[/bold] in {outcome.seconds:.1f} s, "
+        f"{counted(len(others), 'file')} to fix."
+    )
+
+
+def say_what_the_sandbox_saw(outcome: RunOutcome) -> None:
+    """The other side's own counts: proof that the provider's limit was kept."""
+    if outcome.sandbox is None:
+        return
+    uploads, refused = outcome.sandbox.get("uploads", 0), outcome.sandbox.get("throttled", 0)
+    twice, peak = outcome.sandbox.get("duplicates", 0), outcome.sandbox.get("peak_rps", 0)
+    remarks.print(
+        f"The sandbox counted {counted(uploads, 'upload')}: at most {peak} in any second (25 are allowed), "
+        f"{refused} refused, {twice} arrived twice.",
+        soft_wrap=True,
+    )
+
+
+def _rest(lines: int) -> None:
+    if lines > MOST_LINES:
+        console.print(f"... and {lines - MOST_LINES:,} more, all of them in the mapping below.")
+
+
+def save_mapping(outcome: RunOutcome, csv_file: Path) -> None:
+    """Write the mapping from refs to media IDs."""
+    try:
+        with csv_file.open("w", encoding="utf-8", newline="") as file:
+            write_csv(outcome.items, file)
+    except OSError as error:
+        raise Misuse(f"The mapping cannot be written to {csv_file}: {error.strerror}") from error
+
+
+def say_where(csv_file: Path) -> None:
+    """Where the mapping is."""
+    remarks.print(f"The mapping from files to media IDs is in {plain(csv_file)}", soft_wrap=True)

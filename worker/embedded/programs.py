@@ -1,0 +1,101 @@
+"""What the processes of the embedded stack run, and the libraries that several of them need.
+
+The supervisor imports this module, and forks them: what is loaded here is loaded once, and takes its memory
+once. Nothing may start a thread, or open a connection, when it is imported.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+from importlib import import_module
+from pathlib import Path
+
+from sandbox.latency import Latency
+from worker.configuration import TASK_MODULES
+
+#: Channels that one uploading process serves at the same time.
+UPLOADER_THREADS = 64
+#: What an operator wants to see of each task, first of all its arguments.
+FLOWER_OPTIONS = ("--tasks-columns=name,args,state,result,received,runtime,worker", "--persistent=false")
+#: What workers, beat and their tasks load only when they need it first.
+LATE_MODULES = (
+    *TASK_MODULES,
+    *("tasks.runtime.heartbeat", "worker.consumer", "worker.signals"),
+    *("billiard.dummy", "billiard.pool", "celery.app.amqp", "celery.app.control", "celery.app.events"),
+    *("celery.app.log", "celery.app.routes", "celery.beat", "celery.apps.worker"),
+    *("celery.backends.redis", "celery.concurrency.thread", "celery.events.dispatcher"),
+    *("celery.events.receiver", "celery.schedules", "celery.utils.debug", "celery.utils.static"),
+    *("celery.worker.autoscale", "celery.worker.components", "celery.worker.consumer.delayed_delivery"),
+    *("celery.worker.strategy", "dbm.dumb", "encodings.latin_1", "kombu.matcher", "kombu.pidbox"),
+)
+
+
+def load_all() -> None:
+    """Load all that workers need."""
+    for name in LATE_MODULES:
+        import_module(name)
+
+
+def run_uploader(number: int, schedule: str | None = None) -> None:
+    """Uploading waits for the network: threads, of which each serves one channel at a time.
+
+    Args:
+        number: of the process.
+        schedule: where beat keeps when it sent what; None for a process that sends no ticks.
+    """
+    if schedule is not None:
+        threading.Thread(target=_beat, args=(schedule,), name="beat", daemon=True).start()
+    _work(f"upload-{number}@localhost", ["upload", "control"], UPLOADER_THREADS)
+
+
+def run_inspector(concurrency: int) -> None:
+    """Looking at files takes the processor, and is done in processes that this one's threads feed."""
+    _work("inspect@localhost", ["inspection", "control"], concurrency)
+
+
+def _work(hostname: str, queues: list[str], threads: int) -> None:
+    from worker import app  # noqa: PLC0415 - it is made of the settings, which are known by now
+
+    worker = app.Worker(
+        hostname=hostname,
+        queues=queues,
+        pool_cls="threads",
+        concurrency=threads,
+        loglevel=logging.INFO,
+        quiet=True,
+        # They keep workers from running one task twice, which our claims do; they cost start-up time.
+        without_gossip=True,
+        without_mingle=True,
+    )
+    worker.start()
+    sys.exit(worker.exitcode)
+
+
+def _beat(schedule: str) -> None:
+    """Send ticks for as long as the process lives; one that cannot ends, to be started again."""
+    from worker import app  # noqa: PLC0415 - as above
+
+    # When each was sent last is for the next run, too; and this thread ends with its process.
+    app.conf.beat_sync_every = 1
+    try:
+        import_module("celery.beat").Service(app, schedule_filename=schedule, remote_control=False).start()
+    finally:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def run_sandbox(port: int, latency: str, state: str) -> None:
+    """Stand in for 360dialog."""
+    from sandbox.server import Options, serve  # noqa: PLC0415 - nobody else needs its server
+
+    serve(Options(port=port, latency=Latency.parse(latency), state=Path(state)))
+
+
+def run_flower(port: int) -> None:
+    """Show the tasks."""
+    from worker import app  # noqa: PLC0415 - as above
+
+    app.start(["--quiet", "flower", "--address=127.0.0.1", f"--port={port}", *FLOWER_OPTIONS])
