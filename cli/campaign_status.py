@@ -1,24 +1,29 @@
-"""Where campaigns stand, for a terminal: the counts of all, and all that there is to say of one."""
+"""`greenroom campaign status`: the counts of all campaigns, and all that there is to say of one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
+from pathlib import Path
 
+import click
 from rich.table import Table
 from sqlalchemy import Connection
 
+from cli.embedded_plan import installed_settings
 from cli.forecast import show_forecast
 from cli.formats import console, moment, plain, say
+from cli.installation import open_database
+from cli.options import installation_options
 from cli.report import rejected_table
 from cli.tables import plain_table
 from cli.when_ready import show_readiness
 from greenroom.settings import Settings
-from models.campaign import CampaignRow
+from models.campaign import CampaignRow, get_campaign, list_campaigns
 from models.campaign_readiness import readiness_of
 from models.channel import get_channel
 from models.item_reports import campaign_items
-from models.progress import ItemStatus, Progress
+from models.progress import ItemStatus, Progress, campaign_progress
 
 
 def counts_table(campaigns: Sequence[CampaignRow], counts: Mapping[str, Progress]) -> Table:
@@ -70,3 +75,21 @@ def show_campaign(
         console.print()
         console.print(rejected_table(bad))
     show_forecast(connection, row, now=now, rules_of=settings.life_rules)
+
+
+@click.command()
+@click.argument("campaign_id", required=False)
+@installation_options
+def status(campaign_id: str | None, *, state: Path, sandbox: bool) -> None:
+    """Show how far CAMPAIGN_ID is, or all campaigns, the latest first."""
+    now = datetime.now(UTC)
+    with open_database(state, sandbox=sandbox) as database, database.read() as connection:
+        chosen = [get_campaign(connection, campaign_id)] if campaign_id else list_campaigns(connection)
+        if not chosen:
+            say("No campaigns yet.")
+            return
+        counts = {row.id: campaign_progress(connection, row.id, now=now) for row in chosen}
+        console.print(counts_table(chosen, counts))
+        if campaign_id:
+            settings = installed_settings(sandbox=sandbox)
+            show_campaign(connection, chosen[0], counts[campaign_id], settings, now=now)

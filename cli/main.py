@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any
 
 import click
 
-from cli.loading import without_garbage_collection
+from cli.lazy_group import LazyGroup
 from greenroom import __version__
 from greenroom.errors import GreenroomError
 from greenroom.untrusted_text import LONGEST_SENTENCE, printable_lines
@@ -16,8 +15,7 @@ from greenroom.untrusted_text import LONGEST_SENTENCE, printable_lines
 INTERRUPTED = 130
 
 
-#: What each subcommand is for. It stands in a module of its name, which is loaded when the command is called:
-#: neither looking at files nor this list needs tables and tasks, whose libraries take a second to load.
+#: What each subcommand is for. It stands in a module of its name.
 COMMANDS = {
     "campaign": "Hand campaigns over, see how far they are, take their media IDs.",
     "channel": "Phone numbers and their API keys.",
@@ -30,24 +28,8 @@ COMMANDS = {
 }
 
 
-class CommandGroup(click.Group):
+class CommandGroup(LazyGroup):
     """Our errors are sentences for people: shown as such, with exit code 2."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own signature
-        """The names of all subcommands."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """A subcommand, loaded now if it was not yet."""
-        if cmd_name in COMMANDS and cmd_name not in self.commands:
-            with without_garbage_collection():
-                self.add_command(getattr(import_module(f"cli.{cmd_name}"), cmd_name))
-        return super().get_command(ctx, cmd_name)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - as above
-        """Write the list of subcommands, without loading them."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the command line; what is wrong with it is told so that it cannot drive the terminal."""
@@ -83,7 +65,12 @@ def _made_printable(error: click.ClickException) -> click.ClickException:
     return error
 
 
-@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=CommandGroup,
+    module="cli.{}",
+    sentences=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, prog_name="greenroom")
 def main() -> None:
     """Get WhatsApp media ready before a campaign goes on stage."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from cli.loading import without_garbage_collection
+from cli.lazy_group import without_garbage_collection
 from cli.options import fix_option, keep_days_option, latency_option, state_option
 from worker.embedded.supervisor_process import SupervisorProcess
 

@@ -9,6 +9,7 @@ from importlib import import_module
 import click
 import pytest
 
+from cli.campaign import SUBCOMMANDS
 from cli.main import COMMANDS
 
 #: What takes long to load, and no list of commands needs.
@@ -21,6 +22,21 @@ def test_each_command_of_the_list_is_there(name: str) -> None:
     command = getattr(import_module(f"cli.{name}"), name)
     assert isinstance(command, click.Command)
     assert command.name == name
+
+
+@pytest.mark.parametrize("name", SUBCOMMANDS)
+def test_each_command_of_a_campaign_is_there(name: str) -> None:
+    """In the module of its name, with the sentence of the list."""
+    command = getattr(import_module(f"cli.campaign_{name}"), name)
+    assert isinstance(command, click.Command)
+    assert command.get_short_help_str(200).rstrip(".") == SUBCOMMANDS[name].rstrip(".")
+
+
+def test_handing_over_loads_neither_tables_nor_readers() -> None:
+    """A scheduler's script may call it for each campaign."""
+    code = "import sys, cli.campaign_submit; print(*sys.modules)"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert not {"sqlalchemy", "models", "tasks", "PIL", "av", "magic", "psutil"} & set(said.split())
 
 
 def test_the_list_of_commands_loads_none_of_them() -> None:
