@@ -94,7 +94,7 @@ class Side:
 
     def greenroom(self, *words: str, **more: str) -> Cost:
         """Run its command."""
-        command = [sys.executable, "-c", "import sys; from cli import main; sys.exit(main())", *words]
+        command = [sys.executable, "-P", "-c", "import sys; from cli import main; sys.exit(main())", *words]
         return run(command, {**self.environment, **more})
 
 
