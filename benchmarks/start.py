@@ -217,6 +217,7 @@ def report(sides: Sequence[Side]) -> str:
         ),
         "",
         *(f"- {name}: {machine[name]}" for name in ("date", "processor", "kernel", "python", "load before")),
+        f"- priority: {_priority()}",
         "",
         *_head("", *head),
     ]
@@ -243,6 +244,13 @@ def report(sides: Sequence[Side]) -> str:
     ]
     lines += ["| **all** | " + " | ".join(cells) + " |", ""]
     return "\n".join(lines)
+
+
+def _priority() -> str:
+    """Whether others on the machine could delay what was measured."""
+    if sys.platform == "linux" and os.sched_getscheduler(0) in {os.SCHED_FIFO, os.SCHED_RR}:
+        return "before all others on the machine (`chrt --rr 1`), so that seconds are those of two free cores"
+    return "as all others on the machine; where it is busy, look at CPU alone"
 
 
 def _head(*titles: str) -> list[str]:
