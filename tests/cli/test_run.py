@@ -156,8 +156,8 @@ def test_two_runs_do_not_share_a_state_folder(
     rehearse: Rehearse, greenroom: Greenroom, many_files: Path
 ) -> None:
     """The second one says so at once, and does no harm."""
-    run = rehearse()
-    run.wait_for(lambda: run.stats()["uploads"] >= 1)
+    run = rehearse("--latency", "10s")
+    run.wait_for(run.state_dir.processes.exists)
     second = greenroom("run", many_files, "--channel", "4915112345678", "--sandbox")
     assert second.returncode == 2
     assert "Another Greenroom is at work" in second.stderr
