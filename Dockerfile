@@ -17,6 +17,8 @@ COPY migrations migrations
 COPY sandbox sandbox
 COPY examples examples
 COPY cli cli
+# Once, and not by each process that starts.
+RUN python -m compileall -q cli examples greenroom migrations models sandbox tasks worker
 RUN printf '#!/bin/sh\nexec python -m cli "$@"\n' > /usr/local/bin/greenroom && chmod +x /usr/local/bin/greenroom \
  && groupadd --system --gid 10001 greenroom && useradd --system --uid 10001 --gid 10001 --create-home greenroom \
  && mkdir /media-in /fixed /spool && chown greenroom:greenroom /fixed /spool

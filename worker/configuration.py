@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
+from importlib import import_module
 from typing import Any
 
 from celery import Celery
 from celery.app import trace
+from celery.signals import celeryd_init
 from kombu import Queue as KombuQueue
 
 from greenroom.redis_client import is_unix_socket, transport_options
 from greenroom.settings import Settings
 from greenroom.task_names import QUEUES, TASK_TIME_LIMIT, Queue
-from tasks.runtime.context import configure
+from tasks.runtime.chosen_settings import configure
 from worker import broker_transport
 from worker.schedule import beat_schedule
 
@@ -94,15 +96,23 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "worker_redirect_stdouts": False,
         "worker_log_format": "%(asctime)s %(levelname)s %(processName)s: %(message)s",
         "worker_task_log_format": "%(asctime)s %(levelname)s %(task_name)s: %(message)s",
-        "imports": [*TASK_MODULES, "worker.signals"],
+        # What logs need; workers load more, see `load_tasks`.
+        "imports": ["worker.printable_logs"],
         "beat_schedule": beat_schedule(settings),
         "beat_max_loop_interval": 1,
     }
 
 
+def load_tasks(**_: Any) -> None:
+    """Load all tasks, and what workers do at moments of their lives: beat and Flower need neither."""
+    for name in (*TASK_MODULES, "worker.signals"):
+        import_module(name)
+
+
 def make_app(settings: Settings) -> Celery:
     """The Celery app for these settings; `@shared_task` tasks are bound to it from now on."""
     broker_transport.install()
+    celeryd_init.connect(load_tasks)
     # What a task is expected to raise costs one line and no traceback; at INFO, many would not see it.
     trace.log_policy_expected = trace.log_policy_expected._replace(severity=logging.WARNING)
     app = Celery("greenroom")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import gc
-import logging
 import os
 import resource
 import signal
@@ -13,8 +12,6 @@ from typing import Any
 
 from celery.concurrency.thread import TaskPool
 from celery.signals import (
-    after_setup_logger,
-    after_setup_task_logger,
     celeryd_after_setup,
     worker_process_shutdown,
     worker_ready,
@@ -24,7 +21,6 @@ from celery.signals import (
 
 from tasks.runtime.context import close_context, stop_soon
 from worker import hung
-from worker.printable_logs import make_printable
 
 #: Objects more than before, from which Python looks for cycles among the new ones; and times that it does so
 #: before it looks among older ones. Python's own numbers cost 4 % of what a worker computes (`make
@@ -75,23 +71,6 @@ def allow_many_connections(**_: Any) -> None:
     wanted = OPEN_FILES if most == resource.RLIM_INFINITY else min(OPEN_FILES, most)
     if now != resource.RLIM_INFINITY and now < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
-
-
-@after_setup_logger.connect
-def quiet_libraries(**_: Any) -> None:
-    """Keep libraries from logging addresses at DEBUG: their queries are what authorises a download.
-
-    Requests with their addresses, and the pool each message with its body, where manifests' sources stand.
-    """
-    for name in ("urllib3", "requests", "celery.pool"):
-        logging.getLogger(name).setLevel(logging.INFO)
-
-
-@after_setup_logger.connect
-@after_setup_task_logger.connect
-def print_nothing_of_others(*, logger: logging.Logger, **_: Any) -> None:
-    """Let nothing that others wrote forge a record or drive the terminal that shows it."""
-    make_printable(logger)
 
 
 @worker_ready.connect

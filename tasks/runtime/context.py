@@ -27,6 +27,7 @@ from greenroom.vault import Vault
 from models import Database
 from tasks.runtime.announcements import Message, publish_to_broker
 from tasks.runtime.batcher import Batcher
+from tasks.runtime.chosen_settings import chosen_settings
 
 if TYPE_CHECKING:
     from tasks.runtime.heartbeat import Heartbeat
@@ -143,16 +144,9 @@ def make_context(settings: Settings) -> Context:
     )
 
 
-_settings: Settings | None = None
 _contexts: dict[int, Context] = {}
 _heartbeats: dict[int, Heartbeat] = {}
 _making = threading.Lock()
-
-
-def configure(settings: Settings) -> None:
-    """Say which settings :func:`current_context` uses; called once, when the Celery app is made."""
-    global _settings  # noqa: PLW0603 - Celery gives tasks no other place to find their settings
-    _settings = settings
 
 
 def current_context() -> Context:
@@ -163,13 +157,9 @@ def current_context() -> Context:
     # A pool of threads may ask for it many times at once.
     with _making:
         if pid not in _contexts:
-            if _settings is None:
-                raise RuntimeError(
-                    "tasks.runtime.context.configure has not been called; import `worker` first"
-                )
+            context = make_context(chosen_settings())
             _contexts.clear()
             _heartbeats.clear()
-            context = make_context(_settings)
             # Made here, for without the lock two threads would make them twice.
             logger.debug("Threads are ready: %s, %s", context.upload_threads, context.other_threads)
             heartbeat = Heartbeat(context)

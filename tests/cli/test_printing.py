@@ -332,7 +332,7 @@ def test_a_log_record_stays_one(text: str) -> None:
 @pytest.mark.parametrize("moment", [after_setup_logger, after_setup_task_logger], ids=["all", "tasks"])
 def test_workers_and_beat_log_so(moment: Signal, request: pytest.FixtureRequest) -> None:
     """Celery says when its loggers are ready."""
-    import_module("worker.signals")
+    import_module("worker.printable_logs")
     written = io.StringIO()
     logger = logging.getLogger(f"tests.printing.{request.node.name}")
     logger.propagate = False

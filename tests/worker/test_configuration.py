@@ -108,6 +108,8 @@ from tasks.upload import upload_task
 before = upload_task.app.conf.broker_url
 import worker
 worker.app.loader.import_default_modules()
+from worker.configuration import load_tasks
+load_tasks()
 from tasks.resolve import resolve_task
 print(json.dumps([before, upload_task.app.conf.broker_url, resolve_task.app.conf.broker_url, sorted(
     name for name in worker.app.tasks if name.startswith("media."))]))
