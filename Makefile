@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
-.PHONY: help setup demo demo-stay test coverage outside-readers lint secrets mutants fuzz hostile eye bench bench-quick bench-allowance bench-backlog bench-numbers bench-plans bench-scale bench-soak bench-start chaos lock pin-images clean
+.PHONY: help setup demo demo-stay test coverage outside-readers lint secrets mutants fuzz hostile eye bench bench-quick bench-allowance bench-backlog bench-small bench-numbers bench-plans bench-scale bench-soak bench-start chaos lock pin-images clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,6 +77,9 @@ bench-allowance: $(READY) ## How much of a number's 25 uploads a second is used 
 
 bench-backlog: $(READY) ## What an upload costs the whole system, beside requests.post (three minutes)
 	@$(BIN)/python -m benchmarks.backlog_cost
+
+bench-small: $(READY) ## What small campaigns on many numbers cost, beside requests.post and peers (two minutes)
+	@$(BIN)/python -m benchmarks.small_campaigns
 
 bench-numbers: $(READY) ## Forty numbers at once, and a campaign that overtakes (some minutes)
 	@$(BIN)/python -m benchmarks.many_numbers

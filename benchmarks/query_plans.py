@@ -54,7 +54,7 @@ from models.forecast import at_risk
 from models.item_reports import campaign_items
 from models.progress import campaign_progress
 from sandbox.testing import RunningSandbox
-from tasks.dispatch import claims_from_json, dispatch
+from tasks.dispatch import batches_from_json, claims_from_json, dispatch, hand_out_uploads
 from tasks.inspect import inspect
 from tasks.prune import prune
 from tasks.refresh import refresh
@@ -157,7 +157,9 @@ def jobs(published: list[Message]) -> Iterator[TimedQuery]:
         work=lambda context: dispatch(context, tick=True),
         before=lambda context: dispatch(context, tick=True),
     )
-    yield TimedQuery(name="dispatch: one channel", work=lambda context: dispatch(context, USUAL_CHANNEL))
+    yield TimedQuery(
+        name="dispatch: one channel", work=lambda context: hand_out_uploads(context, [USUAL_CHANNEL])
+    )
     for which, campaign in (("a usual", USUAL_CAMPAIGN), ("the largest", LARGEST_CAMPAIGN)):
         yield TimedQuery(
             name=f"status of {which} campaign",
@@ -214,7 +216,7 @@ def jobs(published: list[Message]) -> Iterator[TimedQuery]:
     yield TimedQuery(
         name="upload: a turn of two seconds",
         work=lambda context: _upload(context, published),
-        before=lambda context: dispatch(context, USUAL_CHANNEL),
+        before=lambda context: hand_out_uploads(context, [USUAL_CHANNEL]),
         timed=False,
     )
 
@@ -241,8 +243,8 @@ def _upload(context: Context, published: Sequence[Message]) -> None:
         provider = ProviderClient(base_url=sandbox.url)
         timer = threading.Timer(UPLOAD_SECONDS, stopping.set)
         timer.start()
-        channel, claims, *_ = _last(published, TaskName.UPLOAD).args
-        upload(replace(context, provider=provider, stopping=stopping), channel, claims_from_json(claims))
+        (batches,) = _last(published, TaskName.UPLOAD).args
+        upload(replace(context, provider=provider, stopping=stopping), batches_from_json(batches))
         timer.join()
         provider.close()
 

@@ -202,7 +202,7 @@ class Suite:
             self.results.add(
                 contender.name,
                 cpu=cost,
-                rate=_middle_rate(arrivals),
+                rate=middle_rate(arrivals),
                 seconds=seconds,
                 cores=used / seconds,
                 endpoint_cores=served / seconds,
@@ -269,7 +269,7 @@ class Suite:
         )
 
 
-def _middle_rate(arrivals: Sequence[float]) -> float:
+def middle_rate(arrivals: Sequence[float]) -> float:
     """Arrivals a second, without the tenth at the beginning and the tenth at the end."""
     first, last = len(arrivals) // 10, len(arrivals) * 9 // 10
     return (last - first) / (arrivals[last] - arrivals[first])

@@ -32,6 +32,8 @@ LARGEST_MESSAGE = 16 * MIB
 MOST_ROWS = 10_000
 #: Claims in one message: twice the largest batch that a setting allows.
 MOST_CLAIMS = 1_000
+#: Channels with a batch in one message.
+MOST_BATCHES = 100
 #: What a row's number may be: a BIGINT.
 LARGEST_NUMBER = 2**63 - 1
 #: Characters of a refusal that may come from the message itself.
@@ -98,22 +100,20 @@ class MarkDeadArguments(Arguments):
 
 
 class InspectArguments(Arguments):
-    """Items to be judged."""
+    """Items to be judged, before whatever else waits."""
 
     claims: Claims
 
 
 class UploadArguments(Arguments):
-    """Assets of one channel to be uploaded."""
+    """Assets to be uploaded, by channel."""
 
-    channel_id: ChannelName
-    claims: Claims
+    batches: Annotated[dict[ChannelName, Claims], Field(max_length=MOST_BATCHES)]
 
 
 class DispatchArguments(Arguments):
-    """One channel alone, or all; and whether beat asked."""
+    """Whether beat asked."""
 
-    channel_id: ChannelName | None = None
     tick: bool = False
 
 

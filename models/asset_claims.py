@@ -66,7 +66,7 @@ class AssetUnderUpload:
 
 
 def channels_with_uploads(
-    connection: Connection, *, now: datetime, channel_id: str | None = None
+    connection: Connection, *, now: datetime, channel_ids: Collection[str] | None = None
 ) -> list[str]:
     """The running channels that have something to upload now, and nothing on its way to a worker.
 
@@ -75,7 +75,7 @@ def channels_with_uploads(
     Args:
         connection: an open transaction.
         now: the present.
-        channel_id: of this one alone.
+        channel_ids: of these alone.
     """
     waiting = (
         Asset.channel_id == Channel.id,
@@ -93,8 +93,8 @@ def channels_with_uploads(
         .where(Channel.paused_at.is_(None), exists().where(*waiting), ~handed_out)
         .order_by(of_the_most_urgent(Asset.priority), of_the_most_urgent(Asset.due_at), Channel.id)
     )
-    if channel_id is not None:
-        statement = statement.where(Channel.id == channel_id)
+    if channel_ids is not None:
+        statement = statement.where(among(connection, Channel.id, channel_ids))
     return list(connection.execute(statement).scalars())
 
 
@@ -125,17 +125,7 @@ def _claiming(*, postgresql: bool) -> Any:
         chosen = select(of_each.c.id).select_from(asked).join(of_each, true()).cte("chosen")
     else:
         chosen = first_of(bindparam("channel")).cte("chosen")
-    values: dict[str, Any] = {
-        "state": bindparam("new_state"),
-        "lease_until": bindparam("until"),
-        "worker": bindparam("by"),
-    }
-    return (
-        update(Asset)
-        .where(Asset.id.in_(select(chosen.c.id)))
-        .values(values | {"token": Asset.token + 1})
-        .returning(*_UNDER_UPLOAD)
-    )
+    return update(Asset).where(Asset.id.in_(select(chosen.c.id))).values(_CLAIMING).returning(*_UNDER_UPLOAD)
 
 
 def _claim(
@@ -165,6 +155,14 @@ def _urgency(row: Any) -> tuple[int, datetime, int]:
     return row.priority, row.due_at, row.id
 
 
+_CLAIMING: dict[str, Any] = {
+    "state": bindparam("new_state"),
+    "lease_until": bindparam("until"),
+    "worker": bindparam("by"),
+    "token": Asset.token + 1,
+}
+
+
 def claim_assets(
     connection: Connection, channel_ids: Sequence[str], *, limit: int, now: datetime, lease: timedelta
 ) -> dict[str, list[AssetClaim]]:
@@ -181,37 +179,41 @@ def claim_assets(
 
 def take_assets(
     connection: Connection,
-    channel_id: str,
     claims: Sequence[Claim],
     *,
     now: datetime,
     lease: timedelta,
     worker: str | None = None,
-) -> list[AssetUnderUpload]:
+) -> dict[str, list[AssetUnderUpload]]:
     """Begin work on claims that were handed out; those that somebody else has meanwhile are left out.
 
     Taking is a claim of its own: the token grows, so a message delivered twice finds nothing to do. That is
     what keeps one file from being uploaded by two runs of one task.
+
+    Returns:
+        By channel, the most urgent first.
     """
+    locked, begin = _taking(postgresql=on_postgresql(connection))
     tokens = {claim.id: claim.token for claim in claims}
-    rows = connection.execute(
-        select(Asset.id, Asset.token)
-        .where(
-            among(connection, Asset.id, tokens),
-            Asset.channel_id == channel_id,
-            _IS_CLAIMED,
-        )
-        .order_by(*in_lock_order(connection))
-        .with_for_update()
-    )
+    rows = connection.execute(locked, {"ids": list(tokens)}).all()
     mine = [row.id for row in rows if row.token == tokens[row.id]]
-    connection.execute(
-        update(Asset)
-        .where(among(connection, Asset.id, mine))
-        .values(state=AssetState.UPLOADING, token=Asset.token + 1, lease_until=now + lease, worker=worker)
+    values = {"ids": mine, "new_state": AssetState.UPLOADING, "until": now + lease, "by": worker}
+    taken: dict[str, list[AssetUnderUpload]] = {}
+    for row in sorted(connection.execute(begin, values).all(), key=_urgency):
+        taken.setdefault(row.channel_id, []).append(_under_upload(row))
+    return taken
+
+
+@cache
+def _taking(*, postgresql: bool) -> tuple[Select[int, int], Any]:
+    mine = among_bound(Asset.id, "ids", postgresql=postgresql)
+    return (
+        select(Asset.id, Asset.token)
+        .where(mine, _IS_CLAIMED)
+        .order_by(*in_lock_order(postgresql=postgresql))
+        .with_for_update(),
+        update(Asset).where(mine).values(_CLAIMING).returning(*_UNDER_UPLOAD),
     )
-    rows_now = connection.execute(select(*_UNDER_UPLOAD).where(among(connection, Asset.id, mine)))
-    return [_under_upload(row) for row in sorted(rows_now, key=_urgency)]
 
 
 def claim_and_take_assets(

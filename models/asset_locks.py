@@ -24,12 +24,8 @@ def lock_held(connection: Connection, claims: Sequence[Claim]) -> set[Claim]:
     return {claim for claim in claims if tokens.get(claim.id) == claim.token}
 
 
-def in_lock_order(connection: Connection) -> list[ColumnElement[Any]]:
+def in_lock_order(*, postgresql: bool) -> list[ColumnElement[Any]]:
     """In which order assets are locked: that of :func:`want_assets`, whose rows are sorted by Python."""
-    return _in_lock_order(postgresql=on_postgresql(connection))
-
-
-def _in_lock_order(*, postgresql: bool) -> list[ColumnElement[Any]]:
     columns: list[ColumnElement[Any]] = [
         column.expression for column in (Asset.channel_id, Asset.sha256, Asset.mime_type)
     ]
@@ -53,6 +49,6 @@ def _locked_in_order(*, postgresql: bool) -> Select[int, int]:
     return (
         select(Asset.id, Asset.token)
         .where(among_bound(Asset.id, "ids", postgresql=postgresql))
-        .order_by(*_in_lock_order(postgresql=postgresql))
+        .order_by(*in_lock_order(postgresql=postgresql))
         .with_for_update()
     )

@@ -29,6 +29,8 @@ def _in_need(now: datetime) -> ColumnElement[bool]:
 
 def needed_now(connection: Connection, asset_ids: Collection[int], *, now: datetime) -> set[int]:
     """Those of the assets that some campaign needs: not cancelled, begun, and still to be kept."""
+    if not asset_ids:
+        return set()
     statement = (
         select(Item.asset_id)
         .join(Campaign, Campaign.id == Item.campaign_id)
@@ -95,7 +97,8 @@ def lock_assets_of(connection: Connection, campaign_id: str, *, refs: Sequence[s
     held = select(Item.asset_id).where(Item.campaign_id == campaign_id, Item.asset_id.is_not(None))
     if refs is not None:
         held = held.where(Item.ref.in_(refs))
-    locked = select(Asset.id).where(Asset.id.in_(held)).order_by(*in_lock_order(connection)).with_for_update()
+    order = in_lock_order(postgresql=on_postgresql(connection))
+    locked = select(Asset.id).where(Asset.id.in_(held)).order_by(*order).with_for_update()
     return list(connection.execute(locked).scalars())
 
 

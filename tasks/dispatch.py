@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 
@@ -16,8 +16,9 @@ from greenroom.figures import human_size
 from greenroom.task_names import TaskName
 from models.asset_claims import AssetClaim, channels_with_uploads, claim_assets
 from models.claim import Claim
+from models.database import DatabaseUnavailable
 from models.item_claims import claim_items, count_items_handed_out
-from tasks.runtime.announcements import Message, dispatch_begins
+from tasks.runtime.announcements import Message, begins, until_next_tick
 from tasks.runtime.checked_task import CheckedTask
 from tasks.runtime.context import Context, current_context
 
@@ -25,6 +26,9 @@ logger = logging.getLogger(__name__)
 
 #: Channels whose batches are claimed in one transaction.
 CHANNELS_A_CLAIM = 50
+#: Channels that one message hands to a worker: they share what a task costs, and their first transaction; a
+#: few, so that all workers have some.
+CHANNELS_A_MESSAGE = 8
 #: How long an upload's message may be on its way. One that a worker took with it when it was killed holds
 #: its channel up no longer; one that comes later, and finds its files with somebody else, costs nothing.
 ON_ITS_WAY = timedelta(seconds=8)
@@ -33,22 +37,19 @@ ON_ITS_WAY = timedelta(seconds=8)
 HEARTBEAT = "greenroom:beat"
 
 
-def dispatch(context: Context, channel_id: str | None = None, *, tick: bool = False) -> dict[str, int]:
+def dispatch(context: Context, *, tick: bool = False) -> dict[str, int]:
     """Claim what may be worked on now, commit, then enqueue it; returns how many files of each sort.
 
     Args:
         context: the world.
-        channel_id: the one channel that has room for more uploads; None for all channels and inspections.
         tick: whether beat asked for it.
     """
-    if channel_id is not None:
-        return {"inspections": 0, "uploads": _hand_out_uploads(context, channel_id)}
-    dispatch_begins(context)
+    begins(context, TaskName.DISPATCH)
     if tick:
         # Redis may be away: files can be looked at all the same.
         with suppress(RedisError):
             context.redis.set(HEARTBEAT, context.clock.now().isoformat())
-    return {"inspections": _hand_out_inspections(context), "uploads": _hand_out_uploads(context, None)}
+    return {"inspections": _hand_out_inspections(context), "uploads": hand_out_uploads(context)}
 
 
 def _hand_out_inspections(context: Context) -> int:
@@ -69,11 +70,26 @@ def _hand_out_inspections(context: Context) -> int:
     return len(claims)
 
 
-def _hand_out_uploads(context: Context, channel_id: str | None) -> int:
+def hand_out_uploads(context: Context, channel_ids: Collection[str] | None = None) -> int:
+    """Claim the first batch of each channel that has something to upload; returns how many files.
+
+    Args:
+        context: the world.
+        channel_ids: of these alone.
+    """
     with context.database.read() as connection:
-        channels = channels_with_uploads(connection, now=context.clock.now(), channel_id=channel_id)
+        channels = channels_with_uploads(connection, now=context.clock.now(), channel_ids=channel_ids)
     free = _without_an_owner(context, channels)
     return sum(_hand_out(context, some) for some in chunks(free, CHANNELS_A_CLAIM))
+
+
+def hand_out_accepted(context: Context, channel_ids: Collection[str]) -> None:
+    """Hand out uploads of these channels now; where that fails, beat's next tick does."""
+    with until_next_tick("What was accepted"):
+        try:
+            hand_out_uploads(context, channel_ids)
+        except DatabaseUnavailable as error:
+            logger.warning("What was accepted waits for beat's next tick: %s", error)
 
 
 def _without_an_owner(context: Context, channels: Sequence[str]) -> list[str]:
@@ -104,22 +120,24 @@ def _hand_out(context: Context, channel_ids: Sequence[str]) -> int:
             now=context.clock.now(),
             lease=min(settings.lease, ON_ITS_WAY),
         )
+    batches = {channel_id: batch for channel_id, batch in claims.items() if batch}
     with suppress(LimiterUnavailable):
-        context.limiter.note_requested([channel_id for channel_id, batch in claims.items() if batch])
-    for channel_id, batch in claims.items():
-        if batch:
-            args = [channel_id, claims_as_json([asset.claim for asset in batch])]
-            context.publish(Message(name=TaskName.UPLOAD, args=args, summary=summary_of(channel_id, batch)))
-    return sum(map(len, claims.values()))
+        context.limiter.note_requested(list(batches))
+    for some in chunks(batches.items(), CHANNELS_A_MESSAGE):
+        args = [{channel_id: claims_as_json([one.claim for one in batch]) for channel_id, batch in some}]
+        context.publish(Message(name=TaskName.UPLOAD, args=args, summary=summary_of(dict(some))))
+    return sum(map(len, batches.values()))
 
 
-def summary_of(channel_id: str, assets: Sequence[AssetClaim]) -> str:
+def summary_of(batches: Mapping[str, Sequence[AssetClaim]]) -> str:
     """What an operator reads of an upload task: file, channel, size."""
+    assets = [asset for batch in batches.values() for asset in batch]
     size = human_size(sum(asset.size for asset in assets))
     name = assets[0].file_name
     if len(assets) > 1:
         name = f"{name} and {len(assets) - 1} more"
-    return f"{name}, {size}, on {channel_id}"
+    channel = next(iter(batches)) if len(batches) == 1 else f"{len(batches)} channels"
+    return f"{name}, {size}, on {channel}"
 
 
 def claims_as_json(claims: Sequence[Claim]) -> list[list[int]]:
@@ -132,11 +150,16 @@ def claims_from_json(claims: Sequence[Sequence[int]]) -> list[Claim]:
     return [Claim(id=row_id, token=token) for row_id, token in claims]
 
 
+def batches_from_json(batches: Mapping[str, Sequence[Sequence[int]]]) -> dict[str, list[Claim]]:
+    """The claims of an upload's argument, by channel."""
+    return {channel_id: claims_from_json(claims) for channel_id, claims in batches.items()}
+
+
 def _files(count: int) -> str:
     return "1 file" if count == 1 else f"{count} files"
 
 
 @shared_task(base=CheckedTask, name=TaskName.DISPATCH)
-def dispatch_task(channel_id: str | None = None, *, tick: bool = False) -> dict[str, int]:
+def dispatch_task(*, tick: bool = False) -> dict[str, int]:
     """Hand out the next few seconds of work."""
-    return dispatch(current_context(), channel_id, tick=tick)
+    return dispatch(current_context(), tick=tick)

@@ -38,9 +38,9 @@ from models.item_claims import (
     renew_items,
     take_items,
 )
-from tasks.dispatch import claims_from_json
+from tasks.dispatch import claims_from_json, hand_out_accepted
 from tasks.inspecting.verdict_writer import JudgedItem, unread_verdict, write_surely
-from tasks.runtime.announcements import announce_dispatch
+from tasks.runtime.announcements import announce_dispatch, await_more, begins
 from tasks.runtime.checked_task import CheckedTask
 from tasks.runtime.context import Context, current_context
 from tasks.runtime.lease_renewal import renewing
@@ -63,31 +63,53 @@ def inspect(context: Context, claims: Sequence[Claim]) -> dict[str, int]:
 
     Returns how many were ``accepted``, ``rejected`` and ``postponed``.
 
+    Args:
+        context: the world.
+        claims: those that were handed out; none, where the task is only to look for what waits.
+
     Raises:
         TransientError: the database is away; what was not written is taken up again after its lease.
     """
-    settings, clock = context.settings, context.clock
+    settings = context.settings
     began_at = time.monotonic()
-    with context.database.write() as connection:
-        items = take_items(connection, claims, now=clock.now(), lease=settings.lease, worker=context.worker)
+    items = _take(context, claims) if claims else _claim(context, limit=settings.inspect_batch_size)
     counts = Counter({"accepted": 0, "rejected": 0, "postponed": 0})
-    announced = False
     while items:
-        seconds = _inspect(context, items, counts)
-        if context.stopping.is_set() or time.monotonic() - began_at >= INSPECT_TURN_SECONDS:
-            break
-        if counts["accepted"] and not announced:
+        looked_at = time.monotonic()
+        accepted_on: set[str] = set()
+        seconds = _inspect(context, items, counts, accepted_on)
+        if accepted_on:
             # What was accepted so far need not wait for the rest.
-            announce_dispatch(context, why=f"{counts['accepted']} files were accepted")
-            announced = True
-        limit = next_round(len(items), seconds, smallest=settings.inspect_batch_size)
-        with context.database.write() as connection:
-            items = claim_and_take_items(
-                connection, limit=limit, now=clock.now(), lease=settings.lease, worker=context.worker
-            )
-    if any(counts.values()):
-        announce_dispatch(context, why=f"{counts['accepted']} files were accepted")
+            hand_out_accepted(context, accepted_on)
+        if context.stopping.is_set() or time.monotonic() - began_at >= INSPECT_TURN_SECONDS:
+            announce_dispatch(context, why="there may be more to inspect")
+            break
+        await_more(context, TaskName.INSPECT, since=looked_at)
+        items = _claim(context, limit=next_round(len(items), seconds, smallest=settings.inspect_batch_size))
     return dict(counts)
+
+
+def _take(context: Context, claims: Sequence[Claim]) -> list[ItemUnderInspection]:
+    with context.database.write() as connection:
+        return take_items(
+            connection,
+            claims,
+            now=context.clock.now(),
+            lease=context.settings.lease,
+            worker=context.worker,
+        )
+
+
+def _claim(context: Context, *, limit: int) -> list[ItemUnderInspection]:
+    begins(context, TaskName.INSPECT)
+    with context.database.write() as connection:
+        return claim_and_take_items(
+            connection,
+            limit=limit,
+            now=context.clock.now(),
+            lease=context.settings.lease,
+            worker=context.worker,
+        )
 
 
 def next_round(files: int, seconds: float, *, smallest: int) -> int:
@@ -99,8 +121,13 @@ def next_round(files: int, seconds: float, *, smallest: int) -> int:
     return max(smallest, min(quick_enough, LARGEST_ROUND))
 
 
-def _inspect(context: Context, items: Sequence[ItemUnderInspection], counts: Counter[str]) -> float:
-    """Judge these; returns how many seconds that took, without writing it down."""
+def _inspect(
+    context: Context, items: Sequence[ItemUnderInspection], counts: Counter[str], accepted_on: set[str]
+) -> float:
+    """Judge these, and add the channels on which some were accepted.
+
+    Returns how many seconds that took, without writing it down.
+    """
     seconds = 0.0
     judged: list[JudgedItem] = []
     unwritten = [item.claim for item in items]
@@ -113,6 +140,7 @@ def _inspect(context: Context, items: Sequence[ItemUnderInspection], counts: Cou
             last = len(judged) == len(unwritten)
             if last or context.clock.now() - written_at >= WRITE_EVERY:
                 write_surely(context, judged, counts)
+                accepted_on |= {one.item.channel_id for one in judged if one.verdict and one.verdict.accepted}
                 unwritten = unwritten[len(judged) :]
                 judged, written_at = [], context.clock.now()
             began_at = time.monotonic()

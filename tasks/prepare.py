@@ -18,7 +18,7 @@ from models.campaign import hold_campaign, save_campaign, stands_as_given
 from models.channel import get_channel
 from models.manifest_items import add_items, known_refs, lock_items, move_items, reject_items, save_items
 from models.references import follow_send_times, want_again
-from tasks.runtime.announcements import announce_dispatch
+from tasks.runtime.announcements import announce_inspection
 from tasks.runtime.bisecting_writes import write_bisecting
 from tasks.runtime.checked_task import CheckedTask, until_done
 from tasks.runtime.context import Context, current_context
@@ -65,7 +65,7 @@ def prepare(context: Context, campaign: Mapping[str, Any], items: Sequence[Mappi
 
     answers = write_bisecting(context.database, rows, write, refused=_refused)
     refused = [ref for refs in answers for ref in refs]
-    announce_dispatch(context, why=f"campaign {plan.id} has come in")
+    announce_inspection(context, why=f"campaign {plan.id} has come in")
     if refused:
         shown = ", ".join(map(repr, refused[:MOST_REFS_SHOWN]))
         raise ManifestError(
@@ -110,6 +110,8 @@ def write_new(
     Returns:
         Whether it was written; False, and nothing was changed or is locked, where more has to be done.
     """
+    if not stands_as_given(connection, plan, upload_from=upload_from):
+        return False
     with connection.begin_nested() as savepoint:
         hold_campaign(connection, plan.id, shared=True)
         if (
@@ -146,11 +148,12 @@ def _write(
         if campaign.moved
         else known_refs(connection, campaign_id=plan.id, refs=[row.ref for row in rows])
     )
-    if campaign.upload_from is None:
-        want_again(connection, plan.id, refs=refs, due_at=plan.send_at, now=now)
-    if campaign.moved:
-        follow_send_times(connection, plan.id)
-    lock_items(connection, campaign_id=plan.id, refs=refs)
+    if refs != []:
+        if campaign.upload_from is None:
+            want_again(connection, plan.id, refs=refs, due_at=plan.send_at, now=now)
+        if campaign.moved:
+            follow_send_times(connection, plan.id)
+        lock_items(connection, campaign_id=plan.id, refs=refs)
     save_items(connection, campaign_id=plan.id, due_at=plan.send_at, items=rows)
     if campaign.moved:
         move_items(connection, campaign_id=plan.id, due_at=plan.send_at)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -47,35 +49,70 @@ def publish_to_broker(message: Message) -> None:
     )
 
 
-def announce(context: Context, message: Message) -> None:
-    """Ask for work that beat would ask for anyway: a broker that is away fails nothing that is done."""
+@contextmanager
+def until_next_tick(what: str) -> Iterator[None]:
+    """Work that beat's next tick does anyway: a broker that is away fails nothing that is done.
+
+    Args:
+        what: waits, then.
+    """
     try:
-        context.publish(message)
+        yield
     except (KombuError, RedisError, OSError) as error:
-        logger.warning("%s waits for beat's next tick: %s", message.name, error)
+        logger.warning("%s waits for beat's next tick: %s", what, error)
     except AttributeError as error:
         if not is_lost_connection(error):
             raise
-        logger.warning("%s waits for beat's next tick: the connection was lost.", message.name)
+        logger.warning("%s waits for beat's next tick: the connection was lost.", what)
 
 
-#: Set while a dispatch that was asked for has not begun.
-DISPATCH_ASKED = "greenroom:dispatch-asked"
+def announce(context: Context, message: Message) -> None:
+    """Ask for work that beat would ask for anyway."""
+    with until_next_tick(message.name):
+        context.publish(message)
+
+
+#: Set while one that was asked for has not begun.
+ASKED = {TaskName.DISPATCH: "greenroom:dispatch-asked", TaskName.INSPECT: "greenroom:inspect-asked"}
 #: Seconds after which one that was asked for is taken to be lost.
-DISPATCH_LOST_SECONDS = 5
+LOST_SECONDS = 5
 
 
 def announce_dispatch(context: Context, *, why: str) -> None:
     """Ask for a dispatch of everything, unless one is on its way that has not begun: it will see all."""
+    _announce_once(context, Message(name=TaskName.DISPATCH, args=[], summary=why))
+
+
+def announce_inspection(context: Context, *, why: str) -> None:
+    """Ask that somebody look at what waits, unless one is on its way to do so who has not begun."""
+    _announce_once(context, Message(name=TaskName.INSPECT, args=[[]], summary=why))
+
+
+def _announce_once(context: Context, message: Message) -> None:
     try:
-        first = context.redis.set(DISPATCH_ASKED, "1", nx=True, ex=DISPATCH_LOST_SECONDS)
+        first = context.redis.set(ASKED[message.name], "1", nx=True, ex=LOST_SECONDS)
     except RedisError:
         first = True
     if first:
-        announce(context, Message(name=TaskName.DISPATCH, args=[], summary=why))
+        announce(context, message)
 
 
-def dispatch_begins(context: Context) -> None:
-    """From now on, whoever asks for a dispatch gets another one."""
+def begins(context: Context, name: TaskName) -> None:
+    """From now on, whoever asks for this task gets another one."""
     with suppress(RedisError):
-        context.redis.delete(DISPATCH_ASKED)
+        context.redis.delete(ASKED[name])
+
+
+def await_more(context: Context, name: TaskName, *, since: float) -> None:
+    """Wait before looking again, and let nobody ask for this task meanwhile: it comes by itself.
+
+    Args:
+        context: the world, with how long to wait.
+        name: of the task, which :func:`begins` when it looks.
+        since: the last look, a moment of `time.monotonic`.
+    """
+    pause = since + context.gather_seconds - time.monotonic()
+    if pause > 0:
+        with suppress(RedisError):
+            context.redis.set(ASKED[name], "1", ex=LOST_SECONDS)
+        context.sleep(pause)

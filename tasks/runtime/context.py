@@ -37,12 +37,19 @@ logger = logging.getLogger(__name__)
 #: Seconds that a channel waits for the process's others, to claim or to record together with them. They look
 #: at the same moments, and a transaction costs as much as fifty rows (`make bench-backlog`).
 GATHER_SECONDS = 0.03
+#: And between two looks of one inspection: campaigns that come in meanwhile share its transactions, and the
+#: messages that their files are uploaded by. Only the first one is looked at at once.
+GATHER_CAMPAIGNS_SECONDS = 0.1
+#: And that a channel waits which was handed out together with others, until they all are there.
+BEGIN_SECONDS = 0.003
 #: Seconds for which a channel that has nothing to upload keeps its worker: while its files are inspected,
 #: more comes. A turn that ends and begins anew costs as much as sending ten files.
 LINGER_SECONDS = 2.0
 #: Seconds that Redis may take to connect, and to answer. Owners of channels ask it, who have four seconds,
 #: and media IDs to write down meanwhile.
 REDIS_PATIENCE_SECONDS = 1.5
+#: Channels that a process uploads on at the same time; others wait for their turn.
+CHANNELS_AT_ONCE = 64
 #: Deletions that are in flight at once.
 OTHER_THREADS = 8
 
@@ -70,9 +77,14 @@ class Context:
     #: Seconds for which an upload task waits for more files on its channel before it ends.
     linger_seconds: float = 0.0
 
+    #: Seconds between two looks of one inspection for what has come in.
+    gather_seconds: float = 0.0
+
     #: Set when the process is to end: whoever works on begins nothing more.
     stopping: threading.Event = field(default_factory=threading.Event)
 
+    #: Lets channels that were handed to the process together begin together.
+    beginning: Batcher[Any, Any] = field(default_factory=Batcher)
     #: Lets all channels of the process write down together what came of their uploads.
     recording: Batcher[Any, Any] = field(default_factory=Batcher)
     #: And lets them claim together what they send next.
@@ -90,6 +102,11 @@ class Context:
         return Sources.of(self.settings)
 
     @cached_property
+    def channel_threads(self) -> ThreadPoolExecutor:
+        """One for each channel that this process is the owner of, or is to be."""
+        return ThreadPoolExecutor(CHANNELS_AT_ONCE, thread_name_prefix="channel")
+
+    @cached_property
     def upload_threads(self) -> ThreadPoolExecutor:
         """Kept from batch to batch, so that each thread's connection to the provider stays open."""
         return ThreadPoolExecutor(self.settings.upload_threads, thread_name_prefix="upload")
@@ -98,6 +115,11 @@ class Context:
     def other_threads(self) -> ThreadPoolExecutor:
         """For requests that nobody waits for."""
         return ThreadPoolExecutor(OTHER_THREADS, thread_name_prefix="other")
+
+    @property
+    def threads(self) -> tuple[ThreadPoolExecutor, ...]:
+        """All pools of threads."""
+        return self.channel_threads, self.upload_threads, self.other_threads
 
 
 def provider_of(settings: Settings) -> ProviderClient:
@@ -139,6 +161,8 @@ def make_context(settings: Settings) -> Context:
         clock=SystemClock(),
         publish=publish_to_broker,
         linger_seconds=LINGER_SECONDS,
+        gather_seconds=GATHER_CAMPAIGNS_SECONDS,
+        beginning=Batcher(gather=BEGIN_SECONDS),
         recording=Batcher(gather=GATHER_SECONDS),
         taking=Batcher(gather=GATHER_SECONDS),
     )
@@ -161,7 +185,7 @@ def current_context() -> Context:
             _contexts.clear()
             _heartbeats.clear()
             # Made here, for without the lock two threads would make them twice.
-            logger.debug("Threads are ready: %s, %s", context.upload_threads, context.other_threads)
+            logger.debug("Threads are ready: %d pools", len(context.threads))
             heartbeat = Heartbeat(context)
             heartbeat.start()
             _contexts[pid], _heartbeats[pid] = context, heartbeat
@@ -180,7 +204,7 @@ def close_context() -> None:
     if heartbeat is not None:
         heartbeat.stop()
     if context is not None:
-        for threads in (context.upload_threads, context.other_threads):
+        for threads in context.threads:
             threads.shutdown(wait=False, cancel_futures=True)
         context.files.close()
         context.provider.close()

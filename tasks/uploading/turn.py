@@ -9,28 +9,25 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pydantic import SecretStr
-from sqlalchemy import Connection
 
 from greenroom.clock import boottime
 from greenroom.errors import (
     ChannelError,
     LimiterUnavailable,
-    SettingsError,
     SourceChanged,
     SourceMissing,
 )
 from greenroom.rate_limit.ownership import OwnedChannel
-from greenroom.task_names import TaskName
 from models.asset_claims import AssetUnderUpload, claim_and_take_assets, renew_assets
 from models.asset_locks import lock_held
-from models.channel import ChannelRow, get_channels, pause_channel
+from models.channel import ChannelRow, get_channels
 from models.claim import Claim
 from models.database import DatabaseUnavailable
-from models.references import needed_now
-from models.upload_outcomes import finish_asset, postpone_asset
-from tasks.runtime.announcements import Message, announce
+from models.upload_outcomes import postpone_asset
+from tasks.runtime.announcements import announce_dispatch
 from tasks.runtime.context import Context
-from tasks.uploading.completion import ChannelOutcomes, at_rest, record_outcomes
+from tasks.uploading.beginning import still_wanted
+from tasks.uploading.completion import ChannelOutcomes, record_outcomes
 from tasks.uploading.fallback_source import find_fallback_source
 from tasks.uploading.sender import Released, Sender, UploadJob, UploadOutcome
 
@@ -47,30 +44,6 @@ UPLOAD_TURN_SECONDS = 120.0
 SHORT_TURN_SECONDS = 2.0
 #: Seconds in which something is sent, or fails, where files wait: the longest wait for a slot six times over.
 STALLED_SECONDS = 60.0
-
-
-def still_wanted(
-    context: Context, connection: Connection, taken: Sequence[AssetUnderUpload]
-) -> list[AssetUnderUpload]:
-    """Look again: what no campaign needs any more is not uploaded."""
-    needed = needed_now(connection, [asset.claim.id for asset in taken], now=context.clock.now())
-    for asset in taken:
-        if asset.claim.id not in needed:
-            finish_asset(connection, asset.claim, state=at_rest(connection, asset.claim))
-    return [asset for asset in taken if asset.claim.id in needed]
-
-
-def key_or_pause(context: Context, connection: Connection, channel: ChannelRow) -> SecretStr | None:
-    """The channel's API key, or None for a channel that is paused, or has to be: its key can't be read."""
-    if channel.paused_at is not None:
-        return None
-    try:
-        return context.vault.decrypt(channel.api_key)
-    except SettingsError as error:
-        now = context.clock.now()
-        if pause_channel(connection, channel.id, reason=str(error), now=now, tried=channel.api_key):
-            logger.error("Channel %s is paused: %s", channel.id, error)
-        return None
 
 
 def still_held(
@@ -179,8 +152,7 @@ class Turn:
         elif self._is_over():
             self._ending = True
             self._owned.drain()
-            summary = f"channel {self._channel.id} continues elsewhere"
-            announce(self._context, Message(name=TaskName.DISPATCH, args=[self._channel.id], summary=summary))
+            announce_dispatch(self._context, why=f"channel {self._channel.id} continues elsewhere")
         elif self._sender.waiting <= self._context.settings.batch_size:
             self._take_more()
 
@@ -276,12 +248,8 @@ def _take_for_all(context: Context, channels: Sequence[ChannelRow]) -> list[list
             lease=context.settings.lease,
             worker=context.worker,
         )
-        every = [asset for of_one in taken.values() for asset in of_one]
-        wanted = {asset.claim.id for asset in still_wanted(context, connection, every)}
-    return [
-        [asset for asset in taken[channel.id] if asset.claim.id in wanted] if channel.id in taken else None
-        for channel in channels
-    ]
+        wanted = still_wanted(context, connection, taken)
+    return [wanted.get(channel.id) for channel in channels]
 
 
 def _next_look() -> float:

@@ -118,8 +118,8 @@ FACTS = [
     *_facts(
         default("batch_size"),
         digits,
-        ("how-to/watch", "| `media.upload` | for each 1 to {} files |"),
-        ("reference/tasks", "uploads up to {} claimed assets of one channel"),
+        ("how-to/watch", "| `media.upload` | for each 1 to {} files on each"),
+        ("reference/tasks", "uploads up to {} claimed assets on each"),
     ),
     *_facts(
         client.ITEMS_A_MESSAGE,

@@ -101,7 +101,7 @@ CASES_OF_MESSAGES = (
     of("of another version", TaskName.SWEEP, [], "refused: .*contract version 2", version=2),
     of("of a version that is no number", TaskName.SWEEP, [], "refused: .*contract version", version="\x1b[2J"),
     of("too many arguments", TaskName.SWEEP, [1, 2], "refused: media.sweep takes 0 arguments, not 2"),
-    of("arguments of the wrong types", TaskName.UPLOAD, [7, "x"], "refused: media.upload: channel_id"),
+    of("arguments of the wrong types", TaskName.UPLOAD, [7, "x"], "refused: media.upload takes 1 arguments"),
     of("a claim beyond a BIGINT", TaskName.INSPECT, [[[LARGEST_NUMBER + 1, 0]]], "refused: media.inspect: claims.0.0"),
     of("a claim that is negative", TaskName.INSPECT, [[[-1, 0]]], "refused: media.inspect: claims.0.0"),
     of("a claim of 10 to the 400", TaskName.INSPECT, [[[10**400, 0]]], "refused: media.inspect: claims.0.0"),

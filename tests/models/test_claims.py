@@ -33,8 +33,8 @@ def claim(world: World, limit: int = 10) -> list[AssetClaim]:
 def take(world: World, *claims: Claim) -> list[Claim]:
     """Take as an upload does."""
     with world.database.write() as connection:
-        taken = take_assets(connection, CHANNEL, claims, now=world.clock.now(), lease=LEASE)
-    return [asset.claim for asset in taken]
+        taken = take_assets(connection, claims, now=world.clock.now(), lease=LEASE)
+    return [asset.claim for asset in taken.get(CHANNEL, [])]
 
 
 def sweep(world: World, max_attempts: int = 10) -> int:

@@ -200,7 +200,7 @@ def _say_nonsense(stack: Stack) -> None:
                 [plan("odd", "4900").model_dump(mode="json"), [{"ref": "x", "source": address}]],
             ),
             (TaskName.MARK_USED, [[[ONE, address, "yesterday"]]]),
-            (TaskName.UPLOAD, [ONE, [[address, address]]]),
+            (TaskName.UPLOAD, [{ONE: [[address, address]]}]),
         ):
             app.send_task(name, args=args, queue="control", argsrepr="nonsense")
         wait_for(lambda: not stack.redis.llen("control"), "all messages are taken")

@@ -30,7 +30,7 @@ from greenroom.vault import Vault, new_secret_key
 from models import Database, Media
 from models.cancellation import cancel_campaign
 from models.channel import add_channel, set_media_life
-from tasks.dispatch import claims_from_json, dispatch
+from tasks.dispatch import batches_from_json, claims_from_json, dispatch
 from tasks.inspect import inspect
 from tasks.mark_used import mark_dead, mark_used
 from tasks.prepare import prepare
@@ -223,7 +223,8 @@ class Harness:
             sleep=lambda seconds: self.clock.advance(timedelta(seconds=seconds)),
         )
         # In the place of the cached properties of those names.
-        vars(self.context)["upload_threads"] = vars(self.context)["other_threads"] = AtOnce()
+        at_once = AtOnce()
+        vars(self.context).update(upload_threads=at_once, other_threads=at_once, channel_threads=AtOnce())
         with self.database.write() as connection:
             for channel in self.channels:
                 add_channel(
@@ -448,19 +449,23 @@ class Harness:
         for _ in range(400):
             self.published.clear()
             dispatch(self.context)
-            todo = [one for one in self.published if one.name in (TaskName.INSPECT, TaskName.UPLOAD)]
-            for message in todo:
+            worked = False
+            # Grows meanwhile: what was inspected is handed out at once.
+            for message in self.published:
+                if message.name not in (TaskName.INSPECT, TaskName.UPLOAD):
+                    continue
+                worked = True
                 if self.chance.random() < self.lose_messages or self.lose_next:
                     self.lose_next = False
                     self.counts["messages lost with a worker"] += 1
                 elif message.name is TaskName.INSPECT:
                     inspect(self.context, claims_from_json(message.args[0]))
                 else:
-                    done = upload(self.context, message.args[0], claims_from_json(message.args[1]))
+                    done = upload(self.context, batches_from_json(message.args[0]))
                     self.counts["uploads"] += done["uploaded"]
                     self.counts["uploads put off"] += done["postponed"]
                     self.counts["uploads given up"] += done["failed"]
-            if not todo:
+            if not worked:
                 return
         raise Violation("the backlog never ends")
 

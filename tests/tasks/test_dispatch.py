@@ -15,7 +15,7 @@ from greenroom.task_names import TaskName
 from models.asset import Asset, Priority
 from models.channel import pause_channel
 from models.item_claims import take_items
-from tasks.dispatch import claims_from_json, dispatch
+from tasks.dispatch import claims_from_json, dispatch, hand_out_uploads
 from tasks.prepare import prepare
 from tasks.runtime.announcements import Message
 from tasks.sweep import sweep
@@ -43,7 +43,7 @@ def test_a_channel_has_one_batch_on_its_way(make_world: MakeWorld) -> None:
     assert dispatch(world.context)["uploads"] == 10
     assert dispatch(world.context)["uploads"] == 0
     (message,) = uploads(world)
-    assert [row_id for row_id, _ in message.args[1]] == ids[:10]
+    assert [row_id for row_id, _ in message.args[0][CHANNEL]] == ids[:10]
 
 
 def test_what_nobody_took_is_handed_out_again(make_world: MakeWorld) -> None:
@@ -77,7 +77,8 @@ def test_the_channels_after_the_longest_backlog_do_not_wait(world: World) -> Non
         for number in range(6):
             accepted_item(world, f"file-{number}", campaign=f"campaign-{channel}", channel=channel)
     assert dispatch(world.context)["uploads"] == 25 + 3 * 6
-    assert sorted(message.args[0] for message in uploads(world)) == sorted([CHANNEL, *others])
+    (message,) = uploads(world)
+    assert sorted(message.args[0]) == sorted([CHANNEL, *others])
 
 
 def test_the_channel_with_the_most_urgent_file_comes_first(world: World) -> None:
@@ -92,7 +93,7 @@ def test_the_channel_with_the_most_urgent_file_comes_first(world: World) -> None
     with world.database.write() as connection:
         connection.execute(update(Asset).where(Asset.id == renewed).values(priority=Priority.REFRESH))
     dispatch(world.context)
-    assert [message.args[0] for message in uploads(world)] == ["3-soon", "2-tomorrow", "1-renewals"]
+    assert [list(message.args[0]) for message in uploads(world)] == [["3-soon", "2-tomorrow", "1-renewals"]]
 
 
 def test_inspections_are_handed_out_in_batches_and_bounded(make_world: MakeWorld) -> None:
@@ -113,6 +114,7 @@ def test_what_failed_before_is_inspected_alone(make_world: MakeWorld) -> None:
     world.add_channel()
     items = [{"ref": f"{number}", "source": f"/media/{number}.jpg"} for number in range(6)]
     prepare(world.context, world.campaign(), items)
+    world.published.clear()
     dispatch(world.context)
     (first,) = [message.args[0] for message in world.published if message.name is TaskName.INSPECT]
     with world.database.write() as connection:
@@ -134,9 +136,9 @@ def test_a_paused_channel_gets_nothing_and_holds_up_nobody(world: World) -> None
     accepted_item(world, "b", campaign="other", channel="4930")
     with world.database.write() as connection:
         pause_channel(connection, CHANNEL, reason="The key was refused.", now=world.clock.now())
-    assert dispatch(world.context, CHANNEL)["uploads"] == 0
+    assert hand_out_uploads(world.context, [CHANNEL]) == 0
     assert dispatch(world.context)["uploads"] == 1
-    assert uploads(world)[0].args[0] == "4930"
+    assert list(uploads(world)[0].args[0]) == ["4930"]
 
 
 def test_a_channel_that_the_provider_holds_back_keeps_no_worker_from_the_others(world: World) -> None:
@@ -148,7 +150,7 @@ def test_a_channel_that_the_provider_holds_back_keeps_no_worker_from_the_others(
     owned.on_throttled(world.context.settings.max_hold_seconds + 60)
     owned.release()
     assert dispatch(world.context)["uploads"] == 1
-    assert uploads(world)[0].args[0] == "4930"
+    assert list(uploads(world)[0].args[0]) == ["4930"]
 
 
 def test_without_redis_nothing_is_handed_out_for_upload(
@@ -195,3 +197,13 @@ def test_states_stand_in_the_statements_that_look_for_work(world: World, make_im
     states = [found for text in looks for found in re.findall(r"\bstate (?:=|!=|IN) (\(?\S+)", text)]
     assert len(states) >= 6
     assert [state for state in states if not re.match(r"\(?'[a-z]+'", state)] == []
+
+
+def test_channels_that_wait_together_share_messages(world: World) -> None:
+    """A few each, so that all workers have some; the most urgent first."""
+    channels = [world.add_channel(f"49{number:02}", f"key-{number}") for number in range(10)]
+    for channel in channels:
+        accepted_item(world, "a", campaign=f"campaign-{channel}", channel=channel)
+    assert dispatch(world.context)["uploads"] == 10
+    assert [list(message.args[0]) for message in uploads(world)] == [channels[:8], channels[8:]]
+    assert uploads(world)[0].summary.endswith(", on 8 channels")

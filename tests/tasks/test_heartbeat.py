@@ -69,15 +69,14 @@ def test_what_a_dead_process_had_claimed_is_back_at_once(
     hand_over(world, *(make_image(f"{number}.jpg", number) for number in range(3)))
     inspect_all(world)
     hand_over(world, make_image("late.jpg", 9), campaign="summer")
-    world.published.clear()
     dispatch(world.context)
-    (looked_at,) = (message.args[0] for message in world.published if message.name == "media.inspect")
-    (sent,) = (message.args[1] for message in world.published if message.name == "media.upload")
+    looked_at = [message.args[0] for message in world.published if message.name == "media.inspect"][-1]
+    (sent,) = (message.args[0][CHANNEL] for message in world.published if message.name == "media.upload")
     now, lease = world.clock.now(), world.context.settings.lease
     with world.database.write() as connection:
         first, *rest = claims_from_json(sent)
-        (kept,) = take_assets(connection, CHANNEL, [first], now=now, lease=lease, worker="alive")
-        lost = take_assets(connection, CHANNEL, rest, now=now, lease=lease, worker="dead")
+        (kept,) = take_assets(connection, [first], now=now, lease=lease, worker="alive")[CHANNEL]
+        lost = take_assets(connection, rest, now=now, lease=lease, worker="dead")[CHANNEL]
         take_items(connection, claims_from_json(looked_at), now=now, lease=lease, worker="dead")
     moment = 0.0
     monkeypatch.setattr(beating, "boottime", lambda: moment)
@@ -106,7 +105,7 @@ def test_the_dead_are_put_back_when_the_database_is_there_again(
     (claims,) = claims_handed_out(world)
     now, lease = world.clock.now(), world.context.settings.lease
     with world.database.write() as connection:
-        take_assets(connection, CHANNEL, claims_from_json(claims), now=now, lease=lease, worker="dead")
+        take_assets(connection, claims_from_json(claims), now=now, lease=lease, worker="dead")
     moment = 0.0
     monkeypatch.setattr(beating, "boottime", lambda: moment)
     observer = Heartbeat(world.context)

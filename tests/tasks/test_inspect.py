@@ -62,7 +62,8 @@ def test_equal_content_shares_one_asset(world: World, make_image: MakeImage) -> 
     inspect_all(world)
     first, second = item_rows(world)
     assert first.asset_id == second.asset_id is not None
-    assert asset_row(world, first.asset_id).state == "waiting"
+    (message,) = (one for one in world.published if one.name is TaskName.UPLOAD)
+    assert [row_id for row_id, _ in message.args[0][CHANNEL]] == [first.asset_id]
 
 
 def test_a_kind_in_the_manifest_narrows(world: World, make_image: MakeImage) -> None:
@@ -81,11 +82,11 @@ def test_a_message_delivered_twice_does_its_work_once(world: World, make_image: 
     assert inspect(world.context, claims) == {"accepted": 0, "rejected": 0, "postponed": 0}
 
 
-def test_dispatch_follows_at_once(world: World, make_image: MakeImage) -> None:
+def test_what_is_accepted_is_handed_out_at_once(world: World, make_image: MakeImage) -> None:
     """An accepted file does not wait for the next tick."""
     hand_over(world, make_image())
     inspect_all(world)
-    assert world.published[-1].name is TaskName.DISPATCH
+    assert world.published[-1].name is TaskName.UPLOAD
 
 
 def test_a_web_source_that_is_away_is_asked_again_later(world: World) -> None:
@@ -197,3 +198,31 @@ def test_verdicts_are_written_again_after_a_failure_of_the_moment(
 def test_rounds_are_as_large_as_files_are_quick(files: int, seconds: float, following: int) -> None:
     """A fifth of a second of them; never so many that a dead worker holds up a whole campaign."""
     assert next_round(files, seconds, smallest=25) == following
+
+
+def test_whoever_is_asked_to_look_finds_what_waits(world: World, make_image: MakeImage) -> None:
+    """One message for all campaigns that come in until somebody looks; the next one is another message."""
+    for number in range(3):
+        hand_over(world, make_image(f"{number}.jpg", number), campaign=f"campaign-{number}")
+    (message,) = world.published
+    world.published.clear()
+    assert inspect(world.context, claims_from_json(message.args[0]))["accepted"] == 3
+    assert [one.name for one in world.published] == [TaskName.UPLOAD]
+    hand_over(world, make_image("late.jpg", 9), campaign="late")
+    assert world.published[-1].name is TaskName.INSPECT
+
+
+def test_campaigns_that_come_in_while_others_are_inspected_need_no_message(
+    world: World, make_image: MakeImage
+) -> None:
+    """The task waits a moment before it looks again; whoever comes in meanwhile asks for nothing."""
+    hand_over(world, make_image("first.jpg", 1))
+    (message,) = world.published
+
+    def come_in(_seconds: float) -> None:
+        if len(item_rows(world)) == 1:
+            hand_over(world, make_image("second.jpg", 2), campaign="summer")
+
+    context = replace(world.context, gather_seconds=600.0, sleep=come_in)
+    assert inspect(context, claims_from_json(message.args[0]))["accepted"] == 2
+    assert [one.name for one in world.published].count(TaskName.INSPECT) == 1

@@ -119,7 +119,7 @@ def test_claims_are_renewed_while_ids_wait_to_be_recorded(world: World, later_ha
     (claims,) = claims_handed_out(world)
     with ThreadPoolExecutor(1) as threads:
         with locked(world.database, "media"):
-            turn = threads.submit(upload, world.context, CHANNEL, claims_from_json(claims))
+            turn = threads.submit(upload, world.context, {CHANNEL: claims_from_json(claims)})
             assert eventually(lambda: somebody_waits(world))
             later_half.set()
             assert eventually(lambda: uploads(world) >= 10)
@@ -139,7 +139,7 @@ def test_what_lapses_while_nobody_can_renew_is_left_to_the_living(
     """The table of claims itself is locked: a sweep gives up soon, and says that others could not renew."""
     (claims,) = claims_handed_out(world)
     with ThreadPoolExecutor(1) as threads:
-        turn = threads.submit(upload, world.context, CHANNEL, claims_from_json(claims))
+        turn = threads.submit(upload, world.context, {CHANNEL: claims_from_json(claims)})
         assert eventually(lambda: uploads(world) >= 5)
         with locked(world.database, "assets"):
             later_half.set()
@@ -156,6 +156,6 @@ def test_a_sweep_that_nothing_held_up_puts_back_what_lapsed(world: World) -> Non
     (claims,) = claims_handed_out(world)
     with world.database.write() as connection:
         now = world.clock.now()
-        take_assets(connection, CHANNEL, claims_from_json(claims), now=now, lease=LEASE)
+        take_assets(connection, claims_from_json(claims), now=now, lease=LEASE)
     world.clock.advance(LEASE * 2)
     assert sweep(world.context)["uploads"] == 5

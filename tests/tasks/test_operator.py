@@ -45,7 +45,7 @@ def a_turn(
     inspect_all(world)
     (claims,) = claims_handed_out(world)
     interrupted: Any = {before: Interrupted(happens)}
-    return upload(replace(world.context, **interrupted), CHANNEL, claims_from_json(claims[:BATCH]))
+    return upload(replace(world.context, **interrupted), {CHANNEL: claims_from_json(claims[:BATCH])})
 
 
 def test_a_pause_by_hand_ends_the_turn_of_whoever_uploads(

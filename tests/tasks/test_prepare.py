@@ -79,10 +79,10 @@ def test_new_and_known_items_in_one_message(world: World) -> None:
     assert after["x"].state == "waiting"
 
 
-def test_dispatch_is_asked_for_after_the_commit(world: World) -> None:
+def test_an_inspection_is_asked_for_after_the_commit(world: World) -> None:
     """What was handed over is looked at without waiting for beat."""
     prepare(world.context, world.campaign(), ITEMS)
-    assert [message.name for message in world.published] == [TaskName.DISPATCH]
+    assert [(message.name, message.args) for message in world.published] == [(TaskName.INSPECT, [[]])]
 
 
 def test_what_was_rejected_is_inspected_again_when_it_is_handed_over_again(

@@ -113,7 +113,7 @@ def test_an_outcome_that_is_refused(world: World, make_image: MakeImage, refuse:
     bad = item_rows(world)[3]
     refuse("insert", "media", f"NEW.asset_id = {bad.asset_id}")
     (claims,) = claims_handed_out(world)
-    assert upload(world.context, CHANNEL, claims_from_json(claims)) == {
+    assert upload(world.context, {CHANNEL: claims_from_json(claims)}) == {
         "uploaded": 4,
         "postponed": 0,
         "failed": 1,

@@ -8,10 +8,14 @@ from typing import Any
 
 import pytest
 
-from models.channel import ChannelRow, note_early_death, note_life
-from tasks.dispatch import claims_from_json
+from greenroom.rate_limit.ownership import OwnedChannel
+from greenroom.task_names import TaskName
+from models.channel import ChannelRow, note_early_death, note_life, pause_channel
+from tasks.dispatch import batches_from_json, claims_from_json
+from tasks.prepare import prepare
 from tasks.upload import upload
-from tests.support.world import CHANNEL, NOON, MakeWorld
+from tests.support.rows import media_rows
+from tests.support.world import CANARY_KEY, CHANNEL, NOON, MakeWorld, World
 from tests.tasks.conftest import MakeImage
 from tests.tasks.test_inspect import hand_over, inspect_all
 from tests.tasks.test_upload import claims_handed_out
@@ -62,4 +66,48 @@ def test_a_look_up_does_not_end_a_turn(
         send(*args, **more)
 
     monkeypatch.setattr(world.context.provider, "upload_later", noting)
-    assert upload(world.context, CHANNEL, claims_from_json(claims))["uploaded"] == 10
+    assert upload(world.context, {CHANNEL: claims_from_json(claims)})["uploaded"] == 10
+
+
+def test_one_message_works_on_several_channels(world: World, make_image: MakeImage) -> None:
+    """Each with its own key; one that was paused meanwhile holds up nobody, and its files wait."""
+    for channel in ("4930", "4940"):
+        world.add_channel(channel, f"key-{channel}")
+    for number, channel in enumerate((CHANNEL, "4930", "4940")):
+        plan = world.campaign(f"campaign-{channel}", channel)
+        path = make_image(f"{number}.jpg", number)
+        prepare(world.context, plan, [{"ref": "a", "source": str(path)}])
+    inspect_all(world)
+    (message,) = [one for one in world.published if one.name is TaskName.UPLOAD]
+    with world.database.write() as connection:
+        pause_channel(connection, "4940", reason="Moves house", now=world.clock.now())
+    counts = upload(world.context, batches_from_json(message.args[0]))
+    assert counts == {"uploaded": 2, "postponed": 1, "failed": 0}
+    stats = world.sandbox.stats()
+    assert [stats[key]["uploads"] for key in (CANARY_KEY, "key-4930")] == [1, 1]
+    assert "key-4940" not in stats
+    assert {row.channel_id for row in media_rows(world)} == {CHANNEL, "4930"}
+
+
+def test_a_channel_that_fails_fails_alone(
+    world: World, make_image: MakeImage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault of ours on one channel of a message is told, after the others have their media IDs."""
+    world.add_channel("4930", "key-4930")
+    for number, channel in enumerate((CHANNEL, "4930")):
+        plan = world.campaign(f"campaign-{channel}", channel)
+        path = make_image(f"{number}.jpg", number)
+        prepare(world.context, plan, [{"ref": "a", "source": str(path)}])
+    inspect_all(world)
+    (message,) = [one for one in world.published if one.name is TaskName.UPLOAD]
+    acquire = world.context.limiter.acquire
+
+    def failing(channel_id: str, **more: Any) -> OwnedChannel:
+        if channel_id == CHANNEL:
+            raise RuntimeError("a fault")
+        return acquire(channel_id, **more)
+
+    monkeypatch.setattr(world.context.limiter, "acquire", failing)
+    with pytest.raises(RuntimeError, match="a fault"):
+        upload(world.context, batches_from_json(message.args[0]))
+    assert [row.channel_id for row in media_rows(world)] == ["4930"]

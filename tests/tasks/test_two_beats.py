@@ -64,7 +64,7 @@ def hand_out(context: Context, world: World) -> list[list[list[int]]]:
     """Two dispatchers at once; returns the claims of all upload tasks."""
     world.published.clear()
     twice(lambda: dispatch(context))
-    return [message.args[1] for message in world.published if message.name is TaskName.UPLOAD]
+    return [message.args[0][CHANNEL] for message in world.published if message.name is TaskName.UPLOAD]
 
 
 def test_renewals_are_queued_and_handed_out_once(full: World) -> None:
@@ -78,7 +78,7 @@ def test_renewals_are_queued_and_handed_out_once(full: World) -> None:
     uploaded = 0
     for batch in batches:
         # The same message, delivered twice at the same moment; whoever has it continues with the rest.
-        answers = twice(partial(upload, context, CHANNEL, claims_from_json(batch)))
+        answers = twice(partial(upload, context, {CHANNEL: claims_from_json(batch)}))
         uploaded += sum(answer["uploaded"] for answer in answers)
     assert uploaded == FILES
     assert len([row for row in media_rows(world) if row.is_current]) == FILES

@@ -42,17 +42,18 @@ def eventually(condition: Callable[[], bool]) -> bool:
 
 
 def claims_handed_out(world: World) -> list[list[list[int]]]:
-    """The claims of the upload tasks that dispatch hands out now."""
-    world.published.clear()
+    """The claims of the upload tasks that are handed out and that nobody has begun."""
     dispatch(world.context)
-    return [message.args[1] for message in world.published if message.name == "media.upload"]
+    batches = [message.args[0] for message in world.published if message.name == "media.upload"]
+    world.published.clear()
+    return [claims for of_each in batches for claims in of_each.values()]
 
 
 def upload_all(world: World) -> dict[str, int]:
     """Run all uploads that dispatch hands out."""
     total = {"uploaded": 0, "postponed": 0, "failed": 0}
     for claims in claims_handed_out(world):
-        for name, number in upload(world.context, CHANNEL, claims_from_json(claims)).items():
+        for name, number in upload(world.context, {CHANNEL: claims_from_json(claims)}).items():
             total[name] += number
     return total
 
@@ -106,8 +107,8 @@ def test_a_second_campaign_reuses_the_live_id(world: World, one_file: Path) -> N
 def test_a_message_delivered_twice_uploads_once(world: World, one_file: Path) -> None:
     """Celery runs one task ID twice after a cut connection; the second run finds the claim taken."""
     (claims,) = claims_handed_out(world)
-    assert upload(world.context, CHANNEL, claims_from_json(claims))["uploaded"] == 1
-    assert upload(world.context, CHANNEL, claims_from_json(claims)) == {
+    assert upload(world.context, {CHANNEL: claims_from_json(claims)})["uploaded"] == 1
+    assert upload(world.context, {CHANNEL: claims_from_json(claims)}) == {
         "uploaded": 0,
         "postponed": 0,
         "failed": 0,
@@ -169,7 +170,7 @@ def test_a_broker_that_is_away_undoes_nothing(world: World, one_file: Path, erro
 
     (claims,) = claims_handed_out(world)
     context = replace(world.context, publish=away)
-    assert upload(context, CHANNEL, claims_from_json(claims))["uploaded"] == 1
+    assert upload(context, {CHANNEL: claims_from_json(claims)})["uploaded"] == 1
     assert len(media_rows(world)) == 1
     assert one_file.exists()
 
@@ -192,7 +193,7 @@ def test_a_fault_of_ours_costs_one_file_and_no_other_its_id(
 
     monkeypatch.setattr(Sources, "open", open_)
     claims = [claim for batch in claims_handed_out(world) for claim in batch]
-    assert upload(world.context, CHANNEL, claims_from_json(claims)) == {
+    assert upload(world.context, {CHANNEL: claims_from_json(claims)}) == {
         "uploaded": 5,
         "postponed": 0,
         "failed": 1,
@@ -237,7 +238,7 @@ def test_a_refused_key_pauses_the_channel_and_burns_no_attempts(
     world.sandbox.faults({"revoke_key": CANARY_KEY})
     claims = claims_handed_out(world)
     for batch in claims:
-        upload(world.context, CHANNEL, claims_from_json(batch))
+        upload(world.context, {CHANNEL: claims_from_json(batch)})
     with world.database.read() as connection:
         channel = get_channel(connection, CHANNEL)
     assert channel.paused_at is not None
@@ -283,7 +284,7 @@ def test_a_campaign_cancelled_meanwhile_uploads_nothing(world: World, one_file: 
     (claims,) = claims_handed_out(world)
     with world.database.write() as connection:
         cancel_campaign(connection, "spring", now=world.clock.now())
-    assert upload(world.context, CHANNEL, claims_from_json(claims))["uploaded"] == 0
+    assert upload(world.context, {CHANNEL: claims_from_json(claims)})["uploaded"] == 0
     assert asset_row(world, only_asset(world)).state == "idle"
     assert world.sandbox.live_media_ids(CANARY_KEY) == []
     assert one_file.exists()
@@ -311,12 +312,12 @@ def test_an_id_whose_claim_was_lost_is_deleted_instead_of_forgotten(
         other = replace(world.context, limiter=limiter, stopping=threading.Event())
         dispatch(other)
         (message,) = (message for message in world.published if message.name == "media.upload")
-        assert upload(other, CHANNEL, claims_from_json(message.args[1]))["uploaded"] == 1
+        assert upload(other, {CHANNEL: claims_from_json(message.args[0][CHANNEL])})["uploaded"] == 1
         other.upload_threads.shutdown()
         done(answer)
 
     monkeypatch.setattr(world.context.provider, "upload_later", take_over)
-    assert upload(world.context, CHANNEL, claims_from_json(claims))["uploaded"] == 1
+    assert upload(world.context, {CHANNEL: claims_from_json(claims)})["uploaded"] == 1
     first, second = media_rows(world)
     assert (first.is_current, second.is_current) == (True, False)
     assert set(world.sandbox.live_media_ids(CANARY_KEY)) == {first.media_id, second.media_id}
@@ -331,7 +332,7 @@ def test_a_turn_goes_on_with_what_waits(world: World, make_image: MakeImage) -> 
     inspect_all(world)
     first, *others = claims_handed_out(world)
     assert (len(first), others) == (world.context.settings.batch_size, [])
-    assert upload(world.context, CHANNEL, claims_from_json(first)) == {
+    assert upload(world.context, {CHANNEL: claims_from_json(first)}) == {
         "uploaded": 60,
         "postponed": 0,
         "failed": 0,
@@ -346,7 +347,7 @@ def test_a_turn_waits_for_what_is_still_being_inspected(world: World, make_image
     (claims,) = claims_handed_out(world)
     context = replace(world.context, linger_seconds=600.0)
     with ThreadPoolExecutor(1) as threads:
-        turn = threads.submit(upload, context, CHANNEL, claims_from_json(claims))
+        turn = threads.submit(upload, context, {CHANNEL: claims_from_json(claims)})
         try:
             assert eventually(lambda: len(media_rows(world)) == 1)
             hand_over(world, make_image("second.jpg", 2), campaign="summer")
@@ -363,13 +364,13 @@ def test_a_worker_that_is_to_end_gives_back_what_it_has_not_begun(
     make_world: MakeWorld, make_image: MakeImage
 ) -> None:
     """Somebody else uploads it at once; none of its attempts are burned."""
-    world = make_world(batch_size=50)
+    world = make_world(batch_size=50, inspect_batch_size=50)
     world.add_channel()
     hand_over(world, *(make_image(f"{number}.jpg", number) for number in range(40)))
     inspect_all(world)
     (claims,) = claims_handed_out(world)
     world.context.stopping.set()
-    counts = upload(world.context, CHANNEL, claims_from_json(claims))
+    counts = upload(world.context, {CHANNEL: claims_from_json(claims)})
     assert counts["postponed"] > 20
     assert sum(counts.values()) == 40
     assert all(asset_row(world, row.asset_id).attempts == 0 for row in item_rows(world))
@@ -406,7 +407,7 @@ def test_a_campaign_that_is_due_sooner_overtakes(
         send(*args, **more)
 
     monkeypatch.setattr(world.context.provider, "upload_later", noting)
-    assert upload(world.context, CHANNEL, claims_from_json(claims))["uploaded"] == 45
+    assert upload(world.context, {CHANNEL: claims_from_json(claims)})["uploaded"] == 45
     places = [place for place, name in enumerate(sent) if name.startswith("soon")]
     assert len(places) == 5
     assert max(places) < 30
@@ -416,7 +417,7 @@ def test_a_channel_that_another_worker_uploads_on_is_left_to_it(world: World, on
     """A message that comes too late gives its files back, and burns no attempts."""
     (claims,) = claims_handed_out(world)
     owned = world.context.limiter.acquire(CHANNEL, timeout=1)
-    assert upload(world.context, CHANNEL, claims_from_json(claims)) == {
+    assert upload(world.context, {CHANNEL: claims_from_json(claims)}) == {
         "uploaded": 0,
         "postponed": 1,
         "failed": 0,

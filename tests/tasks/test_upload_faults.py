@@ -54,11 +54,10 @@ def test_a_claim_that_was_lost_before_its_file_was_begun_holds_up_no_other(
     with world.database.write() as connection:
         first, second = take_assets(
             connection,
-            CHANNEL,
             claims_from_json(claims),
             now=world.clock.now(),
             lease=world.context.settings.lease,
-        )
+        )[CHANNEL]
     owned = world.context.limiter.acquire(CHANNEL, timeout=5, sleep=world.context.sleep)
     sender = Sender(world.context, SecretStr(CANARY_KEY), owned)
     sender.forget([first.claim])
@@ -98,7 +97,7 @@ def test_an_owner_that_was_frozen_lets_go_and_the_next_one_sends_all(
         return owned
 
     world.context.limiter.acquire = freeze  # type: ignore[method-assign]  # frozen for this test
-    assert upload(world.context, CHANNEL, claims_from_json(claims))["uploaded"] == 0
+    assert upload(world.context, {CHANNEL: claims_from_json(claims)})["uploaded"] == 0
     assert world.sandbox.stats().get(CANARY_KEY, {}).get("uploads", 0) == 0
     world.context.limiter.acquire = own  # type: ignore[method-assign]  # for this test
     world.clock.advance(timedelta(seconds=5))
@@ -125,7 +124,7 @@ def test_an_owner_that_does_not_get_on_lets_go(
     monkeypatch.setattr(Sources, "open", hang)
     monkeypatch.setattr("tasks.uploading.turn.STALLED_SECONDS", 0.0)
     with ThreadPoolExecutor(1) as threads:
-        turn = threads.submit(upload, world.context, CHANNEL, claims_from_json(claims))
+        turn = threads.submit(upload, world.context, {CHANNEL: claims_from_json(claims)})
         try:
             assert hung.wait(PATIENCE)
             assert eventually(lambda: not world.context.limiter.peek([CHANNEL])[CHANNEL].owned)
@@ -170,7 +169,7 @@ def test_a_source_that_goes_missing_while_the_channel_is_being_paused(
     monkeypatch.setattr(Sender, "stop", stop_and_say)
     monkeypatch.setattr(Sources, "open", open_)
     with ThreadPoolExecutor(1) as threads:
-        counts = threads.submit(upload, world.context, CHANNEL, claims_from_json(claims)).result(PATIENCE)
+        counts = threads.submit(upload, world.context, {CHANNEL: claims_from_json(claims)}).result(PATIENCE)
     assert counts == {"uploaded": 0, "postponed": 2, "failed": 0}
     with world.database.read() as connection:
         assert get_channel(connection, CHANNEL).paused_at is not None
@@ -215,7 +214,7 @@ def test_a_database_that_is_away_when_the_worker_stops(
     monkeypatch.setattr(world.context.provider, "upload_later", send_two)
     monkeypatch.setattr(Sender, "collect", collect_later)
     monkeypatch.setattr("tasks.uploading.turn.postpone_asset", away)
-    counts = upload(world.context, CHANNEL, claims_from_json(claims))
+    counts = upload(world.context, {CHANNEL: claims_from_json(claims)})
     live = world.sandbox.live_media_ids(CANARY_KEY)
     assert 2 <= len(live) < 8
     assert {row.media_id for row in media_rows(world)} == set(live)
@@ -241,7 +240,7 @@ def test_ids_are_recorded_when_a_turn_breaks_off(
 
     monkeypatch.setattr(Sender, "collect", fail)
     with pytest.raises(KeyError):
-        upload(world.context, CHANNEL, claims_from_json(claims))
+        upload(world.context, {CHANNEL: claims_from_json(claims)})
     assert {row.media_id for row in media_rows(world)} == set(world.sandbox.live_media_ids(CANARY_KEY))
     assert len(media_rows(world)) == 2
 
@@ -303,7 +302,7 @@ def test_an_id_that_the_database_refuses_costs_no_other(
         record_media(connection, given, **more)
 
     monkeypatch.setattr(recording, "record_media", record)
-    counts = upload(world.context, CHANNEL, claims_from_json(claims))
+    counts = upload(world.context, {CHANNEL: claims_from_json(claims)})
     assert counts == {"uploaded": 1, "postponed": 0, "failed": 1}
     (row,) = media_rows(world)
     (lost,) = set(world.sandbox.live_media_ids(CANARY_KEY)) - {row.media_id}
@@ -317,7 +316,7 @@ def test_two_answers_for_one_file_are_one_current_id(world: World) -> None:
     now, lease = world.clock.now(), world.context.settings.lease
     with world.database.write() as connection:
         (handed_out,) = claim_assets(connection, [CHANNEL], limit=1, now=now, lease=lease)[CHANNEL]
-        (in_flight,) = take_assets(connection, CHANNEL, [handed_out.claim], now=now, lease=lease)
+        (in_flight,) = take_assets(connection, [handed_out.claim], now=now, lease=lease)[CHANNEL]
     stale = replace(in_flight, claim=Claim(id=in_flight.claim.id, token=in_flight.claim.token - 1))
     outcomes = [
         UploadOutcome(job=UploadJob(asset=one), media_id=media_id, at=now)
