@@ -90,7 +90,8 @@ def set_points() -> None:
     """Every point, in the order in which a file passes them; a name that is gone stops the worker."""
     for name in ("add_items", "save_items"):
         after(tasks.prepare, name, "prepared")
-    after(tasks.inspect, "take_items", "inspecting")
+    for name in ("take_items", "claim_and_take_items"):
+        after(tasks.inspect, name, "inspecting")
     after(tasks.inspecting.verdict_writer, "record_verdicts", "before the verdicts' commit")
     after(tasks.inspecting.verdict_writer, "_write", "after the verdicts' commit")
     # Claimed and committed, and not yet published.
