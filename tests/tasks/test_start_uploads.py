@@ -85,7 +85,7 @@ def test_what_is_sent_soon_begins_at_once(world: World, make_image: MakeImage) -
     prepare(world.context, plan(world, days=14), items(make_image()))
     assert campaign(world).upload_from is None
     inspect_all(world)
-    assert states(world) == [AssetState.WAITING]
+    assert states(world) == [AssetState.CLAIMED]
 
 
 @pytest.mark.parametrize(
