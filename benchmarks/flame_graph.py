@@ -12,7 +12,7 @@ from html import escape
 
 WIDTH, MARGIN, ROW, TOP = 1_200, 10, 16, 52
 #: Pixels of a letter, and of the narrowest box that is drawn.
-LETTER, NARROWEST = 6.2, 3.0
+LETTER, NARROWEST = 6.2, 8.0
 FEWEST_LETTERS = 3
 #: By what a box is about: its words, its colour, and its name; the first whose words are in a box's text.
 COLOURS = (
