@@ -11,7 +11,7 @@ Example::
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -143,6 +143,25 @@ class Greenroom:
         They are answered no more, and what a campaign still needs is uploaded anew at once.
         """
         self._report(TaskName.MARK_DEAD, reports, "dead media IDs")
+
+    def report_error(
+        self, failed: Iterable[tuple[str, str | None, datetime, Sequence[Mapping[str, Any]]]]
+    ) -> None:
+        """Report messages that the provider took and then did not deliver, as its webhooks tell.
+
+        A dead media ID is replaced as by :meth:`mark_dead`; a file that cannot be sent is given up, and
+        shown so to its campaigns; what is not about media is ignored.
+
+        Args:
+            failed: channel, media ID of the message (None where it is not known), when (aware), and the
+                errors as they are in ``statuses[].errors`` of the webhook.
+        """
+        for part in chunks(failed, REPORTS_A_MESSAGE):
+            rows = [
+                [channel, media_id, require_aware(at).isoformat(), list(errors)]
+                for channel, media_id, at, errors in part
+            ]
+            self._send(TaskName.REPORT_ERROR, [rows], f"{len(rows)} failed messages")
 
     def close(self) -> None:
         """Close the connections."""

@@ -36,11 +36,15 @@ MOST_CLAIMS = 1_000
 MOST_BATCHES = 100
 #: What a row's number may be: a BIGINT.
 LARGEST_NUMBER = 2**63 - 1
+#: Errors of one failed message: Meta's webhooks have one.
+MOST_ERRORS = 10
+#: Characters of each text in one of them.
+LONGEST_ERROR_TEXT = 4_096
 #: Characters of a refusal that may come from the message itself.
 _LONGEST_QUOTE = 200
 
 #: The public tasks; the arguments of others may change with any version.
-PUBLIC = (TaskName.PREPARE, TaskName.RESOLVE, TaskName.MARK_USED, TaskName.MARK_DEAD)
+PUBLIC = (TaskName.PREPARE, TaskName.RESOLVE, TaskName.MARK_USED, TaskName.MARK_DEAD, TaskName.REPORT_ERROR)
 
 
 class MessageRefused(Misuse):
@@ -61,6 +65,32 @@ AwareMoment = Annotated[
 ReportRow = tuple[ChannelName, GivenMediaId, AwareMoment]
 #: Rows that cannot be read are left out, one by one, for the others would be lost with them.
 Reports = Annotated[list[SkipValidation[ReportRow]], Field(max_length=MOST_ROWS)]
+
+
+class WebhookErrorData(BaseModel):
+    """``error_data`` of a webhook's error; what else it holds is not looked at."""
+
+    details: Annotated[str, StringConstraints(max_length=LONGEST_ERROR_TEXT)] | None = None
+
+
+class WebhookError(BaseModel):
+    """An object of a webhook's ``statuses[].errors``, as it is; what else it holds is not looked at."""
+
+    code: Annotated[int, Field(ge=0, lt=10**9)]
+    title: Annotated[str, StringConstraints(max_length=LONGEST_ERROR_TEXT)] | None = None
+    message: Annotated[str, StringConstraints(max_length=LONGEST_ERROR_TEXT)] | None = None
+    error_data: WebhookErrorData | None = None
+
+
+#: Channel, media ID (null where it is not known), moment, and errors of a message that failed.
+FailedMessageRow = tuple[
+    ChannelName,
+    GivenMediaId | None,
+    AwareMoment,
+    Annotated[list[WebhookError], Field(min_length=1, max_length=MOST_ERRORS)],
+]
+#: As reports are: one that cannot be read costs no other.
+FailedMessages = Annotated[list[SkipValidation[FailedMessageRow]], Field(max_length=MOST_ROWS)]
 
 
 class Arguments(BaseModel):
@@ -99,6 +129,12 @@ class MarkDeadArguments(Arguments):
     reports: Reports
 
 
+class ReportErrorArguments(Arguments):
+    """Channel, media ID, when a message failed, and the errors that the provider's webhook gives for it."""
+
+    reports: FailedMessages
+
+
 class InspectArguments(Arguments):
     """Items to be judged, before whatever else waits."""
 
@@ -128,6 +164,7 @@ ARGUMENTS: dict[TaskName, type[Arguments]] = {
     TaskName.RESOLVE: ResolveArguments,
     TaskName.MARK_USED: MarkUsedArguments,
     TaskName.MARK_DEAD: MarkDeadArguments,
+    TaskName.REPORT_ERROR: ReportErrorArguments,
     TaskName.INSPECT: InspectArguments,
     TaskName.UPLOAD: UploadArguments,
     TaskName.DISPATCH: DispatchArguments,

@@ -14,7 +14,7 @@ class Queue(StrEnum):
 
 
 class TaskName(StrEnum):
-    """Every task of Greenroom; other programs may enqueue PREPARE, RESOLVE, MARK_USED and MARK_DEAD."""
+    """Every task of Greenroom; other programs may enqueue those of `contract.PUBLIC`."""
 
     PREPARE = "media.prepare"
     INSPECT = "media.inspect"
@@ -23,6 +23,7 @@ class TaskName(StrEnum):
     RESOLVE = "media.resolve"
     MARK_USED = "media.mark_used"
     MARK_DEAD = "media.mark_dead"
+    REPORT_ERROR = "media.report_error"
     SWEEP = "media.sweep"
     START_UPLOADS = "media.start_uploads"
     FORESEE = "media.foresee"
@@ -40,6 +41,7 @@ QUEUES: dict[TaskName, Queue] = {
     TaskName.RESOLVE: Queue.CONTROL,
     TaskName.MARK_USED: Queue.CONTROL,
     TaskName.MARK_DEAD: Queue.CONTROL,
+    TaskName.REPORT_ERROR: Queue.CONTROL,
     TaskName.SWEEP: Queue.CONTROL,
     TaskName.START_UPLOADS: Queue.CONTROL,
     TaskName.FORESEE: Queue.CONTROL,

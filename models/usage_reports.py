@@ -1,4 +1,4 @@
-"""What senders report of media IDs: that they were used, and that they were found dead."""
+"""What senders report of media IDs: that they were used, are dead, or have a file that cannot be sent."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, select, tuple_
+from sqlalchemy.orm import aliased
 
 from greenroom.chunks import chunks
-from models.asset import Priority
+from greenroom.reasons import Reason
+from models.asset import Asset, Priority
 from models.asset_locks import lock_assets
 from models.bulk import STATEMENT_IDS, update_rows
 from models.channel import lock_channels, note_early_death
 from models.life_rules import RulesOf, rules_by_channel
 from models.media import Media, lock_media
 from models.references import needed_now
-from models.wanted_assets import put_aside, put_back
+from models.wanted_assets import give_up, put_aside, put_back
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +60,13 @@ def record_uses(connection: Connection, uses: Iterable[UsageReport], *, rules_of
     update_rows(connection, Media, changes)
 
 
+@dataclass(frozen=True, kw_only=True)
+class FileFault(UsageReport):
+    """A media ID whose file the provider cannot send, and why, in a sentence for a campaign manager."""
+
+    detail: str
+
+
 def record_dead(connection: Connection, reports: Iterable[UsageReport], *, now: datetime) -> int:
     """Take IDs that were found dead out of service, and send what is needed round again at once.
 
@@ -65,33 +74,88 @@ def record_dead(connection: Connection, reports: Iterable[UsageReport], *, now: 
     changes nothing; reports of IDs that nobody here knows are left out, and so are those from before the
     upload: they are of the ID's life before, which the provider ended, or of another clock.
     """
-    said: dict[tuple[str, str], list[datetime]] = defaultdict(list)
-    for report in reports:
-        said[report.channel_id, report.media_id].append(report.at)
-    # First all locks, in the order of `models.locks`, then a look at what is to be written.
-    lock_assets(connection, {row.asset_id for row in _rows(connection, said)})
-    lock_media(connection, named=said)
-    dead = [
-        (row, min(since))
-        for row in _rows(connection, said)
-        if (since := [at for at in said[row.channel_id, row.media_id] if at >= row.uploaded_at])
-        and row.died_at is None
-        and row.deleted_at is None
-    ]
+    dead = _locked(connection, reports)
     early = [(row, died_at) for row, died_at in dead if died_at < row.expires_at]
     lock_channels(connection, {row.channel_id for row, _ in early})
     for row, died_at in early:
         note_early_death(connection, row.channel_id, died_at - row.uploaded_at)
-    # It is deleted too: a report may be wrong, and what is gone already counts as deleted.
-    gone = {"is_current": False, "delete_after": now}
-    update_rows(connection, Media, [{"id": row.id, "died_at": died_at, **gone} for row, died_at in dead])
-    out_of_service = [row.asset_id for row, _ in dead if row.is_current]
+    out_of_service = _end(connection, dead, now=now)
     # What is needed goes before everything that has an ID, or time for one.
     needed = needed_now(connection, out_of_service, now=now)
     first = {"due_at": now, "priority": Priority.CAMPAIGN}
     put_back(connection, [{"id": asset_id} for asset_id in sorted(needed)], same=first)
     put_aside(connection, [asset_id for asset_id in out_of_service if asset_id not in needed])
     return len(out_of_service)
+
+
+def record_unsendable(connection: Connection, faults: Iterable[FileFault], *, now: datetime) -> int:
+    """Give files up that the provider took and cannot send; whoever hands one over again has it tried again.
+
+    Their IDs are taken out of service, for each message with one would fail. Returns how many were in service
+    until now; what is left out is as for :func:`record_dead`.
+    """
+    faults = list(faults)
+    details = {(fault.channel_id, fault.media_id): fault.detail for fault in reversed(faults)}
+    found = _locked(connection, faults)
+    out_of_service = set(_end(connection, found, now=now))
+    rows = [
+        {"id": row.asset_id, "detail": details[row.channel_id, row.media_id]}
+        for row, _ in found
+        if row.asset_id in out_of_service and row.is_current
+    ]
+    give_up(connection, rows, reason=Reason.REFUSED_BY_PROVIDER)
+    return len(out_of_service)
+
+
+def _locked(connection: Connection, reports: Iterable[UsageReport]) -> list[tuple[Row[Any], datetime]]:
+    """The IDs that are reported and have not ended, locked with their assets; and since when it is said."""
+    said: dict[tuple[str, str], list[datetime]] = defaultdict(list)
+    for report in reports:
+        said[report.channel_id, report.media_id].append(report.at)
+    # First all locks, in the order of `models.locks`, then a look at what is to be written.
+    lock_assets(connection, {row.asset_id for row in _rows(connection, said)})
+    lock_media(connection, named=said)
+    return [
+        (row, min(since))
+        for row in _rows(connection, said)
+        if (since := [at for at in said[row.channel_id, row.media_id] if at >= row.uploaded_at])
+        and row.died_at is None
+        and row.deleted_at is None
+    ]
+
+
+def _end(connection: Connection, ended: Collection[tuple[Row[Any], datetime]], *, now: datetime) -> list[int]:
+    """Take IDs out of service; returns the assets that have none any more."""
+    # It is deleted too: a report may be wrong, and what is gone already counts as deleted.
+    gone = {"is_current": False, "delete_after": now}
+    update_rows(connection, Media, [{"id": row.id, "died_at": died_at, **gone} for row, died_at in ended])
+    return [row.asset_id for row, _ in ended if row.is_current]
+
+
+def categories_of(connection: Connection, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """What the files of these channels' media IDs are to WhatsApp; unknown IDs are left out."""
+    found: dict[tuple[str, str], str] = {}
+    for part in chunks(keys, STATEMENT_IDS):
+        statement = select(Media.channel_id, Media.media_id, Asset.category).join(Asset)
+        rows = connection.execute(statement.where(tuple_(Media.channel_id, Media.media_id).in_(part)))
+        found |= {(channel_id, media_id): category for channel_id, media_id, category in rows}
+    return found
+
+
+def replaced_since(
+    connection: Connection, keys: Collection[tuple[str, str]], *, since: datetime
+) -> set[tuple[str, str]]:
+    """Those of these channels' media IDs whose asset has lost another ID since then, by a report."""
+    other = aliased(Media)
+    found: set[tuple[str, str]] = set()
+    for part in chunks(keys, STATEMENT_IDS):
+        statement = (
+            select(Media.channel_id, Media.media_id)
+            .join(other, (other.asset_id == Media.asset_id) & (other.id != Media.id))
+            .where(tuple_(Media.channel_id, Media.media_id).in_(part), other.died_at >= since)
+        )
+        found |= {(channel_id, media_id) for channel_id, media_id in connection.execute(statement)}
+    return found
 
 
 def _rows(connection: Connection, keys: Collection[tuple[str, str]]) -> list[Row[Any]]:

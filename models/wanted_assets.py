@@ -23,6 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import Insert
 
+from greenroom.reasons import Reason
 from models.asset import Asset, AssetState, Priority
 from models.bulk import among_bound, insert_rows, on_postgresql, update_rows
 from models.states import in_state
@@ -130,6 +131,18 @@ def put_aside(connection: Connection, asset_ids: Collection[int]) -> None:
     rows = [{"id": asset_id} for asset_id in asset_ids]
     aside = {"state": AssetState.IDLE, **_UNTRIED}
     update_rows(connection, Asset, rows, same=aside, only=_NOT_WITH_A_WORKER)
+
+
+def give_up(connection: Connection, rows: Sequence[Mapping[str, Any]], *, reason: Reason) -> None:
+    """Say of assets, locked by this transaction, that they cannot be sent; never of what a worker has.
+
+    Args:
+        connection: an open transaction.
+        rows: each with an asset's ``id``, and the ``detail`` that campaigns are told.
+        reason: the stable code of it.
+    """
+    failed = {"state": AssetState.FAILED, "attempts": 0, "not_before": None, "reason": reason}
+    update_rows(connection, Asset, rows, same=failed, only=_NOT_WITH_A_WORKER)
 
 
 def queue_uploads(connection: Connection, asset_ids: Collection[int]) -> None:

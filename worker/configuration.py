@@ -29,6 +29,7 @@ TASK_MODULES = (
     "tasks.upload",
     "tasks.resolve",
     "tasks.mark_used",
+    "tasks.report_error",
     "tasks.sweep",
     "tasks.start_uploads",
     "tasks.foresee",

@@ -38,7 +38,7 @@ def read_answer(
     """
     text = body.decode(errors="replace")
     try:
-        found = _find(json.loads(text))
+        found = code_and_text(json.loads(text))
     except (ValueError, RecursionError):
         found = (None, _plain(text))
     code, said = found
@@ -70,7 +70,7 @@ def seconds_to_wait(header: str | None, now: datetime) -> float | None:
     return min(max(0.0, (moment - now).total_seconds()), LONGEST_WAIT_SECONDS)
 
 
-def _find(body: Any) -> tuple[int | None, str]:
+def code_and_text(body: Any) -> tuple[int | None, str]:
     """Code and text in Meta's format, in 360dialog's own ones, or in the older API's."""
     if isinstance(body, list):
         body = body[0] if body else {}

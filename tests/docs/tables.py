@@ -18,6 +18,7 @@ from pydantic.fields import FieldInfo
 
 from cli import main as command
 from greenroom.provider.error_table import ANYWHERE, TABLE, AnswerRule, Endpoint, ProviderAnswer
+from greenroom.provider.message_error_table import MESSAGE_ERRORS
 from greenroom.reasons import ADVICE, Reason
 from greenroom.rules import BY_MIME_TYPE, MIB, SIZE_LIMITS, STATIC_STICKER_LIMIT, Category
 from greenroom.setting_types import PREFIX
@@ -156,6 +157,21 @@ def _becomes(row: AnswerRule) -> str:
     return type(row.becomes(ProviderAnswer(endpoint=Endpoint.UPLOAD, status=0))).__name__
 
 
+def message_errors() -> str:
+    """What failed messages mean for their files, in the order in which the rows are tried."""
+    rows = [
+        (
+            str(number),
+            "any" if row.codes is None else _numbers(row.codes),
+            "" if row.says is None else code(row.says.pattern),
+            row.fault,
+            row.source,
+        )
+        for number, row in enumerate(MESSAGE_ERRORS, start=1)
+    ]
+    return table(("", "code", "text has", "at fault", "source"), rows)
+
+
 def columns() -> str:
     """Every column of every table."""
     rows = [
@@ -211,6 +227,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "types": types,
     "tasks": tasks,
     "answers": answers,
+    "message errors": message_errors,
     "columns": columns,
     "commands": commands,
 }

@@ -19,6 +19,7 @@ from greenroom.errors import ManifestError
 from greenroom.manifest import parse_items, parse_plan
 from greenroom.task_names import TaskName
 from tasks.mark_used import _read
+from tasks.report_error import read_failures
 from tasks.runtime.context import Context
 from tests.fuzz.spoiling import ODD_TEXTS, ODD_VALUES, SchemaValues, spoiled
 from tests.fuzz.target import Target
@@ -111,6 +112,9 @@ class Messages(Target):
                 items = kwargs["items"] if "items" in kwargs else args[1]
                 parse_plan(campaign)
                 parse_items(items)
+            if name is TaskName.REPORT_ERROR:
+                read, ignored = read_failures(self._context, given[0])
+                assert len(read) + len(ignored) <= len(given[0])
             if name in (TaskName.MARK_USED, TaskName.MARK_DEAD):
                 assert len(_read(self._context, given[0])) <= len(given[0])
         except (MessageRefused, ManifestError) as error:

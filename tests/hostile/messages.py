@@ -19,6 +19,7 @@ from greenroom.errors import ManifestError, Misuse
 from greenroom.manifest import parse_items, parse_plan
 from greenroom.task_names import TaskName
 from tasks.mark_used import _read
+from tasks.report_error import read_failures
 from tasks.runtime.context import Context
 from tests.hostile.case import Case
 from tests.support.poison import POISON, message
@@ -62,6 +63,9 @@ def _run(name: TaskName, args: list[Any]) -> str:
     if name is TaskName.PREPARE:
         parse_plan(args[0])
         return f"taken: {len(parse_items(args[1]))} items"
+    if name is TaskName.REPORT_ERROR:
+        read, ignored = read_failures(_CONTEXT, args[0])
+        return f"taken: {len(read)} of {len(args[0])} failed messages, {len(ignored)} ignored"
     if name in (TaskName.MARK_USED, TaskName.MARK_DEAD):
         return f"taken: {len(_read(_CONTEXT, args[0]))} of {len(args[0])} reports"
     return "taken"
@@ -119,5 +123,7 @@ CASES_OF_MESSAGES = (
     of("reports of which none can be read", TaskName.MARK_USED, [[None, 1, [], {}, ["a"], [*USE, 1], ["a", "b", "c"]]], "taken: 0 of 7 reports"),
     of("a report from the year 9999", TaskName.MARK_USED, [[[*USE[:2], "9999-12-31T23:59:59-23:59"], USE]], "taken: 1 of 2 reports"),
     of("a media ID that is a path", TaskName.MARK_DEAD, [[[USE[0], "../x y", USE[2]]]], "taken: 0 of 1 reports"),
+    of("failed messages of which none can be read", TaskName.REPORT_ERROR, [[None, [*USE, []], [*USE, [{"code": "x" * 10_000}]], [*USE, [{"code": 1}] * 1_000]]], "taken: 0 of 4 failed messages"),
+    of("a webhook's error, 500 deep", TaskName.REPORT_ERROR, [[[*USE, [{"code": 131053, "title": "x", "more": json.loads("[" * 500 + "]" * 500)}]]]], "taken: 1 of 1 failed messages"),
     *(poison(name, item) for name, item in POISON.items()),
 )  # fmt: skip

@@ -45,6 +45,7 @@ for _ in range(500):
         (TaskName.RESOLVE, ["spring", ["hero", "ü \u2028"]], {}),
         (TaskName.MARK_USED, [[["49", "123", "2026-12-01T09:00:00Z"], "rubbish"]], {}),
         (TaskName.MARK_DEAD, [[]], {}),
+        (TaskName.REPORT_ERROR, [[["49", "123", "2026-12-01T09:00:00Z", [{"code": 131053}]], 7]], {}),
         (TaskName.INSPECT, [[[1, 0], [LARGEST_NUMBER, LARGEST_NUMBER]]], {}),
         (TaskName.UPLOAD, [{"49": [[1, 2]], "50": []}], {}),
         (TaskName.DISPATCH, [], {}),
@@ -83,6 +84,8 @@ REFUSED: list[tuple[TaskName, list[Any], dict[str, Any], str]] = [
     (TaskName.RESOLVE, [None, []], {}, "campaign_id: Input should be a valid string"),
     (TaskName.MARK_USED, [{}], {}, "uses: Input should be a valid list"),
     (TaskName.MARK_DEAD, [[[]] * (MOST_ROWS + 1)], {}, "reports: List should have at most"),
+    (TaskName.REPORT_ERROR, [[[]] * (MOST_ROWS + 1)], {}, "reports: List should have at most"),
+    (TaskName.REPORT_ERROR, ["x"], {}, "reports: Input should be a valid list"),
     (TaskName.INSPECT, [7], {}, "claims: Input should be a valid list"),
     (TaskName.INSPECT, [[[1]]], {}, "claims.0: List should have at least 2 items"),
     (TaskName.INSPECT, [[[1, 2, 3]]], {}, "claims.0: List should have at most 2 items"),
@@ -169,6 +172,7 @@ def test_the_schema_in_the_documentation_is_the_models() -> None:
         "media.resolve",
         "media.mark_used",
         "media.mark_dead",
+        "media.report_error",
     }
     for task in schema["tasks"].values():
         assert task["$ref"].removeprefix("#/$defs/") in schema["$defs"]
