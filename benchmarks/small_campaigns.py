@@ -18,27 +18,21 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-import psutil
-
+from benchmarks.backlog_cost import spent
 from benchmarks.endpoint import RESULTS, BenchmarkEndpoint, endpoint_running, make_files
 from benchmarks.machine import describe
 from benchmarks.peers.contender import Stage
 from benchmarks.peers.entries import ENTRIES, GREENROOM, REFERENCE
+from benchmarks.peers.family import Family
 from benchmarks.suite import Running, middle_rate, running
 from sandbox.rate_limits import SlidingSecond
+from worker.embedded.state_dir import StateDir
 
 CONTENDERS = ("thread-pool", "dramatiq", GREENROOM)
 #: Seconds after the last upload in which a contender ends what it began.
 REST = 3.0
-#: Parts of Greenroom, by what stands in their command lines; the first that fits.
-PARTS = {
-    "upload-": "uploading workers",
-    "inspect@": "inspecting workers",
-    " beat": "beat",
-    "valkey": "broker",
-    "postgres": "PostgreSQL",
-    "benchmarks.peers": "scheduler",
-}
+#: What is not among the processes that the stack's folder notes.
+REST_OF_IT = "PostgreSQL, scheduler, supervisor"
 
 Figures = dict[str, dict[str, list[float]]]
 
@@ -46,9 +40,10 @@ Figures = dict[str, dict[str, list[float]]]
 class SmallCampaigns:
     """One run."""
 
-    def __init__(self, endpoint: BenchmarkEndpoint, *, numbers: int, files: int) -> None:
+    def __init__(self, endpoint: BenchmarkEndpoint, folder: Path, *, numbers: int, files: int) -> None:
         self.figures: Figures = defaultdict(lambda: defaultdict(list))
         self._endpoint = endpoint
+        self._folder = folder
         self._numbers = numbers
         self._files = numbers * files
 
@@ -59,7 +54,7 @@ class SmallCampaigns:
         work = {"name": f"round-{contender.files_had}", "first": contender.files_had, "files": self._files}
         contender.files_had += self._files
         self._endpoint.reset()
-        before, parts = contender.family.cpu(), _parts(contender)
+        before, parts = contender.family.cpu(), self._parts(contender)
         started = contender.ask("upload", **work, keys=keys, paced=True)["started"]
         self._endpoint.await_uploads(self._files)
         by_key = self._endpoint.arrivals_of()
@@ -77,8 +72,7 @@ class SmallCampaigns:
             missing=self._files - len(arrivals),
         )
         if contender.name == GREENROOM:
-            for part, seconds in _parts(contender).items():
-                self._note("parts", **{part: 1000 * (seconds - parts.get(part, 0.0)) / self._files})
+            self._note("parts", **spent(parts, self._parts(contender), self._files))
             before = contender.family.cpu()
             time.sleep(REST)
             self._note(contender.name, idle=1000 * (contender.family.cpu() - before) / REST)
@@ -94,22 +88,16 @@ class SmallCampaigns:
         self._note(reference.name, cpu=1000 * cpu / files)
         return 1000 * float(cpu) / files
 
+    def _parts(self, contender: Running) -> dict[str, float]:
+        """CPU seconds so far of each part of Greenroom; nothing of others."""
+        for state_dir in self._folder.glob(f"{GREENROOM}-*/home"):
+            parts = {name: Family([pid]).cpu() for name, pid in StateDir(folder=state_dir).noted().items()}
+            return {**parts, REST_OF_IT: contender.family.cpu() - sum(parts.values())}
+        return {}
+
     def _note(self, name: str, **figures: float) -> None:
         for figure, value in figures.items():
             self.figures[name][figure].append(value)
-
-
-def _parts(contender: Running) -> dict[str, float]:
-    """CPU seconds so far by part of Greenroom."""
-    seconds: dict[str, float] = defaultdict(float)
-    for process in contender.family.members():
-        try:
-            line, times = " ".join(process.cmdline()), process.cpu_times()
-        except psutil.Error:
-            continue
-        part = next((part for words, part in PARTS.items() if words in line), "other")
-        seconds[part] += times.user + times.system + times.children_user + times.children_system
-    return seconds
 
 
 def _peak(stamps: Sequence[float]) -> int:
@@ -128,7 +116,7 @@ def measure(*, rounds: int, numbers: int, files: int, contenders: Sequence[str] 
         folder.mkdir()
         paths = make_files(folder, numbers * (files * rounds + 1))
         stage = Stage(endpoint=endpoint.address, folder=Path(name), files=paths)
-        campaigns = SmallCampaigns(endpoint, numbers=numbers, files=files)
+        campaigns = SmallCampaigns(endpoint, Path(name), numbers=numbers, files=files)
         reference = stack.enter_context(running(REFERENCE, stage))
         for contender in contenders:
             with running(contender, stage) as one:
