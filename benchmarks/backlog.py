@@ -66,7 +66,7 @@ class Backlog:
         plan = parse_plan(
             {"id": campaign, "channel": key, "send_at": send_at, "keep_until": send_at + timedelta(days=3)}
         )
-        self._client.prepare(plan, [ManifestItem(ref=path, source=path) for path in files])
+        self._client.add_items(plan, [ManifestItem(ref=path, source=path) for path in files])
 
     def await_inspection(self) -> float:
         """Wait until all files were looked at; returns how many seconds that took."""

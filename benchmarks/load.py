@@ -130,7 +130,7 @@ class Load:
                 "keep_until": now + timedelta(days=3),
             }
         )
-        self._client.prepare(
+        self._client.add_items(
             plan, [ManifestItem(ref=path.name, source=str(path)) for path in self._written[1]]
         )
         self.handed_over += self._files

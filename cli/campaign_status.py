@@ -43,7 +43,7 @@ def counts_table(campaigns: Sequence[CampaignRow], counts: Mapping[str, Progress
             f"{progress.total:,}",
             f"{progress.checking:,}",
             *([f"{progress.scheduled:,}"] if scheduled else []),
-            f"{progress.uploading:,}",
+            f"{progress.waiting + progress.uploading:,}",
             f"[green]{progress.ready:,}[/green]",
             f"[red]{bad:,}[/red]" if (bad := progress.rejected + progress.failed) else "0",
         )

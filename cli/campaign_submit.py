@@ -81,7 +81,7 @@ def submit(
         sentinel_master=settings.sentinel_master,
     )
     try:
-        client.prepare(plan, items)
+        client.add_items(plan, items)
     finally:
         client.close()
     say(f"Campaign {campaign_id}: {counted(len(items), 'file')} handed over.")

@@ -15,10 +15,11 @@ from cli.formats import console, counted
 from cli.progress_bar import watched
 from cli.summary import CheckSummary
 from cli.tables import FileName, fitted, plain_table
-from cli.verdicts import MOST_LINES, advice, verdict_as_json
+from cli.verdicts import MOST_LINES, verdict_as_json
 from greenroom.figures import human_size
 from greenroom.folder_items import files_below
 from greenroom.isolation.parallel import judge_all
+from greenroom.reasons import advice_on
 from greenroom.untrusted_text import printable
 from greenroom.verdict import Verdict
 
@@ -133,7 +134,7 @@ def _show(results: Sequence[Result]) -> CheckSummary:
     console.print(f"\n[bold]{summary.headline()}[/bold]")
     for group in summary.groups:
         if group.reason:
-            console.print(f"  {group.files:>5,}  {group.reason}: {advice(group.reason)}")
+            console.print(f"  {group.files:>5,}  {group.reason}: {advice_on(group.reason)}")
     if any(fixing is not None for _, _, fixing in results):
         _show_fixes(results)
     return summary

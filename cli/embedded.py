@@ -78,7 +78,7 @@ def get_ready(stack: Stack, request: RunRequest) -> RunOutcome:
         _add_channel(database, stack, request)
         with _progress_bars() as bars:
             task = bars.add_task("Waiting for the workers", total=None)
-            client.prepare(request.campaign, request.items)
+            client.add_items(request.campaign, request.items)
             progress = _follow(stack, database, request.campaign, bars, task)
         now = datetime.now(UTC)
         with database.read() as connection:

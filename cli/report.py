@@ -11,8 +11,9 @@ from rich.table import Table
 
 from cli.formats import day, plain
 from cli.tables import FileName, fitted, plain_table
-from cli.verdicts import MOST_LINES, advice, json_line
+from cli.verdicts import MOST_LINES, json_line
 from greenroom.figures import human_size
+from greenroom.reasons import advice_on
 from greenroom.sources import unsigned
 from greenroom.untrusted_text import printable
 from models.item_reports import ItemReport
@@ -67,7 +68,7 @@ def rejected_table(items: Sequence[ItemReport], *, most: int = MOST_LINES) -> Ta
     table.add_column("Why it cannot be sent, and what to do", overflow="fold", ratio=5)
     for item in items[:most]:
         detail = plain(item.detail or item.reason)
-        table.add_row(FileName(item.ref), f"[red]{detail}[/red]\n{advice(item.reason)}")
+        table.add_row(FileName(item.ref), f"[red]{detail}[/red]\n{advice_on(item.reason)}")
     return fitted(table)
 
 

@@ -11,8 +11,8 @@ from rich.text import Text
 from cli.fixing import FileFix
 from cli.formats import console, counted
 from cli.tables import end_of
-from cli.verdicts import advice, json_line
-from greenroom.reasons import Reason
+from cli.verdicts import json_line
+from greenroom.reasons import Reason, advice_on
 from greenroom.untrusted_text import printable
 from greenroom.verdict import Verdict
 
@@ -113,7 +113,7 @@ def _remarks(group: Group, *, fixed: bool) -> Iterator[str]:
             yield f"{group.with_notices:,} of them with a remark."
         return
     if group.fixed < group.files:
-        yield advice(group.reason)
+        yield advice_on(group.reason)
     if fixed:
         yield f"{group.fixed:,} of them have a fixed copy."
 

@@ -8,19 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from cli.fixing import FileFix
-from greenroom.reasons import ADVICE, Reason
 from greenroom.verdict import Verdict
 
 #: A longer table is cut; the CSV has all lines.
 MOST_LINES = 60
-
-
-def advice(reason: str | None) -> str:
-    """What to do about a reason; nothing for one of another version's."""
-    try:
-        return ADVICE[Reason(reason)] if reason else ""
-    except (ValueError, KeyError):
-        return ""
 
 
 def verdict_as_json(path: Path, judged: Verdict, fixing: FileFix | None = None) -> str:

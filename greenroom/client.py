@@ -1,33 +1,43 @@
-"""The schedulers' client: hands manifests over, reads media IDs, reports use; needs the broker alone.
+"""The schedulers' client: hands manifests over, looks how far they are, reads media IDs, reports use.
 
-Example::
+It needs the broker alone: no database, no API key. Example::
 
     greenroom = Greenroom("redis://localhost:6379/0")
-    greenroom.prepare(plan, items)
+    greenroom.add_items(plan, items)
+    status = greenroom.wait_until_ready("spring-sale", timeout=3600)
     media_ids = greenroom.resolve("spring-sale", ["hero.jpg"])
     greenroom.mark_used([("4915112345678", media_ids["hero.jpg"], datetime.now(UTC))])
+
+Each method raises, beside what it names, `BrokerUnavailable` where no worker answered in time, and
+`greenroom.errors.WorkerFailed` where one failed in a way that has no type; all are `GreenroomError`.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from itertools import chain
+from types import TracebackType
+from typing import Any, Self
 
-from celery import Celery
-from celery.exceptions import TimeoutError as CeleryTimeoutError
-from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
-
+from greenroom.answers import CampaignState, CampaignStatus, MediaIdsPage, RejectedItem, RejectedPage
 from greenroom.chunks import chunks
 from greenroom.clock import require_aware
-from greenroom.contract import CONTRACT_VERSION, VERSION_HEADER
-from greenroom.errors import Misuse, TransientError
+from greenroom.errors import EmptyManifest
 from greenroom.manifest import CampaignPlan, ManifestItem, items_as_json
-from greenroom.redis_client import celery_address, is_lost_connection, is_sentinel, transport_options
-from greenroom.task_names import QUEUES, TaskName
+from greenroom.task_calls import BrokerUnavailable, SentTask, TaskCalls
+from greenroom.task_names import TaskName
+from greenroom.waiting import NotSettledInTime, wait_until_settled
+
+__all__ = [
+    "BrokerUnavailable",
+    "CampaignState",
+    "CampaignStatus",
+    "Greenroom",
+    "NotSettledInTime",
+    "RejectedItem",
+]
 
 #: Items in one message: small enough for any broker (most often some 200 KB, 9 MB at the very most), large
 #: enough that a message's own cost, its commit above all, is shared by many.
@@ -39,19 +49,9 @@ MESSAGES_AHEAD = 32
 REFS_A_MESSAGE = 1_000
 REPORTS_A_MESSAGE = 1_000
 
-#: What Celery lets through when the broker, or the place where answers come back, is away; RuntimeError is
-#: its own way of saying that it has tried often enough.
-AWAY = (OperationalError, RedisError, RuntimeError)
-#: Times that a broker that is away is tried again: what Celery would do by itself.
-MOST_ATTEMPTS = 20
-
-
-class BrokerUnavailable(TransientError):
-    """The broker could not be reached, or no worker answered in time."""
-
 
 class Greenroom:
-    """What a campaign scheduler talks to.
+    """What a campaign scheduler talks to; also a context manager, which closes it.
 
     Args:
         broker_url: the broker of the workers.
@@ -72,75 +72,185 @@ class Greenroom:
         sentinel_master: str | None = None,
         timeout: float = 30.0,
     ) -> None:
-        # Celery would say the one in words of its own, and the other never: it would try again and again.
-        if result_url is None and broker_url.startswith("amqp"):
-            raise Misuse("Answers do not come back by RabbitMQ: give the address of Redis as result_url.")
-        if sentinel_master is None and any(is_sentinel(url) for url in (broker_url, result_url or "")):
-            raise Misuse("An address is that of sentinels: give the name of their master as sentinel_master.")
-        self._timeout = timeout
-        # Bound to nothing global: a scheduler may well have a Celery app of its own.
-        self._app = Celery("greenroom-client", set_as_current=False)
-        self._app.conf.update(
-            broker_url=celery_address(broker_url),
-            result_backend=celery_address(result_url or broker_url),
-            task_serializer="json",
-            accept_content=["json"],
-            task_ignore_result=False,
-            task_send_sent_event=True,
-            broker_transport_options={
-                "socket_connect_timeout": 10,
-                "socket_timeout": 30,
-                **transport_options(sentinel_master),
-            },
-            result_backend_transport_options={
-                # It tries again once a second.
-                "retry_policy": {"max_retries": max(1, round(min(timeout, MOST_ATTEMPTS)))},
-                **transport_options(sentinel_master),
-            },
+        self._calls = TaskCalls(
+            broker_url, result_url=result_url, sentinel_master=sentinel_master, timeout=timeout
         )
 
-    def prepare(self, plan: CampaignPlan, items: Iterable[ManifestItem]) -> int:
-        """Hand a manifest over and wait until every line of it is in the database; returns how many.
+    def add_items(self, plan: CampaignPlan, items: Iterable[ManifestItem]) -> int:
+        """Hand items over, and wait until each of them is in the database; returns how many.
 
-        The same campaign handed over twice changes nothing. Items are taken as they are needed: an iterator
-        over millions of them is fine.
+        The campaign is made where there is none, and moved where it has other dates. Items of other refs stay
+        as they are. The same again changes nothing. Items are taken as they are needed: an iterator over
+        millions of them is fine.
 
         Raises:
+            EmptyManifest: there are none; nothing was done.
+            ManifestError: an item is wrong, or the database refused it; the text says which.
+            UnknownName: there is no such channel.
+            Misuse: the campaign is another channel's, was cancelled, is over, or ends before it is sent.
             BrokerUnavailable: not all of it was acknowledged; hand it over again.
         """
         message = plan.model_dump(mode="json")
-        in_flight: deque[Any] = deque()
+        in_flight: deque[SentTask] = deque()
         handed_over = 0
-        for part in chunks(items, ITEMS_A_MESSAGE):
+        for part in chunks(_some(items, plan.id), ITEMS_A_MESSAGE):
             if len(in_flight) == MESSAGES_AHEAD:
-                self._answer(in_flight.popleft())
+                self._calls.answer(in_flight.popleft())
             summary = f"campaign {plan.id}: {len(part)} items on {plan.channel}"
-            in_flight.append(self._send(TaskName.PREPARE, [message, items_as_json(part)], summary))
+            in_flight.append(self._calls.send(TaskName.PREPARE, [message, items_as_json(part)], summary))
             handed_over += len(part)
-        for answer in in_flight:
-            self._answer(answer)
+        for sent in in_flight:
+            self._calls.answer(sent)
         return handed_over
 
-    def resolve(self, campaign_id: str, refs: Sequence[str]) -> dict[str, str]:
+    def status(self, campaign_id: str) -> CampaignStatus:
+        """How far a campaign is at this moment.
+
+        Raises:
+            UnknownName: there is no such campaign.
+            DatabaseUnavailable: ask again later.
+        """
+        return self._status(campaign_id, timeout=None)
+
+    def _status(self, campaign_id: str, *, timeout: float | None) -> CampaignStatus:
+        summary = f"campaign {campaign_id}"
+        found: CampaignStatus = self._calls.ask(TaskName.STATUS, [campaign_id], summary, timeout=timeout)
+        return found
+
+    def wait_until_ready(
+        self,
+        campaign_id: str,
+        *,
+        timeout: float,
+        on_progress: Callable[[CampaignStatus], object] | None = None,
+    ) -> CampaignStatus:
+        """Wait until all of a campaign is ready, or what is not is settled; returns how far it is then.
+
+        `is_ready` of it says whether all can be sent; `rejected` and `failed` count what cannot, and
+        :meth:`rejected` says why. It also ends with a campaign that is cancelled or over. A channel that is
+        paused, and failures of the moment, are waited for.
+
+        Args:
+            campaign_id: which.
+            timeout: seconds.
+            on_progress: is called with each status on the way, once in half a second to half a minute.
+
+        Raises:
+            UnknownName: there is no such campaign.
+            NotSettledInTime: items are still on their way; the text says what they wait for, and its
+                `status` how far it is.
+            TransientError: the broker or the database was away at the end of the time.
+        """
+        return wait_until_settled(
+            lambda seconds: self._status(campaign_id, timeout=seconds),
+            timeout=timeout,
+            on_progress=on_progress,
+        )
+
+    def rejected(self, campaign_id: str) -> Iterator[RejectedItem]:
+        """Items that cannot be sent: what inspection rejected, and uploads that were given up.
+
+        They come by pages, in the order of their refs, as they are needed.
+
+        Raises:
+            UnknownName: there is no such campaign.
+            DatabaseUnavailable: ask again later.
+        """
+        after: str | None = ""
+        while after is not None:
+            summary = f"campaign {campaign_id}"
+            page: RejectedPage = self._calls.ask(TaskName.REJECTED, [campaign_id, after], summary)
+            yield from page.items
+            after = page.after
+
+    def resolve(self, campaign_id: str, refs: Iterable[str]) -> dict[str, str]:
         """The live media ID of each ref; a ref without one is left out.
 
         Raises:
-            BrokerUnavailable: no worker answered in time.
+            UnknownName: there is no such campaign.
+            DatabaseUnavailable: ask again later.
         """
-        found: dict[str, str] = {}
-        for part in chunks(refs, REFS_A_MESSAGE):
-            summary = f"campaign {campaign_id}: {len(part)} refs"
-            found |= self._answer(self._send(TaskName.RESOLVE, [campaign_id, part], summary))
-        return found
+        return dict(self.media_ids(campaign_id, refs))
+
+    def media_ids(self, campaign_id: str, refs: Iterable[str] | None = None) -> Iterator[tuple[str, str]]:
+        """Refs of a campaign and the live media ID of each; those without one are left out.
+
+        They come by pages, as they are needed.
+
+        Args:
+            campaign_id: which.
+            refs: of these, an iterator over millions of them is fine; None for all that there are, in the
+                order of the refs.
+
+        Raises:
+            UnknownName: there is no such campaign.
+            DatabaseUnavailable: ask again later.
+        """
+        if refs is not None:
+            for part in chunks(refs, REFS_A_MESSAGE):
+                summary = f"campaign {campaign_id}: {len(part)} refs"
+                found: dict[str, str] = self._calls.ask(TaskName.RESOLVE, [campaign_id, part], summary)
+                yield from found.items()
+            return
+        after: str | None = ""
+        while after is not None:
+            summary = f"campaign {campaign_id}"
+            page: MediaIdsPage = self._calls.ask(TaskName.MEDIA_IDS, [campaign_id, after], summary)
+            yield from page.media_ids.items()
+            after = page.after
+
+    def move(
+        self,
+        campaign_id: str,
+        *,
+        send_at: datetime,
+        keep_until: datetime,
+        upload_from: datetime | None = None,
+    ) -> None:
+        """Give a campaign other dates; what it needs is uploaded, and kept alive, by those from now on.
+
+        Args:
+            campaign_id: which.
+            send_at: when it is sent.
+            keep_until: until when its media are kept alive.
+            upload_from: from when its media are uploaded; None for the operator's setting.
+
+        Raises:
+            ValueError: a moment is naive.
+            UnknownName: there is no such campaign.
+            Misuse: it was cancelled, or would be over already, or would end before it is sent.
+        """
+        moments = (send_at, keep_until, *([] if upload_from is None else [upload_from]))
+        dates = [require_aware(moment).isoformat() for moment in moments]
+        self._calls.ask(TaskName.MOVE, [campaign_id, *dates], f"campaign {campaign_id}")
+
+    def cancel(self, campaign_id: str) -> None:
+        """Say that a campaign needs nothing any more; it does not come back to life. Once more is fine.
+
+        What only it needed is not uploaded, and deleted at the provider.
+
+        Raises:
+            UnknownName: there is no such campaign.
+        """
+        self._calls.ask(TaskName.CANCEL, [campaign_id], f"campaign {campaign_id}")
 
     def mark_used(self, uses: Iterable[tuple[str, str, datetime]]) -> None:
-        """Report uses: channel, media ID, and when the message was sent (aware)."""
+        """Report uses: channel, media ID, and when the message was sent (aware). It does not wait.
+
+        Raises:
+            ValueError: a moment is naive.
+            BrokerUnavailable: the broker is away; some reports may be enqueued. Report again.
+        """
         self._report(TaskName.MARK_USED, uses, "uses")
 
     def mark_dead(self, reports: Iterable[tuple[str, str, datetime]]) -> None:
         """Report media IDs that the provider did not know: channel, media ID, and when (aware).
 
-        They are answered no more, and what a campaign still needs is uploaded anew at once.
+        They are answered no more, and what a campaign still needs is uploaded anew at once. It does not wait.
+
+        Raises:
+            ValueError: a moment is naive.
+            BrokerUnavailable: the broker is away; some reports may be enqueued. Report again.
         """
         self._report(TaskName.MARK_DEAD, reports, "dead media IDs")
 
@@ -161,57 +271,32 @@ class Greenroom:
                 [channel, media_id, require_aware(at).isoformat(), list(errors)]
                 for channel, media_id, at, errors in part
             ]
-            self._send(TaskName.REPORT_ERROR, [rows], f"{len(rows)} failed messages")
+            self._calls.send(TaskName.REPORT_ERROR, [rows], f"{len(rows)} failed messages")
 
     def close(self) -> None:
         """Close the connections."""
-        self._app.close()
+        self._calls.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
 
     def _report(self, name: TaskName, reports: Iterable[tuple[str, str, datetime]], what: str) -> None:
         for part in chunks(reports, REPORTS_A_MESSAGE):
             rows = [[channel, media_id, require_aware(at).isoformat()] for channel, media_id, at in part]
-            self._send(name, [rows], f"{len(rows)} {what}")
+            self._calls.send(name, [rows], f"{len(rows)} {what}")
 
-    def _send(self, name: TaskName, args: list[Any], summary: str) -> Any:
-        try:
-            return self._app.send_task(
-                name,
-                args=args,
-                queue=QUEUES[name],
-                argsrepr=summary,
-                headers={VERSION_HEADER: CONTRACT_VERSION},
-            )
-        except AWAY as error:
-            raise BrokerUnavailable("The broker could not be reached; nothing was enqueued.") from error
-        except AttributeError as error:
-            if not is_lost_connection(error):
-                raise
-            raise BrokerUnavailable(
-                "The broker was lost while a message was being sent; it may be enqueued. Ask again."
-            ) from error
 
-    def _answer(self, answer: Any) -> Any:
-        try:
-            self._await(answer)
-            return answer.maybe_throw()  # the task's own error as itself
-        except (OperationalError, RedisError) as error:
-            # The task was done, and its worker could not put the answer where it is waited for.
-            raise BrokerUnavailable(
-                "The broker was lost while a worker answered; what was asked for may be done. Ask again."
-            ) from error
-        finally:
-            with suppress(*AWAY):
-                answer.forget()
-
-    def _await(self, answer: Any) -> None:
-        try:
-            answer.get(timeout=self._timeout, propagate=False)
-        except CeleryTimeoutError:
-            raise BrokerUnavailable(
-                f"No worker answered within {self._timeout:g} seconds. Is one running? The message stays "
-                "with the broker."
-            ) from None
-        except AWAY as error:
-            raise BrokerUnavailable(
-                "The broker was lost before a worker answered. The message stays with the broker."
-            ) from error
+def _some(items: Iterable[ManifestItem], campaign_id: str) -> Iterator[ManifestItem]:
+    """The same items, of which there is one at least."""
+    iterator = iter(items)
+    for first in iterator:
+        return chain([first], iterator)
+    raise EmptyManifest(f"The manifest of campaign {campaign_id} has no items; nothing was handed over.")

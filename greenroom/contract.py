@@ -13,11 +13,28 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, SkipValidation, StringConstraints, ValidationError
-from pydantic.json_schema import models_json_schema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SkipValidation,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+)
+from pydantic.json_schema import JsonSchemaMode
 
-from greenroom.errors import Misuse
-from greenroom.manifest import CampaignPlan, ChannelName, ManifestItem, Name, Ref
+from greenroom.answers import ANSWERS, ResultRecord
+from greenroom.errors import (
+    DatabaseUnavailable,
+    ManifestError,
+    MessageRefused,
+    Misuse,
+    TransientError,
+    UnknownName,
+)
+from greenroom.manifest import LONGEST_REF, CampaignPlan, ChannelName, ManifestItem, Name, Ref, storable_whole
 from greenroom.rules import MIB
 from greenroom.task_names import TaskName
 
@@ -44,11 +61,22 @@ LONGEST_ERROR_TEXT = 4_096
 _LONGEST_QUOTE = 200
 
 #: The public tasks; the arguments of others may change with any version.
-PUBLIC = (TaskName.PREPARE, TaskName.RESOLVE, TaskName.MARK_USED, TaskName.MARK_DEAD, TaskName.REPORT_ERROR)
+PUBLIC = (
+    TaskName.PREPARE,
+    TaskName.RESOLVE,
+    TaskName.MARK_USED,
+    TaskName.MARK_DEAD,
+    TaskName.REPORT_ERROR,
+    TaskName.STATUS,
+    TaskName.REJECTED,
+    TaskName.MEDIA_IDS,
+    TaskName.MOVE,
+    TaskName.CANCEL,
+)
 
 
-class MessageRefused(Misuse):
-    """A message does not keep to the contract; nothing was done."""
+#: What public tasks fail with; anything else is a fault of Greenroom's.
+RAISED = (MessageRefused, ManifestError, UnknownName, Misuse, DatabaseUnavailable)
 
 
 StoredInteger = Annotated[int, Field(ge=0, le=LARGEST_NUMBER)]
@@ -135,6 +163,28 @@ class ReportErrorArguments(Arguments):
     reports: FailedMessages
 
 
+class CampaignArguments(Arguments):
+    """Which campaign is asked about, or cancelled."""
+
+    campaign_id: Name
+
+
+class PageArguments(Arguments):
+    """Which items of a campaign: those after the ref that the last answer ended with; empty for the first."""
+
+    campaign_id: Name
+    after: Annotated[str, Field(max_length=LONGEST_REF), AfterValidator(storable_whole)] = ""
+
+
+class MoveArguments(Arguments):
+    """The dates that a campaign has from now on."""
+
+    campaign_id: Name
+    send_at: AwareMoment
+    keep_until: AwareMoment
+    upload_from: AwareMoment | None = None
+
+
 class InspectArguments(Arguments):
     """Items to be judged, before whatever else waits."""
 
@@ -165,6 +215,11 @@ ARGUMENTS: dict[TaskName, type[Arguments]] = {
     TaskName.MARK_USED: MarkUsedArguments,
     TaskName.MARK_DEAD: MarkDeadArguments,
     TaskName.REPORT_ERROR: ReportErrorArguments,
+    TaskName.STATUS: CampaignArguments,
+    TaskName.REJECTED: PageArguments,
+    TaskName.MEDIA_IDS: PageArguments,
+    TaskName.MOVE: MoveArguments,
+    TaskName.CANCEL: CampaignArguments,
     TaskName.INSPECT: InspectArguments,
     TaskName.UPLOAD: UploadArguments,
     TaskName.DISPATCH: DispatchArguments,
@@ -221,20 +276,36 @@ def excerpt(value: object) -> str:
 
 
 def json_schema() -> dict[str, Any]:
-    """All of the contract as one JSON Schema: ``tasks`` says which definition is whose, and in what order."""
-    models = list(dict.fromkeys(ARGUMENTS.values()))
-    _, definitions = models_json_schema([(model, "validation") for model in models])
+    """All of the contract as one JSON Schema.
+
+    ``tasks`` says which definition a task's arguments have, in what order they stand, and what it answers;
+    ``record`` has what lies under a result's key; ``errors`` which failures there are, and after which of
+    them asking again may help.
+    """
+    arguments = dict.fromkeys(ARGUMENTS.values())
+    asked: list[tuple[str, JsonSchemaMode, TypeAdapter[Any]]] = [
+        *((model.__name__, "validation", TypeAdapter(model)) for model in arguments),
+        *((name, "serialization", answer) for name, answer in ANSWERS.items()),
+        ("record", "validation", TypeAdapter(ResultRecord)),
+    ]
+    found, definitions = TypeAdapter.json_schemas(asked)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "The arguments of Greenroom's tasks",
+        "title": "The messages of Greenroom's tasks, and their answers",
         "contract": CONTRACT_VERSION,
         "tasks": {
             str(name): {
                 "public": name in PUBLIC,
                 "arguments": list(model.model_fields),
                 "$ref": f"#/$defs/{model.__name__}",
+                **({"answer": found[name, "serialization"]} if name in ANSWERS else {}),
             }
             for name, model in ARGUMENTS.items()
+        },
+        "record": found["record", "validation"],
+        "errors": {
+            error.__name__: {"module": error.__module__, "again": issubclass(error, TransientError)}
+            for error in RAISED
         },
         "$defs": definitions["$defs"],
     }

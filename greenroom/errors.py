@@ -38,8 +38,16 @@ class SettingsError(Misuse):
     """A setting is missing or wrong; the text names the setting and what to write instead."""
 
 
+class MessageRefused(Misuse):
+    """A message does not keep to the contract; nothing was done."""
+
+
 class ManifestError(Misuse):
     """A manifest cannot be read; the text names the file, the line and the remedy."""
+
+
+class EmptyManifest(ManifestError):
+    """A manifest has no items, and it was not said that this is meant."""
 
 
 class UnknownName(Misuse):
@@ -96,6 +104,10 @@ class TransientError(GreenroomError):
     def __init__(self, text: str, *, retry_after: float | None = None) -> None:
         super().__init__(text)
         self.retry_after = retry_after
+
+
+class DatabaseUnavailable(TransientError):
+    """The database could not be reached, or gave up on a transaction that may be tried again."""
 
 
 class Throttled(TransientError):
@@ -182,6 +194,10 @@ class SourceRefused(SourceMissing):
 
 class SourceChanged(GreenroomError):
     """The bytes about to be sent are not the bytes that were inspected: inspect again."""
+
+
+class WorkerFailed(GreenroomError):
+    """A worker failed in a way that has no type here, or answered what cannot be read; its log says more."""
 
 
 class ClaimLost(GreenroomError):

@@ -54,14 +54,19 @@ ChannelName = Annotated[
 ]
 
 
-def _storable(text: str) -> str:
+def storable_whole(text: str) -> str:
+    """The same text, if every database keeps all of it.
+
+    Raises:
+        ValueError: it holds a character that none keeps.
+    """
     if "\0" in text:
         raise ValueError("must not hold the character NUL, which no database keeps")
     return text
 
 
 def _source(text: str) -> str:
-    source = _storable(text)
+    source = storable_whole(text)
     # Nearly all are plain paths. Taking each apart would be an eighth of what handing it over takes
     # (`make bench`: "Handing a manifest over").
     if source.startswith("/") and not source.startswith("//"):
@@ -72,7 +77,7 @@ def _source(text: str) -> str:
 
 
 #: A scheduler's own name for an item.
-Ref = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_REF), AfterValidator(_storable)]
+Ref = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_REF), AfterValidator(storable_whole)]
 
 
 class CampaignPlan(BaseModel):

@@ -45,3 +45,11 @@ ADVICE: dict[Reason, str] = {
     Reason.REFUSED_BY_PROVIDER: "Ask the provider's support, naming the answer shown here.",
     Reason.UPLOAD_FAILED: "Look at the channel with `greenroom doctor`, then submit the campaign again.",
 }
+
+
+def advice_on(reason: str | None) -> str:
+    """What to do about a reason; nothing for one of another version's."""
+    try:
+        return ADVICE[Reason(reason)] if reason else ""
+    except (ValueError, KeyError):
+        return ""

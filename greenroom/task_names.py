@@ -24,6 +24,11 @@ class TaskName(StrEnum):
     MARK_USED = "media.mark_used"
     MARK_DEAD = "media.mark_dead"
     REPORT_ERROR = "media.report_error"
+    STATUS = "media.status"
+    REJECTED = "media.rejected"
+    MEDIA_IDS = "media.media_ids"
+    MOVE = "media.move"
+    CANCEL = "media.cancel"
     SWEEP = "media.sweep"
     START_UPLOADS = "media.start_uploads"
     FORESEE = "media.foresee"
@@ -42,6 +47,11 @@ QUEUES: dict[TaskName, Queue] = {
     TaskName.MARK_USED: Queue.CONTROL,
     TaskName.MARK_DEAD: Queue.CONTROL,
     TaskName.REPORT_ERROR: Queue.CONTROL,
+    TaskName.STATUS: Queue.CONTROL,
+    TaskName.REJECTED: Queue.CONTROL,
+    TaskName.MEDIA_IDS: Queue.CONTROL,
+    TaskName.MOVE: Queue.CONTROL,
+    TaskName.CANCEL: Queue.CONTROL,
     TaskName.SWEEP: Queue.CONTROL,
     TaskName.START_UPLOADS: Queue.CONTROL,
     TaskName.FORESEE: Queue.CONTROL,

@@ -4,7 +4,7 @@ from models.asset import Asset, AssetState
 from models.base import Base
 from models.campaign import Campaign
 from models.channel import Channel
-from models.database import Database, DatabaseUnavailable
+from models.database import Database
 from models.item import Item, ItemState
 from models.lookups import LookupFailure
 from models.media import Media
@@ -16,7 +16,6 @@ __all__ = [
     "Campaign",
     "Channel",
     "Database",
-    "DatabaseUnavailable",
     "Item",
     "ItemState",
     "LookupFailure",

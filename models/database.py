@@ -12,7 +12,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from greenroom.errors import SettingsError, TransientError
+from greenroom.errors import DatabaseUnavailable, SettingsError
 
 #: Seconds that a writer waits for another one on SQLite, where there is one at a time.
 SQLITE_BUSY_SECONDS = 30.0
@@ -23,10 +23,6 @@ BRIEF_SECONDS = 2.0
 BRIEF_CONNECTIONS = 2
 #: What PostgreSQL answers to whoever wants to write where nobody can (SQLSTATE).
 READ_ONLY = "25006"
-
-
-class DatabaseUnavailable(TransientError):
-    """The database could not be reached, or gave up on a transaction that may be tried again."""
 
 
 class Database:

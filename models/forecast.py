@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, or_, select
+from sqlalchemy import Connection, Select, func, or_, select
 
 from greenroom.clock import LATEST
 from greenroom.lifecycle import LifeRules
@@ -112,24 +112,37 @@ def at_risk(
             ends_at=rules[row.media_life_seconds].end(row.uploaded_at, row.last_used_at),
             why=row.detail or row.reason or "",
         )
-        for row in _not_renewed(connection, now, campaign_id, rules)
+        for row in connection.execute(_not_renewed(select(*_OF_ONE), now, campaign_id, rules))
     ]
     return sorted(found, key=lambda one: (one.ends_at, one.campaign_id, one.ref))[:limit]
 
 
+def count_at_risk(connection: Connection, campaign_id: str, *, now: datetime, rules_of: RulesOf) -> int:
+    """How many of a campaign's files :func:`at_risk` would name."""
+    statement = _not_renewed(select(func.count()), now, campaign_id, rules_by_life(connection, rules_of))
+    return int(connection.execute(statement).scalar_one())
+
+
+#: What is said of one.
+_OF_ONE = (
+    Item.campaign_id,
+    Item.ref,
+    Asset.reason,
+    Asset.detail,
+    Media.uploaded_at,
+    Media.last_used_at,
+    Channel.media_life_seconds,
+)
+
+
 def _not_renewed(
-    connection: Connection, now: datetime, campaign_id: str | None, rules: Mapping[int | None, LifeRules]
-) -> list[Row[Any]]:
+    asked: Select[*tuple[Any, ...]],
+    now: datetime,
+    campaign_id: str | None,
+    rules: Mapping[int | None, LifeRules],
+) -> Select[*tuple[Any, ...]]:
     statement = (
-        select(
-            Item.campaign_id,
-            Item.ref,
-            Asset.reason,
-            Asset.detail,
-            Media.uploaded_at,
-            Media.last_used_at,
-            Channel.media_life_seconds,
-        )
+        asked.select_from(Item)
         .join(Campaign, Campaign.id == Item.campaign_id)
         .join(Asset, Asset.id == Item.asset_id)
         .join(Media, Media.asset_id == Asset.id)
@@ -147,7 +160,7 @@ def _not_renewed(
     )
     if campaign_id is not None:
         statement = statement.where(Item.campaign_id == campaign_id)
-    return list(connection.execute(statement))
+    return statement
 
 
 def campaigns_at_risk(connection: Connection, asset_id: int, *, now: datetime, limit: int = 10) -> list[str]:

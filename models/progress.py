@@ -28,6 +28,7 @@ class ItemStatus(StrEnum):
     CHECKING = "checking"
     REJECTED = "rejected"
     SCHEDULED = "scheduled"
+    WAITING = "waiting"
     UPLOADING = "uploading"
     FAILED = "failed"
     READY = "ready"
@@ -38,12 +39,15 @@ class Progress:
     """How many items of a campaign stand where.
 
     Attributes:
+        waiting: accepted, and in the backlog: for a slot, for a channel that is paused, or to be tried again.
+        uploading: with a worker.
         hindrance: why some file has to wait, in the words of its last failure; empty if none has to.
     """
 
     checking: int = 0
     rejected: int = 0
     scheduled: int = 0
+    waiting: int = 0
     uploading: int = 0
     failed: int = 0
     ready: int = 0
@@ -52,7 +56,7 @@ class Progress:
     @property
     def total(self) -> int:
         """All items."""
-        return self.checking + self.rejected + self.scheduled + self.uploading + self.failed + self.ready
+        return self.checking + self.scheduled + self.waiting + self.uploading + self.settled
 
     @property
     def settled(self) -> int:
@@ -70,7 +74,8 @@ def item_status(item: type[Item], now: datetime) -> Case[str]:
         (Asset.state == AssetState.FAILED, ItemStatus.FAILED.value),
         # Its uploads begin later; or the campaign is over, and never had them.
         (Asset.state == AssetState.IDLE, ItemStatus.SCHEDULED.value),
-        else_=ItemStatus.UPLOADING.value,
+        (Asset.state.in_((AssetState.CLAIMED, AssetState.UPLOADING)), ItemStatus.UPLOADING.value),
+        else_=ItemStatus.WAITING.value,
     )
 
 
@@ -116,7 +121,12 @@ class _Page:
 
 
 #: Stages that others follow.
-_UNSETTLED = {ItemStatus.CHECKING.value, ItemStatus.SCHEDULED.value, ItemStatus.UPLOADING.value}
+_UNSETTLED = {
+    ItemStatus.CHECKING.value,
+    ItemStatus.SCHEDULED.value,
+    ItemStatus.WAITING.value,
+    ItemStatus.UPLOADING.value,
+}
 
 
 def _sum(pages: Iterable[_Page]) -> Progress:

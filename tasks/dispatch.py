@@ -11,12 +11,11 @@ from celery import shared_task
 from redis.exceptions import RedisError
 
 from greenroom.chunks import chunks
-from greenroom.errors import LimiterUnavailable
+from greenroom.errors import DatabaseUnavailable, LimiterUnavailable
 from greenroom.figures import human_size
 from greenroom.task_names import TaskName
 from models.asset_claims import AssetClaim, channels_with_uploads, claim_assets
 from models.claim import Claim
-from models.database import DatabaseUnavailable
 from models.item_claims import claim_items, count_items_handed_out
 from tasks.runtime.announcements import Message, begins, until_next_tick
 from tasks.runtime.checked_task import CheckedTask

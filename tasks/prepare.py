@@ -14,10 +14,11 @@ from greenroom.errors import ManifestError
 from greenroom.manifest import CampaignPlan, ManifestItem, parse_items, parse_plan
 from greenroom.task_names import TaskName
 from greenroom.untrusted_text import one_line
-from models.campaign import hold_campaign, save_campaign, stands_as_given
+from models.campaign import hold_campaign, stands_as_given
 from models.channel import get_channel
-from models.manifest_items import add_items, known_refs, lock_items, move_items, reject_items, save_items
-from models.references import follow_send_times, want_again
+from models.manifest_items import add_items, known_refs, lock_items, reject_items, save_items
+from models.moving import save_and_move
+from models.references import want_again
 from tasks.runtime.announcements import announce_inspection
 from tasks.runtime.bisecting_writes import write_bisecting
 from tasks.runtime.checked_task import CheckedTask, until_done
@@ -52,7 +53,7 @@ def prepare(context: Context, campaign: Mapping[str, Any], items: Sequence[Mappi
     # In one order for all: two messages that share items must not lock them crosswise.
     rows = sorted(parse_items(items), key=lambda item: item.ref)
     now = context.clock.now()
-    upload_from = _upload_from(context, plan)
+    upload_from = upload_moment(context, plan)
     never_opened = {row.ref: refusal for row in rows if (refusal := context.sources.refusal(row.source))}
 
     def write(connection: Connection, part: Sequence[ManifestItem]) -> list[str]:
@@ -75,8 +76,8 @@ def prepare(context: Context, campaign: Mapping[str, Any], items: Sequence[Mappi
     return len(rows)
 
 
-def _upload_from(context: Context, plan: CampaignPlan) -> datetime:
-    """As the campaign says; else as long ahead as the settings say and the life of its IDs allows."""
+def upload_moment(context: Context, plan: CampaignPlan) -> datetime:
+    """When its uploads begin: as it says; else as long ahead as the settings and the life of its IDs allow."""
     if plan.upload_from is not None:
         return plan.upload_from
     with context.database.read() as connection:
@@ -134,29 +135,14 @@ def _write(
     now: datetime,
 ) -> None:
     """Write the campaign, and what is new or changed; queue anew what somebody has fixed meanwhile."""
-    campaign = save_campaign(
-        connection,
-        campaign_id=plan.id,
-        channel_id=plan.channel,
-        send_at=plan.send_at,
-        keep_until=plan.keep_until,
-        upload_from=upload_from,
-        now=now,
-    )
-    refs = (
-        None
-        if campaign.moved
-        else known_refs(connection, campaign_id=plan.id, refs=[row.ref for row in rows])
-    )
-    if refs != []:
+    campaign = save_and_move(connection, plan, upload_from=upload_from, now=now)
+    given = [row.ref for row in rows]
+    refs = [] if campaign.moved else known_refs(connection, campaign_id=plan.id, refs=given)
+    if refs:
         if campaign.upload_from is None:
             want_again(connection, plan.id, refs=refs, due_at=plan.send_at, now=now)
-        if campaign.moved:
-            follow_send_times(connection, plan.id)
         lock_items(connection, campaign_id=plan.id, refs=refs)
     save_items(connection, campaign_id=plan.id, due_at=plan.send_at, items=rows)
-    if campaign.moved:
-        move_items(connection, campaign_id=plan.id, due_at=plan.send_at)
 
 
 @shared_task(base=CheckedTask, name=TaskName.PREPARE, bind=True, max_retries=None, ignore_result=False)

@@ -20,9 +20,9 @@ from redis.exceptions import RedisError
 from sqlalchemy import Connection
 
 from greenroom.clock import EARLIEST
+from greenroom.errors import DatabaseUnavailable
 from greenroom.task_names import TaskName
 from models.asset_claims import sweep_assets
-from models.database import DatabaseUnavailable
 from models.item_claims import sweep_items
 from models.locks import wait_for_claims
 from models.statistics import refresh_statistics

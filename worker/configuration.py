@@ -30,6 +30,8 @@ TASK_MODULES = (
     "tasks.resolve",
     "tasks.mark_used",
     "tasks.report_error",
+    "tasks.status",
+    "tasks.move",
     "tasks.sweep",
     "tasks.start_uploads",
     "tasks.foresee",

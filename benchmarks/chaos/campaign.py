@@ -122,7 +122,7 @@ class Scheduler:
     def _surely(self, client: Greenroom, wave: Wave) -> None:
         while not self._given_up.is_set():
             try:
-                client.prepare(wave.plan, wave.items())
+                client.add_items(wave.plan, wave.items())
             except BrokerUnavailable:
                 time.sleep(PAUSE_SECONDS)
             else:

@@ -76,7 +76,7 @@ class GreenroomStack:
     def upload(self, work: Work) -> None:
         """Hand over a campaign for each number."""
         for plan, items in self._campaigns(work):
-            self.client.prepare(plan, items)
+            self.client.add_items(plan, items)
 
     def _campaigns(self, work: Work) -> Iterator[tuple[CampaignPlan, list[ManifestItem]]]:
         by_key: dict[str, list[ManifestItem]] = {key: [] for key in work.keys}
@@ -110,7 +110,7 @@ class GreenroomStack:
         started = time.monotonic()
         found = 0
         for plan, items in self._campaigns(work):
-            self.client.prepare(plan, items)
+            self.client.add_items(plan, items)
             found += len(self.client.resolve(plan.id, [item.ref for item in items]))
         return {"files": work.files, "found": found, "seconds": time.monotonic() - started}
 
@@ -129,7 +129,7 @@ class GreenroomStack:
     def _enqueue(self, name: str, items: list[ManifestItem]) -> float:
         """By client, broker and workers, until every row is acknowledged; then they are counted."""
         started = time.monotonic()
-        self.client.prepare(_plan(name, CHANNEL_OF_MANIFESTS), items)
+        self.client.add_items(_plan(name, CHANNEL_OF_MANIFESTS), items)
         seconds = time.monotonic() - started
         self._must_be_there(name, len(items))
         return seconds

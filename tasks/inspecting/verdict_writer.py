@@ -10,13 +10,13 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from greenroom.errors import DatabaseUnavailable
 from greenroom.file_names import safe_file_name
 from greenroom.fixed_store import StoredFix
 from greenroom.reasons import Reason
 from greenroom.sources import source_name
 from greenroom.untrusted_text import one_line
 from greenroom.verdict import Verdict
-from models.database import DatabaseUnavailable
 from models.item_claims import (
     ItemUnderInspection,
     postpone_item,

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from redis.exceptions import RedisError
 
 from greenroom.clock import boottime
-from models.database import DatabaseUnavailable
+from greenroom.errors import DatabaseUnavailable
 from tasks.sweep import put_back_claims_of
 
 if TYPE_CHECKING:

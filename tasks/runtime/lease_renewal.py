@@ -12,8 +12,8 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
+from greenroom.errors import DatabaseUnavailable
 from models.claim import Claim
-from models.database import DatabaseUnavailable
 from tasks.runtime.context import Context
 
 logger = logging.getLogger(__name__)

@@ -16,6 +16,7 @@ from greenroom.errors import (
     AnswerLost,
     ChannelError,
     ClaimLost,
+    DatabaseUnavailable,
     FileRejected,
     GreenroomError,
     LimiterUnavailable,
@@ -40,7 +41,6 @@ from models.asset_claims import AssetUnderUpload
 from models.asset_locks import lock_held
 from models.channel import lock_channels, pause_channel
 from models.claim import Claim
-from models.database import DatabaseUnavailable
 from models.forecast import campaigns_at_risk
 from models.item_claims import inspect_again, lock_items_of
 from models.lookups import lock_bookings, note_failures

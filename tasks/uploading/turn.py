@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from greenroom.clock import boottime
 from greenroom.errors import (
     ChannelError,
+    DatabaseUnavailable,
     LimiterUnavailable,
     SourceChanged,
     SourceMissing,
@@ -22,7 +23,6 @@ from models.asset_claims import AssetUnderUpload, claim_and_take_assets, renew_a
 from models.asset_locks import lock_held
 from models.channel import ChannelRow, get_channels
 from models.claim import Claim
-from models.database import DatabaseUnavailable
 from models.upload_outcomes import postpone_asset
 from tasks.runtime.announcements import announce_dispatch
 from tasks.runtime.context import Context

@@ -174,7 +174,7 @@ def test_a_commented_line_in_dotenv_says_nothing(greenroom: Greenroom, tmp_path:
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (["channel", "add", "+49 151"], "The channel cannot be used"),
+        (["channel", "add", "number one"], "The channel cannot be used"),
         (["channel", "list", "--sandbox"], "Leave one of them away"),
         (["channel", "resume", "nope"], "Channel nope is not known"),
         (["campaign", "status", "nope"], "Campaign nope is not known here"),

@@ -159,7 +159,7 @@ def test_rows_as_tables_and_as_json(state: Path) -> None:
 
 
 #: What makes text fit for printing, or makes text of its own.
-SPELLING = {"len", "plain", "printable", "counted", "moment", "day", "span", "size", "advice", "observed"}
+SPELLING = {"len", "plain", "printable", "counted", "moment", "day", "span", "size", "advice_on", "observed"}
 #: Values that are printed as they are: our own words, or made by one of these a line before.
 OWN_WORDS = {
     *(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cli import doctor
-from greenroom import client, contract, manifest, messages
+from greenroom import client, contract, manifest, messages, task_calls
 from greenroom.rate_limit import ownership
 from greenroom.settings import Settings
 from models import lookups
@@ -131,7 +131,9 @@ FACTS = [
         contract.LARGEST_MESSAGE / 2**20, digits, ("reference/tasks", "items, refs or reports, and {} MB")
     ),
     *_facts(
-        client.MOST_ATTEMPTS, digits, ("how-to/scheduler", "`timeout` of 30 seconds ({} for a broker that")
+        task_calls.MOST_ATTEMPTS,
+        digits,
+        ("how-to/scheduler", "`timeout` of 30 seconds ({} for a broker that"),
     ),
     *_facts(manifest.LONGEST_REF, digits, ("how-to/manifest", "1 to {} characters, each once in a manifest")),
     *_facts(

@@ -14,8 +14,8 @@ from typing import Any, Final, cast
 from kombu import Connection
 
 from greenroom.clock import ManualClock
-from greenroom.contract import VERSION_HEADER, MessageRefused, check_message, json_schema
-from greenroom.errors import ManifestError
+from greenroom.contract import VERSION_HEADER, check_message, json_schema
+from greenroom.errors import ManifestError, MessageRefused
 from greenroom.manifest import parse_items, parse_plan
 from greenroom.task_names import TaskName
 from tasks.mark_used import _read

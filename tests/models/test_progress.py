@@ -47,6 +47,7 @@ def campaign(world: World) -> list[str]:
             update(Asset)
             .where(Asset.file_name == f"{refs[9]}.jpg")
             .values(state="failed", reason="source_missing", detail="It is gone."),
+            update(Asset).where(Asset.file_name == f"{refs[11]}.jpg").values(state="claimed"),
             update(Media).where(Media.media_id == refs[0]).values(expires_at=now),
         ]
         for change in changes:
@@ -59,7 +60,8 @@ def test_counts_are_of_all_pages_and_of_one_campaign(world: World, campaign: lis
     with world.database.read() as connection:
         found = campaign_progress(connection, "spring", now=world.clock.now())
         nothing = campaign_progress(connection, "unknown", now=world.clock.now())
-    assert (found.ready, found.rejected, found.failed, found.checking, found.uploading) == (5, 1, 1, 2, 3)
+    assert (found.ready, found.rejected, found.failed, found.checking) == (5, 1, 1, 2)
+    assert (found.waiting, found.uploading) == (2, 1)
     assert (found.total, found.settled) == (FILES, 7)
     assert not found.hindrance
     assert nothing.total == 0
@@ -135,13 +137,13 @@ def test_a_campaign_is_followed_by_what_changes(world: World) -> None:
             mine = update(Item).where(Item.ref == f"{number - 1:02}")
             connection.execute(mine.values(state="accepted", asset_id=asset_id))
         found, questions = look(world, followed)
-        assert (found.checking, found.uploading) == (24 - number, number)
+        assert (found.checking, found.waiting) == (24 - number, number)
         assert questions <= 4
     for number, asset_id in enumerate(assets, start=1):
         with world.database.write() as connection:
             connection.execute(update(Asset).where(Asset.id == asset_id).values(state="failed"))
         found, questions = look(world, followed)
-        assert (found.uploading, found.failed) == (24 - number, number)
+        assert (found.waiting, found.failed) == (24 - number, number)
         # At the end all is counted once more.
         assert questions <= (4 if number < 24 else 4 + 7)
 

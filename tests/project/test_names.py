@@ -75,6 +75,8 @@ PROSE_STAYS = {
 }
 #: Names that several modules define, each with its reason.
 SEVERAL_STAY = {
+    "cancel": "the task, and its command",
+    "status": "the task, and its command",
     "examine": "the one function that each examiner has, called through one table",
     "main": "what a program begins with",
 }

@@ -117,8 +117,8 @@ def drive(stack: Stack, file: Path) -> None:
     client = Greenroom(stack.settings["GREENROOM_REDIS_URL"], timeout=60)
     try:
         every = items(stack, file)
-        client.prepare(plan("seeded", ONE), every)
-        client.prepare(plan("revoked", REVOKED), every[:1])
+        client.add_items(plan("seeded", ONE), every)
+        client.add_items(plan("revoked", REVOKED), every[:1])
         wait_for(lambda: _states(stack, "seeded")[0] >= 2, "the file, and the one of an address, are ready")
         wait_for(_one(stack, "SELECT 1 FROM channels WHERE paused_at IS NOT NULL"), "a channel is paused")
         ids = client.resolve("seeded", [item.ref for item in every])

@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from models.database import DatabaseUnavailable
+from greenroom.errors import DatabaseUnavailable
 from tasks.runtime.batcher import Batcher
 
 THREADS = 8

@@ -9,7 +9,7 @@ from celery import Celery
 from celery.exceptions import Retry
 from kombu import Queue
 
-from models import DatabaseUnavailable
+from greenroom.errors import DatabaseUnavailable
 from tasks.runtime.checked_task import until_done
 
 

@@ -14,11 +14,12 @@ from greenroom.contract import (
     CONTRACT_VERSION,
     LARGEST_NUMBER,
     MOST_ROWS,
+    PUBLIC,
     VERSION_HEADER,
-    MessageRefused,
     check_message,
     schema_text,
 )
+from greenroom.errors import MessageRefused
 from greenroom.task_names import TaskName
 from tasks.inspect import inspect_task
 from tasks.runtime.checked_task import CheckedTask
@@ -98,13 +99,14 @@ REFUSED: list[tuple[TaskName, list[Any], dict[str, Any], str]] = [
     (TaskName.INSPECT, [DEEP], {}, "claims.0.0: Input should be a valid integer"),
     (TaskName.UPLOAD, [{"49": [[1, 1]] * 1001}], {}, "batches.49: List should have at most 1000 items"),
     (TaskName.UPLOAD, [{"4" * 65: []}], {}, "String should have at most 64 characters"),
-    (TaskName.UPLOAD, [{"49\n": []}], {}, "may have letters, digits"),
+    (TaskName.UPLOAD, [{"number\n": []}], {}, "may have letters, digits"),
     (
         TaskName.UPLOAD,
         [{str(n): [] for n in range(101)}],
         {},
         "batches: Dictionary should have at most 100 items",
     ),
+    (TaskName.DISPATCH, ["number\n"], {}, "channel_id: may have letters, digits"),
     (TaskName.DISPATCH, [], {"tick": 1}, "tick: Input should be a valid boolean"),
     (TaskName.SWEEP, [1], {}, "takes 0 arguments, not 1"),
     (TaskName.PRUNE, [], {"everything": True}, "everything: Extra inputs are not permitted"),
@@ -167,13 +169,9 @@ def test_the_schema_in_the_documentation_is_the_models() -> None:
     assert path.read_text(encoding="utf-8") == schema_text()
     schema = json.loads(schema_text())
     assert schema["contract"] == CONTRACT_VERSION
-    assert {name for name, task in schema["tasks"].items() if task["public"]} == {
-        "media.prepare",
-        "media.resolve",
-        "media.mark_used",
-        "media.mark_dead",
-        "media.report_error",
-    }
+    assert {name for name, task in schema["tasks"].items() if task["public"]} == set(PUBLIC)
+    answered = {name for name, task in schema["tasks"].items() if "answer" in task}
+    assert answered == set(PUBLIC) - {TaskName.MARK_USED, TaskName.MARK_DEAD, TaskName.REPORT_ERROR}
     for task in schema["tasks"].values():
         assert task["$ref"].removeprefix("#/$defs/") in schema["$defs"]
 
@@ -184,8 +182,8 @@ def test_the_client_says_which_version_it_means() -> None:
 
     client = Greenroom("memory://", result_url="cache+memory://", timeout=1)
     try:
-        client._send(TaskName.MARK_USED, [[]], "none")
-        with client._app.connection() as connection:
+        client._calls.send(TaskName.MARK_USED, [[]], "none")
+        with client._calls._app.connection() as connection:
             message = connection.SimpleQueue("control").get(block=False)
     finally:
         client.close()

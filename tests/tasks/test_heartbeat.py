@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from greenroom.errors import DatabaseUnavailable
 from greenroom.rate_limit.ownership import OWNERSHIP_SECONDS
 from models.asset_claims import take_assets
-from models.database import DatabaseUnavailable
 from models.item_claims import take_items
 from tasks.dispatch import claims_from_json, dispatch
 from tasks.runtime import heartbeat as beating

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
+from greenroom.errors import DatabaseUnavailable
 from greenroom.isolation.process_pool import ProcessPool
 from greenroom.isolation.resource_limits import ResourceLimits
 from greenroom.reasons import Reason
 from greenroom.sources import Sources
 from greenroom.task_names import TaskName
-from models import DatabaseUnavailable
 from models.verdict_records import record_verdicts
 from tasks.dispatch import claims_from_json, dispatch
 from tasks.inspect import inspect, next_round

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, text
 
-from models import Asset, Database, DatabaseUnavailable
+from greenroom.errors import DatabaseUnavailable
+from models import Asset, Database
 from models.asset_claims import take_assets
 from tasks.dispatch import claims_from_json
 from tasks.sweep import NOT_RENEWED, sweep

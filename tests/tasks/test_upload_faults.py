@@ -16,13 +16,13 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import Connection
 
-from greenroom.errors import ClaimLost, SourceMissing
+from greenroom.errors import ClaimLost, DatabaseUnavailable, SourceMissing
 from greenroom.rate_limit.ownership import OWNERSHIP_SECONDS, OwnedChannel
 from greenroom.sources import Sources
 from models.asset_claims import claim_assets, take_assets
 from models.channel import get_channel
 from models.claim import Claim
-from models.database import Database, DatabaseUnavailable
+from models.database import Database
 from models.media_records import GivenId, record_media
 from tasks.dispatch import claims_from_json
 from tasks.sweep import sweep

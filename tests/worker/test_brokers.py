@@ -148,7 +148,7 @@ def goes_round(running: Production, client: Greenroom, campaign_id: str, image: 
     """Whether a scheduler's campaign comes back as a media ID: every kind of message, and a pace."""
     items = items_of_paths([image])
     with suppress(BrokerUnavailable):
-        client.prepare(plan(campaign_id), items)
+        client.add_items(plan(campaign_id), items)
         wait_for(lambda: running.settled(campaign_id))
         return len(client.resolve(campaign_id, [items[0].ref])) == 1
     return False

@@ -179,7 +179,7 @@ def test_a_scheduler_hands_over_resolves_and_reports_use(
     events = Events(redis_url)
     client = Greenroom(redis_url, timeout=PATIENCE)
     try:
-        assert client.prepare(plan("sale"), items) == len(items)
+        assert client.add_items(plan("sale"), items) == len(items)
         wait_for(lambda: running.settled("sale"))
         ids = client.resolve("sale", [item.ref for item in items])
         assert set(ids.values()) == set(sandbox.live_media_ids(KEY))

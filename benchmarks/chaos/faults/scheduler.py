@@ -42,7 +42,7 @@ def broken_off(run: Run) -> None:
     script = (
         "import sys, json; from greenroom.client import Greenroom; from greenroom import manifest;"
         "plan, items = json.load(sys.stdin); print('begun', flush=True);"
-        "Greenroom(sys.argv[1]).prepare(manifest.parse_plan(plan), manifest.parse_items(items))"
+        "Greenroom(sys.argv[1]).add_items(manifest.parse_plan(plan), manifest.parse_items(items))"
     )
     waves = []
     for channel in run.channels:
@@ -72,7 +72,7 @@ def move_and_cancel(run: Run) -> None:
     client = run.stack.client()
     try:
         wave = Wave(plan=plan_of(f"{moved.id}-first", moved, hours=5), files=run.files[: run.fault.first])
-        client.prepare(wave.plan, wave.items())
+        client.add_items(wave.plan, wave.items())
     finally:
         client.close()
     campaign = f"{cancelled.id}-first"

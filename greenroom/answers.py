@@ -1,0 +1,183 @@
+"""What the public tasks return: workers make their answers of these models, and the client reads by them.
+
+A newer worker may say more than a client knows; what is not known is passed over. Nothing is taken away
+without a new version of the contract (:mod:`greenroom.contract`).
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, computed_field
+from pydantic.types import AwareDatetime
+
+from greenroom.task_names import TaskName
+
+#: How many items.
+Count = Annotated[int, Field(ge=0)]
+
+
+class TaskAnswer(BaseModel):
+    """An answer's fields, by their names in JSON."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class CampaignState(StrEnum):
+    """Whether work is done for a campaign."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    CANCELLED = "cancelled"
+    OVER = "over"
+
+
+class CampaignStatus(TaskAnswer):
+    """How far a campaign is at this moment.
+
+    Attributes:
+        campaign_id: which.
+        channel: on which channel.
+        send_at: when it is sent.
+        keep_until: until when its media are kept alive.
+        upload_from: when its uploads begin; None where they have begun.
+        at_risk_since: since when its uploads are known to come too late for `send_at`; None if they do not.
+        state: ``running``; ``paused``, with its channel, until an operator acts; ``cancelled``; or ``over``,
+            after `keep_until`.
+        paused_reason: why its channel is paused; empty where it is not.
+        hindrance: why some item has to wait, in the words of its last failure; empty where none has to.
+        checking: items that have not been judged yet.
+        scheduled: items that were judged, and whose uploads begin later.
+        waiting: items in the backlog: judged, and not with a worker that uploads.
+        uploading: items with a worker that uploads them.
+        ready: items with a media ID that can be sent.
+        rejected: items that inspection did not take.
+        failed: items whose upload was given up.
+        at_risk: of those that are ready, how many have an ID that ends soon and could not be renewed.
+    """
+
+    campaign_id: str
+    channel: str
+    send_at: AwareDatetime
+    keep_until: AwareDatetime
+    upload_from: AwareDatetime | None = None
+    at_risk_since: AwareDatetime | None = None
+    state: CampaignState
+    paused_reason: str = ""
+    hindrance: str = ""
+    checking: Count = 0
+    scheduled: Count = 0
+    waiting: Count = 0
+    uploading: Count = 0
+    ready: Count = 0
+    rejected: Count = 0
+    failed: Count = 0
+    at_risk: Count = 0
+
+    @computed_field  # type: ignore[prop-decorator] # mypy knows no other decorator around property
+    @property
+    def total(self) -> int:
+        """All items."""
+        return self._on_their_way + self.ready + self.rejected + self.failed
+
+    @property
+    def _on_their_way(self) -> int:
+        return self.checking + self.scheduled + self.waiting + self.uploading
+
+    @computed_field  # type: ignore[prop-decorator] # as above
+    @property
+    def is_settled(self) -> bool:
+        """Whether waiting changes nothing: no item is on its way, or the campaign is cancelled or over."""
+        ended = self.state in (CampaignState.CANCELLED, CampaignState.OVER)
+        return ended or not self._on_their_way
+
+    @computed_field  # type: ignore[prop-decorator] # as above
+    @property
+    def is_ready(self) -> bool:
+        """Whether it has items, and each of them can be sent."""
+        return 0 < self.total == self.ready
+
+
+class RejectedItem(TaskAnswer):
+    """An item that cannot be sent as it is.
+
+    Attributes:
+        ref: the scheduler's own reference.
+        status: ``rejected`` by inspection, or ``failed``: its upload was given up.
+        reason: the stable code; one that is not of `greenroom.reasons.Reason` is a newer version's.
+        detail: a sentence with what was found and what is allowed.
+        advice: what to do about it; empty for a reason that has none.
+    """
+
+    ref: str
+    status: str
+    reason: str
+    detail: str
+    advice: str
+
+
+class RejectedPage(TaskAnswer):
+    """Some of the items that cannot be sent; none does not mean that there are no more.
+
+    Attributes:
+        items: in the order of their refs.
+        after: what to ask with for the next ones; None where there are no more.
+    """
+
+    items: list[RejectedItem]
+    after: str | None
+
+
+class MediaIdsPage(TaskAnswer):
+    """Some of a campaign's live media IDs; none does not mean that there are no more.
+
+    Attributes:
+        media_ids: by ref.
+        after: what to ask with for the next ones; None where there are no more.
+    """
+
+    media_ids: dict[str, str]
+    after: str | None
+
+
+class TaskFailure(TaskAnswer):
+    """What a task failed with, as Celery writes it.
+
+    Attributes:
+        exc_type: the error's name.
+        exc_message: what it was made with: its sentence.
+        exc_module: where it is defined.
+    """
+
+    exc_type: str
+    exc_message: list[Any]
+    exc_module: str
+
+
+class ResultRecord(TaskAnswer):
+    """What lies under ``celery-task-meta-`` and a task's ID, as JSON, from its beginning on for an hour.
+
+    Attributes:
+        task_id: whose.
+        status: ``SUCCESS`` and ``FAILURE`` are the end; ``STARTED`` and ``RETRY`` are on the way.
+        result: the task's answer after ``SUCCESS``; a failure after ``FAILURE`` and ``RETRY``.
+        traceback: of a failure, for whoever looks after the workers.
+    """
+
+    task_id: str
+    status: Literal["STARTED", "RETRY", "SUCCESS", "FAILURE", "REVOKED"]
+    result: TaskFailure | Any
+    traceback: str | None = None
+
+
+#: By task, what a caller is told. Reports of use and of death are not answered.
+ANSWERS: dict[TaskName, TypeAdapter[Any]] = {
+    TaskName.PREPARE: TypeAdapter(Count),
+    TaskName.RESOLVE: TypeAdapter(dict[str, str]),
+    TaskName.STATUS: TypeAdapter(CampaignStatus),
+    TaskName.REJECTED: TypeAdapter(RejectedPage),
+    TaskName.MEDIA_IDS: TypeAdapter(MediaIdsPage),
+    TaskName.MOVE: TypeAdapter(None),
+    TaskName.CANCEL: TypeAdapter(None),
+}

@@ -1,0 +1,102 @@
+"""Status, rejected: how far a campaign is, and what of it cannot be sent, for schedulers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from celery import shared_task
+
+from greenroom.answers import CampaignState, CampaignStatus, RejectedItem, RejectedPage
+from greenroom.reasons import advice_on
+from greenroom.task_names import TaskName
+from models.campaign import CampaignRow, get_campaign
+from models.channel import ChannelRow, get_channel
+from models.forecast import count_at_risk
+from models.item_pages import unsendable_items
+from models.progress import campaign_progress
+from tasks.runtime.checked_task import CheckedTask
+from tasks.runtime.context import Context, current_context
+
+
+def status(context: Context, campaign_id: str) -> CampaignStatus:
+    """How far a campaign is.
+
+    Raises:
+        UnknownName: there is no such campaign.
+        TransientError: the database is away.
+    """
+    now = context.clock.now()
+    with context.database.read() as connection:
+        campaign = get_campaign(connection, campaign_id)
+        channel = get_channel(connection, campaign.channel_id)
+        progress = campaign_progress(connection, campaign_id, now=now)
+        rules_of = context.settings.life_rules
+        endangered = count_at_risk(connection, campaign_id, now=now, rules_of=rules_of)
+    return CampaignStatus(
+        campaign_id=campaign.id,
+        channel=channel.id,
+        send_at=campaign.send_at,
+        keep_until=campaign.keep_until,
+        upload_from=campaign.upload_from,
+        at_risk_since=campaign.at_risk_since,
+        state=_state(campaign, channel, now),
+        paused_reason="" if channel.paused_at is None else channel.paused_reason or "",
+        hindrance=progress.hindrance,
+        checking=progress.checking,
+        scheduled=progress.scheduled,
+        waiting=progress.waiting,
+        uploading=progress.uploading,
+        ready=progress.ready,
+        rejected=progress.rejected,
+        failed=progress.failed,
+        at_risk=endangered,
+    )
+
+
+def _state(campaign: CampaignRow, channel: ChannelRow, now: datetime) -> CampaignState:
+    if campaign.cancelled_at is not None:
+        return CampaignState.CANCELLED
+    if campaign.keep_until <= now:
+        return CampaignState.OVER
+    return CampaignState.RUNNING if channel.paused_at is None else CampaignState.PAUSED
+
+
+def rejected(context: Context, campaign_id: str, after: str = "") -> RejectedPage:
+    """Some of a campaign's items that cannot be sent, and where the next begin.
+
+    Args:
+        context: the world.
+        campaign_id: whose.
+        after: what the last page ended with.
+
+    Raises:
+        UnknownName: there is no such campaign.
+        TransientError: the database is away.
+    """
+    with context.database.read() as connection:
+        get_campaign(connection, campaign_id)
+        found, last = unsendable_items(connection, campaign_id, after=after, now=context.clock.now())
+    items = [
+        RejectedItem(
+            ref=item.ref,
+            status=item.status,
+            reason=item.reason or "",
+            detail=item.detail,
+            advice=advice_on(item.reason),
+        )
+        for item in found
+    ]
+    return RejectedPage(items=items, after=last)
+
+
+@shared_task(base=CheckedTask, name=TaskName.STATUS, ignore_result=False)
+def status_task(campaign_id: str) -> dict[str, Any]:
+    """Return how far a campaign is."""
+    return status(current_context(), campaign_id).model_dump(mode="json")
+
+
+@shared_task(base=CheckedTask, name=TaskName.REJECTED, ignore_result=False)
+def rejected_task(campaign_id: str, after: str = "") -> dict[str, Any]:
+    """Return items that cannot be sent."""
+    return rejected(current_context(), campaign_id, after).model_dump(mode="json")

@@ -1,0 +1,67 @@
+"""A campaign as its scheduler sees it, by the broker alone: from the manifest to the last word on it."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from examples import spring_sale
+from greenroom.client import CampaignStatus, Greenroom
+from greenroom.errors import Misuse, UnknownName
+from greenroom.folder_items import items_of_paths
+from greenroom.reasons import ADVICE, Reason
+from sandbox.testing import RunningSandbox
+from tests.worker.test_production import (  # noqa: F401 - a fixture is asked for by its name
+    CHANNEL,
+    KEY,
+    PATIENCE,
+    Production,
+    plan,
+    production,
+)
+
+
+def test_a_campaign_from_its_manifest_to_its_end(
+    production: tuple[Production, RunningSandbox],  # noqa: F811 - the fixture
+    redis_url: str,
+    tmp_path: Path,
+) -> None:
+    """Nothing is asked of the database, and no key is known."""
+    running, sandbox = production
+    assert "is ready for campaigns" in running.greenroom("channel", "add", CHANNEL, GREENROOM_API_KEY=KEY)
+    media = tmp_path / "media"
+    spring_sale.make(media)
+    items = items_of_paths([media])
+    seen: list[CampaignStatus] = []
+    with Greenroom(redis_url, timeout=PATIENCE) as client:
+        with pytest.raises(UnknownName):
+            client.status("sale")
+        client.add_items(plan("sale"), items)
+        status = client.wait_until_ready("sale", timeout=PATIENCE, on_progress=seen.append)
+        assert status == seen[-1]
+        assert (status.is_settled, status.is_ready) == (True, False)
+        assert (status.total, status.rejected) == (len(items), len(spring_sale.BAD))
+        bad = {one.ref: one for one in client.rejected("sale")}
+        assert len(bad) == len(spring_sale.BAD)
+        assert all(one.advice == ADVICE[Reason(one.reason)] for one in bad.values())
+        ids = dict(client.media_ids("sale"))
+        assert set(ids.values()) == set(sandbox.live_media_ids(KEY))
+        assert ids == client.resolve("sale", [item.ref for item in items])
+        assert set(ids) == {item.ref for item in items} - set(bad)
+
+        later = datetime.now(UTC).replace(microsecond=0) + timedelta(days=3)
+        client.move("sale", send_at=later, keep_until=later + timedelta(days=1))
+        assert client.status("sale").send_at == later
+        with pytest.raises(Misuse, match="before it is sent"):
+            client.move("sale", send_at=later, keep_until=later - timedelta(days=1))
+
+        async def several() -> list[CampaignStatus]:
+            """From asyncio, each in a thread."""
+            return await asyncio.gather(*(asyncio.to_thread(client.status, "sale") for _ in range(3)))
+
+        assert {one.state for one in asyncio.run(several())} == {"running"}
+        client.cancel("sale")
+        assert client.wait_until_ready("sale", timeout=PATIENCE).state == "cancelled"
