@@ -77,7 +77,7 @@ def prepare(context: Context, campaign: Mapping[str, Any], items: Sequence[Mappi
 
 
 def upload_moment(context: Context, plan: CampaignPlan) -> datetime:
-    """When its uploads begin: as it says; else as long ahead as the settings and the life of its IDs allow."""
+    """When uploads begin: as the plan says; else as long ahead as settings and the life of IDs allow."""
     if plan.upload_from is not None:
         return plan.upload_from
     with context.database.read() as connection:

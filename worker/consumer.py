@@ -6,11 +6,15 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from celery import states
 from celery.utils.log import get_logger
 from celery.worker.consumer import Consumer as CelerysConsumer
+from kombu.exceptions import KombuError
+from redis.exceptions import RedisError
 
+from greenroom.errors import MessageRefused
 from worker.broker_transport import THROWN_AWAY, requeue_left_behind
-from worker.quarantine import CONTENT_FAULTS, Poison, check_task
+from worker.quarantine import CONTENT_FAULTS, Poison, check_task, who_waits
 
 logger = get_logger(__name__)
 
@@ -64,11 +68,20 @@ class Consumer(CelerysConsumer):
         self._throw_away(message, exc)
 
     def _throw_away(self, message: Any, error: Exception) -> None:
-        """Say so in one line; the broker forgets the message."""
+        """Say so in one line, and to whoever waits for its answer; the broker forgets the message."""
         queue = (message.delivery_info or {}).get("routing_key")
         logger.error(THROWN_AWAY, queue, said(error))
+        waited_for = who_waits(message.headers)
+        if waited_for is not None:
+            self._answer(waited_for, MessageRefused(f"The message was thrown away: {said(error)}"))
         if not message.acknowledged:
             message.reject_log_error(logger, self.connection_errors)
+
+    def _answer(self, task_id: str, refused: MessageRefused) -> None:
+        try:
+            self.app.backend.store_result(task_id, refused, states.FAILURE)
+        except (KombuError, RedisError, RuntimeError, OSError) as error:
+            logger.warning("Nobody could be told of it: %s", said(error))
 
     def call_soon_ack(self, p: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Acknowledge or reject a message, from the consumer's own thread, if its connection still stands.

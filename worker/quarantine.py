@@ -18,6 +18,7 @@ from celery.exceptions import InvalidTaskError
 from kombu.exceptions import SerializationError, SerializerNotInstalled
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
+from greenroom.answers import ANSWERS
 from greenroom.contract import LARGEST_MESSAGE, excerpt
 from greenroom.errors import Misuse
 from greenroom.task_names import TASK_TIME_LIMIT, TaskName
@@ -162,12 +163,29 @@ def check_task(headers: object, body: object, *, now: datetime | None = None) ->
         and isinstance(body[0], list | tuple)
         and isinstance(body[1], Mapping)
     ):
-        raise Poison("its body is not [arguments by place, arguments by name, what is embedded]")
+        raise Poison(
+            "its body is not [a list of arguments, an object of arguments by name ({} for none), what else]"
+        )
     try:
         _EMBEDDED.validate_python(body[2], strict=True)
     except ValidationError:
         raise Poison("it embeds callbacks, a chain or a chord, which Greenroom has no use for") from None
     return name
+
+
+def who_waits(headers: object) -> str | None:
+    """The ID under which somebody waits for a message's answer: the task has one, or is none of ours.
+
+    Args:
+        headers: the message's; what is wrong with it may be in them.
+    """
+    try:
+        known = _Headers.model_validate(headers)
+    except ValidationError:
+        return None
+    ours = known.task in set(TaskName)
+    answered = not ours or TaskName(known.task) in ANSWERS
+    return known.id if answered and not known.ignore_result else None
 
 
 def _check_moments(headers: _Headers, now: datetime) -> None:

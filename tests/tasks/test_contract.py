@@ -106,7 +106,6 @@ REFUSED: list[tuple[TaskName, list[Any], dict[str, Any], str]] = [
         {},
         "batches: Dictionary should have at most 100 items",
     ),
-    (TaskName.DISPATCH, ["number\n"], {}, "channel_id: may have letters, digits"),
     (TaskName.DISPATCH, [], {"tick": 1}, "tick: Input should be a valid boolean"),
     (TaskName.SWEEP, [1], {}, "takes 0 arguments, not 1"),
     (TaskName.PRUNE, [], {"everything": True}, "everything: Extra inputs are not permitted"),

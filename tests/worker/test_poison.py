@@ -15,6 +15,7 @@ import pytest
 from celery import Celery
 from redis import Redis
 
+from greenroom.answers import ResultRecord, TaskFailure
 from greenroom.client import Greenroom
 from greenroom.errors import UnknownName
 from greenroom.settings import Settings
@@ -80,6 +81,56 @@ def test_poison_costs_one_line_and_nothing_else(worker: Production, redis: Redis
     assert max(map(len, thrown_away)) < 700
     assert "Traceback" not in logs
     assert "CRITICAL" not in logs
+
+
+#: What a program that is not Python writes at its first try: body, and headers.
+FIRST_TRIES: dict[str, dict[str, Any]] = {
+    "kwargs that are null": message([["sale", []], None, {}], task="media.resolve"),
+    "no kwargs": message([["sale", []]], task="media.resolve"),
+    "args that are null": message([None, {}, {}], task="media.resolve"),
+    "a body that is an object": message({"args": ["sale", []]}, task="media.resolve"),
+    "a body that is no JSON": message(raw_body=b"{", task="media.status"),
+    "an unknown task": message([[], {}, {}], task="media.destroy"),
+    "an eta that is no moment": message([["sale"], {}, {}], task="media.status", eta="soon"),
+    "too few arguments": message([["sale"], {}, {}], task="media.resolve"),
+    "an unknown campaign": message([["sale"], {}, {}], task="media.status"),
+}
+
+
+def failure_of(redis: Redis, task_id: str) -> ResultRecord:
+    """How a task failed, as whoever waits for it reads it."""
+    key = f"celery-task-meta-{task_id}"
+    found: list[ResultRecord] = []
+
+    def failed() -> bool:
+        value = redis.get(key)
+        if value is not None:
+            found.append(ResultRecord.model_validate_json(value))
+        return bool(found) and found[-1].status == "FAILURE"
+
+    wait_for(failed)
+    assert 0 < redis.ttl(key) <= 3600
+    return found[-1]
+
+
+def test_whoever_waits_for_an_answer_is_told(worker: Production, redis: Redis) -> None:
+    """A message that cannot be worked on fails, as one whose arguments are wrong does; and in one form."""
+    for number, item in enumerate(FIRST_TRIES.values()):
+        item["headers"]["id"] = f"try-{number}"
+        redis.lpush("control", json.dumps(item))
+    # Nobody waits for what beat sends, nor where the sender says so.
+    for number, item in enumerate((message(7), message(7, task="media.status", ignore_result=True))):
+        item["headers"]["id"] = f"silent-{number}"
+        redis.lpush("control", json.dumps(item))
+    told = {name: failure_of(redis, f"try-{number}") for number, name in enumerate(FIRST_TRIES)}
+    # Two were messages that a worker can read, and two more than these were not.
+    wait_for(lambda: worker.logs().count("was thrown away") == len(FIRST_TRIES) - 2 + 2)
+    failures = {name: record.result for name, record in told.items()}
+    assert all(isinstance(failure, TaskFailure) for failure in failures.values())
+    kinds = {name: failure.exc_type for name, failure in failures.items()}
+    assert kinds == {**dict.fromkeys(FIRST_TRIES, "MessageRefused"), "an unknown campaign": "UnknownName"}
+    assert "({} for none)" in failures["kwargs that are null"].exc_message[0]
+    assert not redis.exists("celery-task-meta-silent-0", "celery-task-meta-silent-1")
 
 
 def test_what_celery_writes_is_taken() -> None:
