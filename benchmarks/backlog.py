@@ -12,12 +12,15 @@ from pydantic import SecretStr
 from sqlalchemy import func, select, update
 
 from benchmarks.endpoint import BenchmarkEndpoint
+from benchmarks.peers.contender import LIMIT_PER_SECOND
 from benchmarks.peers.services import postgres
 from cli.embedded_plan import stack_plan
 from greenroom.client import Greenroom
 from greenroom.manifest import ManifestItem, parse_plan
+from greenroom.readiness import Readiness
 from greenroom.vault import Vault
 from models import Channel, Database, Item, Media
+from models.campaign_readiness import readiness_of
 from models.channel import add_channel
 from models.item import ItemState
 from worker.embedded.stack import Stack, embedded_stack
@@ -60,11 +63,25 @@ class Backlog:
                 update(Channel).where(Channel.id.in_(keys)).values(paused_at=now, paused_reason="not yet")
             )
 
-    def hand_over(self, campaign: str, key: str, files: Sequence[str], *, due: timedelta) -> None:
+    def hand_over(
+        self,
+        campaign: str,
+        key: str,
+        files: Sequence[str],
+        *,
+        due: timedelta,
+        upload_from: datetime | None = None,
+    ) -> None:
         """A campaign on one number."""
         send_at = datetime.now(UTC) + due
         plan = parse_plan(
-            {"id": campaign, "channel": key, "send_at": send_at, "keep_until": send_at + timedelta(days=3)}
+            {
+                "id": campaign,
+                "channel": key,
+                "send_at": send_at,
+                "keep_until": send_at + timedelta(days=3),
+                "upload_from": upload_from,
+            }
         )
         self._client.add_items(plan, [ManifestItem(ref=path, source=path) for path in files])
 
@@ -94,6 +111,11 @@ class Backlog:
             for row in connection.execute(statement):
                 found[row.campaign_id].append(row.uploaded_at.timestamp())
         return found
+
+    def readiness(self, campaign: str) -> Readiness:
+        """When it will be ready, as an operator would be told now."""
+        with self._database.read() as connection:
+            return readiness_of(connection, campaign, now=datetime.now(UTC), allowed=float(LIMIT_PER_SECOND))
 
     def release(self) -> None:
         """Begin to upload on all numbers; the next tick of beat sees it."""

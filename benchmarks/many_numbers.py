@@ -53,14 +53,14 @@ WHOLE = Sizes(longest=100_000, seconds=60.0, later_files=3_000, sooner_files=200
 SHORT = Sizes(longest=4_000, seconds=10.0, later_files=600, sooner_files=50)
 
 
-def make_tiny_files(folder: Path, count: int) -> list[str]:
-    """Valid JPEGs of some hundred bytes, each with a content of its own."""
+def make_tiny_files(folder: Path, count: int, *, salt: str = "") -> list[str]:
+    """Valid JPEGs of some hundred bytes, each with a content of its own, which another salt does not have."""
     image = io.BytesIO()
     Image.new("RGB", (8, 8), "teal").save(image, "JPEG")
     start, rest = image.getvalue()[:2], image.getvalue()[2:]
     paths = []
     for number in range(count):
-        comment = hashlib.sha256(str(number).encode()).digest()
+        comment = hashlib.sha256(f"{salt}{number}".encode()).digest()
         path = folder / f"tiny-{number:06}.jpg"
         path.write_bytes(start + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + rest)
         paths.append(str(path))
