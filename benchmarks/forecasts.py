@@ -185,8 +185,8 @@ def report(all_of: Sequence[Watched]) -> list[str]:
     return [
         "# When campaigns were said to be ready, and when they were",
         "",
-        "Written by `make bench-forecasts`. All mixes at the same time, on numbers of their own; 25 uploads a",
-        "second are allowed. *At the hand-over*, nothing was looked at yet. A plus: ready sooner than said.",
+        "Written by `make bench-forecasts`. All mixes at the same time, on numbers of their own; 25 uploads",
+        "a second are allowed. *At the hand-over*, nothing was looked at yet. A plus: ready sooner than said.",
         "",
         *(f"- {name}: {value}" for name, value in describe().items()),
         "",
@@ -194,8 +194,7 @@ def report(all_of: Sequence[Watched]) -> list[str]:
         "| --- | ---: | ---: | ---: | ---: |",
         *rows,
         "",
-        f"Error as a share of the time that it took: {_spread(all_of, 0)} at the hand-over, "
-        f"{_spread(all_of, 0.5)} half-way.",
+        f"Error: {_spread(all_of, 0)} at the hand-over, {_spread(all_of, 0.5)} half-way.",
         "",
     ]
 
@@ -207,7 +206,7 @@ def _error(one: Watched, share: float) -> str:
 
 def _spread(all_of: Sequence[Watched], share: float) -> str:
     errors = sorted(abs(one.error(share)) / one.took for one in all_of)
-    return f"{errors[len(errors) // 2]:.0%} in the median (at most {errors[-1]:.0%})"
+    return f"{errors[len(errors) // 2]:.0%} of the time that it took (at most {errors[-1]:.0%})"
 
 
 def main() -> None:
