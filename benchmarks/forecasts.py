@@ -186,7 +186,7 @@ def report(all_of: Sequence[Watched]) -> list[str]:
         "# When campaigns were said to be ready, and when they were",
         "",
         "Written by `make bench-forecasts`. All mixes at the same time, on numbers of their own; 25 uploads",
-        "a second are allowed. *At the hand-over*, nothing was looked at yet. A plus: ready sooner than said.",
+        "a second are allowed. *At the hand-over*, nothing was looked at yet. Plus: ready sooner than said.",
         "",
         *(f"- {name}: {value}" for name, value in describe().items()),
         "",
