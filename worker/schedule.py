@@ -8,7 +8,7 @@ from greenroom.settings import Settings
 from greenroom.task_names import QUEUES, TaskName
 
 SWEEP_EVERY = 5.0
-START_EVERY = 60.0
+START_EVERY = 10.0
 FORESEE_EVERY = 30.0
 REFRESH_EVERY = 60.0
 RETIRE_EVERY = 60.0
