@@ -7,6 +7,7 @@ looks first. RabbitMQ's messages have a form that the server itself keeps to.
 from __future__ import annotations
 
 import logging
+import select
 from contextlib import suppress
 from functools import cached_property
 from queue import Empty
@@ -81,7 +82,12 @@ class _CarefulChannel:
         if not self._in_poll:
             return
         with suppress(RedisError, OSError, AttributeError):
-            name = self._in_poll._sock.getsockname()  # noqa: SLF001 - no other way to tell the broker which
+            socket = self._in_poll._sock  # noqa: SLF001 - no other way to tell the broker which
+            answered = select.poll()
+            answered.register(socket, select.POLLIN)
+            if answered.poll(0):
+                return  # the broker has answered, or is gone; whoever asks one that is gone waits for that
+            name = socket.getsockname()
             if isinstance(name, str):
                 return  # a socket of Unix, all of whose connections the broker calls the same
             host, port = name[:2]
