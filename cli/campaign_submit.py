@@ -10,6 +10,7 @@ import click
 from cli.formats import counted, say
 from cli.options import CHANNEL, all_to_be_fixed, fix_option, keep_days_option
 from cli.refusals import require_files, say_what_is_refused
+from cli.when_ready import show_estimate
 from greenroom.client import Greenroom
 from greenroom.folder_items import items_of_paths
 from greenroom.manifest import parse_moment, parse_plan
@@ -82,8 +83,10 @@ def submit(
     )
     try:
         client.add_items(plan, items)
+        estimate = client.estimate(plan)
     finally:
         client.close()
     say(f"Campaign {campaign_id}: {counted(len(items), 'file')} handed over.")
+    show_estimate(estimate, allowed=settings.uploads_per_second)
     say(f"See how far it is with: greenroom campaign status {campaign_id}")
     context.exit(1 if refused else 0)

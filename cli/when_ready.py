@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from cli.formats import console, counted, plain, span
-from greenroom.readiness import Readiness
+from greenroom.answers import Estimate
+from greenroom.readiness import Readiness, UploadRate
 
 #: Shorter times are shown in seconds.
 _SHORT = timedelta(minutes=3)
@@ -19,6 +20,19 @@ def show_readiness(readiness: Readiness, *, now: datetime) -> None:
     console.print(f"\n[{colour}]{plain(in_a_sentence(readiness, now=now))}[/{colour}]", soft_wrap=True)
     for sentence in readiness.what_helps(now=now):
         console.print(f"  {plain(sentence)}", soft_wrap=True)
+
+
+def show_estimate(estimate: Estimate, *, allowed: float) -> None:
+    """Print what a worker said of a campaign that was just handed over."""
+    rate = UploadRate(per_second=estimate.uploads_per_second, allowed=allowed, observed=estimate.observed)
+    readiness = Readiness(
+        left=estimate.left,
+        rate=rate,
+        start=estimate.start,
+        send_at=estimate.send_at,
+        ready_at=estimate.ready_at,
+    )
+    show_readiness(readiness, now=datetime.now(UTC))
 
 
 def in_a_sentence(readiness: Readiness, *, now: datetime) -> str:

@@ -99,6 +99,30 @@ class CampaignStatus(TaskAnswer):
         return 0 < self.total == self.ready
 
 
+class Estimate(TaskAnswer):
+    """When a campaign will be ready, as far as arithmetic can say (:mod:`greenroom.readiness`).
+
+    Attributes:
+        left: uploads that it waits for, at most: files that are equal, or are rejected, need none.
+        uploads_per_second: how fast its channel uploads.
+        observed: whether that was seen in the last minute; else it is what the provider allows.
+        start: when its uploads begin, or have begun at the latest.
+        send_at: when it is sent.
+        ready_at: when the last of its files is uploaded; None while its channel is paused.
+        at_risk: whether some file will not be ready when it is sent.
+        what_helps: what can be done about that, a sentence each.
+    """
+
+    left: Count
+    uploads_per_second: float
+    observed: bool
+    start: AwareDatetime
+    send_at: AwareDatetime
+    ready_at: AwareDatetime | None = None
+    at_risk: bool
+    what_helps: list[str] = []
+
+
 class RejectedItem(TaskAnswer):
     """An item that cannot be sent as it is.
 
@@ -176,6 +200,7 @@ ANSWERS: dict[TaskName, TypeAdapter[Any]] = {
     TaskName.PREPARE: TypeAdapter(Count),
     TaskName.RESOLVE: TypeAdapter(dict[str, str]),
     TaskName.STATUS: TypeAdapter(CampaignStatus),
+    TaskName.ESTIMATE: TypeAdapter(Estimate),
     TaskName.REJECTED: TypeAdapter(RejectedPage),
     TaskName.MEDIA_IDS: TypeAdapter(MediaIdsPage),
     TaskName.MOVE: TypeAdapter(None),

@@ -21,7 +21,14 @@ from itertools import chain
 from types import TracebackType
 from typing import Any, Self
 
-from greenroom.answers import CampaignState, CampaignStatus, MediaIdsPage, RejectedItem, RejectedPage
+from greenroom.answers import (
+    CampaignState,
+    CampaignStatus,
+    Estimate,
+    MediaIdsPage,
+    RejectedItem,
+    RejectedPage,
+)
 from greenroom.chunks import chunks
 from greenroom.clock import require_aware
 from greenroom.errors import EmptyManifest
@@ -34,6 +41,7 @@ __all__ = [
     "BrokerUnavailable",
     "CampaignState",
     "CampaignStatus",
+    "Estimate",
     "Greenroom",
     "NotSettledInTime",
     "RejectedItem",
@@ -115,6 +123,23 @@ class Greenroom:
     def _status(self, campaign_id: str, *, timeout: float | None) -> CampaignStatus:
         summary = f"campaign {campaign_id}"
         found: CampaignStatus = self._calls.ask(TaskName.STATUS, [campaign_id], summary, timeout=timeout)
+        return found
+
+    def estimate(self, plan: CampaignPlan, files: int = 0) -> Estimate:
+        """When a campaign will be ready, or would be with so many files more; nothing is handed over.
+
+        Each file counts as an upload: of files that are equal, or are rejected, it takes less time.
+
+        Args:
+            plan: the campaign, which need not be known.
+            files: how many more than it has.
+
+        Raises:
+            UnknownName: there is no such channel.
+            DatabaseUnavailable: ask again later.
+        """
+        summary = f"campaign {plan.id} with {files:,} files more"
+        found: Estimate = self._calls.ask(TaskName.ESTIMATE, [plan.model_dump(mode="json"), files], summary)
         return found
 
     def wait_until_ready(

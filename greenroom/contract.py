@@ -55,6 +55,8 @@ MOST_BATCHES = 100
 LARGEST_NUMBER = 2**63 - 1
 #: Errors of one failed message: Meta's webhooks have one.
 MOST_ERRORS = 10
+#: Files of a campaign that is thought of.
+MOST_FILES = 10**9
 #: Characters of each text in one of them.
 LONGEST_ERROR_TEXT = 4_096
 #: Characters of a refusal that may come from the message itself.
@@ -68,6 +70,7 @@ PUBLIC = (
     TaskName.MARK_DEAD,
     TaskName.REPORT_ERROR,
     TaskName.STATUS,
+    TaskName.ESTIMATE,
     TaskName.REJECTED,
     TaskName.MEDIA_IDS,
     TaskName.MOVE,
@@ -169,6 +172,13 @@ class CampaignArguments(Arguments):
     campaign_id: Name
 
 
+class EstimateArguments(Arguments):
+    """A campaign, and how many files more it would have. The task checks the campaign's fields."""
+
+    campaign: SkipValidation[CampaignPlan]
+    files: Annotated[int, Field(ge=0, le=MOST_FILES)]
+
+
 class PageArguments(Arguments):
     """Which items of a campaign: those after the ref that the last answer ended with; empty for the first."""
 
@@ -216,6 +226,7 @@ ARGUMENTS: dict[TaskName, type[Arguments]] = {
     TaskName.MARK_DEAD: MarkDeadArguments,
     TaskName.REPORT_ERROR: ReportErrorArguments,
     TaskName.STATUS: CampaignArguments,
+    TaskName.ESTIMATE: EstimateArguments,
     TaskName.REJECTED: PageArguments,
     TaskName.MEDIA_IDS: PageArguments,
     TaskName.MOVE: MoveArguments,

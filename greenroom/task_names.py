@@ -25,6 +25,7 @@ class TaskName(StrEnum):
     MARK_DEAD = "media.mark_dead"
     REPORT_ERROR = "media.report_error"
     STATUS = "media.status"
+    ESTIMATE = "media.estimate"
     REJECTED = "media.rejected"
     MEDIA_IDS = "media.media_ids"
     MOVE = "media.move"
@@ -48,6 +49,7 @@ QUEUES: dict[TaskName, Queue] = {
     TaskName.MARK_DEAD: Queue.CONTROL,
     TaskName.REPORT_ERROR: Queue.CONTROL,
     TaskName.STATUS: Queue.CONTROL,
+    TaskName.ESTIMATE: Queue.CONTROL,
     TaskName.REJECTED: Queue.CONTROL,
     TaskName.MEDIA_IDS: Queue.CONTROL,
     TaskName.MOVE: Queue.CONTROL,

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, func, or_, select, update
 
 from greenroom.clock import EARLIEST
+from greenroom.manifest import CampaignPlan
 from greenroom.readiness import PendingUploads, Readiness, UploadRate, finish_times
 from models.asset import Asset, AssetState, Priority
 from models.bulk import among
@@ -93,20 +94,62 @@ def readiness_of(connection: Connection, campaign_id: str, *, now: datetime, all
         UnknownName: there is no such campaign.
     """
     campaign = get_campaign(connection, campaign_id)
-    channel = get_channel(connection, campaign.channel_id)
-    jobs = _backlog(connection, channel_id=channel.id)[channel.id] + _scheduled(connection, channel.id)
-    rate = upload_rates(connection, now=now, allowed=allowed).get(channel.id, _as_allowed(allowed))
-    ends = finish_times(jobs, now=now, per_second=rate.per_second)
     progress = campaign_progress(connection, campaign_id, now=now)
-    left = progress.total - progress.settled
-    ready_at = ends.get(campaign.send_at, now) if left else now
+    return _readiness(
+        connection,
+        campaign.channel_id,
+        PendingUploads(send_at=campaign.send_at, start=campaign.upload_from or now, files=0),
+        left=0 if campaign.cancelled_at else progress.total - progress.settled,
+        now=now,
+        allowed=allowed,
+    )
+
+
+def readiness_with(
+    connection: Connection, plan: CampaignPlan, more: PendingUploads, *, now: datetime, allowed: float
+) -> Readiness:
+    """When a campaign would be ready if it had so many files more than it has; it need not be known.
+
+    Args:
+        connection: an open transaction.
+        plan: the campaign.
+        more: the files, each of which is taken to need an upload.
+        now: the present.
+        allowed: uploads a second on one channel.
+
+    Raises:
+        UnknownName: there is no such channel.
+    """
+    progress = campaign_progress(connection, plan.id, now=now)
+    left = progress.total - progress.settled + more.files
+    return _readiness(connection, plan.channel, more, left=left, now=now, allowed=allowed)
+
+
+def _readiness(
+    connection: Connection,
+    channel_id: str,
+    more: PendingUploads,
+    *,
+    left: int,
+    now: datetime,
+    allowed: float,
+) -> Readiness:
+    channel = get_channel(connection, channel_id)
+    jobs = [
+        *_backlog(connection, channel_id=channel_id)[channel_id],
+        *_scheduled(connection, channel_id),
+        more,
+    ]
+    rate = upload_rates(connection, now=now, allowed=allowed).get(channel_id, _as_allowed(allowed))
+    ready_at = finish_times(jobs, now=now, per_second=rate.per_second).get(more.send_at, now) if left else now
+    is_paused = channel.paused_at is not None
     return Readiness(
-        left=0 if campaign.cancelled_at else left,
+        left=left,
         rate=rate,
-        start=campaign.upload_from or now,
-        send_at=campaign.send_at,
-        ready_at=None if channel.paused_at is not None and left else ready_at,
-        paused=channel.paused_reason or "" if channel.paused_at is not None else "",
+        start=max(more.start, now),
+        send_at=more.send_at,
+        ready_at=None if is_paused and left else ready_at,
+        paused=channel.paused_reason or "" if is_paused else "",
     )
 
 

@@ -31,6 +31,7 @@ TASK_MODULES = (
     "tasks.mark_used",
     "tasks.report_error",
     "tasks.status",
+    "tasks.estimate",
     "tasks.move",
     "tasks.sweep",
     "tasks.start_uploads",

@@ -8,11 +8,16 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
+from greenroom.answers import ANSWERS
+from greenroom.errors import UnknownName
 from greenroom.readiness import Readiness
+from greenroom.task_names import TaskName
 from models import Campaign, Item
+from models.campaign import get_campaign
 from models.campaign_readiness import campaigns_in_danger, readiness_of, upload_rates
 from models.cancellation import cancel_campaign
 from models.channel import pause_channel, resume_channel
+from tasks.estimate import estimate
 from tasks.foresee import foresee
 from tasks.prepare import prepare
 from tests.support.rows import accepted_item, ready_item
@@ -134,6 +139,29 @@ def test_a_risk_is_said_once_and_taken_back_once(world: World, caplog: pytest.Lo
         connection.execute(update(Item).values(state="rejected", reason="missing"))
     assert (foresee(world.context), foresee(world.context)) == (0, 0)
     assert caplog.messages[1:] == ["Campaign spring is at risk no more."]
+
+
+def test_a_scheduler_may_ask_before_it_hands_over(world: World) -> None:
+    """3,000 files at 10 a second, after what the number has to do already; nothing is written."""
+    now = world.clock.now()
+    plan = {
+        "id": "thought-of",
+        "channel": CHANNEL,
+        "send_at": (now + 40 * SECOND).isoformat(),
+        "keep_until": (now + DAY).isoformat(),
+    }
+    assert estimate(world.context, plan, 300).ready_at == now + 30 * SECOND
+    unseen(world, 100, send_in=20 * SECOND)
+    found = estimate(world.context, plan, 3000)
+    assert (found.left, found.ready_at, found.at_risk) == (3000, now + 310 * SECOND, True)
+    assert "another number" in found.what_helps[0]
+    assert ANSWERS[TaskName.ESTIMATE].validate_python(found.model_dump(mode="json")) == found
+    known = {**plan, "id": "spring", "send_at": (now + 20 * SECOND).isoformat()}
+    assert estimate(world.context, known, 0).left == 100
+    with pytest.raises(UnknownName):
+        estimate(world.context, {**plan, "channel": "nobody"}, 1)
+    with world.database.read() as connection, pytest.raises(UnknownName):
+        get_campaign(connection, "thought-of")
 
 
 def test_a_paused_number_is_named(world: World, caplog: pytest.LogCaptureFixture) -> None:

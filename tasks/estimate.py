@@ -1,0 +1,53 @@
+"""Estimate: when a campaign will be ready, or would be with so many files more, for schedulers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from celery import shared_task
+
+from greenroom.answers import Estimate
+from greenroom.manifest import parse_plan
+from greenroom.readiness import PendingUploads
+from greenroom.task_names import TaskName
+from models.campaign_readiness import readiness_with
+from tasks.prepare import upload_moment
+from tasks.runtime.checked_task import CheckedTask
+from tasks.runtime.context import Context, current_context
+
+
+def estimate(context: Context, campaign: Mapping[str, Any], files: int) -> Estimate:
+    """When a campaign would be ready that has so many files more than it has; nothing is written.
+
+    Args:
+        context: the world.
+        campaign: the fields of :class:`greenroom.manifest.CampaignPlan`, as JSON values.
+        files: how many more.
+
+    Raises:
+        ManifestError: a field of the campaign is missing or wrong.
+        UnknownName: there is no such channel.
+        TransientError: the database is away.
+    """
+    plan = parse_plan(campaign)
+    now, allowed = context.clock.now(), context.settings.uploads_per_second
+    more = PendingUploads(send_at=plan.send_at, start=upload_moment(context, plan), files=files)
+    with context.database.read() as connection:
+        found = readiness_with(connection, plan, more, now=now, allowed=allowed)
+    return Estimate(
+        left=found.left,
+        uploads_per_second=found.rate.per_second,
+        observed=found.rate.observed,
+        start=found.start,
+        send_at=found.send_at,
+        ready_at=found.ready_at,
+        at_risk=found.at_risk,
+        what_helps=list(found.what_helps(now=now)),
+    )
+
+
+@shared_task(base=CheckedTask, name=TaskName.ESTIMATE, ignore_result=False)
+def estimate_task(campaign: Mapping[str, Any], files: int) -> dict[str, Any]:
+    """Return when a campaign will be ready."""
+    return estimate(current_context(), campaign, files).model_dump(mode="json")
