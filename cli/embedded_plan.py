@@ -14,7 +14,15 @@ from worker.embedded.stack_plan import StackPlan
 from worker.embedded.state_dir import StateDir
 
 #: Settings that the embedded stack makes for itself.
-ITS_OWN = ("DATABASE_URL", "REDIS_URL", "BROKER_URL", "SENTINEL_MASTER", "SECRET_KEY", "STATE_FOLDER")
+ITS_OWN = (
+    "DATABASE_URL",
+    "REDIS_URL",
+    "BROKER_URL",
+    "SENTINEL_MASTER",
+    "SECRET_KEY",
+    "STATE_FOLDER",
+    "SOLE_UPLOADER_SINCE",
+)
 #: Where the setting is not given, what the command line names is allowed.
 MEDIA_ROOTS = "GREENROOM_MEDIA_ROOTS"
 #: Settings that are paths; the stack's processes work in another folder.

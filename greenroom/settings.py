@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
+    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -128,6 +129,10 @@ class Settings(BaseModel):
             "none. `*` is every public one.",
         ),
     ] = None
+    sole_uploader_since: AwareDatetime | None = Field(
+        default=None,
+        description="When all that may upload on the channels was started; the embedded stack sets it.",
+    )
     state_folder: Annotated[
         Path | None,
         Field(description="Folder of Greenroom's own files, which are never opened for a campaign."),

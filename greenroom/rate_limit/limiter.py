@@ -9,7 +9,8 @@ knows of the channel's last second passes to the next one:
 * An owner that dies is owner until its time is over, :data:`OWNERSHIP_SECONDS` after its last heartbeat. The
   second before that is taken to have been full.
 * Where nothing is known of a channel (a new one, or a Redis that was wiped), the last second is taken to have
-  been full, too. Keys do not expire: each channel that ever uploaded has a small one, of about 600 bytes.
+  been full, too; in the embedded stack, the second before it was started. Keys do not expire: each channel
+  that ever uploaded has a small one, of about 600 bytes.
 * An owner that cannot reach Redis continues until its time is over, for nobody else can begin before that.
   Then it is one no more, whether or not somebody else is: so one that was frozen, with its process or its
   machine, sends nothing when it wakes. Its claims may be somebody else's by then.
@@ -30,6 +31,7 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from redis import Redis
@@ -57,8 +59,9 @@ LOST_REQUEST_SECONDS = 30.0
 
 _FIRST_RETRY_SECONDS = 0.01
 
-# KEYS: the channel. ARGV: me, the time for which I want it, 1 to begin or 0 to continue; and to continue,
-# what I know: log, what its 429s have taught, moment until which it is held back, 1 if I am ending.
+# KEYS: the channel. ARGV: me, the time for which I want it, 1 to begin or 0 to continue; to begin, since when
+# nobody else can have uploaded, or 0; and to continue, what I know: log, what its 429s have taught, moment
+# until which it is held back, 1 if I am ending.
 # Returns {1 or 0: mine or not, now, whose log this is: 0 nobody's, 1 that of an owner that released it, 2
 # that of one that died, the moment of its end, log, learned}.
 _ACQUIRE = """
@@ -80,6 +83,9 @@ if owner and owner ~= '' and ends and ends > now then return {0, now} end
 local whose = 0
 if owner == '' then whose = 1 elseif owner then whose = 2 end
 redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'until', string.format('%.0f', now + lasts), 'ending', '0')
+-- Just after the start of a Redis of our own, nothing is known of a channel because nobody has uploaded yet.
+local since = tonumber(ARGV[4])
+if not owner and since > now - 5000000 then ends = math.min(since, now) end
 return {1, now, whose, string.format('%.0f', ends or now), row[3] or '', row[4] or ''}
 """
 # ARGV: me, log, learned, held until.
@@ -120,6 +126,7 @@ class Limiter:
         redis: Redis,
         *,
         uploads_per_second: float = DEFAULT_UPLOADS_PER_SECOND,
+        sole_since: datetime | None = None,
         namespace: str = "greenroom",
         monotonic: Callable[[], float] = boottime,
         wall: Callable[[], float] = time.time,
@@ -129,6 +136,9 @@ class Limiter:
         Args:
             redis: a client. Give it time-outs, and few retries of its own: waiting is done here.
             uploads_per_second: uploads a second on each channel.
+            sole_since: when this Redis was started, with all that uploads by it, by its own clock; None where
+                others may have uploaded before. It counts for some seconds alone: of a Redis that lost what
+                it knew, the last second is not known.
             namespace: what the keys begin with.
             monotonic: seconds on a clock that never jumps, and goes on while the machine sleeps.
             wall: seconds on the machine's clock, by which a virtual machine sees that it was paused.
@@ -142,6 +152,7 @@ class Limiter:
         self.wall = wall
         self._redis = redis
         self._namespace = namespace
+        self._sole_since = 0 if sole_since is None else round(sole_since.timestamp() * MICRO)
         self._heartbeat = redis.register_script(_ACQUIRE)
         self._release = redis.register_script(_RELEASE)
         self._waiting = redis.register_script(_WAITING)
@@ -167,7 +178,8 @@ class Limiter:
         while True:
             asked_at = self.monotonic()
             try:
-                answer = self._ask(self._heartbeat, channel_id, me, round(OWNERSHIP_SECONDS * MICRO), 1)
+                lasts = round(OWNERSHIP_SECONDS * MICRO)
+                answer = self._ask(self._heartbeat, channel_id, me, lasts, 1, self._sole_since)
             except LimiterUnavailable as error:
                 problem = error
                 pause = min(pause * 2, LONGEST_RETRY_SECONDS)

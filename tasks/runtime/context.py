@@ -155,7 +155,11 @@ def make_context(settings: Settings) -> Context:
         settings=settings,
         database=Database(settings.database_url),
         redis=redis,
-        limiter=Limiter(redis, uploads_per_second=settings.uploads_per_second),
+        limiter=Limiter(
+            redis,
+            uploads_per_second=settings.uploads_per_second,
+            sole_since=settings.sole_uploader_since,
+        ),
         provider=provider_of(settings),
         vault=Vault(settings.secret_key),
         clock=SystemClock(),

@@ -24,7 +24,8 @@ SECRETS = {
     "FLOWER_PASSWORD": "secretofflower",
     "GREENROOM_SECRET_KEY": new_secret_key().get_secret_value(),
 }
-SETTINGS = {PREFIX + name.upper() for name in Settings.model_fields}
+#: All but what the embedded stack alone can know.
+SETTINGS = {PREFIX + name.upper() for name in Settings.model_fields} - {"GREENROOM_SOLE_UPLOADER_SINCE"}
 #: What the file itself decides, because it knows where things are.
 ITS_OWN = {"GREENROOM_DATABASE_URL", "GREENROOM_REDIS_URL", "GREENROOM_FIXED_FOLDER"}
 WORKERS = {"migrate", "worker-upload", "worker-inspect"}

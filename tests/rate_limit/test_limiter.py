@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from redis import Redis
@@ -94,6 +95,20 @@ def test_a_new_channel_begins_after_a_full_second(limiter: Limiter, passing: Fak
     """Nothing is known of the last second, so it is taken to have been full."""
     (began,) = send(own(limiter, passing), passing)
     assert FULL_SECOND <= began - 1000.0 <= FULL_SECOND + A_PHASE
+
+
+@pytest.mark.parametrize(("ago", "waits"), [(0.0, 1.0), (0.4, 0.6), (3.0, 0.0), (6.0, 1.0), (-60.0, 1.0)])
+def test_what_was_started_with_its_redis_waits_for_its_first_second(
+    limiter_redis: Redis, passing: FakeTime, ago: float, waits: float
+) -> None:
+    """What has just been started knows that nobody uploaded before; later, Redis may have lost a channel."""
+    seconds, micro = limiter_redis.time()
+    started = datetime.fromtimestamp(seconds + micro / 1_000_000, UTC) - timedelta(seconds=ago)
+    limiter = Limiter(limiter_redis, monotonic=passing.monotonic, sole_since=started)
+    (began,) = send(own(limiter, passing), passing)
+    # As much of the clock of Redis as passed in between counts, too.
+    assert began - 1000.0 <= waits + MARGIN_SECONDS + A_PHASE
+    assert began - 1000.0 >= waits - 0.3
 
 
 def test_there_is_one_owner(limiter: Limiter, passing: FakeTime) -> None:

@@ -17,6 +17,7 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,7 @@ class Supervisor:
         self.broker: Broker | None = None
         self.children: list[Child] = []
         self.addresses: dict[str, str] = {}
+        self._started_at = datetime.now(UTC)
 
     def run(self) -> None:
         """Start everything, say so, watch it until the user is gone, end everything."""
@@ -63,6 +65,7 @@ class Supervisor:
                 self._stop()
 
     def _start(self) -> None:
+        self._started_at = datetime.now(UTC)
         os.chdir(self.state_dir.logs)
         self._start_broker(free_port())
         if self.plan.sandbox:
@@ -119,6 +122,8 @@ class Supervisor:
 
     def _settings(self) -> dict[str, str]:
         settings = {
+            # Whoever uploaded for this state folder before has ended: it is locked.
+            "GREENROOM_SOLE_UPLOADER_SINCE": self._started_at.isoformat(),
             "GREENROOM_DATABASE_URL": self.state_dir.database_url,
             "GREENROOM_REDIS_URL": self.addresses["redis"],
             "GREENROOM_BROKER_URL": self.addresses["redis"],
