@@ -31,7 +31,7 @@ DOCS = CHECKOUT / "docs"
 _PLACE = re.compile(r"(<!-- table: ([a-z ]+) -->\n)(.*?)(<!-- end of table -->)", re.DOTALL)
 EXAMPLE = CHECKOUT / ".env.example"
 _LIST = re.compile(r"(?<=# table: example\n).*(?=# end of table\n)", re.DOTALL)
-#: Settings that are filled in above the list, or that docker-compose.yml or the embedded stack itself decides.
+#: Settings that are filled in above the list, or that docker-compose.yml or the embedded stack decides.
 _ELSEWHERE = ("database_url", "redis_url", "secret_key", "fixed_folder", "sole_uploader_since")
 
 
