@@ -7,14 +7,14 @@ from pathlib import Path
 
 import click
 
+from cli.folder_options import pattern_options, require_paths_or_manifest
 from cli.formats import counted, say
-from cli.options import CHANNEL, all_to_be_fixed, fix_option, keep_days_option
+from cli.given_items import given_items
+from cli.options import CHANNEL, fix_option, keep_days_option
 from cli.refusals import require_files, say_what_is_refused
 from cli.when_ready import show_estimate
 from greenroom.client import Greenroom
-from greenroom.folder_items import items_of_paths
 from greenroom.manifest import parse_moment, parse_plan
-from greenroom.manifest_file import read_manifest
 from greenroom.settings_loader import load_settings
 from greenroom.sources import Sources
 
@@ -35,6 +35,7 @@ from greenroom.sources import Sources
     "--upload-from",
     help="From when its media are uploaded.  [default: GREENROOM_UPLOAD_DAYS_BEFORE its send time]",
 )
+@pattern_options
 @keep_days_option
 @fix_option
 @click.pass_context
@@ -47,6 +48,8 @@ def submit(
     manifest: Path | None,
     send_at: str,
     upload_from: str | None,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
     keep_days: int,
     fix: bool,
 ) -> None:
@@ -54,15 +57,12 @@ def submit(
 
     Paths must be the same on the machines of the workers, and lie where GREENROOM_MEDIA_ROOTS allows it.
 
-    Exit code 0: all files are handed over. 1: some of them are never opened. 2: it could not be done.
+    Exit code 0: all files are handed over. 1: some could not be taken, or will never be opened. 2: it could
+    not be done.
     """
-    if bool(paths) == bool(manifest):
-        raise click.UsageError("Give paths, or a --manifest.")
-    items = (
-        read_manifest(manifest, fix=fix)
-        if manifest
-        else all_to_be_fixed(items_of_paths(paths), all_of_them=fix)
-    )
+    require_paths_or_manifest(paths, manifest, patterns=include or exclude)
+    given = given_items(paths, manifest, include=include, exclude=exclude, fix=fix)
+    items = given.items
     require_files(items)
     start = parse_moment(send_at)
     plan = parse_plan(
@@ -89,4 +89,4 @@ def submit(
     say(f"Campaign {campaign_id}: {counted(len(items), 'file')} handed over.")
     show_estimate(estimate, allowed=settings.uploads_per_second)
     say(f"See how far it is with: greenroom campaign status {campaign_id}")
-    context.exit(1 if refused else 0)
+    context.exit(1 if refused or given.left_out else 0)

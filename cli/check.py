@@ -11,13 +11,14 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.fixing import FileFix, fix_all
+from cli.folder_options import pattern_options, say_what_was_passed_over
 from cli.formats import console, counted
 from cli.progress_bar import watched
 from cli.summary import CheckSummary
 from cli.tables import FileName, fitted, plain_table
 from cli.verdicts import MOST_LINES, verdict_as_json
 from greenroom.figures import human_size
-from greenroom.folder_items import files_below
+from greenroom.folder_walk import FolderWalk
 from greenroom.isolation.parallel import judge_all
 from greenroom.reasons import advice_on
 from greenroom.untrusted_text import printable
@@ -44,20 +45,28 @@ _NARROW = 100
     type=click.Path(path_type=Path, file_okay=False),
     help="Put fixed copies of what can be fixed into this folder; the originals stay as they are.",
 )
+@pattern_options
 @click.pass_context
 def check(
     context: click.Context,
     *,
     paths: tuple[Path, ...],
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
     as_lines: bool,
     summed_up: bool,
     fix_into: Path | None,
 ) -> None:
     """Judge PATHS (files and folders) by WhatsApp's rules.
 
+    Hidden files and those of the system (desktop.ini, ~$report.docx) are taken only if they are named here. A
+    folder that cannot be opened is rejected like a file.
+
     Exit code 0: all are accepted, or fixed with --fix. 1: some are rejected. 2: it could not be done.
     """
-    files = [file for path in paths for file in files_to_judge(path)]
+    walk = FolderWalk(include=include, exclude=exclude)
+    files = [file for path in paths for file in walk.files(path)]
+    say_what_was_passed_over(walk)
     if not files:
         raise click.UsageError("There are no files there.")
     beside_lines = as_lines and not summed_up
@@ -83,15 +92,6 @@ def _fixed(results: Sequence[Result], into: Path, *, beside_lines: bool) -> Iter
     fixes = watched(fix_all(rows, into), total=len(rows), what="Fixing", beside_lines=beside_lines)
     for (file, verdict), fixing in zip(rows, fixes, strict=True):
         yield file, verdict, fixing
-
-
-def files_to_judge(path: Path) -> Iterator[Path]:
-    """The path itself where it is no folder, else every file below it in order of name; no hidden ones.
-
-    A folder that cannot be opened stands for the files in it: it is judged, and rejected, as a file that
-    cannot be read.
-    """
-    return files_below(path, unreadable=lambda error: [Path(error.filename)])
 
 
 def _sum_up(results: Iterable[Result], *, as_lines: bool, fixed: bool) -> CheckSummary:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 
 from sandbox.latency import Latency
-
-if TYPE_CHECKING:
-    from greenroom.manifest import ManifestItem
 
 #: A campaign got ready by hand keeps its media for as long as the provider does without a refresh.
 KEEP_DAYS = 30
@@ -74,11 +71,6 @@ def fix_option(command: CommandT) -> CommandT:
         is_flag=True,
         help="Send fixed copies of files that WhatsApp does not take; the originals stay.",
     )(command)
-
-
-def all_to_be_fixed(items: Sequence[ManifestItem], *, all_of_them: bool) -> list[ManifestItem]:
-    """The items, each of them to be fixed where that was asked for all."""
-    return [item.model_copy(update={"fix": True}) if all_of_them else item for item in items]
 
 
 def state_option(command: CommandT) -> CommandT:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from cli.folder_options import pattern_options, require_paths_or_manifest
 from cli.lazy_group import without_garbage_collection
 from cli.options import fix_option, keep_days_option, latency_option, state_option
 from worker.embedded.supervisor_process import SupervisorProcess
@@ -27,6 +28,7 @@ from worker.embedded.supervisor_process import SupervisorProcess
 )
 @click.option("--campaign", "campaign_id", help="A name for this send-out.  [default: the present moment]")
 @click.option("--send-at", help="When it is to be sent, like 2026-12-01T09:00:00+01:00.  [default: now]")
+@pattern_options
 @keep_days_option
 @fix_option
 @click.option("--sandbox", is_flag=True, help="Send nothing to 360dialog: use our stand-in for it.")
@@ -53,10 +55,9 @@ def run(context: click.Context, /, *, paths: tuple[Path, ...], manifest: Path | 
     The API key is read from GREENROOM_API_KEY, or from the file that GREENROOM_API_KEY_FILE names. Everything
     else that is needed is started for the run, and ends with it.
 
-    Exit code 0: all files are ready. 1: some were rejected. 2: it could not be done.
+    Exit code 0: all files are ready. 1: some were rejected, or could not be taken. 2: it could not be done.
     """
-    if bool(paths) == bool(manifest):
-        raise click.UsageError("Give paths, or a --manifest.")
+    require_paths_or_manifest(paths, manifest, patterns=given["include"] or given["exclude"])
     # It loads what workers need while this process loads what it needs itself.
     with SupervisorProcess() as supervisor:
         with without_garbage_collection():

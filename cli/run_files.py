@@ -12,15 +12,14 @@ import click
 from cli.embedded import RunOutcome, RunRequest, get_ready, sandbox_key
 from cli.embedded_plan import settings_of, stack_plan
 from cli.formats import console, counted, plain, remarks
+from cli.given_items import given_items
 from cli.installation import read_api_key
-from cli.options import LIVE, SANDBOX, all_to_be_fixed
+from cli.options import LIVE, SANDBOX
 from cli.refusals import require_files, say_what_is_refused
 from cli.report import accepted_table, item_as_json, rejected_table, write_csv
 from cli.verdicts import MOST_LINES
 from greenroom.errors import Misuse
-from greenroom.folder_items import items_of_paths
 from greenroom.manifest import parse_channel_name, parse_moment, parse_plan
-from greenroom.manifest_file import read_manifest
 from greenroom.sources import Sources
 from models.progress import ItemStatus
 from worker.embedded.stack import embedded_stack
@@ -36,6 +35,8 @@ class RunOptions:
     manifest: Path | None
     campaign_id: str | None
     send_at: str | None
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
     keep_days: int
     fix: bool
     sandbox: bool
@@ -48,17 +49,16 @@ class RunOptions:
 
 
 def run_files(given: RunOptions, supervisor: SupervisorProcess) -> int:
-    """Get the files ready; returns the exit code, 1 where some were rejected.
+    """Get the files ready; returns the exit code, 1 where some were rejected or left out.
 
     Raises:
         GreenroomError: it could not be done.
     """
     channel = parse_channel_name(given.channel)
-    items = (
-        read_manifest(given.manifest, fix=given.fix)
-        if given.manifest
-        else all_to_be_fixed(items_of_paths(given.paths), all_of_them=given.fix)
+    taken = given_items(
+        given.paths, given.manifest, include=given.include, exclude=given.exclude, fix=given.fix
     )
+    items = taken.items
     require_files(items)
     now = datetime.now(UTC)
     start = parse_moment(given.send_at) if given.send_at else now
@@ -104,7 +104,7 @@ def run_files(given: RunOptions, supervisor: SupervisorProcess) -> int:
             show(outcome)
         say_where(csv_file)
         say_what_the_sandbox_saw(outcome)
-    return 0 if outcome.progress.ready == outcome.progress.total else 1
+    return 1 if taken.left_out or outcome.progress.ready < outcome.progress.total else 0
 
 
 def require_writable(csv_file: Path) -> None:

@@ -3,37 +3,45 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
-from typing import NoReturn
 
 from greenroom.errors import ManifestError
-from greenroom.manifest import LONGEST_REF, ManifestItem, parse_items
+from greenroom.folder_walk import FolderWalk
+from greenroom.manifest import LONGEST_REF, LONGEST_SOURCE, ManifestItem, parse_items
 
 
-def items_of_paths(paths: Iterable[Path]) -> list[ManifestItem]:
-    """An item for each file given, and for each file below a folder given; hidden ones are left out.
+def items_of_paths(paths: Iterable[Path], walk: FolderWalk | None = None) -> list[ManifestItem]:
+    """An item for each file given, and for each file below a folder given that the walk takes.
 
     The ref of a file is its path below the folder that was given, or its name. A file that is given twice
-    is taken once.
+    is taken once. What cannot be taken is in `unusable` of the walk.
+
+    Args:
+        paths: files and folders.
+        walk: which files of a folder are taken; None where all of them have to be usable.
 
     Raises:
-        ManifestError: a folder cannot be read, or a name is not Unicode.
+        ManifestError: without a walk, a folder cannot be read, or a name cannot be a source.
     """
+    walking = walk or FolderWalk()
     sources: dict[str, str] = {}
     taken: set[str] = set()
     for path in paths:
         root = path if path.is_dir() else path.parent
-        for file in files_below(path):
+        for file in walking.files(path):
             source = str(file.absolute())
-            if source in taken:
+            if problem := _problem(source):
+                walking.unusable.setdefault(file, problem)
+            if file in walking.unusable or source in taken:
                 continue
             taken.add(source)
             ref = _shortened(file.relative_to(root).as_posix())
             sources[_shortened(source) if ref in sources else ref] = source
-    for source in sources.values():
-        _require_unicode(source)
+    if walk is None:
+        for file, problem in walking.unusable.items():
+            raise ManifestError(f"{str(file)!a}: {problem}")
     return parse_items([{"ref": ref, "source": source} for ref, source in sources.items()], where="file")
 
 
@@ -45,43 +53,12 @@ def _shortened(ref: str) -> str:
     return mark + ref[len(mark) - LONGEST_REF :]
 
 
-def _require_unicode(path: str) -> None:
+def _problem(source: str) -> str:
+    """Why no campaign can hold this path; nothing where it can."""
+    if len(source) > LONGEST_SOURCE:
+        return f"The path has more than {LONGEST_SOURCE:,} characters. Move it up."
     try:
-        path.encode()
+        source.encode()
     except UnicodeEncodeError:
-        raise ManifestError(
-            f"The name {path!a} is not UTF-8, so that no campaign can hold it. Rename it."
-        ) from None
-
-
-def _refused(error: OSError) -> NoReturn:
-    raise ManifestError(f"The folder {error.filename} cannot be read: {error.strerror}") from error
-
-
-def files_below(path: Path, *, unreadable: Callable[[OSError], Iterable[Path]] = _refused) -> Iterator[Path]:
-    """The path itself where it is no folder, else every file below it in order of name; no hidden ones.
-
-    A link to a folder is not followed, so that no loop of links is walked.
-
-    Args:
-        path: a file or a folder.
-        unreadable: what stands for a folder that cannot be read, where its files would come.
-
-    Raises:
-        ManifestError: a folder cannot be read, and nothing is to stand for it: leaving out its files unsaid
-            would be no answer.
-    """
-    if not path.is_dir():
-        yield path
-        return
-    errors: list[OSError] = []
-    for folder, folders, names in os.walk(path, onerror=errors.append):
-        yield from _instead(errors, unreadable)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(folder, name) for name in sorted(names) if not name.startswith("."))
-    yield from _instead(errors, unreadable)
-
-
-def _instead(errors: list[OSError], unreadable: Callable[[OSError], Iterable[Path]]) -> Iterator[Path]:
-    while errors:
-        yield from unreadable(errors.pop(0))
+        return "The name is not UTF-8, so that no campaign can hold it. Rename it."
+    return ""

@@ -27,6 +27,7 @@ from greenroom.is_url import is_url
 from greenroom.rules import Category
 
 LONGEST_REF = 255
+LONGEST_SOURCE = 4096
 #: Characters that are shown of the name of a field that is not known.
 _LONGEST_SHOWN = 50
 _NAME = re.compile(r"\+?[A-Za-z0-9][A-Za-z0-9._:+@-]*")
@@ -109,7 +110,7 @@ class ManifestItem(BaseModel):
     ref: Ref
     source: Annotated[
         str,
-        StringConstraints(min_length=1, max_length=4096),
+        StringConstraints(min_length=1, max_length=LONGEST_SOURCE),
         AfterValidator(_source),
     ]
     kind: Category | None = None

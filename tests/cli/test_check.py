@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from rich.progress import Progress
 
-from cli.check import files_to_judge
 from cli.progress_bar import Rate
 from cli.tables import FileName
 from examples import makers
@@ -142,22 +141,20 @@ def test_what_may_not_be_read(greenroom: Greenroom, folder: Path) -> None:
     assert reasons == {"note.txt": "unreadable", "more.txt": None, "below": "unreadable"}
 
 
-def test_a_folder_that_cannot_be_listed_stands_for_its_files(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It is not passed over in silence, and it comes where its files would."""
-    real = os.scandir
-
-    def scandir(path: Any) -> Any:
-        if str(path).endswith("below"):
-            raise PermissionError(13, "Permission denied", str(path))
-        return real(path)
-
-    (folder / "zoo").mkdir()
-    (folder / "zoo" / "last.txt").write_text("x", encoding="utf-8")
-    monkeypatch.setattr(os, "scandir", scandir)
-    expected = [folder / "note.txt", folder / "below", folder / "zoo" / "last.txt"]
-    assert list(files_to_judge(folder)) == expected
+def test_files_of_the_system_are_passed_over_and_patterns_choose(greenroom: Greenroom, folder: Path) -> None:
+    """One line says how many; what is named itself is judged all the same."""
+    (folder / "Thumbs.db").write_text("x", encoding="utf-8")
+    (folder / "below" / "~$report.docx").write_text("x", encoding="utf-8")
+    result = greenroom("check", folder, "--json", "--exclude", "BELOW/*.GIF")
+    assert [row["path"] for row in _rows(result.stdout)] == [str(folder / "note.txt")]
+    assert (result.returncode, result.stderr) == (
+        0,
+        "2 system files were passed over: Thumbs.db, ~$report.docx\n",
+    )
+    result = greenroom("check", folder / "Thumbs.db", "--json", "--include", "*.gif")
+    assert [row["path"] for row in _rows(result.stdout)] == [str(folder / "Thumbs.db")]
+    assert result.stderr == ""
+    assert greenroom("check", folder, "--include", "*.mp4").returncode == 2
 
 
 def test_lines_come_as_they_are_known(folder: Path) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from cli.given_items import given_items
 from greenroom.errors import ManifestError
-from greenroom.folder_items import files_below, items_of_paths
+from greenroom.folder_items import items_of_paths
+from greenroom.folder_walk import FolderWalk
 from greenroom.manifest import LONGEST_REF, parse_items
 from greenroom.sources import shown
 
@@ -39,17 +42,43 @@ def test_a_path_that_is_too_long_for_a_ref_is_shortened(tmp_path: Path) -> None:
     assert all(len(ref) == LONGEST_REF and ref.endswith("ccc.txt") for ref in refs)
 
 
-def test_a_folder_that_cannot_be_read_is_not_left_out_unsaid(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_what_cannot_be_taken_is_said_and_the_rest_is_taken(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Whoever reads "all accepted" takes it for all of them."""
+    """Names that no campaign can hold, and folders that nobody can open; without a walk they are refused."""
+    good = write(tmp_path / "a.txt")
+    odd = write(Path(os.fsdecode(os.fsencode(tmp_path) + b"/\x1b[2J\xe9.txt")))
+    write(tmp_path / "Desktop.ini")
+    deep = too_deep(tmp_path / "deep")
+    walk = FolderWalk()
+    assert [item.ref for item in items_of_paths([tmp_path], walk)] == ["a.txt"]
+    assert set(walk.unusable) == {odd, deep}
+    given = given_items([tmp_path], None, include=(), exclude=(), fix=True)
+    assert ([(item.source, item.fix) for item in given.items], given.left_out) == ([(str(good), True)], 2)
+    told = capsys.readouterr().err
+    assert "1 system file was passed over: Desktop.ini\n2 paths cannot be taken:\n" in told
+    assert "The folder cannot be read: File name too long." in told
+    assert "udce9.txt: The name is not UTF-8" in told
+    assert "\x1b" not in told
+    with pytest.raises(ManifestError, match=r"The (folder|name)"):
+        items_of_paths([tmp_path])
 
-    def scandir(path: object) -> None:
-        raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr("os.scandir", scandir)
-    with pytest.raises(ManifestError, match="cannot be read: Permission denied"):
-        list(files_below(tmp_path))
+def too_deep(folder: Path) -> Path:
+    """A folder that has files and that no path leads into; the nearest one that a path leads to."""
+    folder.mkdir()
+    inside = os.open(folder, os.O_RDONLY)
+    path = str(folder)
+    for _ in range(4096 // 200 + 2):
+        os.mkdir("d" * 200, dir_fd=inside)
+        following = os.open("d" * 200, os.O_RDONLY, dir_fd=inside)
+        os.close(inside)
+        inside = following
+        if len(path) < 4096:
+            path += "/" + "d" * 200
+    os.close(os.open("x.txt", os.O_CREAT | os.O_WRONLY, dir_fd=inside))
+    os.close(inside)
+    return Path(path)
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from cli.check import files_to_judge
 from cli.progress_bar import watched
+from greenroom.folder_walk import FolderWalk
 from greenroom.isolation.parallel import judge_all
 from greenroom.isolation.resource_limits import cores
 from greenroom.untrusted_text import printable
@@ -26,7 +26,7 @@ Judge = Callable[[Sequence[Path]], Iterable[Verdict]]
 def main(words: Sequence[str] | None = None, judge: Judge = judge_all) -> int:
     """Print the disagreements; returns 1 where there are any, 2 where there is nothing to judge."""
     options = _options(words)
-    files = list(files_to_judge(options.folder)) if options.folder.exists() else []
+    files = list(FolderWalk().files(options.folder)) if options.folder.exists() else []
     if not files:
         print(f"There are no files in {printable(options.folder)}.", file=sys.stderr)
         return 2
