@@ -35,6 +35,11 @@ def moment(at: datetime | None) -> str:
     return at.astimezone().strftime("%Y-%m-%d %H:%M") if at else ""
 
 
+def zoned(at: datetime) -> str:
+    """A moment to the second in the reader's own time zone, and which that is."""
+    return at.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
+
+
 def day(at: datetime | None) -> str:
     """A day in the reader's own time zone."""
     return at.astimezone().strftime("%d %b %Y") if at else ""

@@ -73,6 +73,11 @@ def fix_option(command: CommandT) -> CommandT:
     )(command)
 
 
+def json_option(command: CommandT) -> CommandT:
+    """`--json`, for commands that show what there is: one document, as `docs/reference/commands.md` describes."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")(command)
+
+
 def state_option(command: CommandT) -> CommandT:
     """`--state`, for commands that may work on an embedded installation."""
     return click.option(

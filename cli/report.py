@@ -10,8 +10,9 @@ from typing import Any, TextIO
 from rich.table import Table
 
 from cli.formats import day, plain
+from cli.json_lines import json_line
 from cli.tables import FileName, fitted, plain_table
-from cli.verdicts import MOST_LINES, json_line
+from cli.verdicts import MOST_LINES
 from greenroom.figures import human_size
 from greenroom.reasons import advice_on
 from greenroom.sources import unsigned

@@ -10,8 +10,8 @@ from rich.text import Text
 
 from cli.fixing import FileFix
 from cli.formats import console, counted
+from cli.json_lines import json_line
 from cli.tables import end_of
-from cli.verdicts import json_line
 from greenroom.reasons import Reason, advice_on
 from greenroom.untrusted_text import printable
 from greenroom.verdict import Verdict

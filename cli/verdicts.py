@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from cli.fixing import FileFix
+from cli.json_lines import json_line
 from greenroom.verdict import Verdict
 
 #: A longer table is cut; the CSV has all lines.
@@ -40,13 +39,3 @@ def verdict_as_json(path: Path, judged: Verdict, fixing: FileFix | None = None) 
             ),
         }
     )
-
-
-def json_line(values: dict[str, Any]) -> str:
-    """JSON in letters that people can read; what has no shape of its own is spelt out, as JSON spells it."""
-    line = json.dumps(values, ensure_ascii=False)
-    return line if line.isprintable() else "".join(map(_escaped, line))
-
-
-def _escaped(letter: str) -> str:
-    return letter if letter.isprintable() else json.dumps(letter)[1:-1]

@@ -64,6 +64,7 @@ class CampaignRow:
     channel_id: str
     send_at: datetime
     keep_until: datetime
+    created_at: datetime
     cancelled_at: datetime | None
     upload_from: datetime | None
     at_risk_since: datetime | None
@@ -76,6 +77,7 @@ _COLUMNS = (
     Campaign.channel_id,
     Campaign.send_at,
     Campaign.keep_until,
+    Campaign.created_at,
     Campaign.cancelled_at,
     Campaign.upload_from,
     Campaign.at_risk_since,

@@ -81,6 +81,11 @@ def upload_rates(connection: Connection, *, now: datetime, allowed: float) -> di
     return rates
 
 
+def upload_rate(connection: Connection, channel_id: str, *, now: datetime, allowed: float) -> UploadRate:
+    """How fast one channel uploads; what is allowed, where nothing was observed."""
+    return upload_rates(connection, now=now, allowed=allowed).get(channel_id, _as_allowed(allowed))
+
+
 def readiness_of(connection: Connection, campaign_id: str, *, now: datetime, allowed: float) -> Readiness:
     """When one campaign will be ready, with all that its channel has before it.
 
@@ -140,7 +145,7 @@ def _readiness(
         *_scheduled(connection, channel_id),
         more,
     ]
-    rate = upload_rates(connection, now=now, allowed=allowed).get(channel_id, _as_allowed(allowed))
+    rate = upload_rate(connection, channel_id, now=now, allowed=allowed)
     ready_at = finish_times(jobs, now=now, per_second=rate.per_second).get(more.send_at, now) if left else now
     is_paused = channel.paused_at is not None
     return Readiness(

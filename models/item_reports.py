@@ -6,8 +6,9 @@ import json
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, Row, and_, select
+from sqlalchemy import Connection, Row, Select, and_, select
 
 from greenroom.verdict import Notice
 from models.asset import Asset
@@ -48,13 +49,27 @@ def campaign_items(
     statuses: Collection[ItemStatus] = tuple(ItemStatus),
 ) -> Iterator[ItemReport]:
     """A line for each item of a campaign that has one of these statuses, in the order of its manifest."""
-    status = item_status(Item, now)
-    statement = (
+    statement = _reports(now)
+    if set(statuses) != set(ItemStatus):
+        statement = statement.where(item_status(Item, now).in_([one.value for one in statuses]))
+    for ids in _ids(connection, campaign_id):
+        yield from map(_report, connection.execute(statement.where(among(connection, Item.id, ids))).all())
+
+
+def item_report(connection: Connection, campaign_id: str, ref: str, *, now: datetime) -> ItemReport | None:
+    """The same of one item; None where the campaign has none of that ref."""
+    mine = _reports(now).where(Item.campaign_id == campaign_id, Item.ref == ref)
+    row = connection.execute(mine).one_or_none()
+    return None if row is None else _report(row)
+
+
+def _reports(now: datetime) -> Select[*tuple[Any, ...]]:
+    return (
         select(
             Item.id,
             Item.ref,
             Item.source,
-            status.label("status"),
+            item_status(Item, now).label("status"),
             Item.label,
             Item.category,
             Item.mime_type,
@@ -77,10 +92,6 @@ def campaign_items(
         .outerjoin(Media, and_(Media.asset_id == Asset.id, alive(now)))
         .order_by(Item.id)
     )
-    if set(statuses) != set(ItemStatus):
-        statement = statement.where(status.in_([one.value for one in statuses]))
-    for ids in _ids(connection, campaign_id):
-        yield from map(_report, connection.execute(statement.where(among(connection, Item.id, ids))).all())
 
 
 def _ids(connection: Connection, campaign_id: str) -> Iterator[Sequence[int]]:

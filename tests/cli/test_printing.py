@@ -127,13 +127,20 @@ def greenroom(state: Path, *words: str) -> Result:
 
 @pytest.mark.parametrize(
     "words",
-    [("campaign", "status"), ("channel", "list"), ("media", "list", "--all"), ("campaign", "status", "one")],
+    [
+        ("campaign", "status"),
+        ("campaign", "status", "one"),
+        ("campaign", "explain", "one", "ref"),
+        ("campaign", "explain", "one", "ref", "--json"),
+        ("channel", "list"),
+        ("media", "list", "--all"),
+    ],
 )
 def test_tables_of_hostile_rows(state: Path, words: tuple[str, ...]) -> None:
     """Nothing crashes, and all is shown in letters."""
     for number, text in enumerate(HOSTILE):
-        name = text[:60] + str(number)
-        result = greenroom(state, *(name if word == "one" else word for word in words))
+        named = {"one": text[:60] + str(number), "ref": text[:250] + "1"}
+        result = greenroom(state, *(named.get(word, word) for word in words))
         assert result.exit_code == 0, result.output
         assert is_harmless(result.output)
         if "one" not in words:
@@ -163,11 +170,13 @@ SPELLING = {"len", "plain", "printable", "counted", "moment", "day", "span", "si
 #: Values that are printed as they are: our own words, or made by one of these a line before.
 OWN_WORDS = {
     *(
+        "campaign_explain: colour",
         "channel: since",
         "channel: why",
         "check: group.reason",
         "check: summary.headline()",
         "demo: command",
+        "when_ready: colour",
         "demo: what",
         "doctor: finding.mark",
     ),
@@ -177,6 +186,7 @@ OWN_WORDS = {
         "forecast: bar",
         "forecast: colour",
         "forecast: when",
+        "media: size",
         "report: detail",
     ),
     *("run_files: peak", "run_files: refused", "run_files: twice", "summary: self.headline()"),
@@ -211,7 +221,7 @@ def test_what_is_printed_is_spelt_out() -> None:
 
 
 def test_whatever_else_is_echoed_is_no_text_of_others() -> None:
-    """By `say`, but for JSON, a key that was made this moment, and one word."""
+    """By `say`, but for JSON, a key that was made this moment, a URL for programs, and one word."""
     echoed = {
         line.strip()
         for path in (CHECKOUT / "cli").glob("*.py")
@@ -220,6 +230,8 @@ def test_whatever_else_is_echoed_is_no_text_of_others() -> None:
     }
     assert echoed == {
         "click.echo(item_as_json(item))",
+        "click.echo(json_line(document))",
+        "click.echo(link.get_secret_value())",
         "click.echo(new_secret_key().get_secret_value())",
         'click.echo("Interrupted.", err=True)',
     }

@@ -1,0 +1,46 @@
+"""`greenroom campaign explain`: one file's whole story, from the hand-over to the end of its media ID."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from cli.embedded_plan import installed_settings
+from cli.explain import COLOURS, sentences, story_as_json
+from cli.formats import console, plain
+from cli.installation import open_database
+from cli.json_lines import print_json
+from cli.options import installation_options, json_option
+from cli.tables import FileName
+from greenroom.sources import unsigned
+from models.campaign_readiness import upload_rate
+from models.item_story import item_story
+
+
+@click.command()
+@click.argument("campaign_id")
+@click.argument("ref")
+@json_option
+@installation_options
+def explain(campaign_id: str, ref: str, *, as_json: bool, state: Path, sandbox: bool) -> None:
+    """Tell the whole story of REF, one file of CAMPAIGN_ID: what was done, what it waits for, what comes.
+
+    Where there is no such REF, the nearest ones are named.
+    """
+    now = datetime.now(UTC)
+    with open_database(state, sandbox=sandbox) as database, database.read() as connection:
+        settings = installed_settings(sandbox=sandbox)
+        story = item_story(connection, campaign_id, ref, now=now, rules_of=settings.life_rules)
+        rate = upload_rate(connection, story.channel.id, now=now, allowed=settings.uploads_per_second)
+    if as_json:
+        print_json(story_as_json(story))
+        return
+    report = story.report
+    colour = COLOURS.get(report.status, "yellow")
+    console.print(FileName(report.ref))
+    console.print(FileName(unsigned(report.source)), style="dim")
+    console.print(f"[{colour}]{plain(report.status)}[/{colour}]\n")
+    for sentence in sentences(story, now=now, uploads_per_second=rate.per_second):
+        console.print(plain(sentence[:1].upper() + sentence[1:]))
