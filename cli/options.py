@@ -74,7 +74,7 @@ def fix_option(command: CommandT) -> CommandT:
 
 
 def json_option(command: CommandT) -> CommandT:
-    """`--json`, for commands that show what there is: one document, as `docs/reference/commands.md` describes."""
+    """`--json`, for commands that show what there is: one document, see docs/reference/commands.md."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")(command)
 
 
