@@ -165,6 +165,41 @@ class MediaIdsPage(TaskAnswer):
     after: str | None
 
 
+class PartTaken(TaskAnswer):
+    """What a part of a submission did.
+
+    Attributes:
+        added: items that the campaign did not have.
+        changed: items that have another source, kind or wish to be fixed now; they are inspected anew.
+        unchanged: items that stay; those of them that were rejected or given up are looked at once more.
+    """
+
+    added: Count
+    changed: Count
+    unchanged: Count
+
+
+class RemovedPage(TaskAnswer):
+    """What the end of a submission removed.
+
+    Attributes:
+        removed: items that did not stand in it.
+        after: what to ask with to remove the next ones; None where there are no more.
+    """
+
+    removed: Count
+    after: str | None
+
+
+class SubmissionChanges(TaskAnswer):
+    """What a whole submission did, in items; see :class:`PartTaken` and :class:`RemovedPage`."""
+
+    added: Count = 0
+    changed: Count = 0
+    unchanged: Count = 0
+    removed: Count = 0
+
+
 class TaskFailure(TaskAnswer):
     """What a task failed with, as Celery writes it.
 
@@ -198,6 +233,9 @@ class ResultRecord(TaskAnswer):
 #: By task, what a caller is told. Reports of use and of death are not answered.
 ANSWERS: dict[TaskName, TypeAdapter[Any]] = {
     TaskName.PREPARE: TypeAdapter(Count),
+    TaskName.BEGIN_SUBMISSION: TypeAdapter(Count),
+    TaskName.SUBMIT: TypeAdapter(PartTaken),
+    TaskName.END_SUBMISSION: TypeAdapter(RemovedPage),
     TaskName.RESOLVE: TypeAdapter(dict[str, str]),
     TaskName.STATUS: TypeAdapter(CampaignStatus),
     TaskName.ESTIMATE: TypeAdapter(Estimate),

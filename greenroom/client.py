@@ -3,7 +3,7 @@
 It needs the broker alone: no database, no API key. Example::
 
     greenroom = Greenroom("redis://localhost:6379/0")
-    greenroom.add_items(plan, items)
+    greenroom.submit(plan, items)
     status = greenroom.wait_until_ready("spring-sale", timeout=3600)
     media_ids = greenroom.resolve("spring-sale", ["hero.jpg"])
     greenroom.mark_used([("4915112345678", media_ids["hero.jpg"], datetime.now(UTC))])
@@ -20,6 +20,7 @@ from datetime import datetime
 from itertools import chain
 from types import TracebackType
 from typing import Any, Self
+from uuid import uuid4
 
 from greenroom.answers import (
     CampaignState,
@@ -28,6 +29,8 @@ from greenroom.answers import (
     MediaIdsPage,
     RejectedItem,
     RejectedPage,
+    RemovedPage,
+    SubmissionChanges,
 )
 from greenroom.chunks import chunks
 from greenroom.clock import require_aware
@@ -45,6 +48,7 @@ __all__ = [
     "Greenroom",
     "NotSettledInTime",
     "RejectedItem",
+    "SubmissionChanges",
 ]
 
 #: Items in one message: small enough for any broker (most often some 200 KB, 9 MB at the very most), large
@@ -98,18 +102,63 @@ class Greenroom:
             Misuse: the campaign is another channel's, was cancelled, is over, or ends before it is sent.
             BrokerUnavailable: not all of it was acknowledged; hand it over again.
         """
+        handed_over = 0
+        for taken in self._hand_over(TaskName.PREPARE, plan, _some(items, plan.id)):
+            handed_over += taken
+        return handed_over
+
+    def submit(
+        self, plan: CampaignPlan, items: Iterable[ManifestItem], *, allow_empty: bool = False
+    ) -> SubmissionChanges:
+        """Hand a whole manifest over, in place of what the campaign had before; returns what that changed.
+
+        Items of new refs are added, those with another file are inspected anew, and those that are not in it
+        any more are removed; what only they needed is deleted at the provider. The same again changes
+        nothing. Items are taken as they are needed: an iterator over millions of them is fine. Nothing is
+        removed before all of them are in the database. Where a worker died in the middle, items that it had
+        added or removed may be counted as unchanged, or not at all.
+
+        Args:
+            plan: the campaign; one that is known is moved to these dates.
+            items: all of them.
+            allow_empty: whether to remove all there are is meant, where there are none.
+
+        Raises:
+            EmptyManifest: there are none; nothing was done.
+            ManifestError: an item is wrong, stands twice, or the database refused it; nothing was removed.
+            SubmissionSuperseded: another submission of the campaign began meanwhile.
+            UnknownName: there is no such channel.
+            Misuse: the campaign is another channel's, was cancelled, is over, or ends before it is sent.
+            BrokerUnavailable: not all of it was acknowledged; submit it again.
+        """
+        given = iter(items) if allow_empty else _some(items, plan.id)
+        summary = f"campaign {plan.id} on {plan.channel}"
+        begun = [plan.model_dump(mode="json"), str(uuid4())]
+        number: int = self._calls.ask(TaskName.BEGIN_SUBMISSION, begun, summary)
+        added = changed = unchanged = removed = 0
+        for taken in self._hand_over(TaskName.SUBMIT, plan, given, number):
+            added, changed = added + taken.added, changed + taken.changed
+            unchanged += taken.unchanged
+        after: str | None = ""
+        while after is not None:
+            page: RemovedPage = self._calls.ask(TaskName.END_SUBMISSION, [plan.id, number, after], summary)
+            removed += page.removed
+            after = page.after
+        return SubmissionChanges(added=added, changed=changed, unchanged=unchanged, removed=removed)
+
+    def _hand_over(
+        self, name: TaskName, plan: CampaignPlan, items: Iterable[ManifestItem], *more: object
+    ) -> Iterator[Any]:
+        """Send items in parts, some of them at a time; yields what was answered to each."""
         message = plan.model_dump(mode="json")
         in_flight: deque[SentTask] = deque()
-        handed_over = 0
-        for part in chunks(_some(items, plan.id), ITEMS_A_MESSAGE):
+        for part in chunks(items, ITEMS_A_MESSAGE):
             if len(in_flight) == MESSAGES_AHEAD:
-                self._calls.answer(in_flight.popleft())
+                yield self._calls.answer(in_flight.popleft())
             summary = f"campaign {plan.id}: {len(part)} items on {plan.channel}"
-            in_flight.append(self._calls.send(TaskName.PREPARE, [message, items_as_json(part)], summary))
-            handed_over += len(part)
+            in_flight.append(self._calls.send(name, [message, items_as_json(part), *more], summary))
         for sent in in_flight:
-            self._calls.answer(sent)
-        return handed_over
+            yield self._calls.answer(sent)
 
     def status(self, campaign_id: str) -> CampaignStatus:
         """How far a campaign is at this moment.

@@ -31,6 +31,7 @@ from greenroom.errors import (
     ManifestError,
     MessageRefused,
     Misuse,
+    SubmissionSuperseded,
     TransientError,
     UnknownName,
 )
@@ -65,6 +66,9 @@ _LONGEST_QUOTE = 200
 #: The public tasks; the arguments of others may change with any version.
 PUBLIC = (
     TaskName.PREPARE,
+    TaskName.BEGIN_SUBMISSION,
+    TaskName.SUBMIT,
+    TaskName.END_SUBMISSION,
     TaskName.RESOLVE,
     TaskName.MARK_USED,
     TaskName.MARK_DEAD,
@@ -79,10 +83,12 @@ PUBLIC = (
 
 
 #: What public tasks fail with; anything else is a fault of Greenroom's.
-RAISED = (MessageRefused, ManifestError, UnknownName, Misuse, DatabaseUnavailable)
+RAISED = (MessageRefused, ManifestError, UnknownName, SubmissionSuperseded, Misuse, DatabaseUnavailable)
 
 
 StoredInteger = Annotated[int, Field(ge=0, le=LARGEST_NUMBER)]
+#: The ref that a page ended with, or nothing.
+After = Annotated[str, Field(max_length=LONGEST_REF), AfterValidator(storable_whole)]
 #: A row's ID and the claim's token.
 ClaimPair = Annotated[list[StoredInteger], Field(min_length=2, max_length=2)]
 Claims = Annotated[list[ClaimPair], Field(max_length=MOST_CLAIMS)]
@@ -141,6 +147,29 @@ class PrepareArguments(Arguments):
     items: Annotated[list[SkipValidation[ManifestItem]], Field(max_length=MOST_ROWS)]
 
 
+class BeginSubmissionArguments(Arguments):
+    """A campaign whose whole manifest follows in parts, and a key that no other submission of it has."""
+
+    campaign: SkipValidation[CampaignPlan]
+    key: Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[!-~]+$")]
+
+
+class SubmitArguments(Arguments):
+    """A part of a submission, whose number is what beginning it answered. Its fields are as of `prepare`."""
+
+    campaign: SkipValidation[CampaignPlan]
+    items: Annotated[list[SkipValidation[ManifestItem]], Field(max_length=MOST_ROWS)]
+    submission: StoredInteger
+
+
+class EndSubmissionArguments(Arguments):
+    """A submission whose parts have all come in; `after` is as in other pages."""
+
+    campaign_id: Name
+    submission: StoredInteger
+    after: After = ""
+
+
 class ResolveArguments(Arguments):
     """Refs of a campaign whose media IDs are asked for."""
 
@@ -183,7 +212,7 @@ class PageArguments(Arguments):
     """Which items of a campaign: those after the ref that the last answer ended with; empty for the first."""
 
     campaign_id: Name
-    after: Annotated[str, Field(max_length=LONGEST_REF), AfterValidator(storable_whole)] = ""
+    after: After = ""
 
 
 class MoveArguments(Arguments):
@@ -221,6 +250,9 @@ class VerifyArguments(Arguments):
 
 ARGUMENTS: dict[TaskName, type[Arguments]] = {
     TaskName.PREPARE: PrepareArguments,
+    TaskName.BEGIN_SUBMISSION: BeginSubmissionArguments,
+    TaskName.SUBMIT: SubmitArguments,
+    TaskName.END_SUBMISSION: EndSubmissionArguments,
     TaskName.RESOLVE: ResolveArguments,
     TaskName.MARK_USED: MarkUsedArguments,
     TaskName.MARK_DEAD: MarkDeadArguments,

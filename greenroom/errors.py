@@ -50,6 +50,10 @@ class EmptyManifest(ManifestError):
     """A manifest has no items, and it was not said that this is meant."""
 
 
+class SubmissionSuperseded(Misuse):
+    """Another submission of the same campaign began before this one had come in."""
+
+
 class UnknownName(Misuse):
     """A channel, a campaign or an asset that is not in the database was named."""
 

@@ -20,6 +20,9 @@ class TaskName(StrEnum):
     INSPECT = "media.inspect"
     DISPATCH = "media.dispatch"
     UPLOAD = "media.upload"
+    BEGIN_SUBMISSION = "media.begin_submission"
+    SUBMIT = "media.submit"
+    END_SUBMISSION = "media.end_submission"
     RESOLVE = "media.resolve"
     MARK_USED = "media.mark_used"
     MARK_DEAD = "media.mark_dead"
@@ -44,6 +47,9 @@ QUEUES: dict[TaskName, Queue] = {
     TaskName.INSPECT: Queue.INSPECTION,
     TaskName.DISPATCH: Queue.CONTROL,
     TaskName.UPLOAD: Queue.UPLOAD,
+    TaskName.BEGIN_SUBMISSION: Queue.CONTROL,
+    TaskName.SUBMIT: Queue.CONTROL,
+    TaskName.END_SUBMISSION: Queue.CONTROL,
     TaskName.RESOLVE: Queue.CONTROL,
     TaskName.MARK_USED: Queue.CONTROL,
     TaskName.MARK_DEAD: Queue.CONTROL,

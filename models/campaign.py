@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import Connection, ForeignKey, Index, func, or_, select, text, true
+from sqlalchemy import BigInteger, Connection, ForeignKey, Index, String, func, or_, select, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from greenroom.errors import Misuse, UnknownName
@@ -54,6 +54,9 @@ class Campaign(Base):
     upload_from: Mapped[datetime | None] = mapped_column(UtcDateTime)
     #: Since when its uploads are known to come too late for its send time; NULL if they are not.
     at_risk_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: Of its latest submission, and what its sender called it; see `models.submissions`.
+    submission: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    submission_key: Mapped[str | None] = mapped_column(String(64))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -87,6 +87,8 @@ class Item(Base):
     original_sha256: Mapped[str | None] = mapped_column(String(64))
     #: JSON: what fixing did, a list of sentences.
     fixed: Mapped[str] = mapped_column(Text, default="[]", server_default="[]")
+    #: The last submission of its campaign in which it stood; see `models.submissions`.
+    submission: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     #: JSON: a list of {"code", "detail"}.
     notices: Mapped[str] = mapped_column(Text, default="[]")
 

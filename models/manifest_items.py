@@ -46,7 +46,12 @@ def known_refs(connection: Connection, *, campaign_id: str, refs: Sequence[str])
 
 
 def add_items(
-    connection: Connection, *, campaign_id: str, due_at: datetime, items: Sequence[ManifestItem]
+    connection: Connection,
+    *,
+    campaign_id: str,
+    due_at: datetime,
+    items: Sequence[ManifestItem],
+    submission: int = 0,
 ) -> bool:
     """Write items that the campaign does not have; where it has one of them after all, write none.
 
@@ -55,6 +60,7 @@ def add_items(
         campaign_id: whose.
         due_at: the campaign's send time.
         items: each ref once; they are written in this order.
+        submission: in which they stand.
 
     Returns:
         Whether they were written.
@@ -63,12 +69,17 @@ def add_items(
         connection,
         Item,
         [_as_given(item) for item in items],
-        same={"campaign_id": campaign_id, "due_at": due_at},
+        same={"campaign_id": campaign_id, "due_at": due_at, "submission": submission},
     )
 
 
 def save_items(
-    connection: Connection, *, campaign_id: str, due_at: datetime, items: Iterable[ManifestItem]
+    connection: Connection,
+    *,
+    campaign_id: str,
+    due_at: datetime,
+    items: Iterable[ManifestItem],
+    submission: int = 0,
 ) -> None:
     """Write items in bulk; known ones stay as they are, unless their source changed or they were rejected.
 
@@ -79,6 +90,7 @@ def save_items(
         campaign_id: whose.
         due_at: the campaign's send time.
         items: each ref once; they are written, and so locked, in this order.
+        submission: in which the new ones stand.
     """
     rows = list(items)
     if not rows:
@@ -87,7 +99,7 @@ def save_items(
         connection,
         Item,
         [_as_given(item) for item in rows],
-        same={"campaign_id": campaign_id, "due_at": due_at},
+        same={"campaign_id": campaign_id, "due_at": due_at, "submission": submission},
         more=_or_inspect_anew,
     )
 

@@ -19,6 +19,7 @@ from models.channel import get_channel
 from models.manifest_items import add_items, known_refs, lock_items, reject_items, save_items
 from models.moving import save_and_move
 from models.references import want_again
+from models.submissions import ItemChanges, current_submission, note_submission, require_submission
 from tasks.runtime.announcements import announce_inspection
 from tasks.runtime.bisecting_writes import write_bisecting
 from tasks.runtime.checked_task import CheckedTask, until_done
@@ -49,6 +50,31 @@ def prepare(context: Context, campaign: Mapping[str, Any], items: Sequence[Mappi
         Misuse: the channel is not known, or the campaign is another channel's or cancelled.
         TransientError: the database is away; nothing was written.
     """
+    take_over(context, campaign, items)
+    return len(items)
+
+
+def take_over(
+    context: Context,
+    campaign: Mapping[str, Any],
+    items: Sequence[Mapping[str, Any]],
+    *,
+    submission: int | None = None,
+) -> list[ItemChanges]:
+    """Write (a part of) a manifest; arguments and errors as above.
+
+    Args:
+        context: the world.
+        campaign: as above.
+        items: as above.
+        submission: the number of the submission that it is a part of; None for items that are only added.
+
+    Returns:
+        What changed, of each transaction; of a submission alone.
+
+    Raises:
+        SubmissionSuperseded: another submission began since.
+    """
     plan = parse_plan(campaign)
     # In one order for all: two messages that share items must not lock them crosswise.
     rows = sorted(parse_items(items), key=lambda item: item.ref)
@@ -56,16 +82,24 @@ def prepare(context: Context, campaign: Mapping[str, Any], items: Sequence[Mappi
     upload_from = upload_moment(context, plan)
     never_opened = {row.ref: refusal for row in rows if (refusal := context.sources.refusal(row.source))}
 
-    def write(connection: Connection, part: Sequence[ManifestItem]) -> list[str]:
+    refused: list[str] = []
+
+    def write(connection: Connection, part: Sequence[ManifestItem]) -> ItemChanges:
         # Most often all are new: then nothing waits for them that would have to be locked or looked at.
-        if not write_new(connection, plan, part, upload_from=upload_from, now=now):
-            _write(connection, plan, part, upload_from=upload_from, now=now)
+        if write_new(connection, plan, part, upload_from=upload_from, now=now, submission=submission):
+            changes = ItemChanges(added=len(part))
+        else:
+            changes = _write(connection, plan, part, upload_from=upload_from, now=now, submission=submission)
         rejected = {row.ref: never_opened[row.ref] for row in part if row.ref in never_opened}
         reject_items(connection, campaign_id=plan.id, refused=rejected)
-        return []
+        return changes
 
-    answers = write_bisecting(context.database, rows, write, refused=_refused)
-    refused = [ref for refs in answers for ref in refs]
+    def refuse(item: ManifestItem, error: Exception) -> ItemChanges:
+        logger.error("An item cannot be written: %s", one_line(item.ref), exc_info=error)
+        refused.append(item.ref)
+        return ItemChanges()
+
+    changes = list(write_bisecting(context.database, rows, write, refused=refuse))
     announce_inspection(context, why=f"campaign {plan.id} has come in")
     if refused:
         shown = ", ".join(map(repr, refused[:MOST_REFS_SHOWN]))
@@ -73,7 +107,7 @@ def prepare(context: Context, campaign: Mapping[str, Any], items: Sequence[Mappi
             f"The database refused {len(refused)} of {len(rows)} items of campaign {plan.id}, and has the "
             f"others: {shown}. The worker's log says why."
         )
-    return len(rows)
+    return changes
 
 
 def upload_moment(context: Context, plan: CampaignPlan) -> datetime:
@@ -86,11 +120,6 @@ def upload_moment(context: Context, plan: CampaignPlan) -> datetime:
     return rules.upload_from(plan.send_at, ahead=timedelta(days=context.settings.upload_days_before))
 
 
-def _refused(item: ManifestItem, error: Exception) -> list[str]:
-    logger.error("An item cannot be written: %s", one_line(item.ref), exc_info=error)
-    return [item.ref]
-
-
 def write_new(
     connection: Connection,
     plan: CampaignPlan,
@@ -98,6 +127,7 @@ def write_new(
     *,
     upload_from: datetime,
     now: datetime,
+    submission: int | None = None,
 ) -> bool:
     """Write a part of a known campaign, beside others who do so, if it has none of these items yet.
 
@@ -107,6 +137,7 @@ def write_new(
         rows: in order of ref.
         upload_from: when its uploads begin.
         now: the present.
+        submission: which it is a part of, if of any.
 
     Returns:
         Whether it was written; False, and nothing was changed or is locked, where more has to be done.
@@ -115,11 +146,12 @@ def write_new(
         return False
     with connection.begin_nested() as savepoint:
         hold_campaign(connection, plan.id, shared=True)
+        number = _submission(connection, plan, submission)
         if (
             plan.keep_until > now
             and stands_as_given(connection, plan, upload_from=upload_from)
             and not known_refs(connection, campaign_id=plan.id, refs=[row.ref for row in rows])
-            and add_items(connection, campaign_id=plan.id, due_at=plan.send_at, items=rows)
+            and add_items(connection, campaign_id=plan.id, due_at=plan.send_at, items=rows, submission=number)
         ):
             return True
         savepoint.rollback()
@@ -133,16 +165,30 @@ def _write(
     *,
     upload_from: datetime,
     now: datetime,
-) -> None:
+    submission: int | None,
+) -> ItemChanges:
     """Write the campaign, and what is new or changed; queue anew what somebody has fixed meanwhile."""
     campaign = save_and_move(connection, plan, upload_from=upload_from, now=now)
+    number = _submission(connection, plan, submission)
     given = [row.ref for row in rows]
     refs = [] if campaign.moved else known_refs(connection, campaign_id=plan.id, refs=given)
     if refs:
         if campaign.upload_from is None:
             want_again(connection, plan.id, refs=refs, due_at=plan.send_at, now=now)
         lock_items(connection, campaign_id=plan.id, refs=refs)
-    save_items(connection, campaign_id=plan.id, due_at=plan.send_at, items=rows)
+    changes = ItemChanges()
+    if submission is not None:
+        changes = note_submission(connection, plan.id, rows, number=submission)
+    save_items(connection, campaign_id=plan.id, due_at=plan.send_at, items=rows, submission=number)
+    return changes
+
+
+def _submission(connection: Connection, plan: CampaignPlan, given: int | None) -> int:
+    """The submission in which new items stand: what is only added belongs to the latest one."""
+    if given is None:
+        return current_submission(connection, plan.id)
+    require_submission(connection, plan.id, given)
+    return given
 
 
 @shared_task(base=CheckedTask, name=TaskName.PREPARE, bind=True, max_retries=None, ignore_result=False)

@@ -24,6 +24,7 @@ VISIBILITY_TIMEOUT = 2 * 3600
 #: One file a task, with its entry for Celery at the end.
 TASK_MODULES = (
     "tasks.prepare",
+    "tasks.submit",
     "tasks.inspect",
     "tasks.dispatch",
     "tasks.upload",

@@ -17,9 +17,13 @@ from models.locks import LOCK_ORDER
 from models.lookups import book_failure
 from models.media import lock_media
 from models.references import check_references_again
+from tasks.estimate import estimate
+from tasks.foresee import foresee
 from tasks.mark_used import mark_dead, mark_used
 from tasks.report_error import report_error
-from tasks.resolve import resolve
+from tasks.resolve import media_ids, resolve
+from tasks.status import rejected, status
+from tasks.submit import begin_submission, end_submission, submit
 from tests.models.lock_recorder import LockRecorder, step_of
 from tests.support.harness import DAY, HOUR, Campaign, Harness
 from tests.support.rows import ready_item
@@ -100,6 +104,12 @@ def play(harness: Harness) -> None:
         )
     later = {str(number): harness.make_file(f"later-{number}") for number in range(3)}
     harness.submit("later", harness.channels[0], later, send_in=20 * DAY, keep=5 * DAY)
+    replace(harness, files[:4], files[2:6])
+    for ask in (status, rejected, media_ids):
+        ask(harness.context, "campaign-1")
+    foresee(harness.context)
+    dates = {name: (harness.clock.now() + DAY).isoformat() for name in ("send_at", "keep_until")}
+    estimate(harness.context, {"id": "new", "channel": harness.channels[0], **dates}, 9)
     days(harness, 1)
     harness.move("campaign-0", send_in=4 * DAY, keep=20 * DAY)
     days(harness, 1)
@@ -119,6 +129,19 @@ def play(harness: Harness) -> None:
     days(harness, 22)
     harness.cancel("campaign-3")
     days(harness, 12)
+
+
+def replace(harness: Harness, *manifests: list[Path]) -> None:
+    """A campaign that is submitted several times, each time with other files, which others have too."""
+    now = harness.clock.now()
+    dates = {"send_at": (now + 5 * DAY).isoformat(), "keep_until": (now + 10 * DAY).isoformat()}
+    plan = {"id": "replaced", "channel": harness.channels[0], **dates}
+    for number, files in enumerate(manifests):
+        submission = begin_submission(harness.context, plan, str(number))
+        items = [{"ref": path.name, "source": str(path)} for path in files]
+        submit(harness.context, plan, items, submission)
+        end_submission(harness.context, "replaced", submission)
+        harness.tick()
 
 
 def days(harness: Harness, number: int) -> None:

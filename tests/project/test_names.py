@@ -77,6 +77,7 @@ PROSE_STAYS = {
 SEVERAL_STAY = {
     "cancel": "the task, and its command",
     "status": "the task, and its command",
+    "submit": "the task, and its command",
     "examine": "the one function that each examiner has, called through one table",
     "main": "what a program begins with",
 }

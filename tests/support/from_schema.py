@@ -81,6 +81,9 @@ _MAKERS: dict[str, Callable[[Mapping[str, Any], Mapping[str, Any]], st.SearchStr
     "array": _array,
     "object": _object,
     "integer": lambda schema, _: st.integers(schema.get("minimum", -9), schema.get("maximum", 2**63)),
+    "number": lambda schema, _: st.floats(
+        schema.get("minimum", -9.0), schema.get("maximum", 1e9), allow_nan=False, allow_infinity=False
+    ),
     "boolean": lambda *_: st.booleans(),
     "null": lambda *_: st.none(),
 }

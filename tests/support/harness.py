@@ -28,11 +28,11 @@ from greenroom.settings import Settings
 from greenroom.task_names import TaskName
 from greenroom.vault import Vault, new_secret_key
 from models import Database, Media
-from models.cancellation import cancel_campaign
 from models.channel import add_channel, set_media_life
 from tasks.dispatch import batches_from_json, claims_from_json, dispatch
 from tasks.inspect import inspect
 from tasks.mark_used import mark_dead, mark_used
+from tasks.move import cancel, move
 from tasks.prepare import prepare
 from tasks.prune import prune
 from tasks.refresh import refresh
@@ -299,7 +299,7 @@ class Harness:
         campaign.keep_until = campaign.send_at + keep
         campaign.needed_until = campaign.keep_until
         campaign.submitted_at = self.clock.now()
-        self._hand_over(campaign_id)
+        move(self.context, campaign_id, campaign.send_at.isoformat(), campaign.keep_until.isoformat())
         self.counts["moves"] += 1
 
     def cancel(self, campaign_id: str) -> None:
@@ -307,8 +307,7 @@ class Harness:
         campaign = self.campaigns[campaign_id]
         campaign.cancelled = True
         campaign.needed_until = self.clock.now()
-        with self.database.write() as connection:
-            cancel_campaign(connection, campaign_id, now=self.workers_clock.now())
+        cancel(self.context, campaign_id)
         self.counts["cancels"] += 1
 
     def _hand_over(self, campaign_id: str) -> None:

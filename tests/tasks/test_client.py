@@ -275,3 +275,48 @@ for error in RAISED:
 """
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
+
+
+def test_a_submission_is_begun_handed_over_and_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its parts have its number; what each did is added up."""
+    part = {"added": 1, "changed": 2, "unchanged": 3}
+    ends = [{"removed": 5, "after": "x"}, {"removed": 1, "after": None}]
+    client, asked = answering(monkeypatch, 7, part, part, *ends)
+    items = (ManifestItem(ref=str(number), source="/a") for number in range(2001))
+    with client:
+        assert client.submit(PLAN, items).model_dump() == {
+            "added": 2,
+            "changed": 4,
+            "unchanged": 6,
+            "removed": 6,
+        }
+    assert [(name, args[2:] if name == "media.submit" else args[-1]) for name, args in asked[1:]] == [
+        ("media.submit", [7]),
+        ("media.submit", [7]),
+        ("media.end_submission", ""),
+        ("media.end_submission", "x"),
+    ]
+
+
+def test_an_iterator_that_fails_removes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its error is the caller's own; the campaign has what it had, and some of the new."""
+    client, asked = answering(monkeypatch, 7, {"added": 2000, "changed": 0, "unchanged": 0})
+
+    def items() -> Iterator[ManifestItem]:
+        for number in range(2500):
+            yield ManifestItem(ref=str(number), source="/a")
+        raise OSError("the file is cut short")
+
+    with client, pytest.raises(OSError, match="cut short"):
+        client.submit(PLAN, items())
+    assert [name for name, _ in asked] == ["media.begin_submission", "media.submit"]
+
+
+def test_an_empty_submission_removes_all_where_it_is_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And is refused before anything is asked where nobody said so."""
+    client, asked = answering(monkeypatch, 7, {"removed": 3, "after": None})
+    with client:
+        with pytest.raises(EmptyManifest):
+            client.submit(PLAN, [])
+        assert not asked
+        assert client.submit(PLAN, [], allow_empty=True).removed == 3

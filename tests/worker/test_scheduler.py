@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from examples import spring_sale
-from greenroom.client import CampaignStatus, Greenroom
-from greenroom.errors import Misuse, UnknownName
+from greenroom.client import CampaignStatus, Greenroom, SubmissionChanges
+from greenroom.errors import EmptyManifest, Misuse, UnknownName
 from greenroom.folder_items import items_of_paths
+from greenroom.manifest import ManifestItem
 from greenroom.reasons import ADVICE, Reason
 from sandbox.testing import RunningSandbox
 from tests.worker.test_production import (  # noqa: F401 - a fixture is asked for by its name
@@ -39,7 +40,11 @@ def test_a_campaign_from_its_manifest_to_its_end(
     with Greenroom(redis_url, timeout=PATIENCE) as client:
         with pytest.raises(UnknownName):
             client.status("sale")
-        client.add_items(plan("sale"), items)
+        first = client.submit(plan("sale"), [*items, ManifestItem(ref="gone", source="/nowhere")])
+        assert first == SubmissionChanges(added=len(items) + 1)
+        assert client.submit(plan("sale"), items) == SubmissionChanges(unchanged=len(items), removed=1)
+        with pytest.raises(EmptyManifest):
+            client.submit(plan("sale"), [])
         status = client.wait_until_ready("sale", timeout=PATIENCE, on_progress=seen.append)
         assert status == seen[-1]
         assert (status.is_settled, status.is_ready) == (True, False)

@@ -1,0 +1,116 @@
+"""Submissions: a whole manifest that comes in parts, and in place of what the campaign had before.
+
+The campaign has the number of its latest submission, and each item that of the one in which it stood last.
+When all parts have come in, what has another number is no longer in the manifest. A submission that breaks
+off removes nothing; the next one has a higher number, and does all of it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, select, update
+
+from greenroom.errors import ManifestError, SubmissionSuperseded
+from greenroom.manifest import ManifestItem
+from models.bulk import among
+from models.campaign import Campaign, hold_campaign
+from models.item import Item
+from models.manifest_items import lock_items
+from models.references import check_references_again, lock_assets_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class ItemChanges:
+    """How many items a part of a submission added, changed and left as they were."""
+
+    added: int = 0
+    changed: int = 0
+    unchanged: int = 0
+
+
+def next_submission(connection: Connection, campaign_id: str, *, key: str) -> int:
+    """Begin a submission; returns its number, and the same for the same key. Earlier ones are over."""
+    hold_campaign(connection, campaign_id, shared=False)
+    mine = Campaign.id == campaign_id
+    before = connection.execute(select(Campaign.submission, Campaign.submission_key).where(mine)).one()
+    if before.submission_key == key:
+        return int(before.submission)
+    number = int(before.submission) + 1
+    connection.execute(update(Campaign).where(mine).values(submission=number, submission_key=key))
+    return number
+
+
+def current_submission(connection: Connection, campaign_id: str) -> int:
+    """The number of a campaign's latest submission; 0 before the first."""
+    return connection.execute(select(Campaign.submission).where(Campaign.id == campaign_id)).scalar() or 0
+
+
+def require_submission(connection: Connection, campaign_id: str, number: int) -> None:
+    """Let nothing of an earlier submission be written into a later one; the campaign is to be held.
+
+    Raises:
+        SubmissionSuperseded: another one began since.
+    """
+    if current_submission(connection, campaign_id) != number:
+        raise SubmissionSuperseded(
+            f"Another submission of campaign {campaign_id} began since; what this one brought until then may "
+            "be replaced. Submit once more, and from one place at a time."
+        )
+
+
+def note_submission(
+    connection: Connection, campaign_id: str, items: Sequence[ManifestItem], *, number: int
+) -> ItemChanges:
+    """Say of items that they stand in a submission, before they are written; returns what will change.
+
+    Those that the campaign has are to be locked.
+
+    Raises:
+        ManifestError: a ref stood in it before, with another file.
+    """
+    refs = [item.ref for item in items]
+    mine = (Item.campaign_id == campaign_id, among(connection, Item.ref, refs))
+    columns = (Item.ref, Item.source, Item.kind, Item.fix, Item.submission)
+    known = {row.ref: row for row in connection.execute(select(*columns).where(*mine))}
+    changed = 0
+    for item in items:
+        row = known.get(item.ref)
+        if row is not None and (row.source, row.kind, row.fix) != (item.source, item.kind, item.fix):
+            if row.submission == number:
+                raise ManifestError(
+                    f"The ref {item.ref!r} stands twice in this submission, with two files; each item needs "
+                    "one of its own."
+                )
+            changed += 1
+    connection.execute(update(Item).where(*mine, Item.submission != number).values(submission=number))
+    return ItemChanges(added=len(items) - len(known), changed=changed, unchanged=len(known) - changed)
+
+
+def remove_others(
+    connection: Connection, campaign_id: str, *, number: int, after: str, limit: int, now: datetime
+) -> tuple[int, str | None]:
+    """Remove some of the items that do not stand in a submission; what only they needed is looked at again.
+
+    Args:
+        connection: an open transaction.
+        campaign_id: whose.
+        number: the submission's.
+        after: the ref that the last call ended with; empty for the first.
+        limit: items at most.
+        now: the present.
+
+    Returns:
+        How many it removed, and where the next begin: None where there are no more.
+    """
+    others = (Item.campaign_id == campaign_id, Item.submission != number)
+    following = select(Item.ref).where(*others, Item.ref > after).order_by(Item.ref).limit(limit)
+    refs = list(connection.execute(following).scalars())
+    if not refs:
+        return 0, None
+    check_references_again(connection, lock_assets_of(connection, campaign_id, refs=refs), now=now)
+    lock_items(connection, campaign_id=campaign_id, refs=refs)
+    gone = connection.execute(delete(Item).where(*others, among(connection, Item.ref, refs)))
+    return gone.rowcount, refs[-1] if len(refs) == limit else None
