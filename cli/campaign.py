@@ -11,6 +11,7 @@ SUBCOMMANDS = {
     "cancel": "Say that CAMPAIGN_ID needs nothing any more; what only it needed is deleted at the provider.",
     "explain": "Tell the whole story of REF, one file of CAMPAIGN_ID.",
     "export": "Write CAMPAIGN_ID's mapping from refs to media IDs as CSV.",
+    "list": "Show how far all campaigns are, the latest first.",
     "status": "Show how far CAMPAIGN_ID is, or all campaigns, the latest first.",
     "submit": "Hand CAMPAIGN_ID over to the workers.",
 }

@@ -2,58 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import click
-from rich.table import Table
 from sqlalchemy import Connection
 
+from cli.campaign_list import counts_as_json, counts_table, show_campaigns
 from cli.embedded_plan import installed_settings
-from cli.forecast import show_forecast
+from cli.forecast import WEEKS, show_forecast
 from cli.formats import console, moment, plain, say
 from cli.installation import open_database
-from cli.options import installation_options
+from cli.json_lines import print_json
+from cli.options import installation_options, json_option
 from cli.report import rejected_table
-from cli.tables import plain_table
-from cli.when_ready import show_readiness
+from cli.when_ready import readiness_as_json, show_readiness
+from greenroom.reasons import advice_on
 from greenroom.settings import Settings
-from models.campaign import CampaignRow, get_campaign, list_campaigns
+from greenroom.sources import unsigned
+from models.campaign import CampaignRow, get_campaign
 from models.campaign_readiness import readiness_of
 from models.channel import get_channel
-from models.item_reports import campaign_items
+from models.forecast import at_risk, renewals
+from models.item_reports import ItemReport, campaign_items
 from models.progress import ItemStatus, Progress, campaign_progress
 
-
-def counts_table(campaigns: Sequence[CampaignRow], counts: Mapping[str, Progress]) -> Table:
-    """A line for each campaign: how many of its files stand where."""
-    table = plain_table()
-    for column in ("Campaign", "Channel", "Sent at"):
-        table.add_column(column, overflow="fold")
-    scheduled = any(progress.scheduled for progress in counts.values())
-    for column in ("Files", "Checking", *(["Scheduled"] if scheduled else []), "Uploading", "Ready", "Bad"):
-        table.add_column(column, justify="right", no_wrap=True)
-    for row in campaigns:
-        progress = counts[row.id]
-        table.add_row(
-            plain(row.id) + _remark(row),
-            plain(row.channel_id),
-            moment(row.send_at),
-            f"{progress.total:,}",
-            f"{progress.checking:,}",
-            *([f"{progress.scheduled:,}"] if scheduled else []),
-            f"{progress.waiting + progress.uploading:,}",
-            f"[green]{progress.ready:,}[/green]",
-            f"[red]{bad:,}[/red]" if (bad := progress.rejected + progress.failed) else "0",
-        )
-    return table
-
-
-def _remark(row: CampaignRow) -> str:
-    if row.cancelled_at:
-        return " [red](cancelled)[/red]"
-    return " [red](at risk)[/red]" if row.at_risk_since else ""
+#: What a campaign manager has to see to.
+BAD = (ItemStatus.REJECTED, ItemStatus.FAILED)
 
 
 def show_campaign(
@@ -70,26 +46,63 @@ def show_campaign(
         console.print(f"\n[red]Channel {plain(channel.id)} is paused:[/red] {plain(channel.paused_reason)}")
     if progress.hindrance:
         console.print(f"\n[yellow]Waiting to try again: {plain(progress.hindrance)}[/yellow]")
-    bad_ones = (ItemStatus.REJECTED, ItemStatus.FAILED)
-    if bad := list(campaign_items(connection, row.id, now=now, statuses=bad_ones)):
+    if bad := list(campaign_items(connection, row.id, now=now, statuses=BAD)):
         console.print()
         console.print(rejected_table(bad))
     show_forecast(connection, row, now=now, rules_of=settings.life_rules)
 
 
+def campaign_as_json(
+    connection: Connection, row: CampaignRow, progress: Progress, settings: Settings, *, now: datetime
+) -> dict[str, Any]:
+    """The same for programs."""
+    channel = get_channel(connection, row.channel_id)
+    over = row.cancelled_at is not None or row.keep_until <= now
+    until = min(row.keep_until, now + WEEKS * timedelta(days=7))
+    weeks = [] if over else renewals(connection, row.id, now=now, until=until)
+    endangered = at_risk(
+        connection, now=now, rules_of=settings.life_rules, campaign_id=row.id, limit=progress.total
+    )
+    return {
+        **counts_as_json(row, progress),
+        "channel_paused_at": channel.paused_at,
+        "channel_paused_reason": channel.paused_reason,
+        "readiness": readiness_as_json(
+            readiness_of(connection, row.id, now=now, allowed=settings.uploads_per_second), now=now
+        ),
+        "bad": [_bad_as_json(item) for item in campaign_items(connection, row.id, now=now, statuses=BAD)],
+        "renewals": [{"week": week.monday.isoformat(), "files": week.files} for week in weeks],
+        "media_at_risk": [{"ref": one.ref, "ends_at": one.ends_at, "why": one.why} for one in endangered],
+    }
+
+
+def _bad_as_json(item: ItemReport) -> dict[str, Any]:
+    return {
+        "ref": item.ref,
+        "source": unsigned(item.source),
+        "status": item.status,
+        "reason": item.reason,
+        "detail": item.detail,
+        "advice": advice_on(item.reason),
+    }
+
+
 @click.command()
 @click.argument("campaign_id", required=False)
+@json_option
 @installation_options
-def status(campaign_id: str | None, *, state: Path, sandbox: bool) -> None:
+def status(campaign_id: str | None, *, as_json: bool, state: Path, sandbox: bool) -> None:
     """Show how far CAMPAIGN_ID is, or all campaigns, the latest first."""
     now = datetime.now(UTC)
     with open_database(state, sandbox=sandbox) as database, database.read() as connection:
-        chosen = [get_campaign(connection, campaign_id)] if campaign_id else list_campaigns(connection)
-        if not chosen:
-            say("No campaigns yet.")
+        if campaign_id is None:
+            show_campaigns(connection, as_json=as_json)
             return
-        counts = {row.id: campaign_progress(connection, row.id, now=now) for row in chosen}
-        console.print(counts_table(chosen, counts))
-        if campaign_id:
-            settings = installed_settings(sandbox=sandbox)
-            show_campaign(connection, chosen[0], counts[campaign_id], settings, now=now)
+        row = get_campaign(connection, campaign_id)
+        progress = campaign_progress(connection, campaign_id, now=now)
+        settings = installed_settings(sandbox=sandbox)
+        if as_json:
+            print_json(campaign_as_json(connection, row, progress, settings, now=now))
+            return
+        console.print(counts_table([row], {row.id: progress}))
+        show_campaign(connection, row, progress, settings, now=now)

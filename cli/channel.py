@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import click
 from pydantic import SecretStr
 
 from cli.formats import console, counted, moment, parse_span, plain, say, span
 from cli.installation import open_database, read_api_key
-from cli.options import CHANNEL, installation_options
+from cli.json_lines import print_json
+from cli.options import CHANNEL, installation_options, json_option
 from cli.tables import plain_table
 from greenroom.errors import Misuse, SettingsError
 from greenroom.settings_loader import load_settings
@@ -64,11 +66,15 @@ def add(channel_id: str) -> None:
 
 
 @channel.command("list")
+@json_option
 @installation_options
-def channel_list(*, state: Path, sandbox: bool) -> None:
+def channel_list(*, as_json: bool, state: Path, sandbox: bool) -> None:
     """Show all channels, and which are paused and why."""
     with open_database(state, sandbox=sandbox) as database, database.read() as connection:
         channels = list_channels(connection)
+    if as_json:
+        print_json({"channels": [_as_json(row) for row in channels]})
+        return
     if not channels:
         say("No channels yet. Add one with: greenroom channel add CHANNEL_ID")
         return
@@ -82,6 +88,20 @@ def channel_list(*, state: Path, sandbox: bool) -> None:
         life = span(row.media_life) if row.media_life else "[dim]as set for all[/dim]"
         table.add_row(plain(row.id), plain(row.api_base_url), life, observed(row), health)
     console.print(table)
+
+
+def _as_json(row: ChannelRow) -> dict[str, Any]:
+    """What may be told of a channel: all but its key."""
+    return {
+        "channel": row.id,
+        "api_base_url": row.api_base_url,
+        "paused_at": row.paused_at,
+        "paused_reason": row.paused_reason,
+        "media_life_seconds": row.media_life_seconds,
+        "early_deaths": row.early_deaths,
+        "shortest_life_seconds": row.shortest_life_seconds,
+        "longest_life_seconds": row.longest_life_seconds,
+    }
 
 
 def observed(row: ChannelRow) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,7 +21,8 @@ from cli.doctor_sources import NOTHING, allowed_sources, warnings_about_sources
 from cli.forecast import risks_in_a_sentence
 from cli.formats import console, counted, moment, plain
 from cli.installation import in_production, open_database
-from cli.options import installation_options
+from cli.json_lines import print_json
+from cli.options import installation_options, json_option
 from cli.when_ready import in_a_sentence
 from greenroom.errors import GreenroomError, SettingsError
 from greenroom.inspection import inspect_file
@@ -70,19 +71,24 @@ class HealthCheck:
 
 
 @click.command()
+@json_option
 @installation_options
 @click.pass_context
-def doctor(context: click.Context, *, state: Path, sandbox: bool) -> None:
+def doctor(context: click.Context, *, as_json: bool, state: Path, sandbox: bool) -> None:
     """Look at every part: settings, sources, database, Redis, workers, beat, channels, provider, inspection.
 
     Exit code 0: all are well. 1: some are not.
     """
     findings: list[HealthCheck] = []
     for finding in _examine(state, sandbox=sandbox):
-        sentence = "\n".join(plain(line) for line in finding.sentence.splitlines())
-        console.print(f"{finding.mark} [bold]{finding.part:<11}[/bold] {sentence}", soft_wrap=True)
+        if not as_json:
+            sentence = "\n".join(plain(line) for line in finding.sentence.splitlines())
+            console.print(f"{finding.mark} [bold]{finding.part:<11}[/bold] {sentence}", soft_wrap=True)
         findings.append(finding)
-    context.exit(0 if all(finding.well for finding in findings) else 1)
+    all_well = all(finding.well for finding in findings)
+    if as_json:
+        print_json({"well": all_well, "parts": [asdict(finding) for finding in findings]})
+    context.exit(0 if all_well else 1)
 
 
 def _examine(state: Path, *, sandbox: bool) -> Iterator[HealthCheck]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
 from cli.formats import console, counted, moment, plain, say
 from cli.installation import open_database
+from cli.json_lines import print_json
 from cli.new_file import new_file
-from cli.options import CHANNEL, CommandT, installation_options
+from cli.options import CHANNEL, CommandT, installation_options, json_option
 from cli.provider_access import open_retrieval
 from cli.tables import FileName, plain_table
 from greenroom.errors import MediaGone, Misuse
@@ -34,12 +36,18 @@ def media() -> None:
 @click.option("--channel", type=CHANNEL, help="Of this channel alone.")
 @click.option("--all", "also_gone", is_flag=True, help="Those too that are deleted or expired.")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="How many at most.")
+@json_option
 @installation_options
-def media_list(*, channel: str | None, also_gone: bool, limit: int, state: Path, sandbox: bool) -> None:
+def media_list(
+    *, channel: str | None, also_gone: bool, limit: int, as_json: bool, state: Path, sandbox: bool
+) -> None:
     """Show media IDs, the next to expire first."""
     now = datetime.now(UTC)
     with open_database(state, sandbox=sandbox) as database, database.read() as connection:
         rows = list_media(connection, now=now, channel_id=channel, also_gone=also_gone, limit=limit)
+    if as_json:
+        print_json({"media": [_as_json(row, now) for row in rows]})
+        return
     if not rows:
         say("No media yet.")
         return
@@ -232,9 +240,35 @@ def delete(media_id: str, *, force: bool, channel: str | None, state: Path, sand
     )
 
 
+def _as_json(row: MediaReport, now: datetime) -> dict[str, Any]:
+    return {
+        "media_id": row.media_id,
+        "channel": row.channel_id,
+        "file_name": row.file_name,
+        "sha256": row.sha256,
+        "mime_type": row.mime_type,
+        "uploaded_at": row.uploaded_at,
+        "last_used_at": row.last_used_at,
+        "expires_at": row.expires_at,
+        "deleted_at": row.deleted_at,
+        "state": _plain_state(row, now),
+    }
+
+
+#: How each state of an ID is coloured.
+_COLOURS = {"expired": "red", "live": "green", "to be deleted": "yellow"}
+
+
+def _plain_state(row: MediaReport, now: datetime) -> str:
+    if row.deleted_at is not None:
+        return "deleted"
+    if row.expires_at <= now:
+        return "expired"
+    return "live" if row.is_current else "to be deleted"
+
+
 def _state(row: MediaReport, now: datetime) -> str:
     if row.deleted_at is not None:
         return f"deleted {moment(row.deleted_at)}"
-    if row.expires_at <= now:
-        return "[red]expired[/red]"
-    return "[green]live[/green]" if row.is_current else "[yellow]to be deleted[/yellow]"
+    state = _plain_state(row, now)
+    return f"[{_COLOURS[state]}]{state}[/{_COLOURS[state]}]"

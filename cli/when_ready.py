@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from cli.formats import console, counted, plain, span
 from greenroom.answers import Estimate
@@ -33,6 +34,19 @@ def show_estimate(estimate: Estimate, *, allowed: float) -> None:
         ready_at=estimate.ready_at,
     )
     show_readiness(readiness, now=datetime.now(UTC))
+
+
+def readiness_as_json(readiness: Readiness, *, now: datetime) -> dict[str, Any]:
+    """The same for programs."""
+    return {
+        "left": readiness.left,
+        "uploads_per_second": readiness.rate.per_second,
+        "allowed_per_second": readiness.rate.allowed,
+        "rate_observed": readiness.rate.observed,
+        "ready_at": readiness.ready_at,
+        "at_risk": readiness.at_risk,
+        "what_helps": readiness.what_helps(now=now),
+    }
 
 
 def in_a_sentence(readiness: Readiness, *, now: datetime) -> str:

@@ -132,7 +132,11 @@ def greenroom(state: Path, *words: str) -> Result:
         ("campaign", "status", "one"),
         ("campaign", "explain", "one", "ref"),
         ("campaign", "explain", "one", "ref", "--json"),
+        ("campaign", "list", "--json"),
+        ("campaign", "status", "one", "--json"),
         ("channel", "list"),
+        ("channel", "list", "--json"),
+        ("media", "list", "--all", "--json"),
         ("media", "list", "--all"),
     ],
 )
@@ -183,6 +187,9 @@ OWN_WORDS = {
     *(
         "doctor: sentence",
         "embedded: name",
+        "folder_options: found",
+        "folder_options: more",
+        "folder_options: were",
         "forecast: bar",
         "forecast: colour",
         "forecast: when",

@@ -1,0 +1,96 @@
+"""`greenroom campaign list`: the counts of all campaigns, the latest first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.table import Table
+from sqlalchemy import Connection
+
+from cli.formats import console, moment, plain, say
+from cli.installation import open_database
+from cli.json_lines import print_json
+from cli.options import installation_options, json_option
+from cli.tables import plain_table
+from models.campaign import CampaignRow, list_campaigns
+from models.progress import Progress, campaign_progress
+
+#: Campaigns that are shown unless more are asked for.
+MOST_SHOWN = 50
+
+
+def counts_table(campaigns: Sequence[CampaignRow], counts: Mapping[str, Progress]) -> Table:
+    """A line for each campaign: how many of its files stand where."""
+    table = plain_table()
+    for column in ("Campaign", "Channel", "Sent at"):
+        table.add_column(column, overflow="fold")
+    scheduled = any(progress.scheduled for progress in counts.values())
+    for column in ("Files", "Checking", *(["Scheduled"] if scheduled else []), "Uploading", "Ready", "Bad"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for row in campaigns:
+        progress = counts[row.id]
+        table.add_row(
+            plain(row.id) + _remark(row),
+            plain(row.channel_id),
+            moment(row.send_at),
+            f"{progress.total:,}",
+            f"{progress.checking:,}",
+            *([f"{progress.scheduled:,}"] if scheduled else []),
+            f"{progress.waiting + progress.uploading:,}",
+            f"[green]{progress.ready:,}[/green]",
+            f"[red]{bad:,}[/red]" if (bad := progress.rejected + progress.failed) else "0",
+        )
+    return table
+
+
+def _remark(row: CampaignRow) -> str:
+    if row.cancelled_at:
+        return " [red](cancelled)[/red]"
+    return " [red](at risk)[/red]" if row.at_risk_since else ""
+
+
+def counts_as_json(row: CampaignRow, progress: Progress) -> dict[str, Any]:
+    """A campaign's dates, and how many of its files stand where, for programs."""
+    return {
+        "campaign": row.id,
+        "channel": row.channel_id,
+        "handed_over_at": row.created_at,
+        "send_at": row.send_at,
+        "keep_until": row.keep_until,
+        "upload_from": row.upload_from,
+        "cancelled_at": row.cancelled_at,
+        "at_risk_since": row.at_risk_since,
+        "total": progress.total,
+        "settled": progress.settled,
+        **asdict(progress),
+    }
+
+
+def show_campaigns(connection: Connection, *, as_json: bool, limit: int = MOST_SHOWN) -> None:
+    """Print the counts of all campaigns."""
+    now = datetime.now(UTC)
+    campaigns = list_campaigns(connection, limit=limit)
+    counts = {row.id: campaign_progress(connection, row.id, now=now) for row in campaigns}
+    if as_json:
+        print_json({"campaigns": [counts_as_json(row, counts[row.id]) for row in campaigns]})
+    elif campaigns:
+        console.print(counts_table(campaigns, counts))
+    else:
+        say("No campaigns yet.")
+
+
+@click.command()
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=MOST_SHOWN, show_default=True, help="How many at most."
+)
+@json_option
+@installation_options
+def list(*, limit: int, as_json: bool, state: Path, sandbox: bool) -> None:  # noqa: A001 - the subcommand's own name
+    """Show how far all campaigns are, the latest first."""
+    with open_database(state, sandbox=sandbox) as database, database.read() as connection:
+        show_campaigns(connection, as_json=as_json, limit=limit)
