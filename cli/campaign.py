@@ -14,6 +14,7 @@ SUBCOMMANDS = {
     "list": "Show how far all campaigns are, the latest first.",
     "status": "Show how far CAMPAIGN_ID is, or all campaigns, the latest first.",
     "submit": "Hand CAMPAIGN_ID over to the workers.",
+    "watch": "Follow CAMPAIGN_ID until nothing of it waits.",
 }
 
 

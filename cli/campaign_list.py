@@ -21,7 +21,7 @@ from models.campaign import CampaignRow, list_campaigns
 from models.progress import Progress, campaign_progress
 
 #: Campaigns that are shown unless more are asked for.
-MOST_SHOWN = 50
+DEFAULT_LIMIT = 50
 
 
 def counts_table(campaigns: Sequence[CampaignRow], counts: Mapping[str, Progress]) -> Table:
@@ -71,7 +71,7 @@ def counts_as_json(row: CampaignRow, progress: Progress) -> dict[str, Any]:
     }
 
 
-def show_campaigns(connection: Connection, *, as_json: bool, limit: int = MOST_SHOWN) -> None:
+def show_campaigns(connection: Connection, *, as_json: bool, limit: int = DEFAULT_LIMIT) -> None:
     """Print the counts of all campaigns."""
     now = datetime.now(UTC)
     campaigns = list_campaigns(connection, limit=limit)
@@ -86,7 +86,7 @@ def show_campaigns(connection: Connection, *, as_json: bool, limit: int = MOST_S
 
 @click.command()
 @click.option(
-    "--limit", type=click.IntRange(min=1), default=MOST_SHOWN, show_default=True, help="How many at most."
+    "--limit", type=click.IntRange(min=1), default=DEFAULT_LIMIT, show_default=True, help="How many at most."
 )
 @json_option
 @installation_options

@@ -46,9 +46,9 @@ class CommandGroup(LazyGroup):
             raise _made_printable(Failure(str(error))) from error
         except click.ClickException as error:
             raise _made_printable(error) from error.__cause__
-        except KeyboardInterrupt:
-            # Not 1, which says that files were rejected.
-            click.echo("Interrupted.", err=True)
+        except KeyboardInterrupt as interrupt:
+            # Some commands say what is kept. Not 1, which says that files were rejected.
+            click.echo(printable_lines(" ".join(["Interrupted.", *interrupt.args])), err=True)
             ctx.exit(INTERRUPTED)
 
 

@@ -23,7 +23,7 @@ from models.channel import get_channel, get_channels
 from models.item import Item, ItemState
 from models.locks import lock_rows
 from models.media import Media
-from models.progress import campaign_progress
+from models.progress import Progress, campaign_progress
 from models.states import in_state
 
 #: The newest media IDs, of all channels, from which the rates are worked out; and their greatest age.
@@ -86,7 +86,14 @@ def upload_rate(connection: Connection, channel_id: str, *, now: datetime, allow
     return upload_rates(connection, now=now, allowed=allowed).get(channel_id, _as_allowed(allowed))
 
 
-def readiness_of(connection: Connection, campaign_id: str, *, now: datetime, allowed: float) -> Readiness:
+def readiness_of(
+    connection: Connection,
+    campaign_id: str,
+    *,
+    now: datetime,
+    allowed: float,
+    progress: Progress | None = None,
+) -> Readiness:
     """When one campaign will be ready, with all that its channel has before it.
 
     Args:
@@ -94,12 +101,13 @@ def readiness_of(connection: Connection, campaign_id: str, *, now: datetime, all
         campaign_id: which.
         now: the present.
         allowed: uploads a second on one channel.
+        progress: how far it is, where that was counted already.
 
     Raises:
         UnknownName: there is no such campaign.
     """
     campaign = get_campaign(connection, campaign_id)
-    progress = campaign_progress(connection, campaign_id, now=now)
+    progress = progress or campaign_progress(connection, campaign_id, now=now)
     return _readiness(
         connection,
         campaign.channel_id,

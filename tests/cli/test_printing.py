@@ -240,7 +240,7 @@ def test_whatever_else_is_echoed_is_no_text_of_others() -> None:
         "click.echo(json_line(document))",
         "click.echo(link.get_secret_value())",
         "click.echo(new_secret_key().get_secret_value())",
-        'click.echo("Interrupted.", err=True)',
+        'click.echo(printable_lines(" ".join(["Interrupted.", *interrupt.args])), err=True)',
     }
 
 

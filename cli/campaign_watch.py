@@ -1,0 +1,187 @@
+"""`greenroom campaign watch`: follow a campaign until nothing of it waits any more."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from rich.console import Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.text import Text
+
+from cli.embedded_plan import installed_settings
+from cli.formats import console, counted, plain, say, zoned
+from cli.installation import open_database
+from cli.options import installation_options
+from cli.when_ready import in_a_sentence, length
+from greenroom.readiness import Readiness
+from greenroom.settings import Settings
+from models import Database
+from models.campaign import CampaignRow, get_campaign
+from models.campaign_readiness import readiness_of
+from models.channel import ChannelRow, get_channel
+from models.progress import FollowedCampaign, Progress
+
+#: Seconds between two looks.
+LOOK_EVERY = 1.0
+#: Columns of the bar.
+_BAR = 40
+
+
+@dataclass(frozen=True, kw_only=True)
+class CampaignView:
+    """A campaign at one moment."""
+
+    at: datetime
+    row: CampaignRow
+    channel: ChannelRow
+    progress: Progress
+    readiness: Readiness
+
+    @property
+    def bad(self) -> int:
+        """Files that cannot be sent."""
+        return self.progress.rejected + self.progress.failed
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is nothing left to wait for."""
+        return self.row.cancelled_at is not None or self.progress.settled == self.progress.total
+
+    @property
+    def seen(self) -> tuple[object, ...]:
+        """What has to differ for another line: not the moments alone, which differ at each look."""
+        pause = self.channel.paused_at, self.channel.paused_reason
+        return self.progress, self.readiness.at_risk, pause, self.row
+
+
+def views(database: Database, campaign_id: str, settings: Settings) -> Iterator[CampaignView]:
+    """The campaign, once a second, until it is over.
+
+    Raises:
+        UnknownName: there is no such campaign.
+    """
+    followed = FollowedCampaign(campaign_id)
+    while True:
+        now = datetime.now(UTC)
+        with database.read() as connection:
+            row = get_campaign(connection, campaign_id)
+            progress = followed.look(connection, now=now)
+            view = CampaignView(
+                at=now,
+                row=row,
+                channel=get_channel(connection, row.channel_id),
+                progress=progress,
+                readiness=readiness_of(
+                    connection,
+                    campaign_id,
+                    now=now,
+                    allowed=settings.uploads_per_second,
+                    progress=progress,
+                ),
+            )
+        yield view
+        if view.is_over:
+            return
+        time.sleep(LOOK_EVERY)
+
+
+def counts(view: CampaignView) -> str:
+    """How many files stand where; what there is none of is left out, but for what is ready."""
+    progress = view.progress
+    others = {
+        "bad": view.bad,
+        "checking": progress.checking,
+        "scheduled": progress.scheduled,
+        "waiting": progress.waiting,
+        "uploading": progress.uploading,
+    }
+    told = [f"{number:,} {name}" for name, number in others.items() if number]
+    return ", ".join([f"{progress.ready:,} of {counted(progress.total, 'file')} ready", *told])
+
+
+def what_is_left(view: CampaignView) -> list[str]:
+    """What is left, how fast it goes, how long it takes, and what is in the way: a sentence each."""
+    sentences = []
+    readiness = view.readiness
+    if readiness.left:
+        left = "" if readiness.ready_at is None else f" Time left: {length(readiness.ready_at - view.at)}."
+        sentences.append(in_a_sentence(readiness, now=view.at) + left)
+    if view.row.upload_from is not None and view.row.cancelled_at is None:
+        sentences.append(f"Its uploads begin at {zoned(view.row.upload_from)}.")
+    if view.channel.paused_at is not None:
+        sentences.append(f"Channel {view.channel.id} is paused: {view.channel.paused_reason}")
+    if view.progress.hindrance:
+        sentences.append(f"Waiting to try again: {view.progress.hindrance}")
+    return sentences
+
+
+def as_line(view: CampaignView) -> str:
+    """All of it in one line, for a pipe or a log."""
+    return " ".join([f"{zoned(view.at)} {view.row.id}: {counts(view)}.", *what_is_left(view)])
+
+
+def as_screen(view: CampaignView) -> Group:
+    """The same for a terminal, in the place of what stood there a second ago."""
+    total = view.progress.total
+    colour = "red" if view.readiness.at_risk or view.bad else "green"
+    return Group(
+        Text.from_markup(f"[bold]{plain(view.row.id)}[/bold], sent at {zoned(view.row.send_at)}"),
+        ProgressBar(total=max(total, 1), completed=view.progress.settled, width=_BAR, complete_style=colour),
+        Text.from_markup(f"[{colour}]{plain(counts(view))}[/{colour}]"),
+        *(Text.from_markup(plain(sentence)) for sentence in what_is_left(view)),
+    )
+
+
+def follow(seen: Iterator[CampaignView]) -> CampaignView:
+    """Show each view, as what standard output is allows; returns the last one."""
+    # Not what Rich takes for a terminal, which is also a pipe where FORCE_COLOR is set.
+    if sys.stdout.isatty() and not console.is_dumb_terminal:
+        return _on_screen(seen)
+    last = None
+    for view in seen:
+        if last is None or view.seen != last.seen:
+            say(as_line(view))
+        last = view
+    if last is None:
+        raise AssertionError("there is always a first view")
+    return last
+
+
+def _on_screen(seen: Iterator[CampaignView]) -> CampaignView:
+    last = next(seen)
+    with Live(as_screen(last), console=console, auto_refresh=False) as live:
+        for last in seen:
+            live.update(as_screen(last), refresh=True)
+    return last
+
+
+@click.command()
+@click.argument("campaign_id")
+@installation_options
+@click.pass_context
+def watch(context: click.Context, campaign_id: str, *, state: Path, sandbox: bool) -> None:
+    """Show how far CAMPAIGN_ID is, again and again, until nothing of it waits or it is cancelled.
+
+    On a terminal in one place; anywhere else with a line for each change. Ctrl-C ends the watching alone.
+
+    Exit code 0: all files are ready. 1: some are not.
+    """
+    with open_database(state, sandbox=sandbox) as database:
+        try:
+            last = follow(views(database, campaign_id, installed_settings(sandbox=sandbox)))
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(
+                "Only the watching ended: workers continue, and what is ready stays ready."
+            ) from None
+    if last.row.cancelled_at is not None:
+        say(f"Campaign {campaign_id} was cancelled at {zoned(last.row.cancelled_at)}.")
+    if last.bad:
+        say(f"{counted(last.bad, 'file')} cannot be sent. See: greenroom campaign status {campaign_id}")
+    context.exit(0 if last.progress.ready == last.progress.total else 1)
