@@ -9,7 +9,7 @@ from cli.lazy_group import LazyGroup
 #: Each in a module of its own: handing over needs no tables.
 SUBCOMMANDS = {
     "cancel": "Say that CAMPAIGN_ID needs nothing any more; what only it needed is deleted at the provider.",
-    "explain": "Tell the whole story of REF, one file of CAMPAIGN_ID.",
+    "explain": "Tell what became of REF, one file of CAMPAIGN_ID, what it waits for, and what comes.",
     "export": "Write CAMPAIGN_ID's mapping from refs to media IDs as CSV.",
     "list": "Show how far all campaigns are, the latest first.",
     "status": "Show how far CAMPAIGN_ID is, or all campaigns, the latest first.",

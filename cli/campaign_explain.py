@@ -25,7 +25,7 @@ from models.item_story import item_story
 @json_option
 @installation_options
 def explain(campaign_id: str, ref: str, *, as_json: bool, state: Path, sandbox: bool) -> None:
-    """Tell the whole story of REF, one file of CAMPAIGN_ID: what was done, what it waits for, what comes.
+    """Tell what became of REF, one file of CAMPAIGN_ID, what it waits for, and what comes.
 
     Where there is no such REF, the nearest ones are named.
     """

@@ -13,6 +13,7 @@ import click
 from rich.console import Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
+from rich.table import Table
 from rich.text import Text
 
 from cli.embedded_plan import installed_settings
@@ -131,9 +132,20 @@ def as_screen(view: CampaignView) -> Group:
     """The same for a terminal, in the place of what stood there a second ago."""
     total = view.progress.total
     colour = "red" if view.readiness.at_risk or view.bad else "green"
+    bar = Table.grid(padding=(0, 1))
+    bar.add_row(
+        ProgressBar(
+            total=max(total, 1),
+            completed=view.progress.settled,
+            width=_BAR,
+            complete_style=colour,
+            finished_style=colour,
+        ),
+        f"{view.progress.settled:,} of {total:,} settled",
+    )
     return Group(
         Text.from_markup(f"[bold]{plain(view.row.id)}[/bold], sent at {zoned(view.row.send_at)}"),
-        ProgressBar(total=max(total, 1), completed=view.progress.settled, width=_BAR, complete_style=colour),
+        bar,
         Text.from_markup(f"[{colour}]{plain(counts(view))}[/{colour}]"),
         *(Text.from_markup(plain(sentence)) for sentence in what_is_left(view)),
     )
@@ -167,9 +179,10 @@ def _on_screen(seen: Iterator[CampaignView]) -> CampaignView:
 @installation_options
 @click.pass_context
 def watch(context: click.Context, campaign_id: str, *, state: Path, sandbox: bool) -> None:
-    """Show how far CAMPAIGN_ID is, again and again, until nothing of it waits or it is cancelled.
+    """Follow CAMPAIGN_ID until nothing of it waits.
 
-    On a terminal in one place; anywhere else with a line for each change. Ctrl-C ends the watching alone.
+    Or until it is cancelled. On a terminal it is shown in one place, anywhere else with a line for each
+    change. Ctrl-C ends the watching alone.
 
     Exit code 0: all files are ready. 1: some are not.
     """

@@ -31,7 +31,7 @@ TERMINATE: int = vars(bootsteps)["TERMINATE"]
 EXIT_CODE = 70
 
 
-def watch(consumer: Any) -> None:
+def watch_threads(consumer: Any) -> None:
     """Begin to look after the tasks of a worker, where its pool is one of threads."""
     if isinstance(consumer.pool, TaskPool):
         threading.Thread(target=_watch, args=(consumer,), name="hung", daemon=True).start()

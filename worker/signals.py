@@ -76,7 +76,7 @@ def allow_many_connections(**_: Any) -> None:
 @worker_ready.connect
 def look_after_threads(sender: Any, **_: Any) -> None:
     """See that none hangs for ever."""
-    hung.watch(sender)
+    hung.watch_threads(sender)
 
 
 @worker_ready.connect
