@@ -75,7 +75,7 @@ def test_a_name_that_is_not_unicode_is_spelt_out(greenroom: Greenroom, tmp_path:
     assert os.fsencode(json.loads(judged.stdout)["path"]) == os.fsencode(path)
     run = greenroom("run", tmp_path, "--channel", "4915", "--sandbox")
     assert run.returncode == 2
-    assert r"caf\udce9.txt' is not UTF-8" in run.stderr
+    assert r"caf\udce9.txt: The name is not UTF-8" in run.stderr
 
 
 def test_an_interrupted_check_ends_at_once_and_says_so_in_a_word(many_files: Path) -> None:
