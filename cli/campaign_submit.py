@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 
 import click
 
-from cli.folder_options import pattern_options, require_paths_or_manifest
 from cli.formats import counted, say
 from cli.given_items import given_items
-from cli.options import CHANNEL, fix_option, keep_days_option
-from cli.refusals import require_files, say_what_is_refused
+from cli.given_options import Given, given_options
+from cli.options import CHANNEL, keep_days_option
+from cli.refusals import say_what_is_refused
 from cli.when_ready import show_estimate
 from greenroom.client import Greenroom
 from greenroom.manifest import parse_moment, parse_plan
@@ -21,37 +20,26 @@ from greenroom.sources import Sources
 
 @click.command()
 @click.argument("campaign_id")
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path, exists=True))
+@given_options
 @click.option(
     "--channel", type=CHANNEL, required=True, help="The WhatsApp phone number; known by `channel add`."
-)
-@click.option(
-    "--manifest",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="A .csv, .json or .jsonl file with ref, source and perhaps kind, instead of paths.",
 )
 @click.option("--send-at", required=True, help="When it is sent, like 2026-12-01T09:00:00+01:00.")
 @click.option(
     "--upload-from",
     help="From when its media are uploaded.  [default: GREENROOM_UPLOAD_DAYS_BEFORE its send time]",
 )
-@pattern_options
 @keep_days_option
-@fix_option
 @click.pass_context
 def submit(
     context: click.Context,
     campaign_id: str,
     *,
-    paths: tuple[Path, ...],
+    given: Given,
     channel: str,
-    manifest: Path | None,
     send_at: str,
     upload_from: str | None,
-    include: tuple[str, ...],
-    exclude: tuple[str, ...],
     keep_days: int,
-    fix: bool,
 ) -> None:
     """Hand CAMPAIGN_ID over to the workers. The same again changes nothing; other dates move it.
 
@@ -60,10 +48,8 @@ def submit(
     Exit code 0: all files are handed over. 1: some could not be taken, or will never be opened. 2: it could
     not be done.
     """
-    require_paths_or_manifest(paths, manifest, patterns=include or exclude)
-    given = given_items(paths, manifest, include=include, exclude=exclude, fix=fix)
-    items = given.items
-    require_files(items)
+    taken = given_items(given)
+    items = taken.items
     start = parse_moment(send_at)
     plan = parse_plan(
         {
@@ -89,4 +75,4 @@ def submit(
     say(f"Campaign {campaign_id}: {counted(len(items), 'file')} handed over.")
     show_estimate(estimate, allowed=settings.uploads_per_second)
     say(f"See how far it is with: greenroom campaign status {campaign_id}")
-    context.exit(1 if refused or given.left_out else 0)
+    context.exit(1 if refused or taken.left_out else 0)

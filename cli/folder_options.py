@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
@@ -31,20 +30,6 @@ def pattern_options(command: CommandT) -> CommandT:
         help="Take only what matches in folders, like '*.jpg' or 'spring/*'. Can be repeated.",
     )
     return include(exclude(command))
-
-
-def require_paths_or_manifest(
-    paths: Sequence[Path], manifest: Path | None, *, patterns: Sequence[str]
-) -> None:
-    """Refuse both and neither; and patterns, which no manifest needs.
-
-    Raises:
-        click.UsageError: the command line is no use.
-    """
-    if bool(paths) == bool(manifest):
-        raise click.UsageError("Give paths, or a --manifest.")
-    if manifest and patterns:
-        raise click.UsageError("--include and --exclude are for folders; a manifest says what it takes.")
 
 
 def say_what_was_passed_over(walk: FolderWalk) -> None:

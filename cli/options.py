@@ -64,15 +64,6 @@ def keep_days_option(command: CommandT) -> CommandT:
     )(command)
 
 
-def fix_option(command: CommandT) -> CommandT:
-    """`--fix`, for commands that hand a campaign over."""
-    return click.option(
-        "--fix",
-        is_flag=True,
-        help="Send fixed copies of files that WhatsApp does not take; the originals stay.",
-    )(command)
-
-
 def json_option(command: CommandT) -> CommandT:
     """`--json`, for commands that show what there is: one document, see docs/reference/commands.md."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")(command)

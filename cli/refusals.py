@@ -24,27 +24,23 @@ def say_what_is_refused(items: Collection[ManifestItem], sources: Sources) -> in
     Raises:
         Misuse: all of them will.
     """
-    refused = [(item, refusal) for item in items if (refusal := sources.refusal(item.source))]
-    if not refused:
+    count, not_allowed = 0, False
+    lines: list[str] = []
+    for item in items:
+        if refusal := sources.refusal(item.source):
+            count += 1
+            not_allowed = not_allowed or refusal.reason == Reason.NOT_ALLOWED
+            if count <= MOST_SHOWN:
+                lines.append(f"{item.ref}: {refusal}")
+    if not count:
         return 0
-    lines = [f"{item.ref}: {refusal}" for item, refusal in refused[:MOST_SHOWN]]
-    if len(refused) > MOST_SHOWN:
-        lines.append(f"... and {len(refused) - MOST_SHOWN:,} more")
-    if any(refusal.reason == Reason.NOT_ALLOWED for _, refusal in refused):
+    if count > MOST_SHOWN:
+        lines.append(f"... and {count - MOST_SHOWN:,} more")
+    if not_allowed:
         lines.append(_ALLOW)
-    if len(refused) == len(items):
+    if count == len(items):
         raise Misuse("None of these files may be opened.\n" + "\n".join(lines))
-    remarks.print(f"[yellow]{counted(len(refused), 'file')} will be rejected unopened:[/yellow]")
+    remarks.print(f"[yellow]{counted(count, 'file')} will be rejected unopened:[/yellow]")
     for line in lines:
         remarks.print(f"  {plain(line)}", soft_wrap=True)
-    return len(refused)
-
-
-def require_files(items: Collection[ManifestItem]) -> None:
-    """Refuse a campaign without files.
-
-    Raises:
-        Misuse: there are none.
-    """
-    if not items:
-        raise Misuse("There are no files there. Give files, or folders with files in them.")
+    return count

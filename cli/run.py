@@ -7,30 +7,23 @@ from typing import Any
 
 import click
 
-from cli.folder_options import pattern_options, require_paths_or_manifest
+from cli.given_options import Given, given_options
 from cli.lazy_group import without_garbage_collection
-from cli.options import fix_option, keep_days_option, latency_option, state_option
+from cli.options import keep_days_option, latency_option, state_option
 from worker.embedded.supervisor_process import SupervisorProcess
 
 
 @click.command()
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path, exists=True))
+@given_options
 @click.option(
     "--channel",
     metavar="CHANNEL",
     required=True,
     help="The WhatsApp phone number, as your provider names it.",
 )
-@click.option(
-    "--manifest",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="A .csv, .json or .jsonl file with ref, source and perhaps kind, instead of paths.",
-)
 @click.option("--campaign", "campaign_id", help="A name for this send-out.  [default: the present moment]")
 @click.option("--send-at", help="When it is to be sent, like 2026-12-01T09:00:00+01:00.  [default: now]")
-@pattern_options
 @keep_days_option
-@fix_option
 @click.option("--sandbox", is_flag=True, help="Send nothing to 360dialog: use our stand-in for it.")
 @latency_option
 @click.option(
@@ -49,7 +42,7 @@ from worker.embedded.supervisor_process import SupervisorProcess
 )
 @state_option
 @click.pass_context
-def run(context: click.Context, /, *, paths: tuple[Path, ...], manifest: Path | None, **given: Any) -> None:
+def run(context: click.Context, /, *, given: Given, **options: Any) -> None:
     """Check and upload PATHS (files and folders), and print their media IDs.
 
     The API key is read from GREENROOM_API_KEY, or from the file that GREENROOM_API_KEY_FILE names. Everything
@@ -57,9 +50,8 @@ def run(context: click.Context, /, *, paths: tuple[Path, ...], manifest: Path | 
 
     Exit code 0: all files are ready. 1: some were rejected, or could not be taken. 2: it could not be done.
     """
-    require_paths_or_manifest(paths, manifest, patterns=given["include"] or given["exclude"])
     # It loads what workers need while this process loads what it needs itself.
     with SupervisorProcess() as supervisor:
         with without_garbage_collection():
             from cli.run_files import RunOptions, run_files  # noqa: PLC0415 - see above
-        context.exit(run_files(RunOptions(paths=paths, manifest=manifest, **given), supervisor))
+        context.exit(run_files(RunOptions(given=given, **options), supervisor))

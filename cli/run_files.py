@@ -13,9 +13,10 @@ from cli.embedded import RunOutcome, RunRequest, get_ready, sandbox_key
 from cli.embedded_plan import settings_of, stack_plan
 from cli.formats import console, counted, plain, remarks
 from cli.given_items import given_items
+from cli.given_options import Given
 from cli.installation import read_api_key
 from cli.options import LIVE, SANDBOX
-from cli.refusals import require_files, say_what_is_refused
+from cli.refusals import say_what_is_refused
 from cli.report import accepted_table, item_as_json, rejected_table, write_csv
 from cli.verdicts import MOST_LINES
 from greenroom.errors import Misuse
@@ -30,15 +31,11 @@ from worker.embedded.supervisor_process import SupervisorProcess
 class RunOptions:
     """The command's options, as its help describes them."""
 
-    paths: tuple[Path, ...]
+    given: Given
     channel: str
-    manifest: Path | None
     campaign_id: str | None
     send_at: str | None
-    include: tuple[str, ...]
-    exclude: tuple[str, ...]
     keep_days: int
-    fix: bool
     sandbox: bool
     latency: str
     workers: int
@@ -48,56 +45,53 @@ class RunOptions:
     state: Path
 
 
-def run_files(given: RunOptions, supervisor: SupervisorProcess) -> int:
+def run_files(options: RunOptions, supervisor: SupervisorProcess) -> int:
     """Get the files ready; returns the exit code, 1 where some were rejected or left out.
 
     Raises:
         GreenroomError: it could not be done.
     """
-    channel = parse_channel_name(given.channel)
-    taken = given_items(
-        given.paths, given.manifest, include=given.include, exclude=given.exclude, fix=given.fix
-    )
+    channel = parse_channel_name(options.channel)
+    taken = given_items(options.given)
     items = taken.items
-    require_files(items)
     now = datetime.now(UTC)
-    start = parse_moment(given.send_at) if given.send_at else now
-    if start + timedelta(days=given.keep_days) <= now:
+    start = parse_moment(options.send_at) if options.send_at else now
+    if start + timedelta(days=options.keep_days) <= now:
         raise Misuse(f"A campaign sent at {start.isoformat()} is over by now. Give a later --send-at.")
     plan = parse_plan(
         {
-            "id": given.campaign_id or f"run-{now:%Y%m%d-%H%M%S}",
+            "id": options.campaign_id or f"run-{now:%Y%m%d-%H%M%S}",
             "channel": channel,
             "send_at": start,
-            "keep_until": start + timedelta(days=given.keep_days),
+            "keep_until": start + timedelta(days=options.keep_days),
             "upload_from": now,
         }
     )
-    state_dir = given.state / (SANDBOX if given.sandbox else LIVE)
-    api_key = sandbox_key(channel) if given.sandbox else read_api_key()
+    state_dir = options.state / (SANDBOX if options.sandbox else LIVE)
+    api_key = sandbox_key(channel) if options.sandbox else read_api_key()
     if api_key is None and not (state_dir / "greenroom.db").exists():
         raise Misuse(
             "There is no API key. Put it into GREENROOM_API_KEY, or its file's name into "
             "GREENROOM_API_KEY_FILE; or try with --sandbox, which needs none."
         )
-    if given.csv_file is not None:
-        require_writable(given.csv_file)
+    if options.csv_file is not None:
+        require_writable(options.csv_file)
     stack = stack_plan(
         state_dir,
-        workers=given.workers,
-        concurrency=given.concurrency,
-        sandbox=given.sandbox,
-        latency=given.latency,
-        media=[given.manifest.absolute().parent] if given.manifest else given.paths,
+        workers=options.workers,
+        concurrency=options.concurrency,
+        sandbox=options.sandbox,
+        latency=options.latency,
+        media=[options.given.manifest.absolute().parent] if options.given.manifest else options.given.paths,
     )
     say_what_is_refused(items, Sources.of(settings_of(stack)))
     with embedded_stack(stack, supervisor) as running:
         outcome = get_ready(running, RunRequest(campaign=plan, items=items, api_key=api_key))
-        csv_file = given.csv_file or state_dir / f"{plan.id}.csv"
+        csv_file = options.csv_file or state_dir / f"{plan.id}.csv"
         # Before anything is printed: whoever reads the output may stop reading, like `head`.
         save_mapping(outcome, csv_file)
         # And before all has ended, which takes a moment.
-        if given.as_lines:
+        if options.as_lines:
             for item in outcome.items:
                 click.echo(item_as_json(item))
         else:

@@ -2,6 +2,7 @@
 
 What the csv and json modules take is taken, and nothing is cut: lines end where these formats say so, a
 quoted value may hold any of them, and a row is given whole or refused. Each row is bounded, and so is memory.
+A row that cannot be used is given as such, if it is sure where the next one begins; else reading ends.
 """
 
 from __future__ import annotations
@@ -10,11 +11,21 @@ import csv
 import json
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final, TextIO
 
 from greenroom.errors import ManifestError
 
+
+@dataclass(frozen=True)
+class BadRow:
+    """A row that cannot be used; the text says why and what to do."""
+
+    problem: str
+
+
+#: The line, and the values or a :class:`BadRow`.
 ManifestRow = tuple[int, Any]
 #: Characters of one row. A ref has 255 and a source 4,096 at most; written with JSON's escapes, each is six.
 LONGEST_ROW: Final = 64 * 1024
@@ -23,10 +34,6 @@ _COLUMNS: Final = "ref,source and perhaps kind and fix"
 _ITEM: Final = '{"ref": "hero", "source": "media/hero.jpg"}'
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _SPACE: Final = re.compile(r"[ \t\n\r]*")
-
-
-class _Wrong(ValueError):
-    """What the json module would take and an item cannot be."""
 
 
 class _Lines(Iterator[str]):
@@ -38,11 +45,14 @@ class _Lines(Iterator[str]):
         self._row_length = 0
         self.row_line = 1
         self.line = 0
+        self.last = ""
+        self.bad_text: tuple[int, str] | None = None
 
     def begin_row(self) -> None:
         """The next line is the first one of a row."""
         self._row_length = 0
         self.row_line = self.line + 1
+        self.bad_text = None
 
     def __next__(self) -> str:
         text = self._file.readline(LONGEST_ROW + 1)
@@ -52,7 +62,9 @@ class _Lines(Iterator[str]):
         self._row_length += len(text)
         if self._row_length > LONGEST_ROW:
             raise self.wrong(self.row_line, self._too_long())
-        _require_text(text, self._name, self.line)
+        self.last = text
+        if self.bad_text is None and (problem := _bad_text(text)):
+            self.bad_text = self.line, problem
         return text
 
     def _too_long(self) -> str:
@@ -66,19 +78,16 @@ class _Lines(Iterator[str]):
         return ManifestError(f"{self._name}, line {line}: {problem}")
 
 
-def _require_text(text: str, name: str, line: int) -> None:
-    """Refuse bytes that are no UTF-8, and NUL, at the line that has them."""
+def _bad_text(text: str) -> str:
+    """What is wrong with a text that has NUL, or bytes that are no UTF-8; nothing for others."""
     if "\0" in text:
-        at = line + text.count("\n", 0, text.index("\0"))
-        raise ManifestError(
-            f"{name}, line {at}: there is the character NUL, as in files that are no text, or no UTF-8. "
-            "Save it as UTF-8 (in Excel: CSV UTF-8)."
+        return (
+            "there is the character NUL, as in files that are no text, or no UTF-8. Save it as UTF-8 (in "
+            "Excel: CSV UTF-8)."
         )
-    if not text.isascii() and (found := _SURROGATE.search(text)):
-        at = line + text.count("\n", 0, found.start())
-        raise ManifestError(
-            f"{name}, line {at}: this is not UTF-8 text. Save the file as UTF-8 (in Excel: CSV UTF-8)."
-        )
+    if not text.isascii() and _SURROGATE.search(text):
+        return "this is not UTF-8 text. Save the file as UTF-8 (in Excel: CSV UTF-8)."
+    return ""
 
 
 def rows_of_csv(file: TextIO, name: str) -> Iterator[ManifestRow]:
@@ -92,20 +101,29 @@ def rows_of_csv(file: TextIO, name: str) -> Iterator[ManifestRow]:
     # Excel writes semicolons where the comma is the decimal mark.
     delimiter = ";" if ";" in first and "," not in first else ","
     reader = csv.reader(chain([first], lines), delimiter=delimiter, strict=True)
-    header: list[str] | None = None
+    header = _columns(reader, lines)
     while True:
-        if header is not None:
-            lines.begin_row()
+        lines.begin_row()
         try:
             row = next(reader, None)
         except csv.Error as error:
-            raise lines.wrong(*_told(error, lines)) from None
-        if header is None:
-            header = _columns(row or [], lines)
-        elif row is None:
+            line, problem = lines.bad_text or _told(error, lines)
+            if lines.line > lines.row_line or _ends_in_quotes(lines.last, delimiter):
+                raise lines.wrong(line, problem) from None
+            yield line, BadRow(problem)
+            continue
+        if row is None:
             return
+        if lines.bad_text:
+            line, problem = lines.bad_text
+            yield line, BadRow(problem)
         elif any(row):
-            yield lines.row_line, _by_column(header, row, lines)
+            yield lines.row_line, _by_column(header, row)
+
+
+def _ends_in_quotes(line: str, delimiter: str) -> bool:
+    """Whether a faulty line may be the beginning of a row that goes on; then what follows is no row."""
+    return next(csv.reader([line], delimiter=delimiter))[-1].endswith(("\n", "\r"))
 
 
 def _told(error: csv.Error, lines: _Lines) -> tuple[int, str]:
@@ -121,7 +139,13 @@ def _told(error: csv.Error, lines: _Lines) -> tuple[int, str]:
     return lines.row_line, f"this is not CSV: {error}. Save the file anew."
 
 
-def _columns(row: list[str], lines: _Lines) -> list[str]:
+def _columns(reader: Iterator[list[str]], lines: _Lines) -> list[str]:
+    try:
+        row = next(reader, [])
+    except csv.Error as error:
+        raise lines.wrong(*(lines.bad_text or _told(error, lines))) from None
+    if lines.bad_text:
+        raise lines.wrong(*lines.bad_text)
     header = [column.strip() for column in row]
     if not {"ref", "source"} <= set(header):
         raise lines.wrong(1, f"the first line must name the columns: {_COLUMNS}.")
@@ -132,18 +156,15 @@ def _columns(row: list[str], lines: _Lines) -> list[str]:
     return header
 
 
-def _by_column(header: list[str], row: list[str], lines: _Lines) -> dict[str, str]:
+def _by_column(header: list[str], row: list[str]) -> dict[str, str] | BadRow:
     if len(row) > len(header):
-        raise lines.wrong(
-            lines.row_line,
+        return BadRow(
             f"there are {len(row)} values, and the first line names {len(header)} columns. "
-            'Put a value that holds the separator into quotes: "/srv/spring, summer/x.jpg".',
+            'Put a value that holds the separator into quotes: "/srv/spring, summer/x.jpg".'
         )
     values = {column: value for column, value in zip(header, row, strict=False) if value}
     if "" in values:
-        raise lines.wrong(
-            lines.row_line, f"there is a value in a column that the first line does not name: {_COLUMNS}."
-        )
+        return BadRow(f"there is a value in a column that the first line does not name: {_COLUMNS}.")
     return values
 
 
@@ -160,14 +181,16 @@ def rows_of_json_lines(file: TextIO, name: str) -> Iterator[ManifestRow]:
         if text is None:
             return
         if not text.isspace():
-            yield lines.line, _decoded(text, name, lines.line)
+            yield lines.line, _decoded(text)
 
 
-def _decoded(text: str, name: str, line: int) -> Any:
+def _decoded(text: str) -> Any:
+    if problem := _bad_text(text):
+        return BadRow(problem)
     try:
         return _DECODER.decode(text)
     except (ValueError, RecursionError) as error:
-        raise _json_error(error, name, line) from None
+        return BadRow(_json_problem(error))
 
 
 def rows_of_json(file: TextIO, name: str) -> Iterator[ManifestRow]:
@@ -210,8 +233,9 @@ class _Window:
         more = "" if self._ended else self._file.read(_CHUNK)
         self._ended = not more
         rest = self._text[self._at :]
-        if more:
-            _require_text(more, self._name, self.line + rest.count("\n"))
+        if "\0" in more:
+            line = self.line + rest.count("\n") + more.count("\n", 0, more.index("\0"))
+            raise ManifestError(f"{self._name}, line {line}: {_bad_text(more)}")
         self._text, self._at = rest + more, 0
         return bool(more)
 
@@ -251,47 +275,55 @@ class _Window:
                 if len(self._text) - self._at <= LONGEST_ROW and self._fill():
                     continue
                 raise self._broken(error, line) from None
-            except (ValueError, RecursionError) as error:
-                raise _json_error(error, self._name, self.line) from None
+            except RecursionError as error:
+                raise self.wrong(_json_problem(error)) from None
             if end - self._at > LONGEST_ROW:
                 raise self.wrong(f"an item that begins here has more than {LONGEST_ROW:,} characters.")
+            if problem := _bad_text(self._text[self._at : end]):
+                value = BadRow(problem)
             self._go_to(end)
             return value
 
     def _broken(self, error: json.JSONDecodeError, line: int) -> ManifestError:
         if error.msg.startswith("Unterminated") and not self._ended:
             return self.wrong(f"an item that begins here has more than {LONGEST_ROW:,} characters.")
-        return _json_error(error, self._name, line)
+        return ManifestError(f"{self._name}, line {line}: {_json_problem(error)}")
 
     def wrong(self, problem: str) -> ManifestError:
         """An error that names the present line."""
         return ManifestError(f"{self._name}, line {self.line}: {problem}")
 
 
-def _json_error(error: Exception, name: str, line: int) -> ManifestError:
-    if isinstance(error, _Wrong):
-        problem = str(error)
-    elif isinstance(error, json.JSONDecodeError):
+def _json_problem(error: Exception) -> str:
+    if isinstance(error, json.JSONDecodeError):
         found = error.msg.removesuffix(" starting at").removesuffix(" at")
-        problem = f"this is not JSON: {found[:1].lower()}{found[1:]}. An item looks like {_ITEM}."
-    elif isinstance(error, RecursionError):
-        problem = f"this is nested too deeply. An item looks like {_ITEM}."
-    else:
-        problem = f"there is a number with thousands of digits. An item looks like {_ITEM}."
-    return ManifestError(f"{name}, line {line}: {problem}")
+        return f"this is not JSON: {found[:1].lower()}{found[1:]}. An item looks like {_ITEM}."
+    return f"this is nested too deeply. An item looks like {_ITEM}."
 
 
-def _object(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+def _object(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any] | BadRow:
     found: dict[str, Any] = {}
     for name, value in pairs:
+        if isinstance(value, BadRow):
+            return value
         if name in found:
-            raise _Wrong(f"the name {name[:50]!r} stands twice in one item. Take one of the two out.")
+            return BadRow(f"the name {name[:50]!r} stands twice in one item. Take one of the two out.")
         found[name] = value
     return found
 
 
-def _no_number(text: str) -> None:
-    raise _Wrong(f"{text} is no JSON. An item looks like {_ITEM}.")
+def _no_number(text: str) -> BadRow:
+    return BadRow(f"{text} is no JSON. An item looks like {_ITEM}.")
 
 
-_DECODER: Final = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_number)
+def _whole_number(text: str) -> int | BadRow:
+    try:
+        return int(text)
+    except ValueError:
+        return BadRow(f"there is a number with thousands of digits. An item looks like {_ITEM}.")
+
+
+#: What the json module would take and an item cannot be becomes a bad row, for its end is known.
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_object, parse_constant=_no_number, parse_int=_whole_number
+)

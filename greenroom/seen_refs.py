@@ -11,34 +11,29 @@ from typing import IO, Final, Self
 
 #: Refs that are kept in memory, some 20 MB; more are put aside on disk, 24 bytes each.
 IN_MEMORY: Final = 100_000
+#: Items that may name a ref again; of more, it is the manifest that is wrong.
+MOST_REPEATED: Final = 100_000
 _BUCKETS: Final = 64
 _ENTRY: Final = struct.Struct("<16sQ")
 
 
-class RepeatedRef(Exception):
-    """A ref was named before.
-
-    Attributes:
-        number: of the item that names it again, counted from 1.
-        first: of the item that named it first.
-    """
-
-    def __init__(self, number: int, first: int) -> None:
-        super().__init__(number, first)
-        self.number = number
-        self.first = first
+class TooManyRepeatedRefs(Exception):
+    """More refs were named again than are kept."""
 
 
 class SeenRefs:
-    """Takes the refs of items with their numbers, and finds those that are named twice.
+    """Takes the refs of items with their numbers, and finds those that are named again.
 
-    While there are few, a repeated one is found as it is added; of many, some only at the end. Refs are
-    compared by 128 bits of a hash.
+    Of many, some are found only at the end. Refs are compared by 128 bits of a hash.
+
+    Attributes:
+        repeated: numbers of items that name a ref again, each with that of one that named it before.
     """
 
     def __init__(self, in_memory: int = IN_MEMORY) -> None:
         self._in_memory = in_memory
         self._seen: dict[bytes, int] = {}
+        self.repeated: dict[int, int] = {}
         self._files = ExitStack()
         self._buckets: list[IO[bytes]] = []
 
@@ -54,12 +49,10 @@ class SeenRefs:
         """Take the next ref.
 
         Raises:
-            RepeatedRef: it was named before, as far as is known by now.
+            TooManyRepeatedRefs: see `MOST_REPEATED`.
             OSError: there is no room on disk.
         """
-        first = self._seen.setdefault(blake2b(ref.encode(), digest_size=16).digest(), number)
-        if first != number:
-            raise RepeatedRef(number, first)
+        self._compare(self._seen, blake2b(ref.encode(), digest_size=16).digest(), number)
         if len(self._seen) >= self._in_memory:
             self._put_aside()
 
@@ -67,15 +60,25 @@ class SeenRefs:
         """Look through all that was put aside.
 
         Raises:
-            RepeatedRef: a ref was named twice; the first that was.
+            TooManyRepeatedRefs: see `MOST_REPEATED`.
             OSError: it could not be read.
         """
         if not self._buckets:
             return
         self._put_aside()
-        repeated = [found for bucket in self._buckets if (found := _repeated(bucket))]
-        if repeated:
-            raise min(repeated, key=lambda found: found.number)
+        for bucket in self._buckets:
+            bucket.seek(0)
+            seen: dict[bytes, int] = {}
+            while entry := bucket.read(_ENTRY.size):
+                self._compare(seen, *_ENTRY.unpack(entry))
+
+    def _compare(self, seen: dict[bytes, int], digest: bytes, number: int) -> None:
+        first = seen.setdefault(digest, number)
+        if first == number:
+            return
+        if len(self.repeated) == MOST_REPEATED:
+            raise TooManyRepeatedRefs
+        self.repeated[number] = first
 
     def _put_aside(self) -> None:
         if not self._buckets:
@@ -86,15 +89,3 @@ class SeenRefs:
         for digest, number in self._seen.items():
             self._buckets[digest[0] % _BUCKETS].write(_ENTRY.pack(digest, number))
         self._seen.clear()
-
-
-def _repeated(bucket: IO[bytes]) -> RepeatedRef | None:
-    """The first ref of these that was named twice; they are in the order of their numbers."""
-    bucket.seek(0)
-    seen: dict[bytes, int] = {}
-    while entry := bucket.read(_ENTRY.size):
-        digest, number = _ENTRY.unpack(entry)
-        first = seen.setdefault(digest, number)
-        if first != number:
-            return RepeatedRef(number, first)
-    return None

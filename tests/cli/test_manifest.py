@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cli.given_items import given_items
+from cli.given_options import Given
 from greenroom.errors import ManifestError
 from greenroom.folder_items import items_of_paths
 from greenroom.folder_walk import FolderWalk
@@ -53,7 +54,9 @@ def test_what_cannot_be_taken_is_said_and_the_rest_is_taken(
     walk = FolderWalk()
     assert [item.ref for item in items_of_paths([tmp_path], walk)] == ["a.txt"]
     assert set(walk.unusable) == {odd, deep}
-    given = given_items([tmp_path], None, include=(), exclude=(), fix=True)
+    given = given_items(
+        Given(paths=(tmp_path,), manifest=None, include=(), exclude=(), strict=False, fix=True)
+    )
     assert ([(item.source, item.fix) for item in given.items], given.left_out) == ([(str(good), True)], 2)
     told = capsys.readouterr().err
     assert "1 system file was passed over: Desktop.ini\n2 paths cannot be taken:\n" in told

@@ -7,14 +7,14 @@ import random
 from typing import Any, Final
 
 from greenroom.errors import ManifestError
-from greenroom.manifest_file import read_manifest
+from greenroom.manifest_file import MOST_BAD_LINES, ManifestFile
 from greenroom.untrusted_text import is_storable
 from tests.fuzz.spoiling import ODD_TEXTS, spoiled
 from tests.fuzz.target import Target
 
 
 class Manifests(Target):
-    """Manifest files: read whole, or refused in a sentence with a line."""
+    """Manifest files: read but for bad lines, or refused; each in a sentence with a line."""
 
     _ITEMS: Final = (
         {"ref": "hero", "source": "media/hero.jpg", "kind": "image"},
@@ -63,13 +63,13 @@ class Manifests(Target):
         return ending, spoiled(chance, texts[ending].encode(), others, self._WORDS)
 
     def judge(self, given: Any) -> str:
-        """Items of different refs, or one sentence."""
+        """Items of different refs, and a sentence for each bad line; or one sentence."""
         ending, content = given
         path = self.folder / f"manifest{ending}"
         path.write_bytes(content)
         refusal, manifest = "", None
         try:
-            manifest = read_manifest(path)
+            manifest = ManifestFile(path)
         except ManifestError as error:
             refusal = str(error)
         if manifest is None:
@@ -79,4 +79,8 @@ class Manifests(Target):
         items = list(manifest)
         assert len(items) == len(manifest) == len({item.ref for item in items})
         assert all(is_storable(text) for item in items for text in (item.ref, item.source))
-        return "read"
+        assert len(manifest.bad_lines) == min(manifest.bad_count, MOST_BAD_LINES)
+        for line in manifest.bad_lines:
+            assert line.isprintable(), "a refusal that drives a terminal"
+            assert line.startswith("line "), "a refusal without a line"
+        return "read in part" if manifest.bad_count else "read"

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from greenroom.errors import ManifestError
-from greenroom.manifest_file import read_manifest
+from greenroom.manifest_file import MOST_BAD_LINES, ManifestFile, read_manifest
 from greenroom.manifest_rows import LONGEST_ROW
 from greenroom.rules import MIB
-from greenroom.seen_refs import RepeatedRef, SeenRefs
+from greenroom.seen_refs import SeenRefs, TooManyRepeatedRefs
 
 
 def write(folder: Path, name: str, content: str | bytes) -> Path:
@@ -203,10 +203,159 @@ def test_refs_are_compared_in_bounded_memory() -> None:
         seen.finish()
     with SeenRefs(in_memory=100) as seen:
         for number in range(1, 5_001):
-            seen.add(f"ref-{number if number not in (700, 4_000) else 7}", number)
-        with pytest.raises(RepeatedRef) as caught:
-            seen.finish()
-    assert (caught.value.number, caught.value.first) == (700, 7)
+            seen.add(f"ref-{number if number not in (8, 700, 4_000) else 7}", number)
+        seen.finish()
+        assert sorted(seen.repeated) == [8, 700, 4_000]
+        assert seen.repeated[8] == seen.repeated[700] == 7
+
+
+def test_a_column_that_is_no_ref_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Repeated refs are kept by number, so there is an end to them."""
+    monkeypatch.setattr("greenroom.seen_refs.MOST_REPEATED", 5)
+    with SeenRefs() as seen:
+        for number in range(6):
+            seen.add("same", number)
+        with pytest.raises(TooManyRepeatedRefs):
+            seen.add("same", 6)
+    with pytest.raises(ManifestError, match="Is ref what it should be"):
+        ManifestFile(write(tmp_path, "m.csv", "ref,source\n" + "a,/a\n" * 7))
+
+
+GOOD = '{"ref": "%s", "source": "/%s"}'
+#: A good item, bad ones of every sort, and a good item; and what is said of them.
+BAD: dict[str, tuple[str, str | bytes, list[str]]] = {
+    "CSV": (
+        "m.csv",
+        b"".join(
+            [
+                b'ref,source,kind,\na,/a,,\nb,/b,,,,\nc,/c,,x\nd,/d,mp4,\ne\n"f "f" f",/f,,\n',
+                b"\xff,/g,,\nh,/h\0,,\n",
+                b'"a",/i,,\n"\xffj\nj",/j,,\nz,/z,,\n',
+            ]
+        ),
+        [
+            "line 3: there are 6 values",
+            "line 4: there is a value in a column",
+            "line 5: kind must be",
+            "line 6: source is missing",
+            "line 7: a quoted value goes on behind",
+            "line 8: this is not UTF-8",
+            "line 9: there is the character NUL",
+            "line 10: the ref 'a' stands on line 2 already",
+            "line 11: this is not UTF-8",
+        ],
+    ),
+    "JSON lines": (
+        "m.jsonl",
+        "\n".join(
+            [
+                *(
+                    GOOD % ("a", "a"),
+                    "{",
+                    DEEP,
+                    "5",
+                    "9" * 6_000,
+                    '{"ref": NaN}',
+                    '{"ref": {"x": 1, "x": 2}}',
+                ),
+                *("\0", '{"ref": "\\ud83d", "source": "/a"}', GOOD % ("a", "b"), GOOD % ("z", "z")),
+            ]
+        ),
+        [
+            "line 2: this is not JSON",
+            "line 3: this is nested too deeply",
+            "line 4: it must be an object",
+            "line 5: there is a number with thousands",
+            "line 6: NaN is no JSON",
+            "line 7: the name 'x' stands twice",
+            "line 8: there is the character NUL",
+            "line 9: ref holds half",
+            "line 10: the ref 'a' stands on line 1 already",
+        ],
+    ),
+    "JSON": (
+        "m.json",
+        b"["
+        + b",\n".join(
+            [
+                *(
+                    (GOOD % ("a", "a")).encode(),
+                    b"5",
+                    b"9" * 6_000,
+                    b'{"ref": NaN}',
+                    b'{"ref": "a", "ref": "b"}',
+                ),
+                *(b'{"ref": "\xff"}', (GOOD % ("a", "b")).encode(), (GOOD % ("z", "z")).encode()),
+            ]
+        )
+        + b"]",
+        [
+            "line 2: it must be an object",
+            "line 3: there is a number with thousands",
+            "line 4: NaN is no JSON",
+            "line 5: the name 'ref' stands twice",
+            "line 6: this is not UTF-8",
+            "line 7: the ref 'a' stands on line 1 already",
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD.values(), ids=BAD.keys())
+def test_every_bad_line_is_told_and_the_good_ones_are_taken(
+    tmp_path: Path, case: tuple[str, str | bytes, list[str]]
+) -> None:
+    """In each pass alike; of two items with one ref, the first."""
+    name, content, says = case
+    path = write(tmp_path, name, content)
+    manifest = ManifestFile(path)
+    wanted = [("a", "/a"), ("z", "/z")]
+    for _ in range(2):
+        assert [(item.ref, item.source) for item in manifest] == wanted
+    assert (len(manifest), manifest.bad_count) == (len(wanted), len(says))
+    for told, start in zip(manifest.bad_lines, says, strict=True):
+        assert told.startswith(start)
+        assert told.isprintable()
+    with pytest.raises(ManifestError, match=f"{name}, {says[0]}.* So are {len(says) - 1} more lines"):
+        read_manifest(path)
+
+
+def test_the_first_bad_lines_are_shown_and_all_are_counted(tmp_path: Path) -> None:
+    """In the order of lines, of whichever sort they are; and across the parts in which items are checked."""
+    rows = [
+        f"ref-{n},/x" if n % 3 else f"ref-{max(n - 1, 0)},/x" if n % 2 else f"ref-{n}" for n in range(3_000)
+    ]
+    manifest = ManifestFile(write(tmp_path, "m.csv", "ref,source\n" + "\n".join(rows)))
+    assert (len(manifest), manifest.bad_count) == (2_000, 1_000)
+    assert len(list(manifest)) == len({item.ref for item in manifest}) == len(manifest)
+    told = [int(line.split(":")[0].removeprefix("line ")) for line in manifest.bad_lines]
+    assert told == [n + 2 for n in range(0, 3 * MOST_BAD_LINES, 3)]
+    assert "stands on line 4 already" in manifest.bad_lines[1]
+
+
+@pytest.mark.parametrize("name", ["unclosed", "open after a fault", "half a list", "a long line"])
+def test_where_it_is_not_sure_what_is_an_item_none_is_taken(tmp_path: Path, name: str) -> None:
+    """Whatever follows could be a part of the bad one."""
+    file, content, says = {
+        "unclosed": ("m.csv", 'ref,source\na,/a\n"b,/b\nc,/c\n', "line 3: a quote"),
+        "open after a fault": ("m.csv", 'ref,source\na,/a\n"b"b,"\nc,/c\n",/d\n', "line 3: a quoted value"),
+        "half a list": ("m.json", f"[{ITEM},{{]", "line 1: this is not JSON"),
+        "a long line": ("m.jsonl", f"{ITEM}\n{'x' * 70_000}\n{ITEM}\n", "line 2: an item that begins here"),
+    }[name]
+    with pytest.raises(ManifestError, match=says):
+        ManifestFile(write(tmp_path, file, content))
+
+
+@pytest.mark.parametrize(
+    "content", ["\ufeffref,source\nhero,a.jpg\n", ' \n[{"ref": "hero", "source": "a.jpg"}]', ITEM]
+)
+def test_the_format_of_what_was_spooled_is_told_by_its_beginning(tmp_path: Path, content: str) -> None:
+    """And relative sources start where they are said to."""
+    manifest = ManifestFile(write(tmp_path, "17", content), spooled_for=tmp_path / "there")
+    (item,) = manifest
+    assert item.source in (str(tmp_path / "there" / "a.jpg"), "/a")
+    with pytest.raises(ManifestError, match="standard input, line 1: the first line must"):
+        ManifestFile(write(tmp_path, "18", "PK\3\4"), spooled_for=tmp_path)
 
 
 def test_a_manifest_that_changes_meanwhile_is_refused(tmp_path: Path) -> None:
