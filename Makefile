@@ -108,6 +108,7 @@ MORE := requirements/development.new
 lock: $(READY) ## Pin the newest versions that pyproject.toml allows (UPGRADE= changes as few as it can)
 	@$(BIN)/uv pip compile pyproject.toml --extra app --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header $(UPGRADE) --quiet --output-file requirements/runtime.txt
+	@$(BIN)/python -m requirements.drop_hashes requirements/runtime.txt
 	@# What is pinned there is not said twice.
 	@cp requirements/development.txt $(MORE)
 	@$(BIN)/uv pip compile pyproject.toml --extra app --group dev --group bench --group eye --group mutants --universal \
@@ -116,6 +117,7 @@ lock: $(READY) ## Pin the newest versions that pyproject.toml allows (UPGRADE= c
 		--output-file $(MORE)
 	@{ printf '%s\n\n' '--requirement runtime.txt'; sed '/^# The following packages were excluded/,$$d' $(MORE); } \
 		> requirements/development.txt && rm $(MORE)
+	@$(BIN)/python -m requirements.drop_hashes requirements/development.txt
 
 pin-images: .env ## Write the images of docker-compose.yml to .env by digest, as the registry has them now
 	@sed -n 's/.*$${\([A-Z]*_IMAGE\):-\([^}]*\)}.*/\1 \2/p' docker-compose.yml | sort -u | while read -r name image; do \

@@ -1,0 +1,1 @@
+"""The pinned versions, and what `make lock` needs to write them."""
