@@ -68,7 +68,9 @@ def draw(stacks: Mapping[str, int], *, title: str) -> str:
             f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>',
             f"{heading}{escape(title)}; {root.samples:,} samples</text>",
             *_legend(),
+            '<g stroke="#ffffff" stroke-width="0.5">',
             *_boxes("all", root, x=MARGIN, y=height - MARGIN - ROW, all_samples=root.samples),
+            "</g>",
             "</svg>",
             "",
         ]
@@ -83,12 +85,12 @@ def _boxes(name: str, box: Box, *, x: float, y: float, all_samples: int) -> Iter
     said = escape(f"{name}: {box.samples:,} samples, {box.samples / all_samples:.1%}")
     yield (
         f'<g><title>{said}</title><rect x="{x:.1f}" y="{y}" width="{width:.1f}" height="{ROW - 1}" '
-        f'fill="{_colour(name)}" stroke="#ffffff" stroke-width="0.5"/>'
+        f'fill="{_colour(name)}"/>'
     )
     letters = int((width - 4) / LETTER)
     if letters >= FEWEST_LETTERS:
         text = name if len(name) <= letters else f"{name[: letters - 2]}.."
-        yield f'<text x="{x + 2:.1f}" y="{y + 11}">{escape(text)}</text>'
+        yield f'<text x="{x + 2:.1f}" y="{y + 11}" stroke="none">{escape(text)}</text>'
     yield "</g>"
     for function, call in sorted(box.calls.items()):
         yield from _boxes(function, call, x=x, y=y - ROW, all_samples=all_samples)

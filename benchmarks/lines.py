@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 FONT = 'font-family="system-ui, sans-serif" font-size="12"'
@@ -31,6 +31,12 @@ def _page(width: float, height: float, title: str, parts: Sequence[str]) -> str:
 
 def _text(x: float, y: float, text: str, *, anchor: str = "start", fill: str = INK) -> str:
     return f'<text x="{x:.1f}" y="{y:.1f}" {FONT} text-anchor="{anchor}" fill="{fill}">{escape(text)}</text>'
+
+
+def polyline(points: Iterable[tuple[float, float]], colour: str) -> str:
+    """A line through these points; to the pixel, and each pixel once."""
+    places = " ".join(dict.fromkeys(f"{x:.0f},{y:.0f}" for x, y in points))
+    return f'<polyline points="{places}" fill="none" stroke="{colour}" stroke-width="2"/>'
 
 
 def bars(title: str, values: Mapping[str, float], *, limit: float) -> str:
@@ -80,10 +86,8 @@ def curves(title: str, moments: Mapping[str, Sequence[float]], *, mark: tuple[st
         _text(LEFT + SPAN, bottom + 18, f"{longest:.0f} s", anchor="end", fill=PALE),
     ]
     for (name, ats), colour in zip(moments.items(), (GREY, GREEN), strict=False):
-        points = " ".join(
-            f"{LEFT + at * across:.1f},{bottom - count * up:.1f}" for count, at in enumerate([ats[0], *ats])
-        )
-        parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        points = [(LEFT + at * across, bottom - count * up) for count, at in enumerate([ats[0], *ats])]
+        parts.append(polyline(points, colour))
         parts.append(_text(LEFT + ats[-1] * across, bottom - len(ats) * up - 6, name, anchor="end", fill=INK))
     name, at = mark
     x = LEFT + at * across

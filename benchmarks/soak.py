@@ -21,6 +21,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from benchmarks.host import host
+from benchmarks.lines import polyline
 from benchmarks.load import LOOK_EVERY_SECONDS, Load, running_load
 from benchmarks.processes import MB
 
@@ -184,8 +185,7 @@ def plot(samples: Sequence[Sample]) -> str:
             (LEFT + sample.uploads * wide, floor - sample.memory.get(kind, 0) / MB * high)
             for sample in samples
         ]
-        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-        parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        parts.append(polyline(points, colour))
         # Names of lines that end close to each other stand below each other.
         y = points[-1][1]
         while any(abs(y - other) < 14 for other in taken):  # noqa: PLR2004 - the height of a line of text

@@ -43,6 +43,10 @@ CHECK_LINES = 15
 SECOND_WAVE, VANISHED = 30, 60
 #: Rich names fonts on a web server; without them the reader's own monospaced font is used.
 WEB_FONTS = re.compile(r"\s*@font-face\s*\{[^}]*\}")
+#: It clips each line to its own height, which none leaves: half of the file.
+CLIPPED_LINES = re.compile(
+    r'\s*<clipPath id="[^"]*-line-\d+">.*?</clipPath>| clip-path="url\(#[^"]*-line-\d+\)"', re.DOTALL
+)
 
 
 def recorder(lines: int) -> Console:
@@ -144,7 +148,7 @@ def image(console: Console) -> str:
     """The console as an SVG, on its own."""
     lines = console.export_svg(title="greenroom", theme=MONOKAI).splitlines()
     svg = "\n".join(line.rstrip() for line in lines if "textualize.io" not in line)
-    return WEB_FONTS.sub("", svg) + "\n"
+    return CLIPPED_LINES.sub("", WEB_FONTS.sub("", svg)) + "\n"
 
 
 RECORDS = {"demo": record_demo, "check": record_check, "status": record_status}
