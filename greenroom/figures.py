@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from greenroom.rules import KIB, MIB
+from greenroom.rules import KIB
 
+_UNITS = ("KB", "MB", "GB")
 _MINUTE = 60
 _HOUR = 3600
 
@@ -14,8 +15,12 @@ def human_size(size: int) -> str:
     """A size as a file manager shows it: ``"7.3 MB"``, ``"312 KB"``, ``"40 bytes"``."""
     if size < KIB:
         return f"{size} byte{'' if size == 1 else 's'}"
-    unit, name = (MIB, "MB") if size >= MIB else (KIB, "KB")
-    return f"{size / unit:,.1f}".removesuffix(".0") + f" {name}"
+    figure, units = size / KIB, iter(_UNITS)
+    unit = next(units)
+    # As it is shown: 1,023.97 KB is 1 MB, and not 1,024 KB.
+    while round(figure, 1) >= KIB and (larger := next(units, None)):
+        figure, unit = figure / KIB, larger
+    return f"{figure:,.1f}".removesuffix(".0") + f" {unit}"
 
 
 def compared(size: int, limit: int) -> str:

@@ -234,7 +234,7 @@ CASES_OF_FILES = (
     of("one byte", lambda: b"\xff", "."),
     of("nothing", lambda: b"", "empty"),
     # Endless, changing, not there
-    odd("a sparse video of 4 GiB", _sparse, "too_large: This file is 4,096 MB"),
+    odd("a sparse video of 4 GiB", _sparse, "too_large: This file is 4 GB"),
     odd("100 MB of zeros", _sparse_within, "broken"),
     odd("a text that grows while it is read", _growing, "accepted|too_large"),
     odd("/dev/zero", lambda _: Path("/dev/zero"), "unreadable: This is a pipe or a device"),
