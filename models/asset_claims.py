@@ -17,7 +17,6 @@ from sqlalchemy import (
     Connection,
     ScalarSelect,
     Select,
-    Update,
     and_,
     bindparam,
     case,
@@ -31,10 +30,10 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from greenroom.reasons import Reason
 from models.asset import Asset, AssetState
-from models.asset_locks import in_lock_order
+from models.asset_locks import IN_LOCK_ORDER
 from models.bulk import among, among_bound, given_rows, on_postgresql
 from models.channel import Channel
-from models.claim import Claim
+from models.claim import Claim, lock_lapsed, renew
 from models.states import in_state
 
 _IS_WAITING = in_state(Asset.state, AssetState.WAITING)
@@ -94,7 +93,7 @@ def channels_with_uploads(
         .order_by(of_the_most_urgent(Asset.priority), of_the_most_urgent(Asset.due_at), Channel.id)
     )
     if channel_ids is not None:
-        statement = statement.where(among(connection, Channel.id, channel_ids))
+        statement = statement.where(among(Channel.id, channel_ids))
     return list(connection.execute(statement).scalars())
 
 
@@ -193,27 +192,14 @@ def take_assets(
     Returns:
         By channel, the most urgent first.
     """
-    locked, begin = _taking(postgresql=on_postgresql(connection))
     tokens = {claim.id: claim.token for claim in claims}
-    rows = connection.execute(locked, {"ids": list(tokens)}).all()
+    rows = connection.execute(_LOCK_CLAIMED, {"ids": list(tokens)}).all()
     mine = [row.id for row in rows if row.token == tokens[row.id]]
     values = {"ids": mine, "new_state": AssetState.UPLOADING, "until": now + lease, "by": worker}
     taken: dict[str, list[AssetUnderUpload]] = {}
-    for row in sorted(connection.execute(begin, values).all(), key=_urgency):
+    for row in sorted(connection.execute(_BEGIN, values).all(), key=_urgency):
         taken.setdefault(row.channel_id, []).append(_under_upload(row))
     return taken
-
-
-@cache
-def _taking(*, postgresql: bool) -> tuple[Select[int, int], Any]:
-    mine = among_bound(Asset.id, "ids", postgresql=postgresql)
-    return (
-        select(Asset.id, Asset.token)
-        .where(mine, _IS_CLAIMED)
-        .order_by(*in_lock_order(postgresql=postgresql))
-        .with_for_update(),
-        update(Asset).where(mine).values(_CLAIMING).returning(*_UNDER_UPLOAD),
-    )
 
 
 def claim_and_take_assets(
@@ -248,6 +234,11 @@ _UNDER_UPLOAD = (
     Asset.attempts,
     Asset.priority,
 )
+_MINE = among_bound(Asset.id, "ids")
+_LOCK_CLAIMED = (
+    select(Asset.id, Asset.token).where(_MINE, _IS_CLAIMED).order_by(*IN_LOCK_ORDER).with_for_update()
+)
+_BEGIN = update(Asset).where(_MINE).values(_CLAIMING).returning(*_UNDER_UPLOAD)
 
 
 def _under_upload(row: Any) -> AssetUnderUpload:
@@ -266,25 +257,8 @@ def _under_upload(row: Any) -> AssetUnderUpload:
 
 
 def renew_assets(connection: Connection, claims: Sequence[Claim], *, until: datetime) -> list[Claim]:
-    """Keep the claims of a living worker from lapsing; returns those that it has lost all the same.
-
-    Rows that somebody has locked are left for the next time, and are no loss yet: most often it is their own
-    worker that writes down what came of them, and nobody puts back what is locked.
-    """
-    seen, renewed = _renewal(postgresql=on_postgresql(connection))
-    tokens: dict[int, int] = dict(connection.execute(seen, {"ids": [claim.id for claim in claims]}).all())
-    held = [claim.id for claim in claims if tokens.get(claim.id) == claim.token]
-    connection.execute(renewed, {"ids": held, "until": until})
-    return [claim for claim in claims if tokens.get(claim.id, claim.token) != claim.token]
-
-
-@cache
-def _renewal(*, postgresql: bool) -> tuple[Select[int, int], Update]:
-    mine = among_bound(Asset.id, "ids", postgresql=postgresql)
-    return (
-        select(Asset.id, Asset.token).where(mine).with_for_update(skip_locked=True),
-        update(Asset).where(mine, _IS_WITH_A_WORKER).values(lease_until=bindparam("until")),
-    )
+    """Keep the claims of a living worker from lapsing; returns those that it has lost; see `models.claim`."""
+    return renew(connection, Asset, claims, until=until)
 
 
 def sweep_assets(
@@ -296,18 +270,11 @@ def sweep_assets(
     that a file which brings its worker down each time is given up in the end; not before its campaign is
     sent, though, for its other attempts may have been the provider's fault.
     """
-    lapsed = (
-        select(Asset.id)
-        .where(_IS_WITH_A_WORKER, or_(Asset.lease_until <= now, Asset.worker.in_(silent)))
-        .order_by(Asset.lease_until)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    ids = list(connection.execute(lapsed).scalars())
+    ids = lock_lapsed(connection, Asset, _IS_WITH_A_WORKER, now=now, limit=limit, silent=silent)
     given_up = and_(Asset.attempts + 1 >= max_attempts, Asset.due_at <= now)
     connection.execute(
         update(Asset)
-        .where(Asset.id.in_(ids), Asset.state == AssetState.UPLOADING)
+        .where(among(Asset.id, ids), Asset.state == AssetState.UPLOADING)
         .values(
             state=case((given_up, AssetState.FAILED), else_=AssetState.WAITING),
             reason=case((given_up, Reason.UPLOAD_FAILED)),
@@ -320,7 +287,7 @@ def sweep_assets(
     )
     connection.execute(
         update(Asset)
-        .where(Asset.id.in_(ids), Asset.state == AssetState.CLAIMED)
+        .where(among(Asset.id, ids), Asset.state == AssetState.CLAIMED)
         .values(state=AssetState.WAITING, token=Asset.token + 1, lease_until=None)
     )
     return len(ids)

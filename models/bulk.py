@@ -1,7 +1,7 @@
 """Many rows in one statement, at a cost that does not grow with the number of parameters.
 
-On PostgreSQL a list goes over as one array: a statement has one text, whatever the number of rows, and
-neither the driver nor the parser deals with thousands of parameters. SQLite has no arrays, and no network.
+A list goes over as one parameter, an array on PostgreSQL and JSON on SQLite: a statement has one text,
+whatever the number of rows, and neither the driver nor the parser deals with thousands of parameters.
 
 Statements that every upload or inspection executes are built once and kept: to build one, and to find it
 among those that were compiled, takes SQLAlchemy half a millisecond, as much as an upload costs a worker
@@ -10,6 +10,7 @@ among those that were compiled, takes SQLAlchemy half a millisecond, as much as 
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
@@ -25,26 +26,28 @@ from sqlalchemy import (
     FromClause,
     Text,
     Update,
-    any_,
     bindparam,
     func,
     literal,
     make_url,
     select,
+    true,
     update,
 )
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeEngine, UserDefinedType
 
 from greenroom.untrusted_text import storable
 from models.base import OutsideText
 from models.upsert import insert
 
-#: IDs in one statement that names each: it takes 65,535 parameters on PostgreSQL, and 32,766 on SQLite.
-STATEMENT_IDS = 5_000
+Column = InstrumentedAttribute[Any] | ColumnElement[Any]
+
 #: PostgreSQL's own code.
 _UNIQUE_VIOLATION = "23505"
 _POSTGRESQL: Dialect = make_url("postgresql+psycopg://").get_dialect()()
@@ -55,44 +58,48 @@ def on_postgresql(connection: Connection) -> bool:
     return connection.dialect.name == "postgresql"
 
 
-def among(
-    connection: Connection, column: InstrumentedAttribute[Any] | ColumnElement[Any], values: Collection[Any]
-) -> ColumnElement[bool]:
-    """A condition: the column has one of these values; numbers or texts."""
-    if not on_postgresql(connection):
-        return column.in_(values)
-    return column == any_(as_array(list(values), column.type))
+def among(column: Column, values: Collection[Any]) -> ColumnElement[bool]:
+    """A condition: the column has one of these values; numbers or texts, as many as there may be."""
+    return _Among(column, literal(list(values), _List(column.type)))
 
 
-def among_bound(
-    column: InstrumentedAttribute[Any] | ColumnElement[Any], name: str, *, postgresql: bool
-) -> ColumnElement[bool]:
+def among_bound(column: Column, name: str) -> ColumnElement[bool]:
     """A condition: the column has one of the values that are bound to a name; for statements that are kept.
 
     Args:
         column: of numbers or texts.
         name: of the parameter, a list.
-        postgresql: whether the database takes arrays.
     """
-    if not postgresql:
-        return column.in_(bindparam(name, expanding=True))
-    return column == any_(bindparam(name, type_=_Array(column.type)))
+    return _Among(column, bindparam(name, type_=_List(column.type)))
 
 
-def as_array(values: Sequence[Any], kind: TypeEngine[Any]) -> ColumnElement[Any]:
-    """Values as one parameter, an array of PostgreSQL's; `kind` is a value's type."""
-    return literal(values, _Array(kind))
+class _Among(FunctionElement[bool]):
+    """A column, and a list; without a type of its own, for it stands in conditions as it is."""
+
+    inherit_cache = True
 
 
-class _Array(UserDefinedType[Any]):
-    """An array in PostgreSQL's own notation, written in one go.
+@compiles(_Among)
+def _among_array(element: _Among, compiler: SQLCompiler, **options: Any) -> str:
+    column, values = (compiler.process(each, **options) for each in element.clauses)
+    return f"({column} = ANY ({values}))"
 
-    The driver's way is a look-up, a call and a regular expression for each member: eight hundredths of what
-    a worker computed (`make bench-backlog`).
+
+@compiles(_Among, "sqlite")
+def _among_json(element: _Among, compiler: SQLCompiler, **options: Any) -> str:
+    column, values = (compiler.process(each, **options) for each in element.clauses)
+    return f"({column} IN (SELECT value FROM json_each({values})))"  # noqa: S608 - both are compiled, not given
+
+
+class _List(UserDefinedType[Any]):
+    """A list in the database's own notation, written in one go.
+
+    The driver's way to an array is a look-up, a call and a regular expression for each member: eight
+    hundredths of what a worker computed (`make bench-backlog`).
     """
 
     cache_ok = True
-    #: The database is told the type; the driver gives it a text.
+    #: PostgreSQL is told the type; the driver gives it a text.
     render_bind_cast = True
 
     def __init__(self, member: TypeEngine[Any]) -> None:
@@ -101,17 +108,40 @@ class _Array(UserDefinedType[Any]):
     def get_col_spec(self, **_options: Any) -> str:
         return f"{self.member.compile(dialect=_POSTGRESQL)}[]"
 
-    def bind_processor(self, dialect: Dialect) -> Callable[[Sequence[Any] | None], str | None]:
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], str]:
         to_driver = self.member.dialect_impl(dialect).bind_processor(dialect)
+        written = _as_array if dialect.name == "postgresql" else _as_json
 
-        def as_text(values: Sequence[Any] | None) -> str | None:
-            if values is None:
-                return None
-            if to_driver is not None:
-                values = [to_driver(value) for value in values]
-            return storable("{" + ",".join(map(_member, values)) + "}")
+        def as_text(values: Sequence[Any]) -> str:
+            return written(values if to_driver is None else [to_driver(value) for value in values])
 
         return as_text
+
+
+class _Row(UserDefinedType[Any]):
+    """A member of a list that has several values; on SQLite."""
+
+    cache_ok = True
+
+    def __init__(self, members: tuple[TypeEngine[Any], ...]) -> None:
+        self.members = members
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], list[Any]]:
+        to_driver = [member.dialect_impl(dialect).bind_processor(dialect) for member in self.members]
+
+        def each(values: Sequence[Any]) -> list[Any]:
+            pairs = zip(to_driver, values, strict=True)
+            return [value if process is None else process(value) for process, value in pairs]
+
+        return each
+
+
+def _as_json(values: Sequence[Any]) -> str:
+    return json.dumps(values, separators=(",", ":"))
+
+
+def _as_array(values: Sequence[Any]) -> str:
+    return storable("{" + ",".join(map(_member, values)) + "}")
 
 
 def _member(value: object) -> str:
@@ -146,12 +176,9 @@ def insert_rows(
         more: a function of a module, which adds an ON CONFLICT, or a RETURNING; it is called once.
     """
     same = same or {}
-    if not on_postgresql(connection):
-        statement = insert(connection, table)
-        return connection.execute(more(statement) if more else statement, [{**same, **row} for row in rows])
-    given = {f"same_{name}": value for name, value in same.items()}
-    statement = _insertion(table, tuple(same), tuple(rows[0]), more)
-    return connection.execute(statement, {**given, **columns_of(rows)})
+    postgresql = on_postgresql(connection)
+    statement = _insertion(table, tuple(same), tuple(rows[0]), more, postgresql=postgresql)
+    return connection.execute(statement, {**_of_all(same), **columns_of(rows, postgresql=postgresql)})
 
 
 @cache
@@ -160,11 +187,15 @@ def _insertion(
     same: tuple[str, ...],
     names: tuple[str, ...],
     more: Callable[[Insert], Insert] | None,
+    *,
+    postgresql: bool,
 ) -> Insert:
-    given, columns = given_rows(table, names), table.__table__.c
+    given, columns = given_rows(table, names, postgresql=postgresql), table.__table__.c
     values: list[ColumnElement[Any]] = [bindparam(f"same_{name}", type_=columns[name].type) for name in same]
     values += [given.c[name] for name in names]
-    statement = postgresql.insert(table).from_select([*same, *names], select(*values))
+    # With a condition: SQLite would take ON CONFLICT right behind FROM for that of a join.
+    rows = select(*values).where(true())
+    statement = insert(table, postgresql=postgresql).from_select([*same, *names], rows)
     return more(statement) if more else statement
 
 
@@ -221,59 +252,62 @@ def update_rows(
     """
     if not rows:
         return
-    same, names = same or {}, tuple(rows[0])
-    given = {f"same_{name}": value for name, value in same.items()}
-    if on_postgresql(connection):
-        connection.execute(_update(table, tuple(same), names, only), {**given, **columns_of(rows)})
-        return
-    each: dict[str, ColumnElement[Any]] = {name: bindparam(f"new_{name}") for name in names if name != "id"}
-    statement = _changed(table, tuple(same), table.id == bindparam("row_id"), each, only)
-    connection.execute(
-        statement,
-        [{"row_id": row["id"], **given, **{f"new_{name}": row[name] for name in each}} for row in rows],
-    )
+    same, names, postgresql = same or {}, tuple(rows[0]), on_postgresql(connection)
+    statement = _update(table, tuple(same), names, only, postgresql=postgresql)
+    connection.execute(statement, {**_of_all(same), **columns_of(rows, postgresql=postgresql)})
 
 
 @cache
 def _update(
-    table: Any, same: tuple[str, ...], names: tuple[str, ...], only: ColumnElement[bool] | None
-) -> Update:
-    given = given_rows(table, names)
-    each = {name: given.c[name] for name in names if name != "id"}
-    return _changed(table, same, table.id == given.c.id, each, only)
-
-
-def _changed(
     table: Any,
     same: tuple[str, ...],
-    mine: ColumnElement[bool],
-    each: Mapping[str, ColumnElement[Any]],
+    names: tuple[str, ...],
     only: ColumnElement[bool] | None,
+    *,
+    postgresql: bool,
 ) -> Update:
-    columns = table.__table__.c
+    given, columns = given_rows(table, names, postgresql=postgresql), table.__table__.c
     of_all = {name: bindparam(f"same_{name}", type_=columns[name].type) for name in same}
-    conditions = [mine] if only is None else [mine, only]
+    each = {name: given.c[name] for name in names if name != "id"}
+    conditions = [table.id == given.c.id, *([] if only is None else [only])]
     return update(table).where(*conditions).values({**of_all, **each})
 
 
-def given_rows(table: Any, names: Sequence[str]) -> FromClause:
-    """Rows as PostgreSQL reads them from one array for each column, bound as :func:`columns_of` has them.
+def _of_all(same: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"same_{name}": value for name, value in same.items()}
 
-    Four times as fast as VALUES, whose parameters are the driver's and the parser's work; COPY into a
-    temporary table is no faster at the size of a message, and would leave a table behind in each session.
+
+def given_rows(table: Any, names: Sequence[str], *, postgresql: bool = True) -> FromClause:
+    """Rows as the database reads them from the parameters that :func:`columns_of` has.
+
+    On PostgreSQL from one array for each column: four times as fast as VALUES, whose parameters are the
+    driver's and the parser's work; COPY into a temporary table is no faster at the size of a message, and
+    would leave a table behind in each session. On SQLite from JSON: half of what a statement for each row
+    costs.
 
     Args:
         table: a mapped class.
         names: of the columns.
+        postgresql: whether the database takes arrays.
     """
     columns = table.__table__.c
-    arrays = [bindparam(f"each_{name}", type_=_Array(columns[name].type)) for name in names]
-    return func.unnest(*arrays).table_valued(*names, name="given").render_derived()
+    if postgresql:
+        lists = [bindparam(f"each_{name}", type_=_List(columns[name].type)) for name in names]
+        return func.unnest(*lists).table_valued(*names, name="given").render_derived()
+    kinds = [columns[name].type for name in names]
+    rows = func.json_each(bindparam("each_row", type_=_List(_Row(tuple(kinds))))).table_valued("value")
+    values = [
+        func.json_extract(rows.c.value, f"$[{place}]", type_=kind).label(name)
+        for place, (name, kind) in enumerate(zip(names, kinds, strict=True))
+    ]
+    return select(*values).subquery("given")
 
 
-def columns_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """The parameters of :func:`given_rows`: each column's values, of at least one row."""
-    return {f"each_{name}": [row[name] for row in rows] for name in rows[0]}
+def columns_of(rows: Sequence[Mapping[str, Any]], *, postgresql: bool = True) -> dict[str, list[Any]]:
+    """The parameters of :func:`given_rows`, of at least one row."""
+    if postgresql:
+        return {f"each_{name}": [row[name] for row in rows] for name in rows[0]}
+    return {"each_row": [[row[name] for name in rows[0]] for row in rows]}
 
 
 def _without_length(kind: TypeEngine[Any]) -> TypeEngine[Any]:

@@ -126,7 +126,7 @@ def save_campaign(
     ).one_or_none()
     begun = upload_from is None or upload_from <= now or (before is not None and before.upload_from is None)
     dates = {"send_at": send_at, "keep_until": keep_until, "upload_from": None if begun else upload_from}
-    statement = insert(connection, Campaign).values(
+    statement = insert(Campaign, postgresql=on_postgresql(connection)).values(
         id=campaign_id, channel_id=channel_id, created_at=now, **dates
     )
     connection.execute(

@@ -210,10 +210,8 @@ def note_dangers(
     new, over = set(campaign_ids) - known, known - set(campaign_ids)
     for ids, since in ((new, now), (over, None)):
         if ids:
-            lock_rows(connection, Campaign, among(connection, Campaign.id, ids))
-            connection.execute(
-                update(Campaign).where(among(connection, Campaign.id, ids)).values(at_risk_since=since)
-            )
+            lock_rows(connection, Campaign, among(Campaign.id, ids))
+            connection.execute(update(Campaign).where(among(Campaign.id, ids)).values(at_risk_since=since))
     return new, over
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from greenroom.errors import Misuse, UnknownName
 from models.base import Base, OutsideText, Sentence, UtcDateTime
-from models.bulk import among
+from models.bulk import among, on_postgresql
 from models.locks import lock_rows
 from models.upsert import insert
 
@@ -96,7 +96,7 @@ def add_channel(
             f"Channel {channel_id} is known at {known}, and media IDs from there mean nothing at "
             f"{api_base_url}. Use another database (or state folder) for the other address."
         )
-    statement = insert(connection, Channel).values(
+    statement = insert(Channel, postgresql=on_postgresql(connection)).values(
         id=channel_id, api_base_url=api_base_url, api_key=api_key, created_at=now
     )
     connection.execute(
@@ -138,7 +138,7 @@ def get_channel(connection: Connection, channel_id: str) -> ChannelRow:
 
 def get_channels(connection: Connection, channel_ids: Collection[str]) -> dict[str, ChannelRow]:
     """Those of the channels that are known, by ID."""
-    statement = select(*_COLUMNS).where(among(connection, Channel.id, channel_ids))
+    statement = select(*_COLUMNS).where(among(Channel.id, channel_ids))
     return {row["id"]: ChannelRow(**row) for row in connection.execute(statement).mappings()}
 
 
@@ -189,7 +189,7 @@ def set_media_life(connection: Connection, channel_id: str, life: timedelta | No
 
 def lives(connection: Connection, channel_ids: Collection[str]) -> dict[str, timedelta | None]:
     """How long the provider keeps the media of these numbers, where that was said of them."""
-    statement = select(Channel.id, Channel.media_life_seconds).where(Channel.id.in_(channel_ids))
+    statement = select(Channel.id, Channel.media_life_seconds).where(among(Channel.id, channel_ids))
     return {
         row.id: None if row.media_life_seconds is None else timedelta(seconds=row.media_life_seconds)
         for row in connection.execute(statement)
@@ -199,7 +199,7 @@ def lives(connection: Connection, channel_ids: Collection[str]) -> dict[str, tim
 def lock_channels(connection: Connection, channel_ids: Collection[str]) -> None:
     """Lock channels that are to be written, in the one order; see `models.locks`."""
     if channel_ids:
-        lock_rows(connection, Channel, among(connection, Channel.id, channel_ids))
+        lock_rows(connection, Channel, among(Channel.id, channel_ids))
 
 
 def note_early_death(connection: Connection, channel_id: str, age: timedelta) -> None:

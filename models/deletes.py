@@ -11,6 +11,7 @@ from sqlalchemy import Connection, select, update
 from greenroom.errors import Misuse
 from models.asset import Priority
 from models.asset_locks import lock_assets
+from models.bulk import among
 from models.channel import Channel
 from models.locks import lock_rows
 from models.media import Media, lock_media
@@ -45,7 +46,7 @@ def claim_deletes(
     ids = list(connection.execute(chosen).scalars())
     connection.execute(
         update(Media)
-        .where(Media.id.in_(ids))
+        .where(among(Media.id, ids))
         .values(delete_after=now + lease, delete_attempts=Media.delete_attempts + 1)
     )
     statement = (
@@ -57,7 +58,7 @@ def claim_deletes(
             Media.delete_attempts.label("attempts"),
         )
         .join(Channel, Channel.id == Media.channel_id)
-        .where(Media.id.in_(ids))
+        .where(among(Media.id, ids))
     )
     return [MediaToDelete(**row) for row in connection.execute(statement).mappings()]
 
@@ -114,8 +115,8 @@ def withdraw(
 
 def record_deletes(connection: Connection, media_row_ids: Collection[int], *, now: datetime) -> None:
     """Say that the provider no longer has these IDs."""
-    lock_rows(connection, Media, Media.id.in_(media_row_ids))
-    connection.execute(update(Media).where(Media.id.in_(media_row_ids)).values(deleted_at=now))
+    lock_rows(connection, Media, among(Media.id, media_row_ids))
+    connection.execute(update(Media).where(among(Media.id, media_row_ids)).values(deleted_at=now))
 
 
 def postpone_delete(connection: Connection, media_row_id: int, *, until: datetime) -> None:

@@ -5,20 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
-from typing import Any
 
 from sqlalchemy import (
     Connection,
-    Select,
-    Update,
     and_,
     bindparam,
-    case,
     func,
-    or_,
     select,
-    tuple_,
     update,
 )
 
@@ -27,16 +20,15 @@ from greenroom.rules import Category
 from models.bulk import (
     among,
     among_bound,
-    on_postgresql,
 )
 from models.campaign import Campaign
-from models.claim import Claim
+from models.claim import Claim, lock_lapsed, renew
 from models.fair_shares import fair_shares
 from models.item import Item, ItemState
+from models.item_queue import put_back, reject_tried
 from models.locks import lock_rows
 from models.states import in_state
 
-_IS_INSPECTING = in_state(Item.state, ItemState.INSPECTING)
 _IS_WITH_A_WORKER = in_state(Item.state, ItemState.CLAIMED, ItemState.INSPECTING)
 
 
@@ -75,7 +67,7 @@ def claim_items(connection: Connection, *, limit: int, now: datetime, lease: tim
     chosen = fair_shares(connection, limit=limit, now=now, also_suspect=True)
     result = connection.execute(
         update(Item)
-        .where(among(connection, Item.id, chosen))
+        .where(among(Item.id, chosen))
         .values(state=ItemState.CLAIMED, token=Item.token + 1, lease_until=now + lease)
         .returning(Item.id, Item.token, Item.attempts)
     )
@@ -106,7 +98,7 @@ def take_items(
     tokens = {claim.id: claim.token for claim in claims}
     rows = connection.execute(
         select(Item.id, Item.token)
-        .where(among(connection, Item.id, tokens), in_state(Item.state, ItemState.CLAIMED))
+        .where(among(Item.id, tokens), in_state(Item.state, ItemState.CLAIMED))
         .order_by(Item.id)
         .with_for_update()
     )
@@ -129,9 +121,8 @@ def _begun(
     connection: Connection, ids: Sequence[int], *, until: datetime, worker: str | None
 ) -> list[ItemUnderInspection]:
     """Begin work on items that are locked."""
-    begin, read = _beginning(postgresql=on_postgresql(connection))
-    connection.execute(begin, {"ids": list(ids), "until": until, "by": worker})
-    rows = connection.execute(read, {"ids": list(ids)}).all()
+    connection.execute(_BEGIN, {"ids": list(ids), "until": until, "by": worker})
+    rows = connection.execute(_BEGUN, {"ids": list(ids)}).all()
     return [
         ItemUnderInspection(
             claim=Claim(id=item_id, token=token),
@@ -149,70 +140,53 @@ def _begun(
     ]
 
 
-@cache
-def _beginning(*, postgresql: bool) -> tuple[Update, Select[*tuple[Any, ...]]]:
-    mine = among_bound(Item.id, "ids", postgresql=postgresql)
-    values: dict[str, Any] = {"lease_until": bindparam("until"), "worker": bindparam("by")}
-    return (
-        update(Item).where(mine).values(values | {"state": ItemState.INSPECTING, "token": Item.token + 1}),
-        select(
-            Item.id,
-            Item.token,
-            Item.campaign_id,
-            Campaign.channel_id,
-            Item.ref,
-            Item.source,
-            Item.kind,
-            Item.fix,
-            Item.due_at,
-            Item.attempts,
-            Campaign.upload_from,
-        )
-        .join(Campaign, Campaign.id == Item.campaign_id)
-        .where(mine)
-        .order_by(Item.due_at, Item.id),
+_MINE = among_bound(Item.id, "ids")
+_BEGIN = (
+    update(Item)
+    .where(_MINE)
+    .values(
+        state=ItemState.INSPECTING,
+        token=Item.token + 1,
+        lease_until=bindparam("until"),
+        worker=bindparam("by"),
     )
-
-
-def renew_items(connection: Connection, claims: Sequence[Claim], *, until: datetime) -> Sequence[Claim]:
-    """Keep the claims of a living worker from lapsing, as far as they are still being worked on.
-
-    Rows that somebody has locked are left for the next time: a renewal waits for nobody, least of all for
-    the verdicts of its own worker. Returns nothing: what was lost shows when its verdict is written.
-    """
-    held = (
-        select(Item.id)
-        .where(
-            tuple_(Item.id, Item.token).in_([(claim.id, claim.token) for claim in claims]),
-            Item.state == ItemState.INSPECTING,
-        )
-        .with_for_update(skip_locked=True)
+)
+_BEGUN = (
+    select(
+        Item.id,
+        Item.token,
+        Item.campaign_id,
+        Campaign.channel_id,
+        Item.ref,
+        Item.source,
+        Item.kind,
+        Item.fix,
+        Item.due_at,
+        Item.attempts,
+        Campaign.upload_from,
     )
-    ids = list(connection.execute(held).scalars())
-    connection.execute(update(Item).where(Item.id.in_(ids)).values(lease_until=until))
-    return ()
+    .join(Campaign, Campaign.id == Item.campaign_id)
+    .where(_MINE)
+    .order_by(Item.due_at, Item.id)
+)
+
+
+def renew_items(connection: Connection, claims: Sequence[Claim], *, until: datetime) -> list[Claim]:
+    """Keep the claims of a living worker from lapsing; returns those that it has lost; see `models.claim`."""
+    return renew(connection, Item, claims, until=until)
 
 
 def postpone_item(
     connection: Connection, claim: Claim, *, until: datetime, detail: str, counts: bool = True
 ) -> None:
     """Give a claim back, to be inspected not before `until`; whether it counts as an attempt is said."""
-    connection.execute(
-        update(Item)
-        .where(Item.id == claim.id, Item.token == claim.token)
-        .values(
-            state=ItemState.WAITING,
-            lease_until=None,
-            not_before=until,
-            attempts=Item.attempts + int(counts),
-            detail=detail,
-        )
-    )
+    mine = and_(Item.id == claim.id, Item.token == claim.token)
+    put_back(connection, mine, counts=counts, detail=detail, until=until)
 
 
 def lock_items_of(connection: Connection, asset_ids: Collection[int]) -> None:
     """Lock the items that share these assets, in the one order; see `models.locks`."""
-    lock_rows(connection, Item, among(connection, Item.asset_id, asset_ids))
+    lock_rows(connection, Item, among(Item.asset_id, asset_ids))
 
 
 def inspect_again(connection: Connection, *, asset_id: int, until: datetime, max_attempts: int) -> None:
@@ -221,56 +195,25 @@ def inspect_again(connection: Connection, *, asset_id: int, until: datetime, max
     Not at once, and it counts as an attempt: a file that is written to all the time has its end, too.
     """
     lock_items_of(connection, [asset_id])
-    connection.execute(
-        update(Item)
-        .where(Item.asset_id == asset_id, Item.state == ItemState.ACCEPTED)
-        .values(
-            state=case((Item.attempts + 1 >= max_attempts, ItemState.REJECTED), else_=ItemState.WAITING),
-            reason=case((Item.attempts + 1 >= max_attempts, Reason.UNREADABLE)),
-            detail="The file was changed while it was being sent.",
-            asset_id=None,
-            token=Item.token + 1,
-            attempts=Item.attempts + 1,
-            not_before=until,
-        )
-    )
+    mine = and_(Item.asset_id == asset_id, Item.state == ItemState.ACCEPTED)
+    detail = "The file was changed while it was being sent."
+    reject_tried(connection, mine, max_attempts=max_attempts, reason=Reason.UNREADABLE, detail=detail)
+    put_back(connection, mine, counts=True, detail=detail, until=until)
 
 
 def sweep_items(
     connection: Connection, *, now: datetime, max_attempts: int, limit: int, silent: Collection[str] = ()
 ) -> int:
-    """Put back items whose lease is over, or whose worker is one of the `silent`.
+    """Put back items whose lease is over, or whose worker is one of the `silent`; returns how many.
 
     Those that silenced their workers too often are rejected as broken.
     """
-    lapsed = (
-        select(Item.id)
-        .where(_IS_WITH_A_WORKER, or_(Item.lease_until <= now, and_(_IS_INSPECTING, Item.worker.in_(silent))))
-        .order_by(Item.lease_until)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    ids = list(connection.execute(lapsed).scalars())
-    connection.execute(
-        update(Item)
-        .where(Item.id.in_(ids), Item.state == ItemState.INSPECTING, Item.attempts + 1 >= max_attempts)
-        .values(
-            state=ItemState.REJECTED,
-            token=Item.token + 1,
-            attempts=Item.attempts + 1,
-            lease_until=None,
-            reason=Reason.BROKEN,
-            detail=f"Inspecting this file stopped the worker {max_attempts} times.",
-        )
-    )
-    connection.execute(
-        update(Item)
-        .where(Item.id.in_(ids), Item.state == ItemState.INSPECTING)
-        .values(state=ItemState.WAITING, token=Item.token + 1, attempts=Item.attempts + 1, lease_until=None)
-    )
-    connection.execute(
-        update(Item)
-        .where(Item.id.in_(ids), Item.state == ItemState.CLAIMED)
-        .values(state=ItemState.WAITING, token=Item.token + 1, lease_until=None)
-    )
+    ids = lock_lapsed(connection, Item, _IS_WITH_A_WORKER, now=now, limit=limit, silent=silent)
+    begun = and_(among(Item.id, ids), Item.state == ItemState.INSPECTING)
+    silence = "The worker that was looking at this file went silent."
+    last = f"{silence} It was the last of {max_attempts} attempts."
+    reject_tried(connection, begun, max_attempts=max_attempts, reason=Reason.BROKEN, detail=last)
+    put_back(connection, begun, counts=True, detail=silence)
+    on_its_way = and_(among(Item.id, ids), Item.state == ItemState.CLAIMED)
+    put_back(connection, on_its_way, counts=False, detail=None)
     return len(ids)

@@ -53,7 +53,7 @@ def campaign_items(
     if set(statuses) != set(ItemStatus):
         statement = statement.where(item_status(Item, now).in_([one.value for one in statuses]))
     for ids in _ids(connection, campaign_id):
-        yield from map(_report, connection.execute(statement.where(among(connection, Item.id, ids))).all())
+        yield from map(_report, connection.execute(statement.where(among(Item.id, ids))).all())
 
 
 def item_report(connection: Connection, campaign_id: str, ref: str, *, now: datetime) -> ItemReport | None:

@@ -78,7 +78,7 @@ def book_failure(connection: Connection, channel_id: str, *, now: datetime) -> i
 
 def lock_bookings(connection: Connection, bookings: Collection[int]) -> None:
     """Lock bookings whose look-ups are to be counted or not, in the one order; see `models.locks`."""
-    lock_rows(connection, LookupFailure, among(connection, LookupFailure.id, bookings))
+    lock_rows(connection, LookupFailure, among(LookupFailure.id, bookings))
 
 
 def take_back(connection: Connection, booking: int) -> None:
@@ -162,12 +162,12 @@ def claim_lookups(
 
 
 def _look_up_at(connection: Connection, ids: Collection[int], at: datetime | None) -> None:
-    connection.execute(update(Media).where(Media.id.in_(ids)).values(verify_at=at))
+    connection.execute(update(Media).where(among(Media.id, ids)).values(verify_at=at))
 
 
 def lock_lookups(connection: Connection, lookups: Iterable[DueLookup]) -> None:
     """Lock the IDs of look-ups whose outcomes are to be written, in the one order; see `models.locks`."""
-    lock_rows(connection, Media, among(connection, Media.id, [lookup.id for lookup in lookups]))
+    lock_rows(connection, Media, among(Media.id, [lookup.id for lookup in lookups]))
 
 
 def return_lookups(connection: Connection, lookups: Iterable[DueLookup], *, now: datetime) -> None:
@@ -207,4 +207,4 @@ def drop_old_failures(connection: Connection, *, now: datetime) -> None:
     """Drop what no window counts any more."""
     old = select(LookupFailure.id).where(LookupFailure.at <= now - 2 * FAILURE_WINDOW)
     ids = list(connection.execute(old.with_for_update(skip_locked=True)).scalars())
-    connection.execute(delete(LookupFailure).where(among(connection, LookupFailure.id, ids)))
+    connection.execute(delete(LookupFailure).where(among(LookupFailure.id, ids)))

@@ -23,6 +23,7 @@ from models.bulk import (
     update_rows,
 )
 from models.item import Item, ItemState
+from models.item_queue import waiting_anew
 
 
 def lock_items(connection: Connection, *, campaign_id: str, refs: Sequence[str] | None) -> None:
@@ -35,13 +36,13 @@ def lock_items(connection: Connection, *, campaign_id: str, refs: Sequence[str] 
     """
     statement = select(Item.id).where(Item.campaign_id == campaign_id)
     if refs is not None:
-        statement = statement.where(Item.ref.in_(refs))
+        statement = statement.where(among(Item.ref, refs))
     connection.execute(statement.order_by(Item.id).with_for_update()).all()
 
 
 def known_refs(connection: Connection, *, campaign_id: str, refs: Sequence[str]) -> list[str]:
     """Those of the refs that the campaign has items of already, as far as others have committed them."""
-    statement = select(Item.ref).where(Item.campaign_id == campaign_id, among(connection, Item.ref, refs))
+    statement = select(Item.ref).where(Item.campaign_id == campaign_id, among(Item.ref, refs))
     return list(connection.execute(statement).scalars())
 
 
@@ -112,14 +113,8 @@ def _or_inspect_anew(statement: Insert) -> Insert:
             "source": new.source,
             "kind": new.kind,
             "fix": new.fix,
-            "state": ItemState.WAITING,
-            "asset_id": None,
-            "attempts": 0,
-            "not_before": None,
-            "reason": None,
-            "detail": "",
             # A worker that still inspects the old source must not record what it finds.
-            "token": Item.token + 1,
+            **waiting_anew(),
         },
         where=or_(
             Item.source != new.source,
@@ -142,7 +137,7 @@ def reject_items(connection: Connection, *, campaign_id: str, refused: Mapping[s
         return
     statement = (
         select(Item.id, Item.ref, Item.token)
-        .where(Item.campaign_id == campaign_id, among(connection, Item.ref, refused))
+        .where(Item.campaign_id == campaign_id, among(Item.ref, refused))
         .where(Item.state == ItemState.WAITING)
         .order_by(Item.id)
     )

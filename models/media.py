@@ -115,14 +115,10 @@ def alive(at: datetime | BindParameter[Any]) -> ColumnElement[bool]:
 
 def live_assets(connection: Connection, asset_ids: Collection[int], *, now: datetime) -> set[int]:
     """Those of the assets that can be sent now."""
-    statement = _live(postgresql=on_postgresql(connection))
-    return set(connection.execute(statement, {"assets": list(asset_ids), "now": now}).scalars())
+    return set(connection.execute(_LIVE, {"assets": list(asset_ids), "now": now}).scalars())
 
 
-@cache
-def _live(*, postgresql: bool) -> Select[int]:
-    mine = among_bound(Media.asset_id, "assets", postgresql=postgresql)
-    return select(Media.asset_id).where(mine, alive(bindparam("now")))
+_LIVE = select(Media.asset_id).where(among_bound(Media.asset_id, "assets"), alive(bindparam("now")))
 
 
 def live_media_id(connection: Connection, asset_id: int, *, now: datetime) -> str | None:
@@ -155,7 +151,7 @@ def lock_media(
 
 @cache
 def _locked() -> Select[int]:
-    current = select(Media.id).where(among_bound(Media.asset_id, "assets", postgresql=True), Media.is_current)
+    current = select(Media.id).where(among_bound(Media.asset_id, "assets"), Media.is_current)
     given = given_rows(Media, ["channel_id", "media_id"])
     both = (Media.channel_id == given.c.channel_id) & (Media.media_id == given.c.media_id)
     named = select(Media.id).join(given, both)

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
 from typing import Any
 
 from sqlalchemy import (
     Connection,
-    Update,
     bindparam,
     false,
     true,
@@ -19,7 +17,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import Insert
 
 from greenroom.lifecycle import LifeRules
-from models.bulk import among_bound, insert_rows, on_postgresql
+from models.bulk import among_bound, insert_rows
 from models.media import Media, lock_media
 
 
@@ -78,7 +76,7 @@ def record_media(
     )
     if taken:
         connection.execute(
-            _replaced(postgresql=on_postgresql(connection)),
+            _REPLACED,
             {
                 "assets": list(taken),
                 "ids": [one.media_id for one in taken.values()],
@@ -90,17 +88,11 @@ def record_media(
             _insert(connection, rows, current=current)
 
 
-@cache
-def _replaced(*, postgresql: bool) -> Update:
-    return (
-        update(Media)
-        .where(
-            among_bound(Media.asset_id, "assets", postgresql=postgresql),
-            Media.is_current,
-            ~among_bound(Media.media_id, "ids", postgresql=postgresql),
-        )
-        .values(is_current=false(), delete_after=bindparam("ends_at"))
-    )
+_REPLACED = (
+    update(Media)
+    .where(among_bound(Media.asset_id, "assets"), Media.is_current, ~among_bound(Media.media_id, "ids"))
+    .values(is_current=false(), delete_after=bindparam("ends_at"))
+)
 
 
 def _each_id_once(rows: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

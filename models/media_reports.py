@@ -12,6 +12,7 @@ from sqlalchemy import (
 )
 
 from models.asset import Asset
+from models.bulk import among
 from models.item import Item
 from models.media import Media, alive
 
@@ -33,7 +34,7 @@ def live_media_ids(
         .where(Item.campaign_id == campaign_id, alive(now))
     )
     if refs is not None:
-        statement = statement.where(Item.ref.in_(refs))
+        statement = statement.where(among(Item.ref, refs))
     return {row.ref: row.media_id for row in connection.execute(statement)}
 
 

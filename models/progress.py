@@ -231,7 +231,7 @@ class FollowedCampaign:
             item = _items_of_page(self._campaign_id, after=page.after, last=page.last)
         statement = _with_media(select(item.id, item_status(item, now), _hindrance(item, now)), item)
         if page.unsettled is not None:
-            statement = statement.where(among(connection, Item.id, page.unsettled))
+            statement = statement.where(among(Item.id, page.unsettled))
             page.counts = Counter({name: n for name, n in page.counts.items() if name not in _UNSETTLED})
         rows = connection.execute(statement).all()
         if page.unsettled is None:

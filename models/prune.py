@@ -42,7 +42,7 @@ def prune_campaigns(connection: Connection, *, before: datetime, limit: int) -> 
         return Pruned(rows=0)
     chosen = select(Item.id).where(Item.campaign_id == campaign_id).order_by(Item.id).limit(limit)
     ids = list(connection.execute(chosen.with_for_update()).scalars())
-    items = delete(Item).where(among(connection, Item.id, ids))
+    items = delete(Item).where(among(Item.id, ids))
     gone = connection.execute(items.returning(Item.asset_id)).scalars()
     asset_ids = list(gone)
     rows = len(asset_ids)
@@ -63,7 +63,7 @@ def prune_media(connection: Connection, *, before: datetime, limit: int) -> Prun
         .with_for_update(skip_locked=True)
     )
     ids = list(connection.execute(chosen).scalars())
-    media = delete(Media).where(among(connection, Media.id, ids))
+    media = delete(Media).where(among(Media.id, ids))
     asset_ids = list(connection.execute(media.returning(Media.asset_id)).scalars())
     sources = _drop_assets(connection, set(asset_ids))
     return Pruned(rows=len(asset_ids) + len(sources), sources=sources)
@@ -75,7 +75,8 @@ def _drop_assets(connection: Connection, asset_ids: Collection[int]) -> tuple[st
     locked = (
         select(Asset.id)
         .where(
-            Asset.id.in_(asset_ids), Asset.state.in_((AssetState.IDLE, AssetState.FAILED, AssetState.WAITING))
+            among(Asset.id, asset_ids),
+            Asset.state.in_((AssetState.IDLE, AssetState.FAILED, AssetState.WAITING)),
         )
         .order_by(Asset.channel_id, Asset.sha256)
         .with_for_update(skip_locked=True)
@@ -84,7 +85,7 @@ def _drop_assets(connection: Connection, asset_ids: Collection[int]) -> tuple[st
     gone = (
         delete(Asset)
         .where(
-            Asset.id.in_(ids),
+            among(Asset.id, ids),
             ~exists().where(Item.asset_id == Asset.id),
             ~exists().where(Media.asset_id == Asset.id),
         )
@@ -95,4 +96,4 @@ def _drop_assets(connection: Connection, asset_ids: Collection[int]) -> tuple[st
 
 def sources_in_use(connection: Connection, sources: Collection[str]) -> set[str]:
     """Those of the sources that some asset is still read from."""
-    return set(connection.execute(select(Asset.source).where(Asset.source.in_(sources))).scalars())
+    return set(connection.execute(select(Asset.source).where(among(Asset.source, sources))).scalars())

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from functools import cache
 
-from sqlalchemy import ColumnElement, Connection, Select, func, select, update
+from sqlalchemy import ColumnElement, Connection, func, select, update
 
-from greenroom.chunks import chunks
 from models.asset import Asset, AssetState, Priority
-from models.asset_locks import in_lock_order
-from models.bulk import STATEMENT_IDS, among, among_bound, on_postgresql
+from models.asset_locks import IN_LOCK_ORDER
+from models.bulk import among, among_bound
 from models.campaign import Campaign
 from models.item import Item
 from models.media import Media, lock_media
@@ -34,7 +32,7 @@ def needed_now(connection: Connection, asset_ids: Collection[int], *, now: datet
     statement = (
         select(Item.asset_id)
         .join(Campaign, Campaign.id == Item.campaign_id)
-        .where(among(connection, Item.asset_id, asset_ids), _in_need(now))
+        .where(among(Item.asset_id, asset_ids), _in_need(now))
         .distinct()
     )
     return {asset_id for asset_id in connection.execute(statement).scalars().all() if asset_id is not None}
@@ -60,23 +58,16 @@ def needed_until(connection: Connection, asset_ids: Collection[int]) -> dict[int
 
     A campaign that was cancelled never needed anything, and one whose uploads begin later does not yet.
     """
-    statement = _needed(postgresql=on_postgresql(connection))
-    rows = connection.execute(statement, {"ids": list(asset_ids)}).all()
+    rows = connection.execute(_NEEDED, {"ids": list(asset_ids)}).all()
     return {asset_id: until for asset_id, until in rows if asset_id is not None}
 
 
-@cache
-def _needed(*, postgresql: bool) -> Select[int | None, datetime]:
-    return (
-        select(Item.asset_id, func.max(Campaign.keep_until))
-        .join(Campaign, Campaign.id == Item.campaign_id)
-        .where(
-            among_bound(Item.asset_id, "ids", postgresql=postgresql),
-            Campaign.cancelled_at.is_(None),
-            Campaign.upload_from.is_(None),
-        )
-        .group_by(Item.asset_id)
-    )
+_NEEDED = (
+    select(Item.asset_id, func.max(Campaign.keep_until))
+    .join(Campaign, Campaign.id == Item.campaign_id)
+    .where(among_bound(Item.asset_id, "ids"), Campaign.cancelled_at.is_(None), Campaign.upload_from.is_(None))
+    .group_by(Item.asset_id)
+)
 
 
 def check_references_again(connection: Connection, asset_ids: Collection[int], *, now: datetime) -> None:
@@ -86,19 +77,16 @@ def check_references_again(connection: Connection, asset_ids: Collection[int], *
     what this transaction knows.
     """
     lock_media(connection, current_of=asset_ids)
-    for part in chunks(asset_ids, STATEMENT_IDS):
-        connection.execute(
-            update(Media).where(Media.asset_id.in_(part), Media.is_current).values(retire_at=now)
-        )
+    mine = among(Media.asset_id, asset_ids)
+    connection.execute(update(Media).where(mine, Media.is_current).values(retire_at=now))
 
 
 def lock_assets_of(connection: Connection, campaign_id: str, *, refs: Sequence[str] | None) -> list[int]:
     """Lock the assets that a campaign's items hold, in the one order in which everybody locks assets."""
     held = select(Item.asset_id).where(Item.campaign_id == campaign_id, Item.asset_id.is_not(None))
     if refs is not None:
-        held = held.where(Item.ref.in_(refs))
-    order = in_lock_order(postgresql=on_postgresql(connection))
-    locked = select(Asset.id).where(Asset.id.in_(held)).order_by(*order).with_for_update()
+        held = held.where(among(Item.ref, refs))
+    locked = select(Asset.id).where(Asset.id.in_(held)).order_by(*IN_LOCK_ORDER).with_for_update()
     return list(connection.execute(locked).scalars())
 
 

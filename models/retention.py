@@ -19,7 +19,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from greenroom.clock import later
 from greenroom.lifecycle import LifeRules
 from models.asset import Asset, AssetState, Priority
-from models.bulk import update_rows
+from models.bulk import among, update_rows
 from models.channel import Channel
 from models.life_rules import RulesOf, rules_by_channel
 from models.media import Media
@@ -100,7 +100,7 @@ def _take_out_of_service(connection: Connection, asset_ids: Sequence[int], *, no
     put_aside(connection, asset_ids)
     connection.execute(
         update(Media)
-        .where(Media.asset_id.in_(asset_ids), Media.is_current)
+        .where(among(Media.asset_id, asset_ids), Media.is_current)
         .values(is_current=false(), delete_after=now)
     )
 

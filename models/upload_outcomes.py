@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
-from functools import cache
 from typing import Any
 
 from sqlalchemy import (
     Connection,
-    Update,
     update,
 )
 
 from greenroom.reasons import Reason
 from models.asset import Asset, AssetState, Priority
-from models.bulk import among_bound, on_postgresql
+from models.bulk import among_bound
 from models.claim import Claim
 
 #: What a claim leaves behind when it ends.
@@ -27,6 +25,7 @@ _AT_REST: dict[str, Any] = {
     "reason": None,
     "detail": "",
 }
+_FINISHED = update(Asset).where(among_bound(Asset.id, "ids")).values(state=AssetState.READY, **_AT_REST)
 
 
 def finish_asset(
@@ -48,13 +47,7 @@ def finish_asset(
 
 def finish_uploads(connection: Connection, asset_ids: Collection[int]) -> None:
     """End claims, proved to be held by :func:`lock_held`, whose files were uploaded."""
-    connection.execute(_finished(postgresql=on_postgresql(connection)), {"ids": list(asset_ids)})
-
-
-@cache
-def _finished(*, postgresql: bool) -> Update:
-    mine = among_bound(Asset.id, "ids", postgresql=postgresql)
-    return update(Asset).where(mine).values(state=AssetState.READY, **_AT_REST)
+    connection.execute(_FINISHED, {"ids": list(asset_ids)})
 
 
 def postpone_asset(

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select, update
 
+from models.bulk import among
 from models.campaign import Campaign, hold_campaign
 from models.references import want_again
 
@@ -19,7 +20,7 @@ def waiting_campaigns(connection: Connection, campaign_ids: Collection[str]) -> 
     """Those of the campaigns whose uploads begin later; they do not begin before this transaction ends."""
     for campaign_id in sorted(campaign_ids):
         hold_campaign(connection, campaign_id, shared=True)
-    statement = select(Campaign.id).where(Campaign.id.in_(campaign_ids), Campaign.upload_from.is_not(None))
+    statement = select(Campaign.id).where(among(Campaign.id, campaign_ids), Campaign.upload_from.is_not(None))
     return set(connection.execute(statement).scalars())
 
 

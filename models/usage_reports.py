@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, tuple_
+from sqlalchemy import Connection, Row, Select, select
 from sqlalchemy.orm import aliased
 
-from greenroom.chunks import chunks
 from greenroom.reasons import Reason
 from models.asset import Asset, Priority
 from models.asset_locks import lock_assets
-from models.bulk import STATEMENT_IDS, update_rows
+from models.bulk import columns_of, given_rows, on_postgresql, update_rows
 from models.channel import lock_channels, note_early_death
 from models.life_rules import RulesOf, rules_by_channel
 from models.media import Media, lock_media
@@ -134,12 +133,8 @@ def _end(connection: Connection, ended: Collection[tuple[Row[Any], datetime]], *
 
 def categories_of(connection: Connection, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
     """What the files of these channels' media IDs are to WhatsApp; unknown IDs are left out."""
-    found: dict[tuple[str, str], str] = {}
-    for part in chunks(keys, STATEMENT_IDS):
-        statement = select(Media.channel_id, Media.media_id, Asset.category).join(Asset)
-        rows = connection.execute(statement.where(tuple_(Media.channel_id, Media.media_id).in_(part)))
-        found |= {(channel_id, media_id): category for channel_id, media_id, category in rows}
-    return found
+    statement = select(Media.channel_id, Media.media_id, Asset.category).join(Asset)
+    return {(row.channel_id, row.media_id): row.category for row in _named(connection, statement, keys)}
 
 
 def replaced_since(
@@ -147,33 +142,40 @@ def replaced_since(
 ) -> set[tuple[str, str]]:
     """Those of these channels' media IDs whose asset has lost another ID since then, by a report."""
     other = aliased(Media)
-    found: set[tuple[str, str]] = set()
-    for part in chunks(keys, STATEMENT_IDS):
-        statement = (
-            select(Media.channel_id, Media.media_id)
-            .join(other, (other.asset_id == Media.asset_id) & (other.id != Media.id))
-            .where(tuple_(Media.channel_id, Media.media_id).in_(part), other.died_at >= since)
-        )
-        found |= {(channel_id, media_id) for channel_id, media_id in connection.execute(statement)}
-    return found
+    statement = (
+        select(Media.channel_id, Media.media_id)
+        .join(other, (other.asset_id == Media.asset_id) & (other.id != Media.id))
+        .where(other.died_at >= since)
+    )
+    return {(row.channel_id, row.media_id) for row in _named(connection, statement, keys)}
 
 
-def _rows(connection: Connection, keys: Collection[tuple[str, str]]) -> list[Row[Any]]:
+def _rows(connection: Connection, keys: Collection[tuple[str, str]]) -> Sequence[Row[Any]]:
     """The media of these channels and IDs."""
-    found: list[Row[Any]] = []
-    for part in chunks(keys, STATEMENT_IDS):
-        statement = select(
-            Media.id,
-            Media.channel_id,
-            Media.media_id,
-            Media.asset_id,
-            Media.uploaded_at,
-            Media.last_used_at,
-            Media.expires_at,
-            Media.refresh_at,
-            Media.died_at,
-            Media.deleted_at,
-            Media.is_current,
-        ).where(tuple_(Media.channel_id, Media.media_id).in_(part))
-        found.extend(connection.execute(statement))
-    return found
+    statement = select(
+        Media.id,
+        Media.channel_id,
+        Media.media_id,
+        Media.asset_id,
+        Media.uploaded_at,
+        Media.last_used_at,
+        Media.expires_at,
+        Media.refresh_at,
+        Media.died_at,
+        Media.deleted_at,
+        Media.is_current,
+    )
+    return _named(connection, statement, keys)
+
+
+def _named(
+    connection: Connection, statement: Select[*tuple[Any, ...]], keys: Collection[tuple[str, str]]
+) -> Sequence[Row[Any]]:
+    """What a statement on media finds, of these channels and IDs."""
+    if not keys:
+        return []
+    postgresql = on_postgresql(connection)
+    rows = [{"channel_id": channel_id, "media_id": media_id} for channel_id, media_id in keys]
+    given = given_rows(Media, ["channel_id", "media_id"], postgresql=postgresql)
+    both = (Media.channel_id == given.c.channel_id) & (Media.media_id == given.c.media_id)
+    return connection.execute(statement.join(given, both), columns_of(rows, postgresql=postgresql)).all()

@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from sqlalchemy import (
     Connection,
-    Select,
     select,
 )
 
@@ -18,11 +16,12 @@ from greenroom.untrusted_text import LONGEST_SENTENCE, storable
 from greenroom.verdict import Verdict
 from models.bulk import (
     among_bound,
-    on_postgresql,
     update_rows,
 )
 from models.claim import Claim
 from models.item import Item, ItemState
+
+_LOCKED = select(Item.id, Item.token).where(among_bound(Item.id, "ids")).order_by(Item.id).with_for_update()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,16 +58,10 @@ def record_verdicts(
     """
     tokens = {one.claim.id: one.claim.token for one in judged}
     ids = [*tokens, *(claim.id for claim in also)]
-    rows = connection.execute(_locked(postgresql=on_postgresql(connection)), {"ids": ids}).all()
+    rows = connection.execute(_LOCKED, {"ids": ids}).all()
     held = {item_id for item_id, token in rows if token == tokens.get(item_id)}
     update_rows(connection, Item, [_as_row(one) for one in judged if one.claim.id in held])
     return held
-
-
-@cache
-def _locked(*, postgresql: bool) -> Select[int, int]:
-    mine = among_bound(Item.id, "ids", postgresql=postgresql)
-    return select(Item.id, Item.token).where(mine).order_by(Item.id).with_for_update()
 
 
 def _as_row(one: Judged) -> dict[str, Any]:

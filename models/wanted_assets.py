@@ -10,13 +10,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Update,
     and_,
     case,
     update,
@@ -25,7 +23,7 @@ from sqlalchemy.dialects.postgresql import Insert
 
 from greenroom.reasons import Reason
 from models.asset import Asset, AssetState, Priority
-from models.bulk import among_bound, insert_rows, on_postgresql, update_rows
+from models.bulk import among_bound, insert_rows, update_rows
 from models.states import in_state
 
 #: What nobody has tried yet is like.
@@ -33,6 +31,11 @@ _UNTRIED: dict[str, Any] = {"attempts": 0, "not_before": None, "reason": None, "
 _NOT_QUEUED = in_state(Asset.state, AssetState.IDLE, AssetState.FAILED, AssetState.READY)
 _NOT_WITH_A_WORKER = in_state(
     Asset.state, AssetState.IDLE, AssetState.FAILED, AssetState.READY, AssetState.WAITING
+)
+_BEFORE_REFRESHES = (
+    update(Asset)
+    .where(among_bound(Asset.id, "ids"), Asset.priority != Priority.CAMPAIGN)
+    .values(priority=Priority.CAMPAIGN)
 )
 
 
@@ -156,10 +159,4 @@ def queue_uploads(connection: Connection, asset_ids: Collection[int]) -> None:
 
 def put_before_refreshes(connection: Connection, asset_ids: Collection[int]) -> None:
     """Have assets uploaded as a campaign's own, wherever they are on their way."""
-    connection.execute(_before_refreshes(postgresql=on_postgresql(connection)), {"ids": list(asset_ids)})
-
-
-@cache
-def _before_refreshes(*, postgresql: bool) -> Update:
-    mine = among_bound(Asset.id, "ids", postgresql=postgresql)
-    return update(Asset).where(mine, Asset.priority != Priority.CAMPAIGN).values(priority=Priority.CAMPAIGN)
+    connection.execute(_BEFORE_REFRESHES, {"ids": list(asset_ids)})

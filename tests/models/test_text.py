@@ -68,7 +68,7 @@ def test_rows_and_conditions_take_any_text(world: World, bad: str) -> None:
     with world.database.write() as connection:
         connection.execute(Asset.__table__.update().values(detail=bad, file_name=bad))  # type: ignore[attr-defined] # declarative tables are Table objects
         update_rows(connection, Item, [{"id": 1, "label": bad, "detail": bad + "x" * LONGEST_SENTENCE}])
-        assert connection.execute(select(Item.id).where(among(connection, Item.ref, [bad]))).all() == []
+        assert connection.execute(select(Item.id).where(among(Item.ref, [bad]))).all() == []
         assert connection.execute(select(Item.id).where(Item.ref == bad)).all() == []
     assert (asset_row(world, asset_id).detail, asset_row(world, asset_id).file_name) == (CLEAN, CLEAN)
     (item,) = item_rows(world)
