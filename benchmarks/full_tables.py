@@ -22,7 +22,6 @@ CAMPAIGNS_A_CHANNEL = 5
 #: One campaign has this share of all items.
 SHARE_OF_THE_LARGEST = 10
 LARGEST_CAMPAIGN = "campaign-largest"
-LARGEST_CHANNEL = "channel-1"
 #: A channel and a campaign like most.
 USUAL_CHANNEL = "channel-2"
 USUAL_CAMPAIGN = "campaign-2-0"

@@ -6,10 +6,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import (
-    SecretStr,
-    ValidationInfo,
-)
+from pydantic import SecretStr, ValidationInfo
 
 from greenroom.errors import SettingsError
 from greenroom.redis_client import SENTINEL, SEPARATOR, is_sentinel

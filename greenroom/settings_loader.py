@@ -7,9 +7,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import (
-    ValidationError,
-)
+from pydantic import ValidationError
 
 from greenroom.errors import SettingsError
 from greenroom.extras import needs

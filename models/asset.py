@@ -5,18 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import (
-    BigInteger,
-    ForeignKey,
-    Index,
-    SmallInteger,
-    String,
-    UniqueConstraint,
-    text,
-)
+from sqlalchemy import BigInteger, ForeignKey, SmallInteger, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, BigKey, OutsideText, Sentence, UtcDateTime
+from models.base import Base, BigKey, OutsideText, Sentence, UtcDateTime, partial_index
 
 
 class AssetState(StrEnum):
@@ -48,28 +40,13 @@ class Asset(Base):
     __tablename__ = "assets"
     __table_args__ = (
         UniqueConstraint("channel_id", "sha256", "mime_type"),
-        Index(
-            "ix_assets_waiting",
-            "channel_id",
-            "priority",
-            "due_at",
-            "id",
-            postgresql_where=text("state = 'waiting'"),
-            sqlite_where=text("state = 'waiting'"),
+        partial_index(
+            "ix_assets_waiting", "channel_id", "priority", "due_at", "id", where="state = 'waiting'"
         ),
-        Index(
-            "ix_assets_claimed",
-            "channel_id",
-            "lease_until",
-            postgresql_where=text("state IN ('claimed', 'uploading')"),
-            sqlite_where=text("state IN ('claimed', 'uploading')"),
+        partial_index(
+            "ix_assets_claimed", "channel_id", "lease_until", where="state IN ('claimed', 'uploading')"
         ),
-        Index(
-            "ix_assets_failed",
-            "channel_id",
-            postgresql_where=text("state = 'failed'"),
-            sqlite_where=text("state = 'failed'"),
-        ),
+        partial_index("ix_assets_failed", "channel_id", where="state = 'failed'"),
     )
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)

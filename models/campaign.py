@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Connection, ForeignKey, Index, String, func, or_, select, text, true
+from sqlalchemy import BigInteger, Connection, ForeignKey, String, func, or_, select, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from greenroom.errors import Misuse, UnknownName
 from greenroom.manifest import CampaignPlan
-from models.base import Base, OutsideText, UtcDateTime
+from models.base import Base, OutsideText, UtcDateTime, partial_index
 from models.bulk import on_postgresql
 from models.channel import get_channel
 from models.upsert import insert
@@ -24,24 +24,9 @@ class Campaign(Base):
 
     __tablename__ = "campaigns"
     __table_args__ = (
-        Index(
-            "ix_campaigns_cancelled",
-            "cancelled_at",
-            postgresql_where=text("cancelled_at IS NOT NULL"),
-            sqlite_where=text("cancelled_at IS NOT NULL"),
-        ),
-        Index(
-            "ix_campaigns_at_risk",
-            "at_risk_since",
-            postgresql_where=text("at_risk_since IS NOT NULL"),
-            sqlite_where=text("at_risk_since IS NOT NULL"),
-        ),
-        Index(
-            "ix_campaigns_upload_from",
-            "upload_from",
-            postgresql_where=text("upload_from IS NOT NULL"),
-            sqlite_where=text("upload_from IS NOT NULL"),
-        ),
+        partial_index("ix_campaigns_cancelled", "cancelled_at", where="cancelled_at IS NOT NULL"),
+        partial_index("ix_campaigns_at_risk", "at_risk_since", where="at_risk_since IS NOT NULL"),
+        partial_index("ix_campaigns_upload_from", "upload_from", where="upload_from IS NOT NULL"),
     )
 
     id: Mapped[str] = mapped_column(OutsideText(128), primary_key=True)
@@ -75,16 +60,7 @@ class CampaignRow:
     moved: bool = False
 
 
-_COLUMNS = (
-    Campaign.id,
-    Campaign.channel_id,
-    Campaign.send_at,
-    Campaign.keep_until,
-    Campaign.created_at,
-    Campaign.cancelled_at,
-    Campaign.upload_from,
-    Campaign.at_risk_since,
-)
+_COLUMNS = tuple(getattr(Campaign, field.name) for field in fields(CampaignRow) if field.name != "moved")
 
 
 def save_campaign(

@@ -7,21 +7,9 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    Select,
-    bindparam,
-    func,
-    or_,
-    select,
-    true,
-)
+from sqlalchemy import Connection, Select, bindparam, func, or_, select, true
 
-from models.bulk import (
-    columns_of,
-    given_rows,
-    on_postgresql,
-)
+from models.bulk import columns_of, given_rows, on_postgresql
 from models.campaign import Campaign
 from models.item import Item, ItemState
 from models.states import in_state

@@ -5,21 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import (
-    BigInteger,
-    Connection,
-    ForeignKey,
-    Index,
-    String,
-    Text,
-    UniqueConstraint,
-    false,
-    select,
-    text,
-)
+from sqlalchemy import BigInteger, Connection, ForeignKey, String, Text, UniqueConstraint, false, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, BigKey, OutsideText, Sentence, UtcDateTime
+from models.base import Base, BigKey, OutsideText, Sentence, UtcDateTime, partial_index
 
 
 class ItemState(StrEnum):
@@ -38,25 +27,9 @@ class Item(Base):
     __tablename__ = "items"
     __table_args__ = (
         UniqueConstraint("campaign_id", "ref"),
-        Index(
-            "ix_items_waiting",
-            "campaign_id",
-            "id",
-            postgresql_where=text("state = 'waiting'"),
-            sqlite_where=text("state = 'waiting'"),
-        ),
-        Index(
-            "ix_items_claimed",
-            "lease_until",
-            postgresql_where=text("state IN ('claimed', 'inspecting')"),
-            sqlite_where=text("state IN ('claimed', 'inspecting')"),
-        ),
-        Index(
-            "ix_items_asset_id",
-            "asset_id",
-            postgresql_where=text("asset_id IS NOT NULL"),
-            sqlite_where=text("asset_id IS NOT NULL"),
-        ),
+        partial_index("ix_items_waiting", "campaign_id", "id", where="state = 'waiting'"),
+        partial_index("ix_items_claimed", "lease_until", where="state IN ('claimed', 'inspecting')"),
+        partial_index("ix_items_asset_id", "asset_id", where="asset_id IS NOT NULL"),
     )
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)

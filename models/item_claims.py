@@ -6,26 +6,16 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import (
-    Connection,
-    and_,
-    bindparam,
-    func,
-    select,
-    update,
-)
+from sqlalchemy import Connection, and_, bindparam, func, select, update
 
 from greenroom.reasons import Reason
 from greenroom.rules import Category
-from models.bulk import (
-    among,
-    among_bound,
-)
+from models.bulk import among, among_bound
 from models.campaign import Campaign
 from models.claim import Claim, lock_lapsed, renew
 from models.fair_shares import fair_shares
 from models.item import Item, ItemState
-from models.item_queue import put_back, reject_tried
+from models.item_queue import put_items_back, reject_tried
 from models.locks import lock_rows
 from models.states import in_state
 
@@ -181,7 +171,7 @@ def postpone_item(
 ) -> None:
     """Give a claim back, to be inspected not before `until`; whether it counts as an attempt is said."""
     mine = and_(Item.id == claim.id, Item.token == claim.token)
-    put_back(connection, mine, counts=counts, detail=detail, until=until)
+    put_items_back(connection, mine, counts=counts, detail=detail, until=until)
 
 
 def lock_items_of(connection: Connection, asset_ids: Collection[int]) -> None:
@@ -198,7 +188,7 @@ def inspect_again(connection: Connection, *, asset_id: int, until: datetime, max
     mine = and_(Item.asset_id == asset_id, Item.state == ItemState.ACCEPTED)
     detail = "The file was changed while it was being sent."
     reject_tried(connection, mine, max_attempts=max_attempts, reason=Reason.UNREADABLE, detail=detail)
-    put_back(connection, mine, counts=True, detail=detail, until=until)
+    put_items_back(connection, mine, counts=True, detail=detail, until=until)
 
 
 def sweep_items(
@@ -213,7 +203,7 @@ def sweep_items(
     silence = "The worker that was looking at this file went silent."
     last = f"{silence} It was the last of {max_attempts} attempts."
     reject_tried(connection, begun, max_attempts=max_attempts, reason=Reason.BROKEN, detail=last)
-    put_back(connection, begun, counts=True, detail=silence)
+    put_items_back(connection, begun, counts=True, detail=silence)
     on_its_way = and_(among(Item.id, ids), Item.state == ItemState.CLAIMED)
-    put_back(connection, on_its_way, counts=False, detail=None)
+    put_items_back(connection, on_its_way, counts=False, detail=None)
     return len(ids)

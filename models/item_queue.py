@@ -39,7 +39,7 @@ def waiting_anew() -> dict[str, Any]:
     return _UNSEEN | {"state": ItemState.WAITING, "token": Item.token + 1, "attempts": 0, "detail": ""}
 
 
-def put_back(
+def put_items_back(
     connection: Connection,
     which: ColumnElement[bool],
     *,

@@ -51,7 +51,7 @@ def campaign_items(
     """A line for each item of a campaign that has one of these statuses, in the order of its manifest."""
     statement = _reports(now)
     if set(statuses) != set(ItemStatus):
-        statement = statement.where(item_status(Item, now).in_([one.value for one in statuses]))
+        statement = statement.where(among(item_status(Item, now), statuses))
     for ids in _ids(connection, campaign_id):
         yield from map(_report, connection.execute(statement.where(among(Item.id, ids))).all())
 

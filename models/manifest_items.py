@@ -6,24 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import Connection, or_, select, update
 from sqlalchemy.dialects.postgresql import Insert
 
 from greenroom.errors import SourceRefused
 from greenroom.manifest import ManifestItem
-from models.bulk import (
-    add_rows,
-    among,
-    insert_rows,
-    update_rows,
-)
+from models.bulk import add_rows, among, insert_rows, update_rows
 from models.item import Item, ItemState
 from models.item_queue import waiting_anew
+from models.locks import lock_rows
 
 
 def lock_items(connection: Connection, *, campaign_id: str, refs: Sequence[str] | None) -> None:
@@ -34,10 +25,8 @@ def lock_items(connection: Connection, *, campaign_id: str, refs: Sequence[str] 
         campaign_id: whose.
         refs: these alone; None for all.
     """
-    statement = select(Item.id).where(Item.campaign_id == campaign_id)
-    if refs is not None:
-        statement = statement.where(among(Item.ref, refs))
-    connection.execute(statement.order_by(Item.id).with_for_update()).all()
+    of_campaign = Item.campaign_id == campaign_id
+    lock_rows(connection, Item, of_campaign if refs is None else of_campaign & among(Item.ref, refs))
 
 
 def known_refs(connection: Connection, *, campaign_id: str, refs: Sequence[str]) -> list[str]:

@@ -13,19 +13,17 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     ForeignKey,
-    Index,
     Select,
     String,
     UniqueConstraint,
     bindparam,
     select,
-    text,
     true,
     union,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, BigKey, OutsideText, UtcDateTime
+from models.base import Base, BigKey, OutsideText, UtcDateTime, partial_index
 from models.bulk import among_bound, columns_of, given_rows, on_postgresql
 from models.locks import locked_rows
 
@@ -37,44 +35,16 @@ class Media(Base):
     __table_args__ = (
         UniqueConstraint("channel_id", "media_id"),
         # An asset is sent with one ID at a time; the database itself sees to it.
-        Index(
-            "uq_media_current",
-            "asset_id",
-            unique=True,
-            postgresql_where=text("is_current"),
-            sqlite_where=text("is_current"),
-        ),
+        partial_index("uq_media_current", "asset_id", where="is_current", unique=True),
         # Each tick reads what is due, and nothing else.
-        Index(
-            "ix_media_refresh",
-            "refresh_at",
-            postgresql_where=text("is_current"),
-            sqlite_where=text("is_current"),
+        partial_index("ix_media_refresh", "refresh_at", where="is_current"),
+        partial_index("ix_media_retire", "retire_at", where="is_current"),
+        partial_index(
+            "ix_media_verify", "channel_id", "verify_at", where="is_current AND verify_at IS NOT NULL"
         ),
-        Index(
-            "ix_media_retire",
-            "retire_at",
-            postgresql_where=text("is_current"),
-            sqlite_where=text("is_current"),
-        ),
-        Index(
-            "ix_media_verify",
-            "channel_id",
-            "verify_at",
-            postgresql_where=text("is_current AND verify_at IS NOT NULL"),
-            sqlite_where=text("is_current AND verify_at IS NOT NULL"),
-        ),
-        Index(
-            "ix_media_deleted",
-            "deleted_at",
-            postgresql_where=text("deleted_at IS NOT NULL"),
-            sqlite_where=text("deleted_at IS NOT NULL"),
-        ),
-        Index(
-            "ix_media_to_delete",
-            "delete_after",
-            postgresql_where=text("deleted_at IS NULL AND delete_after IS NOT NULL"),
-            sqlite_where=text("deleted_at IS NULL AND delete_after IS NOT NULL"),
+        partial_index("ix_media_deleted", "deleted_at", where="deleted_at IS NOT NULL"),
+        partial_index(
+            "ix_media_to_delete", "delete_after", where="deleted_at IS NULL AND delete_after IS NOT NULL"
         ),
     )
 

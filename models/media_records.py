@@ -7,13 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    bindparam,
-    false,
-    true,
-    update,
-)
+from sqlalchemy import Connection, bindparam, false, true, update
 from sqlalchemy.dialects.postgresql import Insert
 
 from greenroom.lifecycle import LifeRules

@@ -6,10 +6,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    update,
-)
+from sqlalchemy import Connection, update
 
 from greenroom.reasons import Reason
 from models.asset import Asset, AssetState, Priority

@@ -7,17 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    select,
-)
+from sqlalchemy import Connection, select
 
 from greenroom.untrusted_text import LONGEST_SENTENCE, storable
 from greenroom.verdict import Verdict
-from models.bulk import (
-    among_bound,
-    update_rows,
-)
+from models.bulk import among_bound, update_rows
 from models.claim import Claim
 from models.item import Item, ItemState
 

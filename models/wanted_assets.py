@@ -12,13 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    and_,
-    case,
-    update,
-)
+from sqlalchemy import ColumnElement, Connection, and_, case, update
 from sqlalchemy.dialects.postgresql import Insert
 
 from greenroom.reasons import Reason

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from greenroom.rules import (
-    BY_MIME_TYPE,
-    MIME_TYPE_ALIASES,
-    size_limit,
-)
+from greenroom.rules import BY_MIME_TYPE, MIME_TYPE_ALIASES, size_limit
 from sandbox.error_responses import ACCEPTED_TYPES, TYPE_REFUSED, Refusal
 
 #: Bytes of a file's beginning that :func:`limit_of` may want to see.

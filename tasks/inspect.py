@@ -32,12 +32,7 @@ from greenroom.sources import Sources, is_url, source_name
 from greenroom.task_names import TaskName
 from greenroom.verdict import Verdict
 from models.claim import Claim
-from models.item_claims import (
-    ItemUnderInspection,
-    claim_and_take_items,
-    renew_items,
-    take_items,
-)
+from models.item_claims import ItemUnderInspection, claim_and_take_items, renew_items, take_items
 from tasks.dispatch import claims_from_json, hand_out_accepted
 from tasks.inspecting.verdict_writer import JudgedItem, unread_verdict, write_surely
 from tasks.runtime.announcements import announce_dispatch, await_more, begins

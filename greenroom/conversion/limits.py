@@ -37,8 +37,6 @@ WORST_STICKER: Final = 25
 #: What a file has to be of its limit at most: a file exactly at the limit helps nobody.
 FILL: Final = 0.98
 
-#: The long side of a video, in pixels; 1080p.
-LONGEST_SIDE: Final = 1920
 #: Frames a second of a video; twice as many would take half of each frame's bits.
 MOST_RATE: Final = 30
 #: Bits for each pixel of each frame, below which H.264 falls apart into blocks when something moves.

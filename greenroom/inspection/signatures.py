@@ -383,7 +383,6 @@ def _is_dos(head: bytes) -> bool:
 
 _DNG_VERSION: Final = 0xC612
 _MAKE: Final = 0x010F
-_NEW_SUBFILE: Final = 0x00FE
 _SUB_IFDS: Final = 0x014A
 _ENTRY: Final = 12
 

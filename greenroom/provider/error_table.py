@@ -87,7 +87,6 @@ UPLOADING = frozenset({Endpoint.UPLOAD})
 LOOKING_UP = frozenset({Endpoint.LOOKUP})
 DOWNLOADING = frozenset({Endpoint.DOWNLOAD})
 BY_ID = frozenset({Endpoint.LOOKUP, Endpoint.DELETE})
-NOT_GET = frozenset({Endpoint.UPLOAD, Endpoint.DELETE})
 _EVERY_STATUS = range(100, 1000)
 
 

@@ -17,10 +17,7 @@ from greenroom.reasons import Reason
 from greenroom.sources import source_name
 from greenroom.untrusted_text import one_line
 from greenroom.verdict import Verdict
-from models.item_claims import (
-    ItemUnderInspection,
-    postpone_item,
-)
+from models.item_claims import ItemUnderInspection, postpone_item
 from models.media import live_assets
 from models.upload_start import waiting_campaigns
 from models.verdict_records import Judged, record_verdicts

@@ -30,7 +30,7 @@ def test_all_that_failed_is_queued_at_once(world: World, files: int) -> None:
         connection.execute(update(Asset).values(given_up))
         event.listen(connection, "before_cursor_execute", note)
         want_again(connection, "spring", refs=None, due_at=due_at, now=world.clock.now())
-    # The assets are locked, and their IDs where there are locks; those are to be looked at, these are put back.
+    # Assets and, where there are locks, their IDs are locked; those are looked at, these put back.
     assert len(statements) == {"sqlite": 3, "postgresql": 4}[world.database.dialect]
     for asset_id in assets:
         row = asset_row(world, asset_id)

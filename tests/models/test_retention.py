@@ -26,13 +26,7 @@ from models.lookups import (
     room_at,
     take_back,
 )
-from models.references import (
-    check_references_again,
-    follow_send_times,
-    needed_now,
-    needed_until,
-    want_again,
-)
+from models.references import check_references_again, follow_send_times, needed_now, needed_until, want_again
 from models.retention import channels_with_other_rules, queue_refreshes, retire_unneeded, work_out_anew
 from models.usage_reports import UsageReport, record_dead, record_uses
 from tests.support.rows import ready_item

@@ -19,13 +19,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from greenroom.clock import boottime
-from greenroom.errors import (
-    AnswerLost,
-    GreenroomError,
-    MediaGone,
-    ProviderUnavailable,
-    Throttled,
-)
+from greenroom.errors import AnswerLost, GreenroomError, MediaGone, ProviderUnavailable, Throttled
 from greenroom.provider import ProviderClient, idle_connections
 from greenroom.provider.connection_pool import ConnectionPool, RefusedMidway
 from greenroom.provider.http_response import HttpResponse

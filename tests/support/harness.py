@@ -28,7 +28,7 @@ from greenroom.settings import Settings
 from greenroom.task_names import TaskName
 from greenroom.vault import Vault, new_secret_key
 from models import Database, Media
-from models.channel import add_channel, set_media_life
+from models.channel import add_channel
 from tasks.dispatch import batches_from_json, claims_from_json, dispatch
 from tasks.inspect import inspect
 from tasks.mark_used import mark_dead, mark_used
@@ -393,11 +393,6 @@ class Harness:
     def live(self, channel: str) -> list[str]:
         """What the provider has of a number."""
         return self.provider.rules.live_media().get(self.key(channel), [])
-
-    def shorten_life(self, channel: str, life: timedelta | None) -> None:
-        """An operator says how long a number's media live."""
-        with self.database.write() as connection:
-            set_media_life(connection, channel, life)
 
     # What beat and the workers do
 
