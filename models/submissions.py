@@ -72,7 +72,7 @@ def note_submission(
         ManifestError: a ref stood in it before, with another file.
     """
     refs = [item.ref for item in items]
-    mine = (Item.campaign_id == campaign_id, among(connection, Item.ref, refs))
+    mine = (Item.campaign_id == campaign_id, among(Item.ref, refs))
     columns = (Item.ref, Item.source, Item.kind, Item.fix, Item.submission)
     known = {row.ref: row for row in connection.execute(select(*columns).where(*mine))}
     changed = 0
@@ -112,5 +112,5 @@ def remove_others(
         return 0, None
     check_references_again(connection, lock_assets_of(connection, campaign_id, refs=refs), now=now)
     lock_items(connection, campaign_id=campaign_id, refs=refs)
-    gone = connection.execute(delete(Item).where(*others, among(connection, Item.ref, refs)))
+    gone = connection.execute(delete(Item).where(*others, among(Item.ref, refs)))
     return gone.rowcount, refs[-1] if len(refs) == limit else None

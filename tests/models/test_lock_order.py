@@ -20,6 +20,7 @@ from models.references import check_references_again
 from tasks.estimate import estimate
 from tasks.foresee import foresee
 from tasks.mark_used import mark_dead, mark_used
+from tasks.move import move
 from tasks.report_error import report_error
 from tasks.resolve import media_ids, resolve
 from tasks.status import rejected, status
@@ -112,6 +113,8 @@ def play(harness: Harness) -> None:
     estimate(harness.context, {"id": "new", "channel": harness.channels[0], **dates}, 9)
     days(harness, 1)
     harness.move("campaign-0", send_in=4 * DAY, keep=20 * DAY)
+    moved = harness.campaigns["campaign-0"]
+    move(harness.context, moved.id, (moved.send_at + HOUR).isoformat(), moved.keep_until.isoformat())
     days(harness, 1)
     for channel in harness.channels:
         for media_id in harness.live(channel)[:3]:
@@ -160,6 +163,8 @@ def send(harness: Harness, campaign: Campaign) -> None:
     """What a scheduler asks and reports."""
     if campaign.cancelled or harness.clock.now() >= campaign.keep_until:
         return
+    for read in (status, rejected, media_ids):
+        read(harness.context, campaign.id)
     found = resolve(harness.context, campaign.id, list(campaign.files)).values()
     reports = [[campaign.channel, media_id, harness.clock.now().isoformat()] for media_id in found]
     random.Random(1).shuffle(reports)

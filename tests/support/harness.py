@@ -30,6 +30,7 @@ from greenroom.vault import Vault, new_secret_key
 from models import Database, Media
 from models.channel import add_channel
 from tasks.dispatch import batches_from_json, claims_from_json, dispatch
+from tasks.foresee import foresee
 from tasks.inspect import inspect
 from tasks.mark_used import mark_dead, mark_used
 from tasks.move import cancel, move
@@ -414,6 +415,7 @@ class Harness:
         context = self.context
         sweep(context)
         start_uploads(context)
+        foresee(context)
         refresh(context)
         retired = retire(context)
         self.counts["deletes"] += retired["deleted"]
