@@ -12,13 +12,9 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column(
-        "campaigns", sa.Column("submission", sa.BigInteger(), nullable=False, server_default=sa.text("0"))
-    )
+    op.add_column("campaigns", sa.Column("submission", sa.BigInteger(), nullable=False, server_default="0"))
     op.add_column("campaigns", sa.Column("submission_key", sa.String(64), nullable=True))
-    op.add_column(
-        "items", sa.Column("submission", sa.BigInteger(), nullable=False, server_default=sa.text("0"))
-    )
+    op.add_column("items", sa.Column("submission", sa.BigInteger(), nullable=False, server_default="0"))
 
 
 def downgrade() -> None:

@@ -26,6 +26,7 @@ LATER = timedelta(minutes=5)
 MANIFEST = ("id", "campaign_id", "ref", "source", "kind", "fix", "due_at")
 #: Nothing is known of the file, and nobody has it.
 UNSEEN = {
+    "submission": 0,
     "state": "waiting",
     "lease_until": None,
     "worker": None,

@@ -19,6 +19,7 @@ PACKAGES = {
     "ffprobe": "ffmpeg",
     "heif-convert": "libheif-examples",
     "mediainfo": "mediainfo",
+    "node": "nodejs",
     "opusinfo": "opus-tools",
 }
 #: What `make eye` asks besides, for which no test is skipped.
