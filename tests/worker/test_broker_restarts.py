@@ -25,8 +25,13 @@ MOST_WAITING = 200
 
 
 def started(port: int, folder: Path) -> ValkeyServer:
-    """A broker that keeps what it is given."""
-    server = ValkeyServer(port=port, data_dir=folder, persist=True, config={"appendonly": "yes"})
+    """A broker that keeps what it has answered.
+
+    With `everysec`, the default, it may answer for two seconds before it writes. What it forgets when it is
+    killed then, an acknowledgement above all, comes again after the visibility timeout.
+    """
+    config = {"appendonly": "yes", "appendfsync": "always"}
+    server = ValkeyServer(port=port, data_dir=folder, persist=True, config=config)
     server.start()
     return server
 
