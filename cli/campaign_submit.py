@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import click
 
+from cli.dry_run import show_dry_run
 from cli.formats import counted, say
 from cli.given_items import given_items
 from cli.given_options import Given, given_options
@@ -30,6 +31,9 @@ from greenroom.sources import Sources
     help="From when its media are uploaded.  [default: GREENROOM_UPLOAD_DAYS_BEFORE its send time]",
 )
 @keep_days_option
+@click.option(
+    "--dry-run", is_flag=True, help="Say what would happen, with the same exit codes; hand nothing over."
+)
 @click.pass_context
 def submit(
     context: click.Context,
@@ -40,6 +44,7 @@ def submit(
     send_at: str,
     upload_from: str | None,
     keep_days: int,
+    dry_run: bool,
 ) -> None:
     """Hand CAMPAIGN_ID over to the workers. The same again changes nothing; other dates move it.
 
@@ -68,11 +73,15 @@ def submit(
         sentinel_master=settings.sentinel_master,
     )
     try:
-        client.add_items(plan, items)
-        estimate = client.estimate(plan)
+        if dry_run:
+            show_dry_run(client, plan, len(items), allowed=settings.uploads_per_second)
+        else:
+            # Nothing is removed: what cannot be taken now may be in the campaign already.
+            client.add_items(plan, items)
+            estimate = client.estimate(plan)
+            say(f"Campaign {campaign_id}: {counted(len(items), 'file')} handed over.")
+            show_estimate(estimate, allowed=settings.uploads_per_second)
+            say(f"See how far it is with: greenroom campaign status {campaign_id}")
     finally:
         client.close()
-    say(f"Campaign {campaign_id}: {counted(len(items), 'file')} handed over.")
-    show_estimate(estimate, allowed=settings.uploads_per_second)
-    say(f"See how far it is with: greenroom campaign status {campaign_id}")
     context.exit(1 if refused or taken.left_out else 0)

@@ -1,0 +1,65 @@
+"""`greenroom campaign submit --dry-run`: what would become of a campaign, as workers say; nothing changes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from cli.formats import counted, moment, say
+from cli.when_ready import show_estimate
+from greenroom.answers import CampaignState, CampaignStatus
+from greenroom.client import Greenroom
+from greenroom.errors import Misuse, UnknownName
+from greenroom.manifest import CampaignPlan
+
+
+def show_dry_run(client: Greenroom, plan: CampaignPlan, files: int, *, allowed: float) -> None:
+    """Say whether the campaign is known, what of it would change, and when it would be ready.
+
+    Args:
+        client: by which workers are asked.
+        plan: the campaign as it would be handed over.
+        files: how many it would be handed over with.
+        allowed: uploads a second that the settings allow.
+
+    Raises:
+        Misuse: as if it was handed over: the campaign is another channel's, was cancelled or is over.
+        UnknownName: there is no such channel.
+        BrokerUnavailable: nobody answers.
+    """
+    if plan.keep_until <= datetime.now(UTC):
+        raise Misuse(f"Campaign {plan.id} is over since {plan.keep_until.isoformat()}. Give later dates.")
+    try:
+        status = client.status(plan.id)
+    except UnknownName:
+        # It is this that says whether the channel is known.
+        estimate = client.estimate(plan, files)
+        say(f"Campaign {plan.id} is not known yet, and would be sent at {moment(plan.send_at)}.")
+        show_estimate(estimate, allowed=allowed)
+    else:
+        _require_open(plan, status)
+        say(f"Campaign {plan.id} is known with {counted(status.total, 'file')}, and {_moves(plan, status)}.")
+        if status.state is CampaignState.PAUSED:
+            say(f"Its channel is paused: {status.paused_reason}")
+    say(f"{counted(files, 'file')} would be handed over. This is a dry run: nothing was.")
+
+
+def _require_open(plan: CampaignPlan, status: CampaignStatus) -> None:
+    if status.state is CampaignState.CANCELLED:
+        raise Misuse(f"Campaign {plan.id} was cancelled. Submit it anew under another ID.")
+    if status.channel != plan.channel:
+        raise Misuse(
+            f"Campaign {plan.id} belongs to channel {status.channel}; it cannot be sent on {plan.channel} "
+            "too. Give the second one an ID of its own."
+        )
+
+
+def _moves(plan: CampaignPlan, status: CampaignStatus) -> str:
+    """Which of its dates would change; a campaign whose uploads have begun does not begin again."""
+    dates = [
+        ("sent at", status.send_at, plan.send_at),
+        ("kept until", status.keep_until, plan.keep_until),
+    ]
+    if plan.upload_from and status.upload_from:
+        dates.append(("uploaded from", status.upload_from, plan.upload_from))
+    moves = [f"{what} {moment(new)}, not {moment(old)}" for what, old, new in dates if new != old]
+    return f"would be moved: {'; '.join(moves)}" if moves else "keeps its dates"

@@ -1,0 +1,116 @@
+"""`greenroom campaign submit --dry-run` says what would happen, with the exit codes of the real one."""
+
+from __future__ import annotations
+
+import subprocess
+from functools import partial
+from pathlib import Path
+
+from sqlalchemy import func, select
+
+from greenroom.vault import new_secret_key
+from models import Base
+from sandbox.testing import RunningSandbox
+from tests.support.command import COMMAND, environment
+from tests.worker.test_production import (  # noqa: F401 - a fixture is asked for by its name
+    CHANNEL,
+    KEY,
+    PATIENCE,
+    Production,
+    production,
+)
+
+SENT, LATER, LONG_AGO = "2030-01-01T09:00:00+00:00", "2030-01-02T09:00:00+00:00", "2020-01-01T09:00:00+00:00"
+
+
+def submitted(
+    folder: Path, settings: dict[str, str], *words: str, channel: str = CHANNEL, send_at: str = SENT
+) -> tuple[int, str]:
+    """The exit code, and all that it prints."""
+    result = subprocess.run(
+        [*COMMAND, "campaign", "submit", "sale", *words, "--channel", channel, "--send-at", send_at],
+        cwd=folder,
+        env={**settings, "TZ": "UTC"},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    return result.returncode, result.stdout + result.stderr
+
+
+def rows(running: Production) -> list[int]:
+    """How many campaigns and items there are."""
+    with running.database.read() as connection:
+        return [
+            connection.execute(select(func.count()).select_from(Base.metadata.tables[table])).scalar_one()
+            for table in ("campaigns", "items")
+        ]
+
+
+def test_a_dry_run_of_all_that_can_become_of_a_campaign(
+    production: tuple[Production, RunningSandbox],  # noqa: F811 - the fixture
+    tmp_path: Path,
+) -> None:
+    """New, known, moved, and refused; with bad lines and sources that nobody may open; nothing is written."""
+    running, _ = production
+    submit = partial(submitted, running.folder, running.environment)
+    running.greenroom("channel", "add", CHANNEL, GREENROOM_API_KEY=KEY)
+    running.greenroom("channel", "add", "4915100000000", GREENROOM_API_KEY=KEY)
+    media = tmp_path / "media"
+    media.mkdir()
+    (media / "a.txt").write_text("Hello.\n", encoding="utf-8")
+    (media / "Thumbs.db").write_text("x", encoding="utf-8")
+    (tmp_path / "m.csv").write_text("ref,source\na,media/a.txt\nb,/etc/passwd\nc\n", encoding="utf-8")
+
+    code, told = submit("media", "--dry-run", channel="4915199999999")
+    assert (code, "Channel 4915199999999 is not known" in told) == (2, True), told
+    code, told = submit("media", "--dry-run")
+    assert code == 0, told
+    assert "1 system file was passed over: Thumbs.db" in told
+    assert "Campaign sale is not known yet, and would be sent at 2030-01-01 09:00." in told
+    assert "1 upload left" in told
+    assert "1 file would be handed over. This is a dry run: nothing was." in told
+    code, told = submit("--manifest", "m.csv", "--dry-run")
+    assert code == 1
+    assert "1 line of m.csv cannot be taken:\n  line 4: source is missing" in told
+    assert "1 file will be rejected unopened:\n  b: " in told
+    assert "2 files would be handed over" in told
+    assert submit("--manifest", "m.csv", "--dry-run", "--strict")[0] == 2
+    assert rows(running) == [0, 0]
+
+    assert submit("--manifest", "m.csv")[0] == 1
+    assert rows(running) == [1, 2]
+    code, told = submit("media", "--dry-run")
+    assert (code, "Campaign sale is known with 2 files, and keeps its dates." in told) == (0, True), told
+    code, told = submit("media", "--dry-run", send_at=LATER)
+    assert code == 0
+    assert "would be moved: sent at 2030-01-02 09:00, not 2030-01-01 09:00; kept until 2030-02-01" in told
+    refused = [
+        ({"channel": "4915100000000"}, f"belongs to channel {CHANNEL}"),
+        ({"send_at": LONG_AGO}, "is over since"),
+    ]
+    for given, why in refused:
+        for words in ((), ("--dry-run",)):
+            code, told = submit("media", *words, **given)
+            assert (code, why in told) == (2, True), told
+    running.greenroom("campaign", "cancel", "sale")
+    for words in ((), ("--dry-run",)):
+        code, told = submit("media", *words)
+        assert (code, "was cancelled" in told) == (2, True), told
+    assert rows(running) == [1, 2]
+
+
+def test_a_dry_run_asks_workers(tmp_path: Path) -> None:
+    """Where nobody answers it cannot be done, as the real one could not."""
+    (tmp_path / "a.txt").write_text("Hello.\n", encoding="utf-8")
+    settings = environment(
+        GREENROOM_DATABASE_URL="sqlite:///none.db",
+        GREENROOM_REDIS_URL="redis://127.0.0.1:1/0",
+        GREENROOM_MEDIA_ROOTS=str(tmp_path),
+        GREENROOM_SECRET_KEY=new_secret_key().get_secret_value(),
+    )
+    code, told = submitted(tmp_path, settings, "a.txt", "--dry-run")
+    assert code == 2
+    assert "Error: The broker" in told
+    assert "Traceback" not in told
