@@ -10,10 +10,11 @@ from typing import Any
 
 import requests
 from pydantic import SecretStr
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn
+from rich.progress import TaskID
 
-from cli.formats import plain, remarks
+from cli.formats import remarks
 from cli.installation import EMBEDDED_SANDBOX
+from cli.progress_bar import RunProgress, run_progress
 from greenroom.client import Greenroom
 from greenroom.errors import ChannelError, Misuse
 from greenroom.manifest import CampaignPlan, ManifestItem
@@ -76,8 +77,8 @@ def get_ready(stack: Stack, request: RunRequest) -> RunOutcome:
     client = Greenroom(stack.settings.celery_broker, timeout=SANDBOX_START_SECONDS)
     try:
         _add_channel(database, stack, request)
-        with _progress_bars() as bars:
-            task = bars.add_task("Waiting for the workers", total=None)
+        with run_progress() as bars:
+            task = bars.add_task("Starting", total=None, settled="", bad="")
             client.add_items(request.campaign, request.items)
             progress = _follow(stack, database, request.campaign, bars, task)
         now = datetime.now(UTC)
@@ -122,7 +123,7 @@ def _add_channel(database: Database, stack: Stack, request: RunRequest) -> None:
 
 
 def _follow(
-    stack: Stack, database: Database, campaign: CampaignPlan, bars: Progress, task: TaskID
+    stack: Stack, database: Database, campaign: CampaignPlan, bars: RunProgress, task: TaskID
 ) -> CampaignProgress:
     followed = FollowedCampaign(campaign.id)
     pause = FIRST_LOOK_SECONDS
@@ -132,7 +133,7 @@ def _follow(
             progress = followed.look(connection, now=now)
             channel = get_channel(connection, campaign.channel)
             cancelled_at = get_campaign(connection, campaign.id).cancelled_at
-        bars.update(task, total=progress.total, completed=progress.settled, description=_words(progress))
+        _show(bars, task, progress)
         if progress.settled == progress.total:
             return progress
         if cancelled_at is not None:
@@ -149,22 +150,16 @@ def _follow(
         pause = min(pause * SLOWER, PROGRESS_SECONDS)
 
 
-def _words(progress: CampaignProgress) -> str:
-    if progress.hindrance:
-        return f"[yellow]Waiting to try again: {plain(progress.hindrance)}[/yellow]"
-    if progress.checking:
-        return "Checking and uploading"
-    return "Uploading"
-
-
-def _progress_bars() -> Progress:
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=40),
-        MofNCompleteColumn(),
-        console=remarks,
-        transient=True,
+def _show(bars: RunProgress, task: TaskID, progress: CampaignProgress) -> None:
+    bad = progress.rejected + progress.failed
+    bars.remark = f"Waiting to try again: {progress.hindrance}" if progress.hindrance else ""
+    bars.update(
+        task,
+        total=progress.total,
+        completed=progress.settled,
+        description="Checking" if progress.checking else "Uploading",
+        settled=f"{progress.settled:,} of {progress.total:,}",
+        bad=f"{bad:,} bad" if bad else "",
     )
 
 

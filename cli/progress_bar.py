@@ -7,14 +7,26 @@ from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from rich.console import RenderableType
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.text import Text
 
 from cli.formats import remarks
+from greenroom.untrusted_text import printable
 
 Thing = TypeVar("Thing")
 #: Columns of the bar: with all that stands beside it, 80 are enough for a hundred thousand files.
 _BAR = 24
+#: The same of a run, which has more beside it: 80 columns are enough for some thousand files.
+_RUN_BAR = 12
 #: Files a second from which nobody asks for tenths.
 _FAST = 10
 
@@ -55,3 +67,41 @@ def watched(things: Iterable[Thing], *, total: int, what: str, beside_lines: boo
     )
     with progress:
         yield from progress.track(things, total=total, description=what)
+
+
+class RunProgress(Progress):
+    """How far a run is; below its line, why some file has to wait.
+
+    Attributes:
+        remark: the reason, in others' words; empty if there is none.
+    """
+
+    remark = ""
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        """The line, and the remark in a line of its own."""
+        yield from super().get_renderables()
+        if self.remark:
+            yield Text(printable(self.remark), style="yellow", no_wrap=True, overflow="ellipsis")
+
+
+def run_progress() -> RunProgress:
+    """A line with what is settled, what of it is bad, how fast it goes, how long it took, and what is left.
+
+    Its one task has two fields: `settled` and `bad`, what is said of these files.
+    """
+    return RunProgress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=_RUN_BAR),
+        TextColumn("{task.fields[settled]}"),
+        TextColumn("[red]{task.fields[bad]}[/red]"),
+        Rate(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(compact=True),
+        TextColumn("left"),
+        console=remarks,
+        transient=True,
+        # As above.
+        disable=not sys.stderr.isatty(),
+    )

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
+from pydantic import SecretStr
+from sqlalchemy.exc import DBAPIError
 
 from cli.embedded import RunOutcome, RunRequest, get_ready, sandbox_key
 from cli.embedded_plan import settings_of, stack_plan
@@ -22,8 +26,10 @@ from cli.verdicts import MOST_LINES
 from greenroom.errors import Misuse
 from greenroom.manifest import parse_channel_name, parse_moment, parse_plan
 from greenroom.sources import Sources
-from models.progress import ItemStatus
+from models import Database
+from models.progress import ItemStatus, campaign_progress
 from worker.embedded.stack import embedded_stack
+from worker.embedded.state_dir import StateDir
 from worker.embedded.supervisor_process import SupervisorProcess
 
 
@@ -85,8 +91,12 @@ def run_files(options: RunOptions, supervisor: SupervisorProcess) -> int:
         media=[options.given.manifest.absolute().parent] if options.given.manifest else options.given.paths,
     )
     say_what_is_refused(items, Sources.of(settings_of(stack)))
-    with embedded_stack(stack, supervisor) as running:
-        outcome = get_ready(running, RunRequest(campaign=plan, items=items, api_key=api_key))
+    request = RunRequest(campaign=plan, items=items, api_key=api_key)
+    with (
+        saying_what_is_kept(StateDir(folder=state_dir), plan.id),
+        embedded_stack(stack, supervisor) as running,
+    ):
+        outcome = get_ready(running, request)
         csv_file = options.csv_file or state_dir / f"{plan.id}.csv"
         # Before anything is printed: whoever reads the output may stop reading, like `head`.
         save_mapping(outcome, csv_file)
@@ -99,6 +109,36 @@ def run_files(options: RunOptions, supervisor: SupervisorProcess) -> int:
         say_where(csv_file)
         say_what_the_sandbox_saw(outcome)
     return 1 if taken.left_out or outcome.progress.ready < outcome.progress.total else 0
+
+
+@contextmanager
+def saying_what_is_kept(state_dir: StateDir, campaign_id: str) -> Iterator[None]:
+    """Whoever ends a run by Ctrl-C is told what of it stays, once everything has ended, and how to go on.
+
+    Raises:
+        KeyboardInterrupt: the same one, with that in words.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(*_kept(state_dir, campaign_id)) from None
+
+
+def _kept(state_dir: StateDir, campaign_id: str) -> Iterator[str]:
+    """What stays; nothing where the run had not begun."""
+    if not state_dir.database.exists():
+        return
+    database = Database(SecretStr(state_dir.database_url))
+    try:
+        with database.read() as connection:
+            progress = campaign_progress(connection, campaign_id, now=datetime.now(UTC))
+    except DBAPIError:
+        return  # there are no tables yet
+    finally:
+        database.close()
+    if progress.total:
+        yield f"{progress.ready:,} of {counted(progress.total, 'file')} are ready, and stay so."
+    yield "The same command again goes on: what is ready is not uploaded twice."
 
 
 def require_writable(csv_file: Path) -> None:

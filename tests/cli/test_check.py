@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pty
@@ -12,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 from rich.progress import Progress
 
-from cli.progress_bar import Rate
+from cli.progress_bar import Rate, run_progress
 from cli.tables import FileName
 from examples import makers
 from tests.cli.conftest import PATIENCE, Greenroom
@@ -254,6 +256,20 @@ def test_the_progress_line_has_a_rate() -> None:
         now += 4.0
         slow.advance(task, 1)
     assert str(Rate().render(slow.tasks[0])) == "0.2 files/s"
+
+
+def test_a_run_has_what_is_settled_bad_and_left_in_80_columns() -> None:
+    """And below it, in a line of its own, why files wait: in letters, and cut."""
+    terminal = io.StringIO()
+    bars = run_progress()
+    bars.add_task("Uploading", total=3_000, completed=1_234, settled="1,234 of 3,000", bad="12 bad")
+    bars.remark = "Waiting to try again: \x1b[2J" + "x" * 200
+    Console(file=terminal, width=80).print(bars.get_renderable())
+    line, remark = terminal.getvalue().splitlines()
+    for words in ("Uploading", "1,234 of 3,000", "12 bad", "0:00:00", "left"):
+        assert words in line
+    assert remark.startswith("Waiting to try again: \\x1b[2J")
+    assert len(remark) == 80
 
 
 @pytest.fixture

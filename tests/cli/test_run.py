@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import signal
 import sqlite3
 from pathlib import Path
@@ -128,10 +129,16 @@ def test_an_interrupted_run_records_what_was_in_flight(rehearse: Rehearse) -> No
     run = rehearse("--latency", "1s")
     run.wait_for(lambda: run.stats()["uploads"] >= 10)
     run.process.send_signal(signal.SIGINT)
-    run.process.communicate(timeout=60)
+    _, errors = run.process.communicate(timeout=60)
+    assert run.process.returncode == 130
     given = media_ids(run.state_dir.sandbox / "store.sqlite3")
     assert len(given) >= 10
     assert media_ids(run.state_dir.database) == given
+    ready = re.fullmatch(
+        r"Interrupted\. (\d+) of 90 files are ready, and stay so\. The same command .+\n", errors
+    )
+    assert ready is not None, errors
+    assert 10 <= int(ready[1]) <= MANY
 
 
 def test_what_a_killed_supervisor_leaves_is_gone_after_the_next_run(rehearse: Rehearse) -> None:
