@@ -191,6 +191,7 @@ OWN_WORDS = {
         "folder_options: more",
         "folder_options: were",
         "forecast: bar",
+        "given_items: lines",
         "forecast: colour",
         "forecast: when",
         "media: size",
