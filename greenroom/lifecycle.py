@@ -67,7 +67,7 @@ class LifeRules:
         return max(uploaded_at, last_used_at or uploaded_at) + self.life
 
     def end(self, uploaded_at: datetime, last_used_at: datetime | None) -> datetime:
-        """Until when an ID is relied on: never beyond its expiry, nor beyond a life from its upload."""
+        """Until when an ID is relied on: its expiry; without ``trust_last_use``, a life from its upload."""
         if self.trust_last_use:
             return self.expires_at(uploaded_at, last_used_at)
         return self.expires_at(uploaded_at, None)

@@ -2,6 +2,10 @@
 
 Each field is set by ``GREENROOM_<FIELD>`` in the environment or in a ``.env`` file (the environment wins),
 or, so that secrets need not stand in the environment, by ``GREENROOM_<FIELD>_FILE`` naming a file.
+
+How addresses and lists are written: databases as ``postgresql://`` or ``sqlite:///``, Redis as ``redis://``,
+``rediss://``, ``unix://`` or ``sentinel://``, several values with commas between them. :mod:`.setting_types`
+checks them, and says of one that is wrong what to write instead.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Folders: which files of this machine a campaign may name, and opening them.
 
-Those below GREENROOM_MEDIA_ROOTS; `greenroom run` and `greenroom demo` allow what stands on the command line.
+Those below GREENROOM_MEDIA_ROOTS; `greenroom run` and `greenroom demo` allow what stands on the command
+line, and a manifest's own folder.
 Links are followed first. Greenroom's own files (its settings, database and state folder) are never opened.
 """
 
