@@ -2,7 +2,7 @@
 
 Whoever can write to the broker can write anything. A message that is not of this form is refused with one
 sentence, at the door. The same models make the JSON Schema that other programs may check against:
-``python -m greenroom.contract > docs/reference/messages.schema.json``.
+``python -m greenroom.contract > greenroom/messages.schema.json``.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """One table turns every answer of the provider into an error that says what is to be done.
 
 Rows are tried from the top; the first that fits decides. Status, code and text are looked at together,
-because 360dialog answers HTTP 400 for its own rate limit, for a disabled API and for lack of payment too. A 429
-is ``Throttled`` (on a look-up ``LookupBlocked``); a 400 that no row before knows is ``RequestRefused``.
+because 360dialog answers HTTP 400 for its own rate limit, for a disabled API and for lack of payment too. A
+429 is ``Throttled`` (on a look-up ``LookupBlocked``); a 400 that no row before knows is ``RequestRefused``.
 An upload whose connection was cut has no answer to look at (:mod:`.response_errors`). Sent whole, it may have
 arrived: :class:`greenroom.errors.AnswerLost`. Sent in part, it has not: ``ProviderUnavailable``; where not
 even the connection came about, ``ProviderAway``. What is done then: :mod:`greenroom.errors`.

@@ -94,7 +94,7 @@ def test_only_greenroom_lands_in_the_wheel(wheel: Path) -> None:
         names = archive.namelist()
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"greenroom"}
     assert "greenroom/py.typed" in names
-    schema = CHECKOUT / "docs" / "reference" / "messages.schema.json"
+    schema = CHECKOUT / "greenroom" / "messages.schema.json"
     with zipfile.ZipFile(wheel) as archive:
         assert archive.read("greenroom/messages.schema.json") == schema.read_bytes()
 

@@ -163,8 +163,8 @@ def test_a_worker_refuses_before_it_does_anything(caplog: pytest.LogCaptureFixtu
 
 
 def test_the_schema_in_the_documentation_is_the_models() -> None:
-    """`python -m greenroom.contract > docs/reference/messages.schema.json` writes it."""
-    path = CHECKOUT / "docs" / "reference" / "messages.schema.json"
+    """`python -m greenroom.contract > greenroom/messages.schema.json` writes it."""
+    path = CHECKOUT / "greenroom" / "messages.schema.json"
     assert path.read_text(encoding="utf-8") == schema_text()
     schema = json.loads(schema_text())
     assert schema["contract"] == CONTRACT_VERSION

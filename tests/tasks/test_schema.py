@@ -18,7 +18,7 @@ from greenroom.task_names import TaskName
 from tests.support.from_schema import ANYTHING, values
 from worker.checkout import CHECKOUT
 
-SCHEMA = json.loads((CHECKOUT / "docs" / "reference" / "messages.schema.json").read_text(encoding="utf-8"))
+SCHEMA = json.loads((CHECKOUT / "greenroom" / "messages.schema.json").read_text(encoding="utf-8"))
 DEFINITIONS = SCHEMA["$defs"]
 QUICK = settings(
     max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None
