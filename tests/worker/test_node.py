@@ -14,13 +14,7 @@ from greenroom.contract import CONTRACT_VERSION, RAISED
 from greenroom.errors import TransientError
 from greenroom.folder_items import items_of_paths
 from sandbox.testing import RunningSandbox
-from tests.worker.test_production import (  # noqa: F401 - a fixture is asked for by its name
-    CHANNEL,
-    KEY,
-    PATIENCE,
-    Production,
-    production,
-)
+from tests.support.production import CHANNEL, KEY, PATIENCE, Production
 from worker.checkout import CHECKOUT
 
 EXAMPLE = CHECKOUT / "examples" / "node"
@@ -43,7 +37,7 @@ def campaign(node: str, *words: str) -> subprocess.CompletedProcess[str]:
 
 def test_a_campaign_is_got_ready_from_node(
     node: str,
-    production: tuple[Production, RunningSandbox],  # noqa: F811 - the fixture
+    production: tuple[Production, RunningSandbox],
     redis_url: str,
     tmp_path: Path,
 ) -> None:

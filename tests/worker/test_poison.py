@@ -22,7 +22,7 @@ from greenroom.settings import Settings
 from greenroom.task_names import TASK_TIME_LIMIT, TaskName
 from greenroom.vault import new_secret_key
 from tests.support.poison import POISON, message
-from tests.worker.test_production import PATIENCE, Production, wait_for
+from tests.support.production import PATIENCE, Production, wait_for
 from worker.configuration import configuration
 from worker.quarantine import Poison, check_task, unpacked
 

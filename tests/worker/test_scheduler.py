@@ -15,18 +15,11 @@ from greenroom.folder_items import items_of_paths
 from greenroom.manifest import ManifestItem
 from greenroom.reasons import ADVICE, Reason
 from sandbox.testing import RunningSandbox
-from tests.worker.test_production import (  # noqa: F401 - a fixture is asked for by its name
-    CHANNEL,
-    KEY,
-    PATIENCE,
-    Production,
-    plan,
-    production,
-)
+from tests.support.production import CHANNEL, KEY, PATIENCE, Production, plan
 
 
 def test_a_campaign_from_its_manifest_to_its_end(
-    production: tuple[Production, RunningSandbox],  # noqa: F811 - the fixture
+    production: tuple[Production, RunningSandbox],
     redis_url: str,
     tmp_path: Path,
 ) -> None:
