@@ -7,8 +7,7 @@ import re
 #: The digit that is not dialled from abroad.
 _TRUNK_PREFIX = re.compile(r"\(0\)")
 #: A phone number as people write it: digits, and what they put between them.
-_BETWEEN = r" \u00a0\u2009\u202f().\-\u2010-\u2014/"
-_WRITTEN = re.compile(rf"\+?[0-9{_BETWEEN}]*[0-9][{_BETWEEN}]*")
+_WRITTEN = re.compile(r"\+?[0-9 \u00a0\u2009\u202f().\-\u2010-\u2014/]+")
 _NOT_A_DIGIT = re.compile(r"[^0-9]")
 #: Characters that are looked at: no number has more, and what is longer is refused as a name.
 _LONGEST_WRITTEN = 64
