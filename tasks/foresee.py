@@ -33,11 +33,11 @@ def foresee(context: Context) -> int:
 
 def _why(one: CampaignReadiness) -> str:
     it = one.readiness
-    left = f"{it.left:,} files are to be uploaded before {it.send_at.isoformat()}"
+    left = f"{it.left:,} files are to be uploaded before {it.send_at.isoformat(timespec='seconds')}"
     if it.ready_at is None:
         return f"{left}, and channel {one.channel_id} is paused."
     late = human_time((it.ready_at - it.send_at).total_seconds())
-    return f"{left}, which takes until {it.ready_at.isoformat()}: {late} too long."
+    return f"{left}, which takes until {it.ready_at.isoformat(timespec='seconds')}: {late} too long."
 
 
 @shared_task(base=CheckedTask, name=TaskName.FORESEE)

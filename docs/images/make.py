@@ -1,9 +1,9 @@
 # ruff: noqa: INP001 - a script, not a package
 """Makes the images of terminals: runs the real commands and draws what they wrote.
 
-``python docs/images/make.py [demo | check | status]``, from the checkout. An image refers to nothing outside
+``python docs/images/make.py [demo | check | status | late]``, from the checkout. An image refers to nothing outside
 itself. ``check.svg`` is of the tests' corpus: every line of the provider's table and every refusal.
-``status.svg`` is of a campaign four weeks after its beginning, played as the simulation plays.
+``status.svg`` is of a campaign four weeks after its beginning, played as the simulation plays; ``late.svg`` of one that cannot be in time.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import random
 import re
 import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import chdir
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from io import StringIO
 from pathlib import Path
@@ -31,6 +32,8 @@ from greenroom.errors import ProviderUnavailable
 from greenroom.vault import new_secret_key
 from migrations import upgrade_database
 from models import Database
+from tasks.foresee import foresee
+from tasks.prepare import prepare
 from tests.support.corpus import AUDIO, DOCUMENT, IMAGE, STICKER, VIDEO
 from tests.support.harness import DAY, Harness
 
@@ -95,8 +98,8 @@ def write_corpus(folder: Path) -> None:
             (folder / name / case.name).write_bytes(case.make())
 
 
-def record_status() -> Console:
-    """Play four weeks of a campaign; returns the console with its status."""
+def record_campaigns(play: Callable[[str, Path], None], commands: list[list[str]]) -> Console:
+    """Play something in a database; returns the console with what these commands then say."""
     console = recorder(LINES)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -104,15 +107,48 @@ def record_status() -> Console:
         database = Database(SecretStr(url))
         upgrade_database(database.engine)
         database.close()
-        play_four_weeks(url, folder)
+        play(url, folder)
         os.environ |= {
             "GREENROOM_DATABASE_URL": url,
             "GREENROOM_REDIS_URL": "redis://localhost",
             "GREENROOM_SECRET_KEY": new_secret_key().get_secret_value(),
         }
-        console.print("[bold]$ greenroom campaign status spring-sale[/bold]")
-        campaign.main(["status", "spring-sale"], standalone_mode=False)
+        for words in commands:
+            console.print(f"[bold]$ greenroom campaign {' '.join(words)}[/bold]")
+            campaign.main(words, standalone_mode=False)
+            console.print()
     return console
+
+
+def record_status() -> Console:
+    """The status of a campaign after four weeks."""
+    return record_campaigns(play_four_weeks, [["status", "spring-sale"]])
+
+
+def record_late() -> Console:
+    """What is said of a campaign that cannot be in time."""
+    return record_campaigns(play_a_late_one, [["list"], ["status", "flash-sale"]])
+
+
+def play_a_late_one(url: str, folder: Path) -> None:
+    """3,000 files 40 s before they are sent, behind 500 of another campaign."""
+    harness = Harness(url, folder, random.Random(5), start=datetime.now(UTC))  # noqa: S311 - guards nothing
+    try:
+        for name, files, seconds in (("newsletter", 500, 30), ("flash-sale", 3_000, 40)):
+            send_at = harness.clock.now() + timedelta(seconds=seconds)
+            plan = {
+                "id": name,
+                "channel": harness.channels[0],
+                "send_at": send_at.isoformat(),
+                "keep_until": (send_at + 7 * DAY).isoformat(),
+            }
+            items = [
+                {"ref": f"{name}-{place}", "source": str(folder / f"{place}.jpg")} for place in range(files)
+            ]
+            prepare(harness.context, plan, items)
+        foresee(harness.context)
+    finally:
+        harness.close()
 
 
 def play_four_weeks(url: str, folder: Path) -> None:
@@ -151,7 +187,7 @@ def image(console: Console) -> str:
     return CLIPPED_LINES.sub("", WEB_FONTS.sub("", svg)) + "\n"
 
 
-RECORDS = {"demo": record_demo, "check": record_check, "status": record_status}
+RECORDS = {"demo": record_demo, "check": record_check, "status": record_status, "late": record_late}
 
 if __name__ == "__main__":
     for wanted in sys.argv[1:] or RECORDS:
