@@ -3,8 +3,8 @@
 
 ``python docs/images/make.py [demo | check | status | late]``, from the checkout. An image refers to nothing
 outside itself. ``check.svg`` is of the tests' corpus: every line of the provider's table and every refusal.
-``status.svg`` is of a campaign four weeks after its beginning, played as the simulation plays; ``late.svg`` of
-one that cannot be in time.
+``status.svg`` is of a campaign four weeks after its beginning, played as the simulation plays, ``late.svg``
+of one that cannot be in time.
 """
 
 from __future__ import annotations
