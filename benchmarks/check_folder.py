@@ -1,7 +1,8 @@
 """Files a second of ``greenroom check``, beside the floor: SHA-256 of the bytes and a libmagic call each.
 
 Run with ``python -m benchmarks.check_folder [COUNT] [--beside REVISION]``; by default 10,000 files, which
-takes some minutes and 3 GB of disk in the temporary folder; writes ``benchmarks/results/check_folder.md``.
+takes some minutes and 3 GB of disk in the temporary folder; writes
+``benchmarks/results/raw/check_folder.md``.
 The files are of all types that WhatsApp takes, 50 to 500 KB, really encoded, each with a content of its own.
 All sides are commands of their own, on the same two cores, with the files in the page cache, run in turn;
 start-up counts. With ``--beside``, the command of an earlier revision takes its turns, too, on the same files
@@ -28,6 +29,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.checkouts import checked_out, environment_of, git
+from benchmarks.endpoint import RAW
 from benchmarks.peers.contender import CHECKOUT
 from examples import makers
 from greenroom.inspection.sniff import mime_of
@@ -37,7 +39,7 @@ COUNT = 10_000
 ROUNDS = 5
 CORES = 2
 SMALLEST, LARGEST = 50 * KIB, 500 * KIB
-RESULTS = Path(__file__).parent / "results" / "check_folder.md"
+RESULTS = RAW / "check_folder.md"
 #: What libmagic is given: as much as the judge gives it.
 _HEAD = 4096
 _FLOOR_AT_A_TIME = 64
@@ -302,7 +304,7 @@ def main(count: int, revisions: Sequence[str]) -> None:
     text = report(rows, count, size)
     print(text)
     if count == COUNT:
-        RESULTS.parent.mkdir(exist_ok=True)
+        RAW.mkdir(parents=True, exist_ok=True)
         RESULTS.write_text(text, encoding="utf-8")
 
 

@@ -1,8 +1,8 @@
 """Peak memory of a process that judges one file: large documents, a large video, and bombs.
 
 Run with ``python -m benchmarks.check_memory``; takes about half a minute and 500 MB of disk in the temporary
-folder, and writes ``benchmarks/results/check_memory.md``. Each file is judged by a process of its own; its
-peak is the largest resident set that the kernel saw, imports and libmagic's database included.
+folder, and writes ``benchmarks/results/raw/check_memory.md``. Each file is judged by a process of its own;
+its peak is the largest resident set that the kernel saw, imports and libmagic's database included.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.endpoint import RAW
 from benchmarks.large_upload import write_pdf
 from examples import makers
 from greenroom.rules import LARGEST_FILE, MIB, SIZE_LIMITS, Category
 
-RESULTS = Path(__file__).parent / "results" / "check_memory.md"
+RESULTS = RAW / "check_memory.md"
 _JUDGE = """
 import json, resource, sys, time
 from pathlib import Path
@@ -166,7 +167,7 @@ def main() -> None:
     ]
     text = "\n".join(lines) + "\n"
     print(text)
-    RESULTS.parent.mkdir(exist_ok=True)
+    RAW.mkdir(parents=True, exist_ok=True)
     RESULTS.write_text(text, encoding="utf-8")
 
 

@@ -1,7 +1,7 @@
 """A hundred thousand spoiled files before the judge: none may crash it, hang it, or take more than a second.
 
 Run with ``python -m benchmarks.mutations [COUNT]``; takes some minutes, and writes
-``benchmarks/results/check_mutations.md``. Every file of the test corpus is spoiled in turn: bytes flipped,
+``benchmarks/results/raw/check_mutations.md``. Each file of the test corpus is spoiled in turn: bytes flipped,
 lengths set to extremes, cut, spliced with another file, stretches repeated or removed. The seed is fixed: a
 file is made again by its number. The judges are processes of their own, as in ``greenroom check``: one that
 dies or is silent for longer than the limit is told from a verdict.
@@ -20,6 +20,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+from benchmarks.endpoint import RAW
 from greenroom.inspection.judge import inspect_file
 from greenroom.isolation import parallel, pool_worker
 from greenroom.isolation.protocol import InspectOrder
@@ -33,7 +34,7 @@ LIMIT = 1.0
 _PATIENCE = 10.0
 #: Of larger files only so much is spoiled: more of the same audio or noise finds nothing more.
 LARGEST = 300_000
-RESULTS = Path(__file__).parent / "results" / "check_mutations.md"
+RESULTS = RAW / "check_mutations.md"
 _EXTREMES = (b"\xff" * 4, b"\x7f\xff\xff\xff", b"\x80\0\0\0", bytes(4), b"\0\0\0\x01", bytes(8), b"\xff" * 8)
 
 Chance = random.Random
@@ -185,7 +186,7 @@ def main(count: int = COUNT) -> None:
     text, fine = report(*run(count))
     print(text)
     if count == COUNT:
-        RESULTS.parent.mkdir(exist_ok=True)
+        RAW.mkdir(parents=True, exist_ok=True)
         RESULTS.write_text(text, encoding="utf-8")
     raise SystemExit(0 if fine else 1)
 

@@ -3,7 +3,7 @@
 Run with ``python -m benchmarks.sending``; takes a minute. One process sends files of 50 KB on twenty numbers
 at their full pace, with answers after 100 to 150 ms, each way in a process of its own; a loop over
 ``requests.post`` before and after says what one upload costs on this machine at this moment. Writes
-``benchmarks/results/sending.md``. Where the time goes in a process, ``py-spy record --gil --pid`` tells.
+``benchmarks/results/raw/sending.md``. Where the time goes in a process, ``py-spy record --gil --pid`` tells.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pathlib import Path
 from pydantic import SecretStr
 from redis import Redis
 
-from benchmarks.endpoint import RESULTS, endpoint_running, make_files
+from benchmarks.endpoint import RAW, endpoint_running, make_files
 from benchmarks.machine import describe
 from benchmarks.peers.services import valkey
 from benchmarks.posting import cost_of_a_post
@@ -169,7 +169,8 @@ def main() -> None:
             f"{one['switches']:.1f} | {one['threads']:.0f} | {one['rate']:.0f} |"
         )
     print("\n".join(lines))
-    (RESULTS / "sending.md").write_text("\n".join([*lines, ""]), encoding="utf-8")
+    RAW.mkdir(parents=True, exist_ok=True)
+    (RAW / "sending.md").write_text("\n".join([*lines, ""]), encoding="utf-8")
 
 
 if __name__ == "__main__":

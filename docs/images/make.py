@@ -41,8 +41,8 @@ from tests.support.harness import DAY, Harness
 HERE = Path(__file__).resolve().parent
 COLUMNS = 110
 #: Lines of each table; the demo itself says how many more there are.
-LINES = 7
-CHECK_LINES = 9
+LINES = 6
+CHECK_LINES = 6
 #: Thirds of days after the beginning.
 SECOND_WAVE, VANISHED = 30, 60
 #: Rich names fonts on a web server; without them the reader's own monospaced font is used.

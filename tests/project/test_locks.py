@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from packaging.tags import parse_tag
+from packaging.tags import parse_tag, sys_tags
 
 from requirements.drop_hashes import chosen, machines, wanted, without_others
 
 CHECKOUT = Path(__file__).parents[2]
+MACHINES = list(machines())
 
 
 @pytest.mark.parametrize(
@@ -25,11 +27,12 @@ CHECKOUT = Path(__file__).parents[2]
         "cp311-cp311-macosx_10_9_x86_64",
         "cp314-cp314-macosx_11_0_arm64",
         "cp315-cp315-macosx_10_15_universal2",
+        "py3-none-manylinux1_x86_64",
     ],
 )
 def test_a_wheel_that_runs_here_stays(tag: str) -> None:
     """CPython of a supported version, glibc or macOS, x86-64 or ARM."""
-    assert chosen({"one": parse_tag(tag)}, list(machines())) == {"one"}
+    assert chosen({"one": parse_tag(tag)}, MACHINES) == {"one"}
 
 
 @pytest.mark.parametrize(
@@ -48,7 +51,14 @@ def test_a_wheel_that_runs_here_stays(tag: str) -> None:
 )
 def test_a_wheel_for_elsewhere_goes(tag: str) -> None:
     """There is no embedded broker there, or no Python of ours."""
-    assert chosen({"one": parse_tag(tag)}, list(machines())) == set()
+    assert chosen({"one": parse_tag(tag)}, MACHINES) == set()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="of the C library's versions")
+def test_this_machine_is_one_of_them() -> None:
+    """What pip looks for here is in the order in which it looks."""
+    own = [tag for tag in sys_tags() if not tag.platform.startswith("linux_")]
+    assert any(tags == own for tags in MACHINES)
 
 
 def test_of_several_wheels_the_best_for_each_machine_stays() -> None:
@@ -62,7 +72,7 @@ def test_of_several_wheels_the_best_for_each_machine_stays() -> None:
         "py3-none-any",
     )
     wheels = {name: parse_tag(name) for name in names}
-    assert chosen(wheels, list(machines())) == {names[1], names[2], names[4], names[5]}
+    assert chosen(wheels, MACHINES) == {names[1], names[2], names[4], names[5]}
 
 
 def test_other_hashes_are_left_out() -> None:
@@ -82,7 +92,7 @@ def test_other_hashes_are_left_out() -> None:
 
     def pinned(*digits: str) -> str:
         lines = ["one==1 ; sys_platform == 'linux'", *(f"    --hash=sha256:{digit * 64}" for digit in digits)]
-        return " \\\n".join(lines) + "\n    # via two\n"
+        return " \\\n".join(lines) + "\n    # a comment\n"
 
     assert without_others(pinned("4", "3", "1", "2"), hashes) == pinned("4", "1")
     assert without_others(pinned("2", "4"), hashes) == pinned("4")
