@@ -55,6 +55,7 @@ from models.item_reports import campaign_items
 from models.progress import campaign_progress
 from sandbox.testing import RunningSandbox
 from tasks.dispatch import batches_from_json, claims_from_json, dispatch, hand_out_uploads
+from tasks.foresee import foresee
 from tasks.inspect import inspect
 from tasks.prune import prune
 from tasks.refresh import refresh
@@ -62,6 +63,7 @@ from tasks.resolve import resolve
 from tasks.retire import retire
 from tasks.runtime.announcements import Message
 from tasks.runtime.context import Context
+from tasks.start_uploads import start_uploads
 from tasks.sweep import sweep
 from tasks.upload import upload
 from tasks.verify import verify
@@ -196,6 +198,8 @@ def jobs(published: list[Message]) -> Iterator[TimedQuery]:
     )
     yield TimedQuery(name="sweep: nothing lapsed", work=sweep)
     yield TimedQuery(name="sweep: 1,000 files lapsed", work=sweep, prepare=MAKE_DUE["sweep"])
+    yield TimedQuery(name="start uploads: nothing due", work=start_uploads)
+    yield TimedQuery(name="foresee: which campaigns will be late", work=foresee, counts=True)
     yield TimedQuery(name="refresh: nothing due", work=refresh)
     yield TimedQuery(name="refresh: 1,000 due", work=refresh, prepare=MAKE_DUE["refresh"])
     yield TimedQuery(name="retire: nothing due", work=retire)
