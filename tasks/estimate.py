@@ -32,8 +32,9 @@ def estimate(context: Context, campaign: Mapping[str, Any], files: int) -> Estim
     """
     plan = parse_plan(campaign)
     now, allowed = context.clock.now(), context.settings.uploads_per_second
-    more = PendingUploads(send_at=plan.send_at, start=upload_moment(context, plan), files=files)
     with context.database.read() as connection:
+        start = upload_moment(context, connection, plan)
+        more = PendingUploads(send_at=plan.send_at, start=start, files=files)
         found = readiness_with(connection, plan, more, now=now, allowed=allowed)
     return Estimate(
         left=found.left,

@@ -44,8 +44,8 @@ def move(
         keep_until=parse_moment(keep_until),
         upload_from=None if upload_from is None else parse_moment(upload_from),
     )
-    begin = upload_moment(context, plan)
     with context.database.write() as connection:
+        begin = upload_moment(context, connection, plan)
         save_and_move(connection, plan, upload_from=begin, now=context.clock.now())
     announce_dispatch(context, why=f"campaign {campaign_id} was moved")
 

@@ -79,12 +79,12 @@ def take_over(
     # In one order for all: two messages that share items must not lock them crosswise.
     rows = sorted(parse_items(items), key=lambda item: item.ref)
     now = context.clock.now()
-    upload_from = upload_moment(context, plan)
     never_opened = {row.ref: refusal for row in rows if (refusal := context.sources.refusal(row.source))}
 
     refused: list[str] = []
 
     def write(connection: Connection, part: Sequence[ManifestItem]) -> ItemChanges:
+        upload_from = upload_moment(context, connection, plan)
         # Most often all are new: then nothing waits for them that would have to be locked or looked at.
         if write_new(connection, plan, part, upload_from=upload_from, now=now, submission=submission):
             changes = ItemChanges(added=len(part))
@@ -110,12 +110,11 @@ def take_over(
     return changes
 
 
-def upload_moment(context: Context, plan: CampaignPlan) -> datetime:
+def upload_moment(context: Context, connection: Connection, plan: CampaignPlan) -> datetime:
     """When uploads begin: as the plan says; else as long ahead as settings and the life of IDs allow."""
     if plan.upload_from is not None:
         return plan.upload_from
-    with context.database.read() as connection:
-        channel = get_channel(connection, plan.channel)
+    channel = get_channel(connection, plan.channel)
     rules = context.settings.life_rules(channel.media_life)
     return rules.upload_from(plan.send_at, ahead=timedelta(days=context.settings.upload_days_before))
 

@@ -36,8 +36,8 @@ def begin_submission(context: Context, campaign: Mapping[str, Any], key: str) ->
         TransientError: the database is away; nothing was written.
     """
     plan = parse_plan(campaign)
-    upload_from = upload_moment(context, plan)
     with context.database.write() as connection:
+        upload_from = upload_moment(context, connection, plan)
         save_and_move(connection, plan, upload_from=upload_from, now=context.clock.now())
         return next_submission(connection, plan.id, key=key)
 
