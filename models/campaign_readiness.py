@@ -19,7 +19,7 @@ from greenroom.readiness import PendingUploads, Readiness, UploadRate, finish_ti
 from models.asset import Asset, AssetState, Priority
 from models.bulk import among
 from models.campaign import Campaign, get_campaign
-from models.channel import get_channel, get_channels
+from models.channel import ChannelRow, get_channel, get_channels
 from models.item import Item, ItemState
 from models.locks import lock_rows
 from models.media import Media
@@ -108,7 +108,7 @@ def readiness_of(
     """
     campaign = get_campaign(connection, campaign_id)
     progress = progress or campaign_progress(connection, campaign_id, now=now)
-    return _readiness(
+    return _readiness_on(
         connection,
         campaign.channel_id,
         PendingUploads(send_at=campaign.send_at, start=campaign.upload_from or now, files=0),
@@ -135,10 +135,10 @@ def readiness_with(
     """
     progress = campaign_progress(connection, plan.id, now=now)
     left = progress.total - progress.settled + more.files
-    return _readiness(connection, plan.channel, more, left=left, now=now, allowed=allowed)
+    return _readiness_on(connection, plan.channel, more, left=left, now=now, allowed=allowed)
 
 
-def _readiness(
+def _readiness_on(
     connection: Connection,
     channel_id: str,
     more: PendingUploads,
@@ -147,14 +147,27 @@ def _readiness(
     now: datetime,
     allowed: float,
 ) -> Readiness:
+    """By all that one channel has to upload, read now."""
     channel = get_channel(connection, channel_id)
-    jobs = [
-        *_backlog(connection, channel_id=channel_id)[channel_id],
-        *_scheduled(connection, channel_id),
-        more,
-    ]
+    jobs = [*_backlog(connection, channel_id=channel_id)[channel_id], *_scheduled(connection, channel_id)]
     rate = upload_rate(connection, channel_id, now=now, allowed=allowed)
-    ready_at = finish_times(jobs, now=now, per_second=rate.per_second).get(more.send_at, now) if left else now
+    return _readiness(channel, jobs, more, left=left, rate=rate, now=now)
+
+
+def _readiness(
+    channel: ChannelRow,
+    jobs: Sequence[PendingUploads],
+    more: PendingUploads,
+    *,
+    left: int,
+    rate: UploadRate,
+    now: datetime,
+) -> Readiness:
+    ready_at = (
+        finish_times([*jobs, more], now=now, per_second=rate.per_second).get(more.send_at, now)
+        if left
+        else now
+    )
     is_paused = channel.paused_at is not None
     return Readiness(
         left=left,
@@ -187,14 +200,23 @@ def campaigns_in_danger(connection: Connection, *, now: datetime, allowed: float
             for send_at, end in ends.items()
             if end > send_at or (paused and send_at - now < SOON)
         ]
+    scheduled = {channel_id: _scheduled(connection, channel_id) for channel_id, _ in late}
     found = [
         CampaignReadiness(
             campaign_id=campaign_id,
             channel_id=channel_id,
-            readiness=readiness_of(connection, campaign_id, now=now, allowed=allowed),
+            readiness=_readiness(
+                channels[channel_id],
+                [*backlog[channel_id], *scheduled[channel_id]],
+                PendingUploads(send_at=send_at, start=now, files=0),
+                left=progress.total - progress.settled,
+                rate=rates.get(channel_id, _as_allowed(allowed)),
+                now=now,
+            ),
         )
         for channel_id, send_at in late
         for campaign_id in _sent_at(connection, channel_id, send_at, now=now)
+        for progress in [campaign_progress(connection, campaign_id, now=now)]
     ]
     return sorted(
         (one for one in found if one.readiness.at_risk),
