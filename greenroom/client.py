@@ -139,11 +139,9 @@ class Greenroom:
         for taken in self._hand_over(TaskName.SUBMIT, plan, given, number):
             added, changed = added + taken.added, changed + taken.changed
             unchanged += taken.unchanged
-        after: str | None = ""
-        while after is not None:
-            page: RemovedPage = self._calls.ask(TaskName.END_SUBMISSION, [plan.id, number, after], summary)
+        page: RemovedPage
+        for page in self._pages(TaskName.END_SUBMISSION, [plan.id, number], summary):
             removed += page.removed
-            after = page.after
         return SubmissionChanges(added=added, changed=changed, unchanged=unchanged, removed=removed)
 
     def _hand_over(
@@ -159,6 +157,14 @@ class Greenroom:
             in_flight.append(self._calls.send(name, [message, items_as_json(part), *more], summary))
         for sent in in_flight:
             yield self._calls.answer(sent)
+
+    def _pages(self, name: TaskName, args: Sequence[object], summary: str) -> Iterator[Any]:
+        """All that a task answers by pages, each asked for when it is needed."""
+        after: str | None = ""
+        while after is not None:
+            page = self._calls.ask(name, [*args, after], summary)
+            yield page
+            after = page.after
 
     def status(self, campaign_id: str) -> CampaignStatus:
         """How far a campaign is at this moment.
@@ -230,12 +236,9 @@ class Greenroom:
             UnknownName: there is no such campaign.
             DatabaseUnavailable: ask again later.
         """
-        after: str | None = ""
-        while after is not None:
-            summary = f"campaign {campaign_id}"
-            page: RejectedPage = self._calls.ask(TaskName.REJECTED, [campaign_id, after], summary)
+        page: RejectedPage
+        for page in self._pages(TaskName.REJECTED, [campaign_id], f"campaign {campaign_id}"):
             yield from page.items
-            after = page.after
 
     def resolve(self, campaign_id: str, refs: Iterable[str]) -> dict[str, str]:
         """The live media ID of each ref; a ref without one is left out.
@@ -266,12 +269,9 @@ class Greenroom:
                 found: dict[str, str] = self._calls.ask(TaskName.RESOLVE, [campaign_id, part], summary)
                 yield from found.items()
             return
-        after: str | None = ""
-        while after is not None:
-            summary = f"campaign {campaign_id}"
-            page: MediaIdsPage = self._calls.ask(TaskName.MEDIA_IDS, [campaign_id, after], summary)
+        page: MediaIdsPage
+        for page in self._pages(TaskName.MEDIA_IDS, [campaign_id], f"campaign {campaign_id}"):
             yield from page.media_ids.items()
-            after = page.after
 
     def move(
         self,
