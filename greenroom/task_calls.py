@@ -158,7 +158,9 @@ class TaskCalls:
 
     def _await(self, result: Any, timeout: float) -> None:
         try:
-            result.get(timeout=timeout, propagate=False)
+            # A scheduler may itself be a task of Celery's, where waiting for another one is refused by
+            # default: it might wait for its own pool. This one is with Greenroom's workers.
+            result.get(timeout=timeout, propagate=False, disable_sync_subtasks=False)
         except CeleryTimeoutError:
             raise BrokerUnavailable(
                 f"No worker answered within {timeout:g} seconds. Is one running? The message stays with the "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, select
@@ -20,6 +20,9 @@ from models.life_rules import RulesOf, rules_by_channel
 from models.media import Media, lock_media
 from models.references import needed_now
 from models.wanted_assets import give_up, put_aside, put_back
+
+#: Webhooks tell whole seconds: what failed right after its upload seems to have failed before it.
+WHOLE = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,9 +118,9 @@ def _locked(connection: Connection, reports: Iterable[UsageReport]) -> list[tupl
     lock_assets(connection, {row.asset_id for row in _rows(connection, said)})
     lock_media(connection, named=said)
     return [
-        (row, min(since))
+        (row, max(min(since), row.uploaded_at))
         for row in _rows(connection, said)
-        if (since := [at for at in said[row.channel_id, row.media_id] if at >= row.uploaded_at])
+        if (since := [at for at in said[row.channel_id, row.media_id] if at > row.uploaded_at - WHOLE])
         and row.died_at is None
         and row.deleted_at is None
     ]

@@ -77,6 +77,18 @@ def test_a_dead_id_is_replaced_at_once(world: World, media_id: str) -> None:
         assert get_channel(connection, CHANNEL).early_deaths == 1
 
 
+def test_a_message_that_failed_within_the_second_of_the_upload(world: World, item: dict[str, str]) -> None:
+    """Webhooks tell whole seconds: by them it failed before its file was there."""
+    world.clock.advance(timedelta(milliseconds=600))
+    prepare(world.context, world.campaign(days=25), [item])
+    inspect_all(world)
+    upload_all(world)
+    at = world.clock.now().replace(microsecond=0).isoformat()
+    assert report_error(world.context, [[CHANNEL, resolved(world), at, [DEAD]]])["dead"] == 1
+    with world.database.read() as connection:
+        assert get_channel(connection, CHANNEL).shortest_life_seconds == 0
+
+
 def test_a_file_that_cannot_be_sent_is_told_to_its_campaign(
     world: World, media_id: str, item: dict[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
