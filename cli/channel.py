@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-from pydantic import SecretStr
 
 from cli.formats import console, counted, moment, parse_span, plain, say, span
-from cli.installation import open_database, read_api_key
+from cli.installation import ask_for_api_key, open_database, read_api_key
 from cli.json_lines import print_json
 from cli.options import CHANNEL, installation_options, json_option
 from cli.tables import plain_table
@@ -49,7 +48,7 @@ def add(channel_id: str) -> None:
     """
     now = datetime.now(UTC)
     settings = load_settings()
-    key = read_api_key() or SecretStr(click.prompt("API key", hide_input=True, err=True))
+    key = read_api_key() or ask_for_api_key()
     database = Database(settings.database_url)
     try:
         with database.write() as connection:

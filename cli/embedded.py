@@ -141,7 +141,7 @@ def _follow(
         if channel.paused_at is not None:
             raise ChannelError(
                 f"Channel {campaign.channel} is paused: {channel.paused_reason} "
-                f"{progress.ready} of {progress.total} files are ready. Put it right, then run this again: "
+                f"{progress.ready} of {progress.total} files are ready. Then run this again: "
                 "what is ready is not uploaded twice."
             )
         for name in stack.news():

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import click
 from dotenv import dotenv_values
 from pydantic import SecretStr
 
@@ -92,3 +94,17 @@ def read_api_key() -> SecretStr | None:
                 f"GREENROOM_API_KEY_FILE names {name}, which cannot be read: {error.strerror}"
             ) from error
     return None
+
+
+def ask_for_api_key() -> SecretStr:
+    """The API key as it is typed on the terminal, which does not show it.
+
+    Raises:
+        Misuse: there is no terminal to ask on.
+    """
+    if not sys.stdin.isatty():
+        raise Misuse(
+            "There is no API key, and no terminal to ask for it. Put it into GREENROOM_API_KEY, or the name "
+            "of its file into GREENROOM_API_KEY_FILE."
+        )
+    return SecretStr(click.prompt("API key", hide_input=True, err=True))

@@ -18,6 +18,8 @@ No message ever holds an API key or a media download URL.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 
 class GreenroomError(Exception):
     """The root of all of Greenroom's errors; its text is a sentence for a person.
@@ -166,18 +168,28 @@ class ChannelError(GreenroomError):
         code: the provider's own error code, or None.
     """
 
+    advice: ClassVar[str] = ""
+
     def __init__(self, text: str, *, status: int | None = None, code: int | None = None) -> None:
         super().__init__(text)
         self.status = status
         self.code = code
 
+    def __str__(self) -> str:
+        """What happened, and what to do: this is the reason of the channel's pause."""
+        return f"{super().__str__().rstrip('.')}. {self.advice}" if self.advice else super().__str__()
+
 
 class KeyRefused(ChannelError):
     """The API key is wrong, revoked, or lacks a permission."""
 
+    advice = "Give the channel a valid key: GREENROOM_API_KEY, or `greenroom channel add` again."
+
 
 class AccountRestricted(ChannelError):
     """The number or its account is restricted, disabled or unpaid: an alert for the operator."""
+
+    advice = "Put it right with the provider, then: greenroom channel resume."
 
 
 class SourceMissing(GreenroomError):

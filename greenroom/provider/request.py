@@ -65,7 +65,7 @@ class ApiRequest:
             KeyRefused: it cannot.
         """
         if not _KEY.fullmatch(self._key):
-            raise KeyRefused("the API key is empty or has characters that no key has; set it again")
+            raise KeyRefused("the API key is empty or has characters that no key has")
 
     @property
     def _key(self) -> str:

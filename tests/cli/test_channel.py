@@ -161,3 +161,18 @@ def test_a_pause_needs_a_channel_and_a_reason(database: Database, run: Run, word
     assert run(words).exit_code != 0
     with database.read() as connection:
         assert get_channel(connection, CHANNEL).paused_at is None
+
+
+def test_a_key_is_asked_for_on_a_terminal_alone(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a pipe, or in `docker compose exec --no-TTY`, the command says where the key may stand instead."""
+    monkeypatch.chdir(tmp_path)
+    url = database.engine.url.render_as_string(hide_password=False)
+    monkeypatch.setenv("GREENROOM_DATABASE_URL", url.replace("+psycopg", ""))
+    monkeypatch.setenv("GREENROOM_REDIS_URL", "redis://127.0.0.1:1/0")
+    monkeypatch.setenv("GREENROOM_SECRET_KEY", OLD)
+    result = CliRunner().invoke(command, ["channel", "add", CHANNEL], input="a-key-in-a-pipe\n")
+    assert result.exit_code != 0
+    assert "GREENROOM_API_KEY_FILE" in result.output
+    assert stored(database) == {}

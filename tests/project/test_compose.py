@@ -112,6 +112,15 @@ def test_every_container_is_confined() -> None:
     assert (owner["cap_add"], owner["network_mode"], owner["restart"]) == (["CHOWN"], "none", "no")
 
 
+def test_nothing_grows_without_a_bound() -> None:
+    """Neither logs nor memory; what workers there are is said in .env, where an upgrade finds it again."""
+    for name, service in services(FILE, SECRETS).items():
+        assert service["logging"]["options"].keys() == {"max-size", "max-file"}, name
+        assert re.fullmatch(r"\d+[mg]", service["mem_limit"]), name
+    scaled = services(FILE, {**SECRETS, "UPLOAD_WORKERS": "3", "INSPECT_WORKERS": "2"})
+    assert (scaled["worker-upload"]["scale"], scaled["worker-inspect"]["scale"]) == ("3", "2")
+
+
 def test_ports_are_on_this_machine_alone() -> None:
     """Opening one wider is the operator's decision."""
     ports = {name: service.get("ports", []) for name, service in services(FILE, SECRETS).items()}

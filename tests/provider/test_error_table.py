@@ -179,7 +179,7 @@ def test_status_and_code_are_kept() -> None:
     found = error_of(read_answer(UP, 400, meta(190, "Expired").encode()))
     assert isinstance(found, KeyRefused)
     assert (found.status, found.code) == (400, 190)
-    assert str(found) == "upload answered HTTP 400, code 190: Expired"
+    assert str(found) == f"upload answered HTTP 400, code 190: Expired. {KeyRefused.advice}"
 
 
 @pytest.mark.parametrize("refused", THROTTLE_ANSWERS.values(), ids=THROTTLE_ANSWERS)

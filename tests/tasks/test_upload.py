@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 import pytest
 from sqlalchemy import text
 
+from greenroom.errors import KeyRefused
 from greenroom.rate_limit.limiter import Limiter
 from greenroom.reasons import Reason
 from greenroom.sources import Sources
@@ -243,6 +244,7 @@ def test_a_refused_key_pauses_the_channel_and_burns_no_attempts(
         channel = get_channel(connection, CHANNEL)
     assert channel.paused_at is not None
     assert CANARY_KEY not in (channel.paused_reason or "")
+    assert (channel.paused_reason or "").endswith(f". {KeyRefused.advice}")
     assert claims_handed_out(world) == []
     assert all(asset_row(world, row.asset_id).attempts == 0 for row in item_rows(world))
     # The operator gives the key again: the channel goes on, and all become ready.
