@@ -1,6 +1,6 @@
-"""Builds the wheel without the command: that belongs to `cli`, a package of the checkout.
+"""Puts `alembic.ini` beside `migrations` in the wheel, which Hatch can do with folders alone by itself.
 
-An editable install has both. See ``docs/decisions/0003-locks-and-the-environment.md``.
+An editable install finds it in the checkout. See ``docs/decisions/0035-the-command-in-the-wheel.md``.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
-class WithoutCommand(BuildHookInterface[Any]):
-    """Takes away what the wheel could not run."""
+class WithAlembic(BuildHookInterface[Any]):
+    """Adds one file to what is built."""
 
-    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002 - Hatch gives it
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Before anything is written; the version is "editable" or "standard"."""
         if version != "editable":
-            self.metadata.core.scripts.clear()
+            build_data["force_include"]["alembic.ini"] = "greenroom/_app/alembic.ini"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -81,14 +82,13 @@ def _stay(stack: Stack, state_dir: StateDir) -> None:
 
 def _say_what_next() -> None:
     console.print("\n[bold]Next, with your own files[/bold]\n")
+    # As it was called here: from a checkout by its path, and otherwise as it is found.
+    name = "greenroom" if Path(sys.argv[0]).is_absolute() else sys.argv[0]
     for command, what in (
-        (".venv/bin/greenroom check ./media", "judge them, with nothing running and no network"),
+        (f"{name} check ./media", "judge them, with nothing running and no network"),
+        (f"{name} run ./media --channel {CHANNEL} --sandbox", "rehearse the upload against the sandbox"),
         (
-            f".venv/bin/greenroom run ./media --channel {CHANNEL} --sandbox",
-            "rehearse the upload against the sandbox",
-        ),
-        (
-            f"GREENROOM_API_KEY_FILE=channel.key .venv/bin/greenroom run ./media --channel {CHANNEL}",
+            f"GREENROOM_API_KEY_FILE=channel.key {name} run ./media --channel {CHANNEL}",
             "upload them to 360dialog, with the API key in that file",
         ),
     ):

@@ -17,7 +17,9 @@ INTERRUPTED = 130
 
 #: What each subcommand is for. It stands in a module of its name.
 COMMANDS = {
+    "alembic": "Run Alembic on the settings' database.",
     "campaign": "Hand campaigns over, see how far they are, take their media IDs.",
+    "celery": "Run Celery with Greenroom's app: workers, beat, Flower.",
     "channel": "Phone numbers and their API keys.",
     "check": "Judge files and folders by WhatsApp's rules.",
     "demo": "Get the example campaign ready, on this machine alone.",

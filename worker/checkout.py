@@ -1,4 +1,4 @@
-"""Where this checkout is."""
+"""Where the packages lie: the checkout, or their folder in the wheel."""
 
 from __future__ import annotations
 

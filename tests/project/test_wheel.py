@@ -1,18 +1,23 @@
-"""What lands beside a scheduler's own code: one package, with its types and without a command."""
+"""What the wheel brings: to a scheduler one package with its types, and with the extra `app` the command."""
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import sysconfig
 import venv
 import zipfile
-from importlib.metadata import Distribution, distribution, distributions
+from importlib.metadata import Distribution, distribution, distributions, packages_distributions
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 
+from greenroom.command import LIBRARIES
+from greenroom.vault import new_secret_key
+from tests.support.command import environment
+from tests.support.corpus import jpeg
 from tests.support.markdown import blocks
 from worker.checkout import CHECKOUT
 
@@ -37,26 +42,51 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def scheduler(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A scheduler's folder, with an environment that has the wheel, what it depends on, and nothing else.
+    """A scheduler's folder, with an environment that has the wheel, what it depends on, and nothing else."""
+    return installed(wheel, tmp_path_factory.mktemp("scheduler"), frozenset({""}))
+
+
+@pytest.fixture(scope="module")
+def machine(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an environment that has the wheel with the extra `app`, as pipx and uv make one."""
+    # `greenroom[check]` is in `app`; what is linked is what it needs, and not the checkout itself.
+    return installed(wheel, tmp_path_factory.mktemp("machine"), frozenset({"", "app", "check"}))
+
+
+def installed(wheel: Path, folder: Path, extras: frozenset[str]) -> Path:
+    """The folder, with the wheel in an environment `env`, and what these extras need.
 
     Its dependencies are linked to where they are installed already: nothing is downloaded.
     """
-    folder = tmp_path_factory.mktemp("scheduler")
     venv.create(folder / "env")
-    purelib = folder / "env" / Path(sysconfig.get_path("purelib")).relative_to(sys.prefix)
+    purelib = site_packages(folder)
     words = ("pip", "--python", folder / "env" / "bin" / "python", "install", "--no-index", "--no-deps")
     result = run(*words, "--disable-pip-version-check", wheel, folder=folder)
     assert result.returncode == 0, result.stderr
     (greenroom,) = distributions(name="greenroom", path=[str(purelib)])
-    for package in needed_by(greenroom):
+    for package in needed_by(greenroom, extras):
         for top in {
             file.parts[0] for file in package.files or () if file.parts[0] not in ("..", "__pycache__")
-        }:
+        } - {path.name for path in purelib.iterdir()}:
             (purelib / top).symlink_to(Path(sysconfig.get_path("purelib")) / top)
     return folder
 
 
-def needed_by(package: Distribution, extras: frozenset[str] = frozenset({""})) -> list[Distribution]:
+def site_packages(folder: Path) -> Path:
+    """Where the environment of a folder has its packages."""
+    return folder / "env" / Path(sysconfig.get_path("purelib")).relative_to(sys.prefix)
+
+
+def command_in(folder: Path, *words: str | Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run the command that the wheel brought, away from the checkout."""
+    command = [str(folder / "env" / "bin" / "greenroom"), *map(str, words)]
+    kept = {name: value for name, value in environment().items() if name != "PYTHONPATH"}
+    return subprocess.run(
+        command, cwd=folder, env={**kept, **settings}, capture_output=True, text=True, check=False
+    )
+
+
+def needed_by(package: Distribution, extras: frozenset[str]) -> list[Distribution]:
     """What comes with a package, as its metadata has it."""
     found: dict[str, Distribution] = {}
     asked = [(package, extras)]
@@ -65,6 +95,8 @@ def needed_by(package: Distribution, extras: frozenset[str] = frozenset({""})) -
         for requirement in map(Requirement, current.requires or ()):
             marker = requirement.marker
             if marker is not None and not any(marker.evaluate({"extra": extra}) for extra in wanted):
+                continue
+            if requirement.name == "greenroom":
                 continue
             needed = distribution(requirement.name)
             if needed.name not in found or requirement.extras:
@@ -99,10 +131,69 @@ def test_only_greenroom_lands_in_the_wheel(wheel: Path) -> None:
         assert archive.read("greenroom/messages.schema.json") == schema.read_bytes()
 
 
-def test_the_wheel_has_no_command(wheel: Path) -> None:
-    """It could not run: `cli` is not there, or is somebody else's."""
-    with zipfile.ZipFile(wheel) as archive:
-        assert not [name for name in archive.namelist() if name.endswith("entry_points.txt")]
+def test_the_command_says_what_it_needs(scheduler: Path) -> None:
+    """It is there for schedulers, too, who have not asked for it: no traceback, one sentence."""
+    result = command_in(scheduler, "check", ".")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == (
+        "The greenroom command needs aiohttp, which is not installed. Run: pip install 'greenroom[app]'\n"
+    )
+
+
+def test_the_command_knows_all_that_its_extra_brings() -> None:
+    """By the names under which it is imported, which are not always those of the packages."""
+    (own,) = distributions(name="greenroom", path=[sysconfig.get_path("purelib")])
+    wanted = {
+        requirement.name
+        for requirement in map(Requirement, own.requires or ())
+        if requirement.marker and any(requirement.marker.evaluate({"extra": one}) for one in ("app", "check"))
+    }
+    providers = packages_distributions()
+    assert {name.lower() for library in LIBRARIES for name in providers[library]} == wanted - {"greenroom"}
+
+
+def test_no_name_of_the_applications_lands_among_others(machine: Path) -> None:
+    """They are found by the command, and by nobody else in the same environment."""
+    for name in ("worker", "tasks", "models", "migrations", "cli", "sandbox", "examples", "alembic.ini"):
+        assert not (site_packages(machine) / name).exists()
+        assert (site_packages(machine) / "greenroom" / "_app" / name).exists()
+    found = in_the_scheduler(
+        machine, "from importlib.util import find_spec; print(find_spec('models'), find_spec('worker'))"
+    )
+    assert (found.stdout, found.stderr) == ("None None\n", "")
+
+
+def test_the_installed_command_does_what_that_of_a_checkout_does(machine: Path) -> None:
+    """Files are judged, uploaded to the sandbox by an embedded stack, and its database is looked into."""
+    (machine / "one.jpg").write_bytes(jpeg())
+    checked = command_in(machine, "check", "one.jpg", "--json")
+    assert (checked.returncode, json.loads(checked.stdout)["verdict"]) == (0, "accepted"), checked.stderr
+    ran = command_in(machine, "run", "--sandbox", "one.jpg", "--channel", "4915112345678", "--json")
+    assert ran.returncode == 0, ran.stderr
+    listed = command_in(machine, "media", "list", "--sandbox", "--json")
+    (media,) = json.loads(listed.stdout)["media"]
+    assert json.loads(ran.stdout)["media_id"] == media["media_id"]
+    served = command_in(machine, "sandbox", "--help")
+    assert (served.returncode, "--latency" in served.stdout) == (0, True)
+
+
+def test_the_installed_command_brings_tables_and_workers(machine: Path) -> None:
+    """Alembic finds the revisions, and Celery the app, where another `worker` lies in the folder, too."""
+    settings = {
+        "GREENROOM_DATABASE_URL": f"sqlite:///{machine / 'production.db'}",
+        "GREENROOM_REDIS_URL": "redis://127.0.0.1:1/0",
+        "GREENROOM_SECRET_KEY": new_secret_key().get_secret_value(),
+    }
+    (machine / "worker.py").write_text("app = None", encoding="utf-8")
+    upgraded = command_in(machine, "alembic", "upgrade", "head", **settings)
+    assert upgraded.returncode == 0, upgraded.stderr
+    current = command_in(machine, "alembic", "current", **settings)
+    assert current.stdout.strip().endswith("(head)")
+    told = command_in(machine, "celery", "report", **settings)
+    assert (told.returncode, "redis" in told.stdout) == (0, True), told.stderr
+    assert command_in(machine, "channel", "list", "--json", **settings).stdout == '{"channels": []}\n'
+    refused = command_in(machine, "celery", "worker", "--no-such-option", **settings)
+    assert (refused.returncode, "No such option" in refused.stderr) == (2, True)
 
 
 def test_a_scheduler_is_typed_strictly(scheduler: Path) -> None:
