@@ -12,6 +12,8 @@ SUBCOMMANDS = {
     "explain": "Tell what became of REF, one file of CAMPAIGN_ID, what it waits for, and what comes.",
     "export": "Write CAMPAIGN_ID's mapping from refs to media IDs as CSV.",
     "list": "Show how far all campaigns are, the latest first.",
+    "move": "Give CAMPAIGN_ID other dates; what it needs is uploaded, and kept alive, by those from now on.",
+    "retry": "Try again what of CAMPAIGN_ID was rejected or given up; what is ready stays as it is.",
     "status": "Show how far CAMPAIGN_ID is, or all campaigns, the latest first.",
     "submit": "Hand CAMPAIGN_ID over to the workers.",
     "watch": "Follow CAMPAIGN_ID until nothing of it waits.",

@@ -11,9 +11,9 @@ from cli.formats import counted, say
 from cli.given_items import given_items
 from cli.given_options import Given, given_options
 from cli.options import CHANNEL, keep_days_option
+from cli.production_client import client_of
 from cli.refusals import say_what_is_refused
 from cli.when_ready import show_estimate
-from greenroom.client import Greenroom
 from greenroom.manifest import parse_moment, parse_plan
 from greenroom.settings_loader import load_settings
 from greenroom.sources import Sources
@@ -67,12 +67,7 @@ def submit(
     )
     settings = load_settings()
     refused = say_what_is_refused(items, Sources.of(settings))
-    client = Greenroom(
-        settings.celery_broker,
-        result_url=settings.redis_url.get_secret_value(),
-        sentinel_master=settings.sentinel_master,
-    )
-    try:
+    with client_of(settings) as client:
         if dry_run:
             show_dry_run(client, plan, len(items), allowed=settings.uploads_per_second)
         else:
@@ -82,6 +77,4 @@ def submit(
             say(f"Campaign {campaign_id}: {counted(len(items), 'file')} handed over.")
             show_estimate(estimate, allowed=settings.uploads_per_second)
             say(f"See how far it is with: greenroom campaign status {campaign_id}")
-    finally:
-        client.close()
     context.exit(1 if refused or taken.left_out else 0)

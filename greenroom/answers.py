@@ -191,6 +191,27 @@ class RemovedPage(TaskAnswer):
     after: str | None
 
 
+class RetriedPage(TaskAnswer):
+    """What is tried again.
+
+    Attributes:
+        inspected: items that were rejected, and are inspected anew.
+        uploaded: items whose upload was given up, and that are in the backlog again.
+        after: what to ask with for the next ones; None where there are no more.
+    """
+
+    inspected: Count
+    uploaded: Count
+    after: str | None
+
+
+class RetriedItems(TaskAnswer):
+    """What is tried again of a campaign, in items; see :class:`RetriedPage`."""
+
+    inspected: Count = 0
+    uploaded: Count = 0
+
+
 class SubmissionChanges(TaskAnswer):
     """What a whole submission did, in items; see :class:`PartTaken` and :class:`RemovedPage`."""
 
@@ -241,6 +262,7 @@ ANSWERS: dict[TaskName, TypeAdapter[Any]] = {
     TaskName.ESTIMATE: TypeAdapter(Estimate),
     TaskName.REJECTED: TypeAdapter(RejectedPage),
     TaskName.MEDIA_IDS: TypeAdapter(MediaIdsPage),
+    TaskName.RETRY: TypeAdapter(RetriedPage),
     TaskName.MOVE: TypeAdapter(None),
     TaskName.CANCEL: TypeAdapter(None),
 }

@@ -30,6 +30,8 @@ from greenroom.answers import (
     RejectedItem,
     RejectedPage,
     RemovedPage,
+    RetriedItems,
+    RetriedPage,
     SubmissionChanges,
 )
 from greenroom.chunks import chunks
@@ -48,6 +50,7 @@ __all__ = [
     "Greenroom",
     "NotSettledInTime",
     "RejectedItem",
+    "RetriedItems",
     "SubmissionChanges",
 ]
 
@@ -272,6 +275,40 @@ class Greenroom:
         page: MediaIdsPage
         for page in self._pages(TaskName.MEDIA_IDS, [campaign_id], f"campaign {campaign_id}"):
             yield from page.media_ids.items()
+
+    def retry(
+        self, campaign_id: str, refs: Iterable[str] | None = None, *, every_reason: bool = False
+    ) -> RetriedItems:
+        """Try again what was rejected or given up; returns how many items, and how.
+
+        What was rejected is inspected anew, what was given up is uploaded from where it was. Items that are
+        ready or on their way stay as they are: nothing is uploaded twice.
+
+        Args:
+            campaign_id: which.
+            refs: these items, whatever the reason; None for all that may be taken now though nobody has
+                changed the file: it was missing, unreadable or not allowed, or its upload was given up.
+            every_reason: of all items, those too whose file would have to be another one, or was refused by
+                the provider.
+
+        Raises:
+            UnknownName: there is no such campaign, or no such item.
+            Misuse: it was cancelled, or is over.
+            BrokerUnavailable: not all of it was acknowledged; retry once more.
+        """
+        summary = f"campaign {campaign_id}"
+        pages: Iterable[RetriedPage]
+        if refs is None:
+            pages = self._pages(TaskName.RETRY, [campaign_id, None, every_reason], summary)
+        else:
+            pages = (
+                self._calls.ask(TaskName.RETRY, [campaign_id, part], f"{summary}: {len(part)} refs")
+                for part in chunks(refs, REFS_A_MESSAGE)
+            )
+        inspected = uploaded = 0
+        for page in pages:
+            inspected, uploaded = inspected + page.inspected, uploaded + page.uploaded
+        return RetriedItems(inspected=inspected, uploaded=uploaded)
 
     def move(
         self,

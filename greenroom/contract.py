@@ -77,6 +77,7 @@ PUBLIC = (
     TaskName.ESTIMATE,
     TaskName.REJECTED,
     TaskName.MEDIA_IDS,
+    TaskName.RETRY,
     TaskName.MOVE,
     TaskName.CANCEL,
 )
@@ -215,6 +216,15 @@ class PageArguments(Arguments):
     after: After = ""
 
 
+class RetryArguments(Arguments):
+    """Which items of a campaign are tried again; `after` is as in other pages, for all there are."""
+
+    campaign_id: Name
+    refs: Annotated[list[Ref], Field(max_length=MOST_ROWS)] | None = None
+    every_reason: bool = False
+    after: After = ""
+
+
 class MoveArguments(Arguments):
     """The dates that a campaign has from now on."""
 
@@ -261,6 +271,7 @@ ARGUMENTS: dict[TaskName, type[Arguments]] = {
     TaskName.ESTIMATE: EstimateArguments,
     TaskName.REJECTED: PageArguments,
     TaskName.MEDIA_IDS: PageArguments,
+    TaskName.RETRY: RetryArguments,
     TaskName.MOVE: MoveArguments,
     TaskName.CANCEL: CampaignArguments,
     TaskName.INSPECT: InspectArguments,

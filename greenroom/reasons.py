@@ -35,7 +35,7 @@ ADVICE: dict[Reason, str] = {
     Reason.UNREADABLE: "Give Greenroom's user the right to read the file.",
     Reason.TOO_LARGE: "Compress or shorten it until it is under the limit.",
     Reason.TYPE_NOT_SUPPORTED: "Send it as one of the types that WhatsApp takes.",
-    Reason.CODEC_NOT_SUPPORTED: "Export video as H.264 with AAC audio, audio as AAC, MP3 or Opus.",
+    Reason.CODEC_NOT_SUPPORTED: "Export it anew: audio as AAC, MP3 or Opus; video as H.264 with AAC.",
     Reason.TOO_MANY_AUDIO_STREAMS: "Export the video with a single audio track.",
     Reason.COLOUR_NOT_SUPPORTED: "Save the image as 8-bit RGB.",
     Reason.ENCRYPTED: "Remove the password and save it again.",
@@ -43,8 +43,17 @@ ADVICE: dict[Reason, str] = {
     Reason.NOT_TEXT: "Save it as UTF-8 text, or as the document type that it really is.",
     Reason.WRONG_KIND: "Change the kind in the manifest, or give a file of that kind.",
     Reason.REFUSED_BY_PROVIDER: "Ask the provider's support, naming the answer shown here.",
-    Reason.UPLOAD_FAILED: "Look at the channel with `greenroom doctor`, then submit the campaign again.",
+    Reason.UPLOAD_FAILED: "Look at the channel with `greenroom doctor`, then retry the campaign.",
 }
+
+
+#: What may be otherwise now though nobody has touched the file: its place, rights, allowances, the channel.
+PASSING = frozenset({Reason.MISSING, Reason.NOT_ALLOWED, Reason.UNREADABLE, Reason.UPLOAD_FAILED})
+
+
+def may_have_passed(reason: str | None) -> bool:
+    """Whether a file that was rejected or given up for this may be taken now, as it is."""
+    return reason in PASSING
 
 
 def advice_on(reason: str | None) -> str:

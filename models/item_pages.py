@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, and_, func, select
 
 from models.asset import Asset
+from models.bulk import among
 from models.item import Item
 from models.media import Media, alive
 from models.progress import ItemStatus, item_status
@@ -44,18 +45,32 @@ def unsendable_items(
     Returns:
         Some hundreds at the most, and where the next begin: None where there are no more.
     """
+    rows, last = _first_found(connection, _unsendable(now), campaign_id, after)
+    return [_as_unsendable(*row) for row in rows], last
+
+
+def unsendable_among(
+    connection: Connection, campaign_id: str, refs: Collection[str], *, now: datetime
+) -> list[UnsendableItem]:
+    """Those of the refs that cannot be sent as they are."""
+    statement = _unsendable(now).where(Item.campaign_id == campaign_id, among(Item.ref, refs))
+    return [_as_unsendable(*row) for row in connection.execute(statement)]
+
+
+def _unsendable(now: datetime) -> Select[*tuple[Any, ...]]:
     status = item_status(Item, now)
-    statement = (
+    return (
         select(Item.ref, status, func.coalesce(Item.reason, Asset.reason), Item.detail, Asset.detail)
         .outerjoin(Asset, Asset.id == Item.asset_id)
         .outerjoin(Media, and_(Media.asset_id == Asset.id, alive(now)))
         .where(status.in_((ItemStatus.REJECTED.value, ItemStatus.FAILED.value)))
     )
-    rows, last = _first_found(connection, statement, campaign_id, after)
-    return [
-        UnsendableItem(ref=ref, status=ItemStatus(where), reason=reason, detail=detail or of_asset or "")
-        for ref, where, reason, detail, of_asset in rows
-    ], last
+
+
+def _as_unsendable(
+    ref: str, status: str, reason: str | None, detail: str | None, of_asset: str | None
+) -> UnsendableItem:
+    return UnsendableItem(ref=ref, status=ItemStatus(status), reason=reason, detail=detail or of_asset or "")
 
 
 def media_ids_by_ref(

@@ -76,6 +76,8 @@ PROSE_STAYS = {
 #: Names that several modules define, each with its reason.
 SEVERAL_STAY = {
     "cancel": "the task, and its command",
+    "move": "the task, and its command",
+    "retry": "the task, and its command",
     "status": "the task, and its command",
     "submit": "the task, and its command",
     "examine": "the one function that each examiner has, called through one table",
