@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
-.PHONY: help setup demo demo-stay test coverage outside-readers lint secrets mutants fuzz hostile eye bench bench-quick bench-allowance bench-backlog bench-small bench-numbers bench-forecasts bench-plans bench-scale bench-soak bench-start chaos lock pin-images clean
+.PHONY: help setup demo demo-stay test coverage outside-readers lint secrets mutants fuzz hostile eye bench bench-quick bench-allowance bench-backlog bench-small bench-numbers bench-forecasts bench-plans bench-scale bench-soak bench-start chaos upgrade-drill lock pin-images clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -101,6 +101,11 @@ bench-scale: $(READY) ## Work out, and simulate, what 40, 1,000 and 10,000 numbe
 
 chaos: $(READY) ## Break the real stack in every way, and count what is lost (under half an hour; as root, all of it)
 	@$(BIN)/python -m benchmarks.chaos
+
+FROM :=
+
+upgrade-drill: $(READY) ## Upgrade a stack in mid-campaign, from before the tables changed (FROM=revision; a minute)
+	@$(BIN)/python -m benchmarks.rolling_upgrade $(FROM)
 
 UPGRADE := --upgrade
 MORE := requirements/development.new

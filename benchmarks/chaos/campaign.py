@@ -31,14 +31,14 @@ class File:
     sha256: str
 
 
-def make_files(folder: Path, count: int, size: int = 0) -> list[File]:
-    """Pictures of different content, of at least so many bytes."""
+def make_files(folder: Path, count: int, size: int = 0, first: int = 0) -> list[File]:
+    """Pictures of different content, of at least so many bytes; their numbers begin at `first`."""
     folder.mkdir(parents=True, exist_ok=True)
     body = image_bytes()
     while len(body) < size:
         body = with_comment(body, "x" * _LONGEST_COMMENT)
     files = []
-    for number in range(count):
+    for number in range(first, first + count):
         content = with_comment(body, f"image {number}")
         path = folder / f"image-{number}.jpg"
         path.write_bytes(content)

@@ -61,7 +61,7 @@ class Service:
         self.log = folder / f"{name}.log"
         self._command = list(command)
         self._folder = folder
-        self._environment = dict(os.environ if environment is None else environment)
+        self.environment = dict(os.environ if environment is None else environment)
         self._account = account
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -71,7 +71,7 @@ class Service:
             self.process = subprocess.Popen(
                 self._command,
                 cwd=self._folder,
-                env=self._environment,
+                env=self.environment,
                 user=self._account,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -54,6 +54,8 @@ SETTINGS = {
     "GREENROOM_SOURCE_HOSTS": "http://127.0.0.1:*",
 }
 PRODUCTION, EMBEDDED = "production", "embedded"
+#: Seconds that a worker has to end what it has in hand, as in `docker-compose.yml`.
+GRACE_SECONDS = 90.0
 #: Seconds between two looks at whether a worker has ended.
 LOOK_EVERY = 0.1
 
@@ -185,14 +187,16 @@ class Worker(Service):
 
 
 class Production(Stack):
-    """PostgreSQL, a broker, two workers that upload, one that inspects, and beat."""
+    """PostgreSQL, a broker, two workers that upload, one that inspects, and beat, all of one checkout."""
 
     name = PRODUCTION
     uploaders = ("upload-1", "upload-2")
     inspector = "inspect"
 
-    def __init__(self, folder: Path, provider: Provider, url: str, more: Mapping[str, str]) -> None:
-        self.folder, self.provider = folder, provider
+    def __init__(
+        self, folder: Path, provider: Provider, url: str, more: Mapping[str, str], code: Path = CHECKOUT
+    ) -> None:
+        self.folder, self.provider, self._code = folder, provider, code
         self.controls.mkdir()
         #: Where files that come over HTTP are kept while they are worked on.
         self.spool = folder / "spool"
@@ -227,7 +231,7 @@ class Production(Stack):
 
     def _celery(self, name: str, *words: str) -> Worker:
         rest = {key: value for key, value in os.environ.items() if not key.startswith("GREENROOM_")}
-        ours = {"PYTHONPATH": str(CHECKOUT), "TMPDIR": str(self.spool)}
+        ours = {"PYTHONPATH": str(self._code), "TMPDIR": str(self.spool)}
         ours |= {"CHAOS_CONTROLS": str(self.controls), "CHAOS_NAME": name}
         return Worker(
             name,
@@ -241,20 +245,36 @@ class Production(Stack):
         self.broker.start()
         self.postgres.start()
         self.postgres.make_database()
-        subprocess.run(
-            [sys.executable, "-m", "alembic", "-c", str(CHECKOUT / "alembic.ini"), "upgrade", "head"],
-            cwd=self.folder,
-            env={**os.environ, **self._environment, "PYTHONPATH": str(CHECKOUT)},
-            check=True,
-            capture_output=True,
-        )
+        self.migrate(self._code)
         for worker in self._workers.values():
             worker.start()
         self._keeper.start()
         self.await_answer()
         for name in self.workers:
-            log = self._workers[name].log
-            until(lambda log=log: " ready." in log.read_text(errors="replace"), f"{name} is ready")  # type: ignore[misc]  # bound at once
+            until(lambda name=name: " ready." in self.log_of(name), f"{name} is ready")  # type: ignore[misc]  # bound at once
+
+    def migrate(self, code: Path) -> None:
+        """Bring the tables to the newest revision that this code has."""
+        subprocess.run(
+            [sys.executable, "-m", "alembic", "-c", str(code / "alembic.ini"), "upgrade", "head"],
+            cwd=self.folder,
+            env={**os.environ, **self._environment, "PYTHONPATH": str(code)},
+            check=True,
+            capture_output=True,
+        )
+
+    def replace(self, name: str, code: Path) -> None:
+        """Let a worker, or beat, end what it has in hand; from now on it is of this code."""
+        worker, before = self._workers[name], self._workers[name].pid
+        worker.environment["PYTHONPATH"] = str(code)
+        worker.expected = True
+        os.kill(before, signal.SIGTERM)
+        # It is started again by who watches over all of them.
+        until(lambda: worker.pid != before, f"{name} has ended", patience=GRACE_SECONDS)
+
+    def log_of(self, name: str) -> str:
+        """All that a worker, or beat, has said."""
+        return self._workers[name].log.read_text(errors="replace")
 
     def pid(self, name: str) -> int:
         """Of a worker's main process, as it is now."""
