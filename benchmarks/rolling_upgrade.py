@@ -2,9 +2,9 @@
 
 Run with ``python -m benchmarks.rolling_upgrade [REVISION]``; takes a minute. Without a revision, it is the
 last one before the tables changed. All of the stack is started from it. While a scheduler hands campaigns
-over, the tables are brought to what they are now, and then one process after the other is ended as an operator
-would, and started anew from this checkout. In the end, database and provider are asked what became of each
-file.
+over, the tables are brought to what they are now, and then one process after the other is ended as an
+operator would, and started anew from this checkout. In the end, database and provider are asked what became
+of each file.
 """
 
 from __future__ import annotations
