@@ -7,9 +7,10 @@ from datetime import timedelta
 import click
 
 from cli.dry_run import show_dry_run
-from cli.formats import counted, say
+from cli.formats import say
 from cli.given_items import given_items
-from cli.given_options import Given, given_options
+from cli.given_options import STANDARD_INPUT, Given, given_options
+from cli.handing_over import hand_over, what_of_others
 from cli.options import CHANNEL, keep_days_option
 from cli.production_client import client_of
 from cli.refusals import say_what_is_refused
@@ -31,6 +32,8 @@ from greenroom.sources import Sources
     help="From when its media are uploaded.  [default: GREENROOM_UPLOAD_DAYS_BEFORE its send time]",
 )
 @keep_days_option
+@click.option("--add", is_flag=True, help="Only add: what else the campaign has stays in it.")
+@click.option("--remove", is_flag=True, help="Remove what else the campaign has, without asking.")
 @click.option(
     "--dry-run", is_flag=True, help="Say what would happen, with the same exit codes; hand nothing over."
 )
@@ -44,9 +47,14 @@ def submit(
     send_at: str,
     upload_from: str | None,
     keep_days: int,
+    add: bool,
+    remove: bool,
     dry_run: bool,
 ) -> None:
     """Hand CAMPAIGN_ID over to the workers. The same again changes nothing; other dates move it.
+
+    What is handed over is all of the campaign: new files are added, and those with another source are
+    inspected anew. What it has besides is removed after a question; where nobody can be asked, it stays.
 
     Paths must be the same on the machines of the workers, and lie where GREENROOM_MEDIA_ROOTS allows it.
 
@@ -54,6 +62,7 @@ def submit(
     not be done.
     """
     taken = given_items(given)
+    others = what_of_others(add=add, remove=remove, left_out=taken.left_out)
     items = taken.items
     start = parse_moment(send_at)
     plan = parse_plan(
@@ -69,12 +78,9 @@ def submit(
     refused = say_what_is_refused(items, Sources.of(settings))
     with client_of(settings) as client:
         if dry_run:
-            show_dry_run(client, plan, len(items), allowed=settings.uploads_per_second)
+            show_dry_run(client, plan, items, others, allowed=settings.uploads_per_second)
         else:
-            # Nothing is removed: what cannot be taken now may be in the campaign already.
-            client.add_items(plan, items)
-            estimate = client.estimate(plan)
-            say(f"Campaign {campaign_id}: {counted(len(items), 'file')} handed over.")
-            show_estimate(estimate, allowed=settings.uploads_per_second)
+            hand_over(client, plan, items, others, can_ask=given.manifest != STANDARD_INPUT)
+            show_estimate(client.estimate(plan), allowed=settings.uploads_per_second)
             say(f"See how far it is with: greenroom campaign status {campaign_id}")
     context.exit(1 if refused or taken.left_out else 0)

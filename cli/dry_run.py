@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 
 from cli.formats import counted, moment, say
+from cli.handing_over import Others, in_words
 from cli.when_ready import show_estimate
-from greenroom.answers import CampaignState, CampaignStatus
+from greenroom.answers import CampaignState, CampaignStatus, SubmissionChanges
 from greenroom.client import Greenroom
 from greenroom.errors import Misuse, UnknownName
-from greenroom.manifest import CampaignPlan
+from greenroom.manifest import CampaignPlan, ManifestItem
 
 
-def show_dry_run(client: Greenroom, plan: CampaignPlan, files: int, *, allowed: float) -> None:
+def show_dry_run(
+    client: Greenroom,
+    plan: CampaignPlan,
+    items: Collection[ManifestItem],
+    others: Others,
+    *,
+    allowed: float,
+) -> None:
     """Say whether the campaign is known, what of it would change, and when it would be ready.
 
     Args:
         client: by which workers are asked.
         plan: the campaign as it would be handed over.
-        files: how many it would be handed over with.
+        items: with which it would be handed over.
+        others: what would become of others that it has.
         allowed: uploads a second that the settings allow.
 
     Raises:
@@ -28,11 +38,12 @@ def show_dry_run(client: Greenroom, plan: CampaignPlan, files: int, *, allowed: 
     """
     if plan.keep_until <= datetime.now(UTC):
         raise Misuse(f"Campaign {plan.id} is over since {plan.keep_until.isoformat()}. Give later dates.")
+    files, changes = counted(len(items), "file"), SubmissionChanges()
     try:
         status = client.status(plan.id)
     except UnknownName:
         # It is this that says whether the channel is known.
-        estimate = client.estimate(plan, files)
+        estimate = client.estimate(plan, len(items))
         say(f"Campaign {plan.id} is not known yet, and would be sent at {moment(plan.send_at)}.")
         show_estimate(estimate, allowed=allowed)
     else:
@@ -40,7 +51,18 @@ def show_dry_run(client: Greenroom, plan: CampaignPlan, files: int, *, allowed: 
         say(f"Campaign {plan.id} is known with {counted(status.total, 'file')}, and {_moves(plan, status)}.")
         if status.state is CampaignState.PAUSED:
             say(f"Its channel is paused: {status.paused_reason}")
-    say(f"{counted(files, 'file')} would be handed over. This is a dry run: nothing was.")
+        changes = client.compare(plan.id, items)
+    say(f"{files} would be handed over{in_words(changes)}. This is a dry run: nothing was.")
+    if changes.removed:
+        say(f"{counted(changes.removed, 'file')} that the campaign has besides {_FATE[others]}.")
+
+
+#: What would become of other files of the campaign.
+_FATE = {
+    Others.ASKED: "would stay in it, or be removed if you say so (--remove)",
+    Others.REMOVED: "would be removed",
+    Others.KEPT: "would stay in it",
+}
 
 
 def _require_open(plan: CampaignPlan, status: CampaignStatus) -> None:

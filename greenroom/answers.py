@@ -166,7 +166,7 @@ class MediaIdsPage(TaskAnswer):
 
 
 class PartTaken(TaskAnswer):
-    """What a part of a submission did.
+    """What a part of a submission did, or would do.
 
     Attributes:
         added: items that the campaign did not have.
@@ -213,7 +213,7 @@ class RetriedItems(TaskAnswer):
 
 
 class SubmissionChanges(TaskAnswer):
-    """What a whole submission did, in items; see :class:`PartTaken` and :class:`RemovedPage`."""
+    """What a whole submission did, or would do, in items; see :class:`PartTaken` and :class:`RemovedPage`."""
 
     added: Count = 0
     changed: Count = 0
@@ -262,6 +262,7 @@ ANSWERS: dict[TaskName, TypeAdapter[Any]] = {
     TaskName.ESTIMATE: TypeAdapter(Estimate),
     TaskName.REJECTED: TypeAdapter(RejectedPage),
     TaskName.MEDIA_IDS: TypeAdapter(MediaIdsPage),
+    TaskName.COMPARE: TypeAdapter(PartTaken),
     TaskName.RETRY: TypeAdapter(RetriedPage),
     TaskName.MOVE: TypeAdapter(None),
     TaskName.CANCEL: TypeAdapter(None),

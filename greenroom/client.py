@@ -27,6 +27,7 @@ from greenroom.answers import (
     CampaignStatus,
     Estimate,
     MediaIdsPage,
+    PartTaken,
     RejectedItem,
     RejectedPage,
     RemovedPage,
@@ -145,6 +146,28 @@ class Greenroom:
         page: RemovedPage
         for page in self._pages(TaskName.END_SUBMISSION, [plan.id, number], summary):
             removed += page.removed
+        return SubmissionChanges(added=added, changed=changed, unchanged=unchanged, removed=removed)
+
+    def compare(self, campaign_id: str, items: Iterable[ManifestItem]) -> SubmissionChanges:
+        """What :meth:`submit` of a whole manifest would change at this moment; nothing is written.
+
+        Args:
+            campaign_id: whose manifest it would be.
+            items: all of them, each ref once.
+
+        Raises:
+            UnknownName: there is no such campaign.
+            ManifestError: an item is wrong.
+            DatabaseUnavailable: ask again later.
+        """
+        had = self.status(campaign_id).total
+        added = changed = unchanged = 0
+        for part in chunks(items, ITEMS_A_MESSAGE):
+            summary = f"campaign {campaign_id}: {len(part)} items"
+            found: PartTaken = self._calls.ask(TaskName.COMPARE, [campaign_id, items_as_json(part)], summary)
+            added, changed = added + found.added, changed + found.changed
+            unchanged += found.unchanged
+        removed = max(had - changed - unchanged, 0)
         return SubmissionChanges(added=added, changed=changed, unchanged=unchanged, removed=removed)
 
     def _hand_over(

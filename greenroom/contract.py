@@ -77,6 +77,7 @@ PUBLIC = (
     TaskName.ESTIMATE,
     TaskName.REJECTED,
     TaskName.MEDIA_IDS,
+    TaskName.COMPARE,
     TaskName.RETRY,
     TaskName.MOVE,
     TaskName.CANCEL,
@@ -216,6 +217,13 @@ class PageArguments(Arguments):
     after: After = ""
 
 
+class CompareArguments(Arguments):
+    """(A part of) a manifest that is held against what a campaign has. Its fields are as of `prepare`."""
+
+    campaign_id: Name
+    items: Annotated[list[SkipValidation[ManifestItem]], Field(max_length=MOST_ROWS)]
+
+
 class RetryArguments(Arguments):
     """Which items of a campaign are tried again; `after` is as in other pages, for all there are."""
 
@@ -271,6 +279,7 @@ ARGUMENTS: dict[TaskName, type[Arguments]] = {
     TaskName.ESTIMATE: EstimateArguments,
     TaskName.REJECTED: PageArguments,
     TaskName.MEDIA_IDS: PageArguments,
+    TaskName.COMPARE: CompareArguments,
     TaskName.RETRY: RetryArguments,
     TaskName.MOVE: MoveArguments,
     TaskName.CANCEL: CampaignArguments,

@@ -31,6 +31,7 @@ class TaskName(StrEnum):
     ESTIMATE = "media.estimate"
     REJECTED = "media.rejected"
     MEDIA_IDS = "media.media_ids"
+    COMPARE = "media.compare"
     RETRY = "media.retry"
     MOVE = "media.move"
     CANCEL = "media.cancel"
@@ -59,6 +60,7 @@ QUEUES: dict[TaskName, Queue] = {
     TaskName.ESTIMATE: Queue.CONTROL,
     TaskName.REJECTED: Queue.CONTROL,
     TaskName.MEDIA_IDS: Queue.CONTROL,
+    TaskName.COMPARE: Queue.CONTROL,
     TaskName.RETRY: Queue.CONTROL,
     TaskName.MOVE: Queue.CONTROL,
     TaskName.CANCEL: Queue.CONTROL,

@@ -7,11 +7,12 @@ off removes nothing; the next one has a higher number, and does all of it again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, Row, delete, select, update
 
 from greenroom.errors import ManifestError, SubmissionSuperseded
 from greenroom.manifest import ManifestItem
@@ -71,22 +72,40 @@ def note_submission(
     Raises:
         ManifestError: a ref stood in it before, with another file.
     """
-    refs = [item.ref for item in items]
-    mine = (Item.campaign_id == campaign_id, among(Item.ref, refs))
-    columns = (Item.ref, Item.source, Item.kind, Item.fix, Item.submission)
-    known = {row.ref: row for row in connection.execute(select(*columns).where(*mine))}
-    changed = 0
+    known = _known(connection, campaign_id, items)
     for item in items:
         row = known.get(item.ref)
-        if row is not None and (row.source, row.kind, row.fix) != (item.source, item.kind, item.fix):
-            if row.submission == number:
-                raise ManifestError(
-                    f"The ref {item.ref!r} stands twice in this submission, with two files; each item needs "
-                    "one of its own."
-                )
-            changed += 1
+        if row is not None and row.submission == number and _is_changed(row, item):
+            raise ManifestError(
+                f"The ref {item.ref!r} stands twice in this submission, with two files; each item needs "
+                "one of its own."
+            )
+    mine = (Item.campaign_id == campaign_id, among(Item.ref, [item.ref for item in items]))
     connection.execute(update(Item).where(*mine, Item.submission != number).values(submission=number))
+    return _changes(known, items)
+
+
+def compare_items(connection: Connection, campaign_id: str, items: Sequence[ManifestItem]) -> ItemChanges:
+    """What handing these items over would change, as far as others have committed what there is."""
+    return _changes(_known(connection, campaign_id, items), items)
+
+
+def _known(
+    connection: Connection, campaign_id: str, items: Sequence[ManifestItem]
+) -> dict[str, Row[*tuple[Any, ...]]]:
+    """What the campaign has of these items' refs."""
+    columns = (Item.ref, Item.source, Item.kind, Item.fix, Item.submission)
+    mine = (Item.campaign_id == campaign_id, among(Item.ref, [item.ref for item in items]))
+    return {row.ref: row for row in connection.execute(select(*columns).where(*mine))}
+
+
+def _changes(known: Mapping[str, Row[*tuple[Any, ...]]], items: Sequence[ManifestItem]) -> ItemChanges:
+    changed = sum(item.ref in known and _is_changed(known[item.ref], item) for item in items)
     return ItemChanges(added=len(items) - len(known), changed=changed, unchanged=len(known) - changed)
+
+
+def _is_changed(row: Row[*tuple[Any, ...]], item: ManifestItem) -> bool:
+    return bool((row.source, row.kind, row.fix) != (item.source, item.kind, item.fix))
 
 
 def remove_others(

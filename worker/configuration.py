@@ -33,6 +33,7 @@ TASK_MODULES = (
     "tasks.report_error",
     "tasks.status",
     "tasks.estimate",
+    "tasks.compare",
     "tasks.retry",
     "tasks.move",
     "tasks.sweep",

@@ -1,8 +1,11 @@
-"""`greenroom campaign submit --dry-run` says what would happen, with the exit codes of the real one."""
+"""`greenroom campaign submit` and its `--dry-run`, which says what would happen, with the same exit codes."""
 
 from __future__ import annotations
 
+import os
+import pty
 import subprocess
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -93,6 +96,71 @@ def test_a_dry_run_of_all_that_can_become_of_a_campaign(
         code, told = submit("media", *words)
         assert (code, "was cancelled" in told) == (2, True), told
     assert rows(running) == [1, 2]
+
+
+def test_what_is_handed_over_is_all_of_the_campaign(
+    production: tuple[Production, RunningSandbox], tmp_path: Path
+) -> None:
+    """Once somebody has said so; until then nothing of it is lost."""
+    running, _ = production
+    submit = partial(submitted, running.folder, running.environment)
+    running.greenroom("channel", "add", CHANNEL, GREENROOM_API_KEY=KEY)
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.txt").write_text(f"Hello {name}.\n", encoding="utf-8")
+    (tmp_path / "m.csv").write_text("ref,source\na,a.txt\nold,b.txt\nc\n", encoding="utf-8")
+    (tmp_path / "other.csv").write_text("ref,source\na,b.txt\nnew,a.txt\n", encoding="utf-8")
+    whole = ("--manifest", "other.csv")
+    assert submit("--manifest", "m.csv")[0] == 1
+    for words, besides in (
+        ((), "would stay in it, or be removed if you say so (--remove)."),
+        (("--remove",), "would be removed."),
+    ):
+        code, told = submit(*whole, "--dry-run", *words)
+        assert code == 0, told
+        assert "2 files would be handed over: 1 added, 1 changed. This is a dry run: nothing was." in told
+        assert f"1 file that the campaign has besides {besides}" in told
+    assert submit(*whole, "--add", "--remove")[0] == 2
+
+    # Nobody can be asked.
+    code, told = submit(*whole)
+    assert code == 0
+    assert "1 file of campaign sale is not among them; with --remove, what is not handed over" in told
+    assert rows(running) == [1, 3]
+    # Something cannot be taken, and may be the very file.
+    code, told = submit("--manifest", "m.csv", "--remove")
+    assert (code, "Nothing is removed, because of what cannot be taken." in told) == (1, True)
+    assert rows(running) == [1, 3]
+    # Somebody is asked, and says no, and then yes.
+    code, told = asked(running, *whole, answer="n")
+    assert (code, "Nothing was handed over." in told) == (2, True), told
+    assert rows(running) == [1, 3]
+    code, told = asked(running, *whole, answer="y")
+    assert "1 file of campaign sale is not among them. Remove from the campaign" in told
+    assert (code, "2 files handed over: 1 changed, 1 unchanged, 1 removed." in told) == (0, True), told
+    assert rows(running) == [1, 2]
+
+
+def asked(running: Production, *words: str, answer: str) -> tuple[int, str]:
+    """As `submitted`, at a terminal at which somebody types an answer."""
+    ours, theirs = pty.openpty()
+    words = ("campaign", "submit", "sale", *words, "--channel", CHANNEL, "--send-at", SENT)
+    with open(ours, "r+b", buffering=0) as terminal:  # noqa: PTH123 - a descriptor, not a path
+        process = subprocess.Popen(
+            [*COMMAND, *words],
+            cwd=running.folder,
+            env=running.environment,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+        )
+        os.close(theirs)
+        terminal.write(answer.encode() + b"\n")
+        told = b""
+        # At its end, Linux gives an error, and macOS nothing.
+        with suppress(OSError):
+            while part := terminal.read(4096):
+                told += part
+        return process.wait(PATIENCE), " ".join(told.decode().split())
 
 
 def test_a_dry_run_asks_workers(tmp_path: Path) -> None:

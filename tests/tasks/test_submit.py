@@ -11,6 +11,7 @@ from greenroom.answers import PartTaken
 from greenroom.errors import ManifestError, Misuse, SubmissionSuperseded, UnknownName
 from models import Item
 from tasks import submit as submitting
+from tasks.compare import compare
 from tasks.move import cancel
 from tasks.prepare import prepare
 from tasks.submit import begin_submission, end_submission, submit
@@ -57,6 +58,22 @@ def test_a_manifest_takes_the_place_of_the_one_before(world: World) -> None:
     assert (after["c"].source, after["c"].token) == ("/new/c.jpg", before["c"].token + 1)
     assert submitted(world, key="4") == (0, 0, 0, 3)
     assert not refs(world)
+
+
+def test_what_a_manifest_would_change_is_said_before(world: World) -> None:
+    """The same counts as of the submission, and nothing is written."""
+    submitted(world, items("a", "b"), items("c"), key="1")
+    before = item_rows(world)
+    compared = [compare(world.context, "spring", part) for part in (items("b", "d"), items("c", folder="/x"))]
+    assert compared == [
+        PartTaken(added=1, changed=0, unchanged=1),
+        PartTaken(added=0, changed=1, unchanged=0),
+    ]
+    assert item_rows(world) == before
+    with pytest.raises(UnknownName):
+        compare(world.context, "nobody", items("a"))
+    with pytest.raises(ManifestError):
+        compare(world.context, "spring", [{"ref": "a"}])
 
 
 def test_a_rejected_item_is_unchanged_and_looked_at_once_more(world: World) -> None:
