@@ -12,6 +12,7 @@ import click
 from cli.formats import console, counted, moment, plain, say
 from cli.installation import open_database
 from cli.json_lines import print_json
+from cli.media_recheck import recheck
 from cli.new_file import new_file
 from cli.options import CHANNEL, CommandT, installation_options, json_option
 from cli.provider_access import open_retrieval
@@ -30,6 +31,9 @@ _LONGEST_WEBHOOK = 64 * 1024
 @click.group()
 def media() -> None:
     """Media IDs at the provider."""
+
+
+media.add_command(recheck)
 
 
 @media.command("list")

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from celery import shared_task
 
+from greenroom.clock import Clock
 from greenroom.task_names import TaskName
+from models import Database
+from models.life_rules import RulesOf
 from models.retention import channels_with_other_rules, queue_refreshes, work_out_anew
 from tasks.runtime.checked_task import CheckedTask
 from tasks.runtime.context import Context, current_context
@@ -16,7 +19,7 @@ REFRESH_CHUNKS_A_TICK = 20
 
 def refresh(context: Context) -> int:
     """Queue what is due; returns how many. Uploads of campaigns go first, see `models.asset.Priority`."""
-    _follow_rules(context)
+    follow_rules(context.database, rules_of=context.settings.life_rules, clock=context.clock)
     queued = 0
     for _ in range(REFRESH_CHUNKS_A_TICK):
         with context.database.write() as connection:
@@ -29,15 +32,15 @@ def refresh(context: Context) -> int:
     return queued
 
 
-def _follow_rules(context: Context) -> None:
+def follow_rules(database: Database, *, rules_of: RulesOf, clock: Clock) -> None:
     """Work out the moments of all IDs anew where a setting, or a channel's life, is another one by now."""
-    with context.database.read() as connection:
-        changed = channels_with_other_rules(connection, rules_of=context.settings.life_rules)
+    with database.read() as connection:
+        changed = channels_with_other_rules(connection, rules_of=rules_of)
     for channel_id, rules in changed.items():
         after: int | None = 0
         while after is not None:
-            with context.database.write() as connection:
-                after = work_out_anew(connection, channel_id, rules, after=after, now=context.clock.now())
+            with database.write() as connection:
+                after = work_out_anew(connection, channel_id, rules, after=after, now=clock.now())
 
 
 @shared_task(base=CheckedTask, name=TaskName.REFRESH)

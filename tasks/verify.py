@@ -55,12 +55,15 @@ def verify(context: Context, channel_id: str | None = None) -> dict[str, int]:
         with context.database.read() as connection:
             channels = channels_to_verify(connection, now=context.clock.now())
         for each in channels:
-            announce(
-                context,
-                Message(name=TaskName.VERIFY, args=[each], summary=f"media IDs that are due on {each}"),
-            )
+            _ask_for(context, each)
         return {"alive": 0, "dead": 0}
     return _Verification(context, channel_id).run()
+
+
+def _ask_for(context: Context, channel_id: str) -> None:
+    """Have the next IDs of a number looked up."""
+    summary = f"media IDs that are due on {channel_id}"
+    announce(context, Message(name=TaskName.VERIFY, args=[channel_id], summary=summary))
 
 
 class _Verification:
@@ -94,6 +97,8 @@ class _Verification:
             return_lookups(connection, left, now=now)
             if self._booking is not None:
                 take_back(connection, self._booking)
+        if len(due) == VERIFY_CHUNK and not left:
+            _ask_for(context, channel.id)
         return {"alive": len(self._alive), "dead": self._dead}
 
     def _look_up(self, channel: ChannelRow, due: list[DueLookup]) -> list[DueLookup]:

@@ -33,6 +33,7 @@ TYPED = ("sh", "console", "python", "sql")
 SHOWN = ("text", "csv", "json")
 #: Pages whose commands work on a running installation, as in production.
 ON_AN_INSTALLATION = (
+    "docs/how-to/backup.md",
     "docs/how-to/channels.md",
     "docs/how-to/production.md",
     "docs/how-to/scheduler.md",
