@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from greenroom.errors import Misuse, UnknownName
 from models.base import Base, OutsideText, Sentence, UtcDateTime
-from models.bulk import among, on_postgresql
+from models.bulk import among, among_bound, on_postgresql
 from models.locks import lock_rows
 from models.upsert import insert
 
@@ -78,6 +78,7 @@ def _for_uploads(channel: ChannelRow) -> tuple[object, ...]:
 
 
 _COLUMNS = tuple(getattr(Channel, field.name) for field in fields(ChannelRow))
+_CHANNELS = select(*_COLUMNS).where(among_bound(Channel.id, "ids"))
 
 
 def add_channel(
@@ -125,21 +126,21 @@ def get_channel(connection: Connection, channel_id: str) -> ChannelRow:
     Raises:
         UnknownName: there is none.
     """
-    row = connection.execute(select(*_COLUMNS).where(Channel.id == channel_id)).mappings().one_or_none()
-    if row is None:
+    found = get_channels(connection, [channel_id])
+    if not found:
         known = connection.execute(select(Channel.id).limit(MOST_COMPARED)).scalars()
         nearest = get_close_matches(channel_id, known, n=1, cutoff=_ALIKE)
         meant = f"Is {nearest[0]} meant? " if nearest else ""
         raise UnknownName(
             f"Channel {channel_id} is not known. {meant}Add it with: greenroom channel add {channel_id}"
         )
-    return ChannelRow(**row)
+    return found[channel_id]
 
 
 def get_channels(connection: Connection, channel_ids: Collection[str]) -> dict[str, ChannelRow]:
     """Those of the channels that are known, by ID."""
-    statement = select(*_COLUMNS).where(among(Channel.id, channel_ids))
-    return {row["id"]: ChannelRow(**row) for row in connection.execute(statement).mappings()}
+    rows = connection.execute(_CHANNELS, {"ids": list(channel_ids)}).mappings()
+    return {row["id"]: ChannelRow(**row) for row in rows}
 
 
 def list_channels(connection: Connection) -> list[ChannelRow]:

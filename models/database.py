@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -9,8 +11,9 @@ from typing import Any
 from pydantic import SecretStr
 from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from greenroom.errors import DatabaseUnavailable, SettingsError
 
@@ -21,6 +24,9 @@ SQLITE_BUSY_SECONDS = 30.0
 BRIEF_SECONDS = 2.0
 #: Connections for those, which all of a process share.
 BRIEF_CONNECTIONS = 2
+#: Seconds after which a pooled connection is tried before it is used: a server that went away meanwhile is
+#: found so. One that was used just now is not asked: that costs as much as a statement.
+IDLE_SECONDS = 1.0
 #: What PostgreSQL answers to whoever wants to write where nobody can (SQLSTATE).
 READ_ONLY = "25006"
 
@@ -127,7 +133,6 @@ def _engine(url: URL, *, brief: bool = False) -> Engine:
         return engine
     engine = create_engine(
         url,
-        pool_pre_ping=True,
         # What is beyond the pool is closed after its transaction, and opening one costs as much as fifty
         # transactions; a process opens no more than it uses at the same time.
         pool_size=BRIEF_CONNECTIONS if brief else 15,
@@ -143,7 +148,24 @@ def _engine(url: URL, *, brief: bool = False) -> Engine:
     if brief:
         event.listen(engine, "connect", _wait_briefly)
     event.listen(engine, "handle_error", _give_up_replicas)
+    event.listen(engine, "checkin", _note_use)
+    event.listen(engine, "checkout", _try_idle)
     return engine
+
+
+def _note_use(_connection: Any, record: ConnectionPoolEntry) -> None:
+    record.info["used_at"] = time.monotonic()
+
+
+def _try_idle(connection: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
+    """Find out whether a connection that nobody used for a while stands; if not, the pool makes another."""
+    if time.monotonic() - record.info.get("used_at", math.inf) < IDLE_SECONDS:
+        return
+    try:
+        connection.execute("")
+        connection.rollback()
+    except OperationalError as error:
+        raise InvalidatePoolError from error
 
 
 def _prepare_postgresql(connection: Any, _record: Any) -> None:

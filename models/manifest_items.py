@@ -70,6 +70,7 @@ def save_items(
     due_at: datetime,
     items: Iterable[ManifestItem],
     submission: int = 0,
+    known: bool = True,
 ) -> None:
     """Write items in bulk; known ones stay as they are, unless their source changed or they were rejected.
 
@@ -81,6 +82,7 @@ def save_items(
         due_at: the campaign's send time.
         items: each ref once; they are written, and so locked, in this order.
         submission: in which the new ones stand.
+        known: whether the campaign may have some of them already.
     """
     rows = list(items)
     if not rows:
@@ -90,7 +92,7 @@ def save_items(
         Item,
         [_as_given(item) for item in rows],
         same={"campaign_id": campaign_id, "due_at": due_at, "submission": submission},
-        more=_or_inspect_anew,
+        more=_or_inspect_anew if known else None,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, func, select, update
+from sqlalchemy import BindParameter, ColumnElement, Connection, bindparam, func, select, update
 
 from models.asset import Asset, AssetState, Priority
 from models.asset_locks import IN_LOCK_ORDER
@@ -19,23 +19,26 @@ from models.wanted_assets import put_back
 _WITHOUT_AN_ID = in_state(Asset.state, AssetState.IDLE, AssetState.FAILED)
 
 
-def _in_need(now: datetime) -> ColumnElement[bool]:
+def _in_need(now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
     """A condition on :class:`Campaign`: it needs what it holds now."""
     begun = Campaign.cancelled_at.is_(None) & Campaign.upload_from.is_(None)
     return begun & (Campaign.keep_until > now)
+
+
+_NEEDED_NOW = (
+    select(Item.asset_id)
+    .join(Campaign, Campaign.id == Item.campaign_id)
+    .where(among_bound(Item.asset_id, "ids"), _in_need(bindparam("now")))
+    .distinct()
+)
 
 
 def needed_now(connection: Connection, asset_ids: Collection[int], *, now: datetime) -> set[int]:
     """Those of the assets that some campaign needs: not cancelled, begun, and still to be kept."""
     if not asset_ids:
         return set()
-    statement = (
-        select(Item.asset_id)
-        .join(Campaign, Campaign.id == Item.campaign_id)
-        .where(among(Item.asset_id, asset_ids), _in_need(now))
-        .distinct()
-    )
-    return {asset_id for asset_id in connection.execute(statement).scalars().all() if asset_id is not None}
+    found = connection.execute(_NEEDED_NOW, {"ids": list(asset_ids), "now": now}).scalars()
+    return {asset_id for asset_id in found if asset_id is not None}
 
 
 def campaigns_that_need(

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Row, delete, select, update
 from greenroom.errors import ManifestError, SubmissionSuperseded
 from greenroom.manifest import ManifestItem
 from models.bulk import among
-from models.campaign import Campaign, hold_campaign
+from models.campaign import Campaign, CampaignRow, hold_campaign
 from models.item import Item
 from models.manifest_items import lock_items
 from models.references import check_references_again, lock_assets_of
@@ -44,20 +44,15 @@ def next_submission(connection: Connection, campaign_id: str, *, key: str) -> in
     return number
 
 
-def current_submission(connection: Connection, campaign_id: str) -> int:
-    """The number of a campaign's latest submission; 0 before the first."""
-    return connection.execute(select(Campaign.submission).where(Campaign.id == campaign_id)).scalar() or 0
-
-
-def require_submission(connection: Connection, campaign_id: str, number: int) -> None:
-    """Let nothing of an earlier submission be written into a later one; the campaign is to be held.
+def require_submission(campaign: CampaignRow, number: int) -> None:
+    """Let nothing of an earlier submission be written into a later one; the campaign was held when read.
 
     Raises:
         SubmissionSuperseded: another one began since.
     """
-    if current_submission(connection, campaign_id) != number:
+    if campaign.submission != number:
         raise SubmissionSuperseded(
-            f"Another submission of campaign {campaign_id} began since; what this one brought until then may "
+            f"Another submission of campaign {campaign.id} began since; what this one brought until then may "
             "be replaced. Submit once more, and from one place at a time."
         )
 

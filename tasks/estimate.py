@@ -12,6 +12,7 @@ from greenroom.manifest import parse_plan
 from greenroom.readiness import PendingUploads
 from greenroom.task_names import TaskName
 from models.campaign_readiness import readiness_with
+from models.channel import get_channel
 from tasks.prepare import upload_moment
 from tasks.runtime.checked_task import CheckedTask
 from tasks.runtime.context import Context, current_context
@@ -33,7 +34,7 @@ def estimate(context: Context, campaign: Mapping[str, Any], files: int) -> Estim
     plan = parse_plan(campaign)
     now, allowed = context.clock.now(), context.settings.uploads_per_second
     with context.database.read() as connection:
-        start = upload_moment(context, connection, plan)
+        start = upload_moment(context, plan, get_channel(connection, plan.channel).media_life)
         more = PendingUploads(send_at=plan.send_at, start=start, files=files)
         found = readiness_with(connection, plan, more, now=now, allowed=allowed)
     return Estimate(

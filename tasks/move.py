@@ -10,6 +10,7 @@ from greenroom.manifest import CampaignPlan, parse_moment
 from greenroom.task_names import TaskName
 from models.campaign import get_campaign
 from models.cancellation import cancel_campaign
+from models.channel import get_channel
 from models.moving import save_and_move
 from tasks.prepare import upload_moment
 from tasks.runtime.announcements import announce_dispatch
@@ -45,7 +46,7 @@ def move(
         upload_from=None if upload_from is None else parse_moment(upload_from),
     )
     with context.database.write() as connection:
-        begin = upload_moment(context, connection, plan)
+        begin = upload_moment(context, plan, get_channel(connection, channel).media_life)
         save_and_move(connection, plan, upload_from=begin, now=context.clock.now())
     announce_dispatch(context, why=f"campaign {campaign_id} was moved")
 

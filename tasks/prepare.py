@@ -14,12 +14,11 @@ from greenroom.errors import ManifestError
 from greenroom.manifest import CampaignPlan, ManifestItem, parse_items, parse_plan
 from greenroom.task_names import TaskName
 from greenroom.untrusted_text import one_line
-from models.campaign import hold_campaign, stands_as_given
-from models.channel import get_channel
+from models.campaign import CampaignRow, channel_and_campaign, get_campaign, hold_campaign
 from models.manifest_items import add_items, known_refs, lock_items, reject_items, save_items
 from models.moving import save_and_move
 from models.references import want_again
-from models.submissions import ItemChanges, current_submission, note_submission, require_submission
+from models.submissions import ItemChanges, note_submission, require_submission
 from tasks.runtime.announcements import announce_inspection
 from tasks.runtime.bisecting_writes import write_bisecting
 from tasks.runtime.checked_task import CheckedTask, until_done
@@ -84,9 +83,13 @@ def take_over(
     refused: list[str] = []
 
     def write(connection: Connection, part: Sequence[ManifestItem]) -> ItemChanges:
-        upload_from = upload_moment(context, connection, plan)
+        media_life, known = channel_and_campaign(connection, channel_id=plan.channel, campaign_id=plan.id)
+        upload_from = upload_moment(context, plan, media_life)
         # Most often all are new: then nothing waits for them that would have to be locked or looked at.
-        if write_new(connection, plan, part, upload_from=upload_from, now=now, submission=submission):
+        stands = known is not None and known.stands_as(plan, upload_from=upload_from)
+        if stands and write_new(
+            connection, plan, part, upload_from=upload_from, now=now, submission=submission
+        ):
             changes = ItemChanges(added=len(part))
         else:
             changes = _write(connection, plan, part, upload_from=upload_from, now=now, submission=submission)
@@ -110,12 +113,11 @@ def take_over(
     return changes
 
 
-def upload_moment(context: Context, connection: Connection, plan: CampaignPlan) -> datetime:
+def upload_moment(context: Context, plan: CampaignPlan, media_life: timedelta | None) -> datetime:
     """When uploads begin: as the plan says; else as long ahead as settings and the life of IDs allow."""
     if plan.upload_from is not None:
         return plan.upload_from
-    channel = get_channel(connection, plan.channel)
-    rules = context.settings.life_rules(channel.media_life)
+    rules = context.settings.life_rules(media_life)
     return rules.upload_from(plan.send_at, ahead=timedelta(days=context.settings.upload_days_before))
 
 
@@ -141,14 +143,13 @@ def write_new(
     Returns:
         Whether it was written; False, and nothing was changed or is locked, where more has to be done.
     """
-    if not stands_as_given(connection, plan, upload_from=upload_from):
-        return False
     with connection.begin_nested() as savepoint:
         hold_campaign(connection, plan.id, shared=True)
-        number = _submission(connection, plan, submission)
+        campaign = get_campaign(connection, plan.id)
+        number = _submission(campaign, submission)
         if (
             plan.keep_until > now
-            and stands_as_given(connection, plan, upload_from=upload_from)
+            and campaign.stands_as(plan, upload_from=upload_from)
             and not known_refs(connection, campaign_id=plan.id, refs=[row.ref for row in rows])
             and add_items(connection, campaign_id=plan.id, due_at=plan.send_at, items=rows, submission=number)
         ):
@@ -168,9 +169,10 @@ def _write(
 ) -> ItemChanges:
     """Write the campaign, and what is new or changed; queue anew what somebody has fixed meanwhile."""
     campaign = save_and_move(connection, plan, upload_from=upload_from, now=now)
-    number = _submission(connection, plan, submission)
+    number = _submission(campaign, submission)
     given = [row.ref for row in rows]
-    refs = [] if campaign.moved else known_refs(connection, campaign_id=plan.id, refs=given)
+    locked = campaign.moved or campaign.created
+    refs = [] if locked else known_refs(connection, campaign_id=plan.id, refs=given)
     if refs:
         if campaign.upload_from is None:
             want_again(connection, plan.id, refs=refs, due_at=plan.send_at, now=now)
@@ -178,16 +180,22 @@ def _write(
     changes = ItemChanges()
     if submission is not None:
         changes = note_submission(connection, plan.id, rows, number=submission)
-    save_items(connection, campaign_id=plan.id, due_at=plan.send_at, items=rows, submission=number)
+    save_items(
+        connection,
+        campaign_id=plan.id,
+        due_at=plan.send_at,
+        items=rows,
+        submission=number,
+        known=not campaign.created,
+    )
     return changes
 
 
-def _submission(connection: Connection, plan: CampaignPlan, given: int | None) -> int:
+def _submission(campaign: CampaignRow, given: int | None) -> int:
     """The submission in which new items stand: what is only added belongs to the latest one."""
-    if given is None:
-        return current_submission(connection, plan.id)
-    require_submission(connection, plan.id, given)
-    return given
+    if given is not None:
+        require_submission(campaign, given)
+    return campaign.submission
 
 
 @shared_task(base=CheckedTask, name=TaskName.PREPARE, bind=True, max_retries=None, ignore_result=False)

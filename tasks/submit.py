@@ -10,7 +10,7 @@ from celery import Task, shared_task
 from greenroom.answers import PartTaken, RemovedPage
 from greenroom.manifest import parse_plan
 from greenroom.task_names import TaskName
-from models.campaign import get_campaign, hold_campaign
+from models.campaign import channel_and_campaign, get_campaign, hold_campaign
 from models.moving import save_and_move
 from models.submissions import next_submission, remove_others, require_submission
 from tasks.prepare import take_over, upload_moment
@@ -37,7 +37,8 @@ def begin_submission(context: Context, campaign: Mapping[str, Any], key: str) ->
     """
     plan = parse_plan(campaign)
     with context.database.write() as connection:
-        upload_from = upload_moment(context, connection, plan)
+        media_life, _ = channel_and_campaign(connection, channel_id=plan.channel, campaign_id=plan.id)
+        upload_from = upload_moment(context, plan, media_life)
         save_and_move(connection, plan, upload_from=upload_from, now=context.clock.now())
         return next_submission(connection, plan.id, key=key)
 
@@ -85,8 +86,7 @@ def end_submission(context: Context, campaign_id: str, submission: int, after: s
     for _ in range(REMOVALS_A_MESSAGE):
         with context.database.write() as connection:
             hold_campaign(connection, campaign_id, shared=False)
-            get_campaign(connection, campaign_id)
-            require_submission(connection, campaign_id, submission)
+            require_submission(get_campaign(connection, campaign_id), submission)
             gone, following = remove_others(
                 connection,
                 campaign_id,

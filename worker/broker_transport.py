@@ -55,7 +55,9 @@ class _CarefulChannel:
     QoS: Any = _CarefulQoS
     connection: Any
     conn_or_acquire: Any
+    pool: Any
     _in_poll: Any
+    _pooled: Any = None
     _qos: Any
     qos: Any
 
@@ -65,6 +67,15 @@ class _CarefulChannel:
         client = super().client  # type: ignore[misc]  # a mixin: the next class has it
         client.set_response_callback("BRPOP", _usable)
         return client
+
+    def _create_client(self, asynchronous: bool = False) -> Any:  # noqa: FBT001, FBT002 - kombu's own signature
+        """A client on the channel's pool: one for all messages, where kombu makes one for each."""
+        if asynchronous or self._pooled is None or self._pooled.connection_pool is not self.pool:
+            client = super()._create_client(asynchronous)  # type: ignore[misc]  # a mixin: the next class has it
+            if asynchronous:
+                return client
+            self._pooled = client
+        return self._pooled
 
     def close(self) -> None:
         """Close; what cannot be put back now is put back by :func:`requeue_left_behind`."""

@@ -97,7 +97,6 @@ def configuration(settings: Settings) -> dict[str, Any]:
         # Flower sees all.
         "worker_send_task_events": True,
         "task_send_sent_event": True,
-        "task_track_started": True,
         "enable_utc": True,
         "timezone": "UTC",
         "worker_redirect_stdouts": False,
