@@ -76,9 +76,10 @@ def hand_out_uploads(context: Context, channel_ids: Collection[str] | None = Non
         context: the world.
         channel_ids: of these alone.
     """
-    with context.database.read() as connection:
-        channels = channels_with_uploads(connection, now=context.clock.now(), channel_ids=channel_ids)
-    free = _without_an_owner(context, channels)
+    if channel_ids is None:
+        with context.database.read() as connection:
+            channel_ids = channels_with_uploads(connection, now=context.clock.now())
+    free = _without_an_owner(context, list(channel_ids))
     return sum(_hand_out(context, some) for some in chunks(free, CHANNELS_A_CLAIM))
 
 
@@ -110,13 +111,13 @@ def _without_an_owner(context: Context, channels: Sequence[str]) -> list[str]:
 
 def _hand_out(context: Context, channel_ids: Sequence[str]) -> int:
     """Claim the first batch of each channel, commit, then publish them; returns how many files."""
-    settings = context.settings
+    settings, now = context.settings, context.clock.now()
     with context.database.write() as connection:
         claims = claim_assets(
             connection,
-            channel_ids,
+            channels_with_uploads(connection, now=now, channel_ids=channel_ids),
             limit=settings.batch_size,
-            now=context.clock.now(),
+            now=now,
             lease=min(settings.lease, ON_ITS_WAY),
         )
     batches = {channel_id: batch for channel_id, batch in claims.items() if batch}

@@ -35,7 +35,7 @@ from models.claim import Claim
 from models.item_claims import ItemUnderInspection, claim_and_take_items, renew_items, take_items
 from tasks.dispatch import claims_from_json, hand_out_accepted
 from tasks.inspecting.verdict_writer import JudgedItem, unread_verdict, write_surely
-from tasks.runtime.announcements import announce_dispatch, await_more, begins
+from tasks.runtime.announcements import announce_dispatch, await_more, begins, looks_again
 from tasks.runtime.checked_task import CheckedTask
 from tasks.runtime.context import Context, current_context
 from tasks.runtime.lease_renewal import renewing
@@ -96,7 +96,17 @@ def _take(context: Context, claims: Sequence[Claim]) -> list[ItemUnderInspection
 
 
 def _claim(context: Context, *, limit: int) -> list[ItemUnderInspection]:
+    """What waits; while this task finds all of it, nobody has to be asked to help."""
+    looks_again(context, TaskName.INSPECT)
+    items = _look(context, limit=limit)
+    if 0 < len(items) < limit:
+        return items
     begins(context, TaskName.INSPECT)
+    # Of what came just before this, nobody was told.
+    return items or _look(context, limit=limit)
+
+
+def _look(context: Context, *, limit: int) -> list[ItemUnderInspection]:
     with context.database.write() as connection:
         return claim_and_take_items(
             connection,

@@ -35,6 +35,9 @@ def upload(context: Context, batches: Mapping[str, Sequence[Claim]]) -> dict[str
     Raises:
         TransientError: the database is away; what was not begun is taken up again after its lease.
     """
+    # Whether or not there is something to do: a worker has looked.
+    with suppress(LimiterUnavailable):
+        context.limiter.note_started(list(batches))
     turns = [
         context.channel_threads.submit(_upload, context, Batch(channel_id=channel_id, claims=claims))
         for channel_id, claims in batches.items()
@@ -51,9 +54,6 @@ def upload(context: Context, batches: Mapping[str, Sequence[Claim]]) -> dict[str
 
 def _upload(context: Context, batch: Batch) -> Counter[str]:
     """The same on one channel."""
-    # Whether or not there is something to do: a worker has looked.
-    with suppress(LimiterUnavailable):
-        context.limiter.note_started(batch.channel_id)
     taken_at = boottime()
     begun = context.beginning.submit(batch, lambda every: begin_batches(context, every))
     if begun.key is None or not begun.assets:

@@ -95,7 +95,14 @@ redis.call('HSET', KEYS[1], 'owner', '', 'until', '0', 'log', ARGV[2], 'learned'
            'held_until', ARGV[4])
 return 1
 """
-# KEYS: the channels that workers were asked to upload on. ARGV: microseconds after which one that was asked
+# KEYS: the channels that workers were asked to upload on. ARGV: those that they are asked for now.
+_REQUEST = """
+local time = redis.call('TIME')
+local now = string.format('%.0f', time[1] * 1000000 + time[2])
+for _, channel in ipairs(ARGV) do redis.call('ZADD', KEYS[1], now, channel) end
+return 1
+"""
+# KEYS: as above. ARGV: microseconds after which one that was asked
 # for waits for a worker, and after which it was lost on the way. Returns how many wait.
 _WAITING = """
 local time = redis.call('TIME')
@@ -155,6 +162,7 @@ class Limiter:
         self._sole_since = 0 if sole_since is None else round(sole_since.timestamp() * MICRO)
         self._heartbeat = redis.register_script(_ACQUIRE)
         self._release = redis.register_script(_RELEASE)
+        self._request = redis.register_script(_REQUEST)
         self._waiting = redis.register_script(_WAITING)
 
     def acquire(
@@ -229,22 +237,17 @@ class Limiter:
         Raises:
             LimiterUnavailable: Redis could not be asked.
         """
-        if not channel_ids:
-            return
-        pipeline = self._redis.pipeline(transaction=False)
-        pipeline.time()
-        ((seconds, micro),) = self._run(pipeline)
-        pipeline.zadd(self._requested, dict.fromkeys(channel_ids, seconds * MICRO + micro))
-        self._run(pipeline)
+        if channel_ids:
+            self._call(self._request, self._requested, *channel_ids)
 
-    def note_started(self, channel_id: str) -> None:
-        """Remember that a worker has begun with what it was asked for.
+    def note_started(self, channel_ids: Sequence[str]) -> None:
+        """Remember that a worker has begun with what it was asked for, on these channels.
 
         Raises:
             LimiterUnavailable: Redis could not be asked.
         """
         pipeline = self._redis.pipeline(transaction=False)
-        pipeline.zrem(self._requested, channel_id)
+        pipeline.zrem(self._requested, *channel_ids)
         self._run(pipeline)
 
     def short_of_workers(self) -> bool:

@@ -76,6 +76,8 @@ def announce(context: Context, message: Message) -> None:
 ASKED = {TaskName.DISPATCH: "greenroom:dispatch-asked", TaskName.INSPECT: "greenroom:inspect-asked"}
 #: Seconds after which one that was asked for is taken to be lost.
 LOST_SECONDS = 5
+#: And after which whoever said that it looks again is not relied on: what it does now takes its time.
+AGAIN_SECONDS = 0.3
 
 
 def announce_dispatch(context: Context, *, why: str) -> None:
@@ -103,16 +105,21 @@ def begins(context: Context, name: TaskName) -> None:
         context.redis.delete(ASKED[name])
 
 
+def looks_again(context: Context, name: TaskName) -> None:
+    """Let nobody ask for this task for a moment: it looks by itself, now and once more."""
+    with suppress(RedisError):
+        context.redis.set(ASKED[name], "1", px=round(AGAIN_SECONDS * 1000))
+
+
 def await_more(context: Context, name: TaskName, *, since: float) -> None:
-    """Wait before looking again, and let nobody ask for this task meanwhile: it comes by itself.
+    """Wait before looking again, so that what comes in meanwhile is looked at together.
 
     Args:
         context: the world, with how long to wait.
-        name: of the task, which :func:`begins` when it looks.
+        name: of the task.
         since: the last look, a moment of `time.monotonic`.
     """
     pause = since + context.gather_seconds - time.monotonic()
     if pause > 0:
-        with suppress(RedisError):
-            context.redis.set(ASKED[name], "1", ex=LOST_SECONDS)
+        looks_again(context, name)
         context.sleep(pause)

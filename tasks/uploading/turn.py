@@ -80,11 +80,16 @@ class Turn:
         self._recording: Sequence[UploadOutcome] = ()
         self._ending = False
         self._idle_since: float | None = None
+        #: When to look for more files; a moment of `time.monotonic`.
+        self._look_at = 0.0
         self.counts: Counter[str] = Counter()
 
     def run(self, assets: Sequence[AssetUnderUpload]) -> None:
         """Send these, and then what else waits."""
         outcomes: list[UploadOutcome] = []
+        if len(assets) < self._context.settings.batch_size:
+            # That was all there is: what comes now is looked for with all other channels.
+            self._look_at = _next_look()
         self._sender.add(UploadJob(asset=asset) for asset in assets)
         try:
             while True:
@@ -190,8 +195,14 @@ class Turn:
             return False
 
     def _take_more(self) -> None:
-        """Claim the next files of the channel, the most urgent first."""
+        """Claim the next files of the channel, the most urgent first; once in a look.
+
+        A turn that does not linger looks once more before it ends.
+        """
         context = self._context
+        if time.monotonic() < self._look_at and (self._sender.busy or context.linger_seconds):
+            return
+        self._look_at = _next_look()
         try:
             wanted = context.taking.submit(self._channel, lambda channels: _take_for_all(context, channels))
         except DatabaseUnavailable as error:

@@ -514,7 +514,7 @@ def test_workers_are_short_when_somebody_waits_for_one(limiter: Limiter, limiter
         limiter_redis.zadd(ASKED, {CHANNEL: (now - seconds) * 1_000_000 + micro})
         assert limiter.short_of_workers() is short
     limiter.note_requested([CHANNEL])
-    limiter.note_started(CHANNEL)
+    limiter.note_started([CHANNEL])
     assert limiter_redis.zcard(ASKED) == 0
 
 

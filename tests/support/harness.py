@@ -110,7 +110,7 @@ class MovingLimiter(Limiter):
     def note_requested(self, channel_ids: Sequence[str]) -> None:
         """Nobody is short of workers."""
 
-    def note_started(self, channel_id: str) -> None:
+    def note_started(self, channel_ids: Sequence[str]) -> None:
         """Nor was."""
 
     def short_of_workers(self) -> bool:
