@@ -240,13 +240,13 @@ class ResultRecord(TaskAnswer):
 
     Attributes:
         task_id: whose.
-        status: ``SUCCESS`` and ``FAILURE`` are the end; ``STARTED`` and ``RETRY`` are on the way.
+        status: ``SUCCESS`` and ``FAILURE`` are the end; ``RETRY`` is on the way.
         result: the task's answer after ``SUCCESS``; a failure after ``FAILURE`` and ``RETRY``.
         traceback: of a failure, for whoever looks after the workers.
     """
 
     task_id: str
-    status: Literal["STARTED", "RETRY", "SUCCESS", "FAILURE", "REVOKED"]
+    status: Literal["RETRY", "SUCCESS", "FAILURE", "REVOKED"]
     result: TaskFailure | Any
     traceback: str | None = None
 

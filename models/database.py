@@ -164,7 +164,7 @@ def _try_idle(connection: Any, record: ConnectionPoolEntry, _proxy: Any) -> None
     try:
         connection.execute("")
         connection.rollback()
-    except OperationalError as error:
+    except connection.OperationalError as error:
         raise InvalidatePoolError from error
 
 

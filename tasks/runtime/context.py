@@ -42,8 +42,8 @@ GATHER_SECONDS = 0.03
 GATHER_CAMPAIGNS_SECONDS = 0.1
 #: And that a channel waits which was handed out together with others, until they all are there.
 BEGIN_SECONDS = 0.003
-#: Seconds for which a channel that has nothing to upload keeps its worker, and looks for more: while its files
-#: are inspected, more comes. A turn that ends and begins anew costs as much as sending ten files.
+#: Seconds for which a channel that has nothing to upload keeps its worker, and looks for more: while its
+#: files are inspected, more comes. A turn that ends and begins anew costs as much as sending ten files.
 LINGER_SECONDS = 1.0
 #: Seconds that Redis may take to connect, and to answer. Owners of channels ask it, who have four seconds,
 #: and media IDs to write down meanwhile.

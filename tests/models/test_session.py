@@ -9,7 +9,9 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import text, update
 
+from greenroom.errors import DatabaseUnavailable
 from models import Database, Media
+from models import database as database_module
 from models.forecast import renewals
 from tests.support.rows import media_rows, ready_item
 from tests.support.world import World
@@ -62,3 +64,37 @@ def test_a_week_is_the_same_week_everywhere(world: World, elsewhere: Database) -
         weeks = renewals(connection, "spring", now=world.clock.now(), until=sunday + timedelta(days=1))
     assert [(week.monday.isoformat(), week.files) for week in weeks] == [("2026-06-22", 1)]
     assert media_rows(world)[0].refresh_at == sunday
+
+
+def end_session_of(world: World, database_url: str) -> None:
+    """As a server does that restarts, or whatever stands in between."""
+    if world.database.dialect == "sqlite":
+        pytest.skip("SQLite has no sessions")
+    with world.database.read() as connection:
+        session = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+    other = Database(SecretStr(database_url))
+    with other.read() as connection:
+        assert connection.execute(text("SELECT pg_terminate_backend(:it, 10000)"), {"it": session}).scalar()
+    other.close()
+
+
+def test_a_session_that_ended_while_nobody_used_it_is_replaced(
+    world: World, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever comes next does not notice."""
+    end_session_of(world, database_url)
+    monkeypatch.setattr(database_module, "IDLE_SECONDS", 0.0)
+    with world.database.write() as connection:
+        assert connection.execute(text("SELECT 1")).scalar() == 1
+
+
+def test_a_session_that_ends_just_after_its_use_fails_one_transaction(
+    world: World, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a failure of the moment; the next one has another session."""
+    end_session_of(world, database_url)
+    monkeypatch.setattr(database_module, "IDLE_SECONDS", 600.0)
+    with pytest.raises(DatabaseUnavailable), world.database.write() as connection:
+        connection.execute(text("SELECT 1"))
+    with world.database.write() as connection:
+        assert connection.execute(text("SELECT 1")).scalar() == 1
