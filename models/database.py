@@ -26,7 +26,7 @@ BRIEF_SECONDS = 2.0
 BRIEF_CONNECTIONS = 2
 #: Seconds after which a pooled connection is tried before it is used: a server that went away meanwhile is
 #: found so. One that was used just now is not asked: that costs as much as a statement.
-IDLE_SECONDS = 1.0
+TRY_AFTER_SECONDS = 1.0
 #: What PostgreSQL answers to whoever wants to write where nobody can (SQLSTATE).
 READ_ONLY = "25006"
 
@@ -159,7 +159,7 @@ def _note_use(_connection: Any, record: ConnectionPoolEntry) -> None:
 
 def _try_idle(connection: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
     """Find out whether a connection that nobody used for a while stands; if not, the pool makes another."""
-    if time.monotonic() - record.info.get("used_at", math.inf) < IDLE_SECONDS:
+    if time.monotonic() - record.info.get("used_at", math.inf) < TRY_AFTER_SECONDS:
         return
     try:
         connection.execute("")

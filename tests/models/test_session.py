@@ -83,7 +83,7 @@ def test_a_session_that_ended_while_nobody_used_it_is_replaced(
 ) -> None:
     """Whoever comes next does not notice."""
     end_session_of(world, database_url)
-    monkeypatch.setattr(database_module, "IDLE_SECONDS", 0.0)
+    monkeypatch.setattr(database_module, "TRY_AFTER_SECONDS", 0.0)
     with world.database.write() as connection:
         assert connection.execute(text("SELECT 1")).scalar() == 1
 
@@ -93,7 +93,7 @@ def test_a_session_that_ends_just_after_its_use_fails_one_transaction(
 ) -> None:
     """As a failure of the moment; the next one has another session."""
     end_session_of(world, database_url)
-    monkeypatch.setattr(database_module, "IDLE_SECONDS", 600.0)
+    monkeypatch.setattr(database_module, "TRY_AFTER_SECONDS", 600.0)
     with pytest.raises(DatabaseUnavailable), world.database.write() as connection:
         connection.execute(text("SELECT 1"))
     with world.database.write() as connection:
