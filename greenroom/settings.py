@@ -204,6 +204,10 @@ class Settings(BaseModel):
         le=3650,
         description="Days after which the rows of finished campaigns and deleted media are dropped.",
     )
+    file_events: bool = Field(
+        default=True,
+        description="Give each file a row of its own in Flower, with its media ID or the reason.",
+    )
     dispatch_every: float = Field(
         default=5.0,
         ge=0.2,

@@ -91,6 +91,17 @@ def live_assets(connection: Connection, asset_ids: Collection[int], *, now: date
 _LIVE = select(Media.asset_id).where(among_bound(Media.asset_id, "assets"), alive(bindparam("now")))
 
 
+def live_media_ids(connection: Connection, asset_ids: Collection[int], *, now: datetime) -> dict[int, str]:
+    """The media ID that each of the assets can be sent with now; those that have none are left out."""
+    rows = connection.execute(_LIVE_IDS, {"assets": list(asset_ids), "now": now}).all()
+    return {asset_id: media_id for asset_id, media_id in rows if asset_id is not None}
+
+
+_LIVE_IDS = select(Media.asset_id, Media.media_id).where(
+    among_bound(Media.asset_id, "assets"), alive(bindparam("now"))
+)
+
+
 def live_media_id(connection: Connection, asset_id: int, *, now: datetime) -> str | None:
     """The media ID that the asset can be sent with now; None where it has none."""
     return connection.execute(select(Media.media_id).where(Media.asset_id == asset_id, alive(now))).scalar()

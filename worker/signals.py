@@ -20,6 +20,7 @@ from celery.signals import (
 )
 
 from tasks.runtime.context import close_context, stop_soon
+from tasks.runtime.task_events import note_worker_name
 from worker import hung
 
 #: Objects more than before, from which Python looks for cycles among the new ones; and times that it does so
@@ -35,6 +36,12 @@ OPEN_FILES = 16_384
 #: Seconds that the threads of a pool may take to begin, on a busy machine; what is missing then is started
 #: when it is needed.
 START_SECONDS = 30.0
+
+
+@celeryd_after_setup.connect
+def know_own_name(sender: str, **_: Any) -> None:
+    """Send events under the worker's name; pool processes inherit it."""
+    note_worker_name(sender)
 
 
 @celeryd_after_setup.connect

@@ -25,6 +25,7 @@ from models.wanted_assets import NewAsset, queue_uploads, want_assets
 from tasks.runtime.backoff import backoff
 from tasks.runtime.bisecting_writes import write_bisecting
 from tasks.runtime.context import Context
+from tasks.runtime.file_events import InspectedFile
 
 logger = logging.getLogger(__name__)
 #: Pauses, in seconds, after which verdicts that could not be written are written again.
@@ -64,9 +65,12 @@ def write_surely(context: Context, judged: Sequence[JudgedItem], counts: Counter
 def _write_each(context: Context, judged: Sequence[JudgedItem]) -> Counter[str]:
     """Write verdicts down, all at once; where the database refuses one, that one's file is rejected."""
     now = context.clock.now()
+    files: list[InspectedFile] = []
 
     def write(connection: Connection, part: Sequence[JudgedItem]) -> Counter[str]:
-        return _write(context, connection, part, now=now)
+        counts, written = _write(context, connection, part, now=now)
+        files.extend(written)
+        return counts
 
     def refused(one: JudgedItem, error: Exception) -> Counter[str]:
         name = one_line(source_name(one.item.source))
@@ -74,14 +78,18 @@ def _write_each(context: Context, judged: Sequence[JudgedItem]) -> Counter[str]:
         verdict = unread_verdict(Reason.UNREADABLE, "Greenroom failed at this file.")
         with context.database.write() as connection:
             record_verdicts(connection, [Judged(claim=one.item.claim, verdict=verdict, asset_id=None)])
+        files.append(_file(one.item, verdict, at=now))
         return Counter(rejected=1)
 
-    return sum(write_bisecting(context.database, judged, write, refused=refused), Counter())
+    counts = sum(write_bisecting(context.database, judged, write, refused=refused), Counter())
+    if context.events.files:
+        context.events.add(files)
+    return counts
 
 
 def _write(
     context: Context, connection: Connection, judged: Sequence[JudgedItem], *, now: datetime
-) -> Counter[str]:
+) -> tuple[Counter[str], list[InspectedFile]]:
     """All assets before any item, each in one order for all: see `models.locks`."""
     away = [one for one in judged if one.verdict is None]
     most = context.settings.max_attempts
@@ -117,7 +125,40 @@ def _write(
     for one in again:
         until = now + backoff(one.item.attempts)
         postpone_item(connection, one.item.claim, until=until, detail=one.away, counts=one.counts)
-    return Counter(postponed=len(again), accepted=len(new), rejected=len(final) - len(new))
+    counts = Counter(postponed=len(again), accepted=len(new), rejected=len(final) - len(new))
+    if not context.events.files:
+        return counts, []
+    ids = {one.claim: one.asset_id for one in verdicts}
+    ended = [
+        _file(one.item, one.verdict, at=now, asset_id=ids.get(one.item.claim))
+        for one in final
+        if one.verdict and one.item.claim.id in held
+    ]
+    return counts, [*ended, *(_file(one.item, None, at=now, away=one.away) for one in again)]
+
+
+def _file(
+    item: ItemUnderInspection,
+    verdict: Verdict | None,
+    *,
+    at: datetime,
+    asset_id: int | None = None,
+    away: str = "",
+) -> InspectedFile:
+    """What Flower is told of an item."""
+    rejected = verdict is not None and not verdict.accepted
+    return InspectedFile(
+        item_id=item.claim.id,
+        campaign_id=item.campaign_id,
+        channel_id=item.channel_id,
+        ref=item.ref,
+        source=item.source,
+        size=verdict.size if verdict and verdict.sha256 else None,
+        asset_id=asset_id,
+        reason=str(verdict.reason) if verdict and rejected else "",
+        detail=verdict.detail if verdict and rejected else away,
+        at=at,
+    )
 
 
 def _id_of(assets: Mapping[tuple[str, str, str], int], new: NewAsset | None) -> int | None:

@@ -28,6 +28,7 @@ from models import Database
 from tasks.runtime.announcements import Message, publish_to_broker
 from tasks.runtime.batcher import Batcher
 from tasks.runtime.chosen_settings import chosen_settings
+from tasks.runtime.task_events import EventQueue, EventThread
 
 if TYPE_CHECKING:
     from tasks.runtime.heartbeat import Heartbeat
@@ -89,6 +90,9 @@ class Context:
     recording: Batcher[Any, Any] = field(default_factory=Batcher)
     #: And lets them claim together what they send next.
     taking: Batcher[Any, Any] = field(default_factory=Batcher)
+
+    #: What Flower is told beside what Celery tells it.
+    events: EventQueue = field(default_factory=EventQueue)
 
     #: Channels whose uploads are redirected elsewhere, which the log has been told of.
     redirected: set[str] = field(default_factory=set)
@@ -169,17 +173,20 @@ def make_context(settings: Settings) -> Context:
         beginning=Batcher(gather=BEGIN_SECONDS),
         recording=Batcher(gather=GATHER_SECONDS),
         taking=Batcher(gather=GATHER_SECONDS),
+        events=EventQueue(files=settings.file_events),
     )
 
 
 _contexts: dict[int, Context] = {}
 _heartbeats: dict[int, Heartbeat] = {}
+_event_threads: dict[int, EventThread] = {}
 _making = threading.Lock()
 
 
 def current_context() -> Context:
     """This process's context, made at first use: connections must not be shared across a fork."""
-    from tasks.runtime.heartbeat import Heartbeat  # noqa: PLC0415 - it needs what stands above
+    from tasks.runtime.file_events import events_of  # noqa: PLC0415 - they need what stands above
+    from tasks.runtime.heartbeat import Heartbeat  # noqa: PLC0415
 
     pid = os.getpid()
     # A pool of threads may ask for it many times at once.
@@ -188,11 +195,14 @@ def current_context() -> Context:
             context = make_context(chosen_settings())
             _contexts.clear()
             _heartbeats.clear()
+            _event_threads.clear()
             # Made here, for without the lock two threads would make them twice.
             logger.debug("Threads are ready: %d pools", len(context.threads))
             heartbeat = Heartbeat(context)
             heartbeat.start()
-            _contexts[pid], _heartbeats[pid] = context, heartbeat
+            event_thread = EventThread(context.events, context.database, events_of)
+            event_thread.start()
+            _contexts[pid], _heartbeats[pid], _event_threads[pid] = context, heartbeat, event_thread
         return _contexts[pid]
 
 
@@ -207,6 +217,8 @@ def close_context() -> None:
     heartbeat, context = _heartbeats.pop(os.getpid(), None), _contexts.pop(os.getpid(), None)
     if heartbeat is not None:
         heartbeat.stop()
+    if event_thread := _event_threads.pop(os.getpid(), None):
+        event_thread.stop()
     if context is not None:
         for threads in context.threads:
             threads.shutdown(wait=False, cancel_futures=True)

@@ -50,6 +50,7 @@ from models.references import check_references_again, needed_until
 from models.upload_outcomes import finish_asset, finish_uploads, postpone_asset
 from tasks.runtime.backoff import backoff
 from tasks.runtime.context import Context
+from tasks.runtime.file_events import UploadedFile
 from tasks.uploading.fallback_source import record_lookup
 from tasks.uploading.sender import Released, UploadOutcome
 
@@ -72,6 +73,8 @@ class ChannelOutcomes:
     api_key: str
     rules: LifeRules
     outcomes: Sequence[UploadOutcome]
+    #: Of the task that uploaded them.
+    task_id: str = ""
 
 
 def record_outcomes(context: Context, outcomes: ChannelOutcomes) -> Counter[str]:
@@ -125,7 +128,7 @@ def _record_surely(context: Context, entries: Sequence[ChannelOutcomes]) -> list
     while True:
         try:
             with context.database.write() as connection:
-                return _record_all(context, connection, entries)
+                ends = _record_all(context, connection, entries)
         except DatabaseUnavailable as error:
             if waited >= RECORD_PATIENCE_SECONDS:
                 logger.error("Nothing could be recorded for %.0f s: %s", waited, error)
@@ -133,6 +136,31 @@ def _record_surely(context: Context, entries: Sequence[ChannelOutcomes]) -> list
             context.sleep(pause)
             waited += pause
             pause = min(pause * 2, 10.0)
+        else:
+            _tell(context, entries, ends)
+            return [Counter(its_own) for its_own in ends]
+
+
+def _tell(context: Context, entries: Sequence[ChannelOutcomes], ends: Sequence[Sequence[str]]) -> None:
+    """Tell Flower of each file."""
+    if not context.events.files:
+        return
+    for entry, its_own in zip(entries, ends, strict=True):
+        context.events.add(
+            UploadedFile(
+                asset_id=outcome.asset.claim.id,
+                channel_id=entry.channel_id,
+                file_name=outcome.asset.file_name,
+                size=outcome.asset.size,
+                media_id=outcome.media_id,
+                error=type(outcome.error).__name__,
+                detail="" if outcome.error is None else str(outcome.error),
+                is_final=end == "failed" and not isinstance(outcome.error, SourceChanged),
+                at=outcome.at,
+                task_id=entry.task_id,
+            )
+            for outcome, end in zip(entry.outcomes, its_own, strict=True)
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,7 +208,8 @@ class _Failures:
 
 def _record_all(
     context: Context, connection: Connection, entries: Sequence[ChannelOutcomes]
-) -> list[Counter[str]]:
+) -> list[list[str]]:
+    """What became of each outcome, by entry: ``uploaded``, ``postponed`` or ``failed``."""
     held = lock_held(connection, [outcome.asset.claim for entry in entries for outcome in entry.outcomes])
     ids = [outcome.asset.claim.id for entry in entries for outcome in entry.outcomes if outcome.media_id]
     given: list[GivenId] = []
@@ -205,14 +234,11 @@ def _record_all(
         named=failures.dead,
     )
     failures.lock(connection)
-    counts = [
-        Counter(_record(context, connection, entry, outcome) for outcome in entry.outcomes)
-        for entry in entries
-    ]
+    ends = [[_record(context, connection, entry, outcome) for outcome in entry.outcomes] for entry in entries]
     if context.settings.failed_uploads_count:
         for entry in entries:
             note_failures(connection, entry.channel_id, map(_at, filter(_was_refused, entry.outcomes)))
-    return counts
+    return ends
 
 
 def _at(outcome: UploadOutcome) -> datetime:
