@@ -93,8 +93,8 @@ _LIVE = select(Media.asset_id).where(among_bound(Media.asset_id, "assets"), aliv
 
 def live_media_ids(connection: Connection, asset_ids: Collection[int], *, now: datetime) -> dict[int, str]:
     """The media ID that each of the assets can be sent with now; those that have none are left out."""
-    rows = connection.execute(_LIVE_IDS, {"assets": list(asset_ids), "now": now}).all()
-    return {asset_id: media_id for asset_id, media_id in rows if asset_id is not None}
+    rows = connection.execute(_LIVE_IDS, {"assets": list(asset_ids), "now": now})
+    return {row.asset_id: row.media_id for row in rows}
 
 
 _LIVE_IDS = select(Media.asset_id, Media.media_id).where(
