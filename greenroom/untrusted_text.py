@@ -52,8 +52,9 @@ def one_line(text: str, *, longest: int = LONGEST_LINE) -> str:
     direction, lone surrogates) is shown as :data:`REPLACEMENT`.
     """
     # Cut before the letters are looked at: a name may have megabytes.
-    words = text[: 4 * longest].split()
-    shown = "".join(letter if letter.isprintable() else REPLACEMENT for letter in " ".join(words))
+    shown = " ".join(text[: 4 * longest].split())
+    if not shown.isprintable():
+        shown = "".join(letter if letter.isprintable() else REPLACEMENT for letter in shown)
     cut = len(text) > 4 * longest or len(shown) > longest
     return shown[: longest - 1] + _ELLIPSIS if cut else shown
 

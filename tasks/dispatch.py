@@ -18,8 +18,9 @@ from models.asset_claims import AssetClaim, channels_with_uploads, claim_assets
 from models.claim import Claim
 from models.item_claims import claim_items, count_items_handed_out
 from tasks.runtime.announcements import Message, begins, until_next_tick
-from tasks.runtime.checked_task import CheckedTask
 from tasks.runtime.context import Context, current_context
+from tasks.runtime.reporting_task import ReportingTask
+from tasks.runtime.sentences import counted, what_was_done
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +64,9 @@ def _hand_out_inspections(context: Context) -> int:
     for part in [*chunks(others, settings.inspect_batch_size), *alone]:
         context.publish(
             Message(
-                name=TaskName.INSPECT, args=[claims_as_json(part)], summary=f"{_files(len(part))} to inspect"
+                name=TaskName.INSPECT,
+                args=[claims_as_json(part)],
+                summary=f"{counted(len(part), 'file')} to inspect",
             )
         )
     return len(claims)
@@ -155,11 +158,14 @@ def batches_from_json(batches: Mapping[str, Sequence[Sequence[int]]]) -> dict[st
     return {channel_id: claims_from_json(claims) for channel_id, claims in batches.items()}
 
 
-def _files(count: int) -> str:
-    return "1 file" if count == 1 else f"{count} files"
-
-
-@shared_task(base=CheckedTask, name=TaskName.DISPATCH)
-def dispatch_task(*, tick: bool = False) -> dict[str, int]:
+@shared_task(base=ReportingTask, name=TaskName.DISPATCH)
+def dispatch_task(*, tick: bool = False) -> str:
     """Hand out the next few seconds of work."""
-    return dispatch(current_context(), tick=tick)
+    handed_out = dispatch(current_context(), tick=tick)
+    inspections, uploads = handed_out["inspections"], handed_out["uploads"]
+    return what_was_done(
+        {
+            f"handed out {counted(inspections, 'file')} to inspect": inspections,
+            f"handed out {counted(uploads, 'file')} to upload": uploads,
+        }
+    )

@@ -3,20 +3,38 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from celery import shared_task
 
 from greenroom.figures import human_time
 from greenroom.task_names import TaskName
 from models.campaign_readiness import CampaignReadiness, campaigns_in_danger, note_dangers
-from tasks.runtime.checked_task import CheckedTask
 from tasks.runtime.context import Context, current_context
+from tasks.runtime.reporting_task import ReportingTask
+from tasks.runtime.sentences import what_was_done
 
 logger = logging.getLogger(__name__)
 
 
-def foresee(context: Context) -> int:
-    """Note which campaigns are at risk, and log a line for each that was not before; returns how many are."""
+@dataclass(frozen=True, kw_only=True)
+class Foreseen:
+    """Campaigns that will not be ready in time.
+
+    Attributes:
+        at_risk: all of them.
+        new: those that were not at risk when somebody looked last.
+        over: those that were then, and are not any more.
+    """
+
+    at_risk: Sequence[str]
+    new: Collection[str]
+    over: Collection[str]
+
+
+def foresee(context: Context) -> Foreseen:
+    """Note which campaigns are at risk, and log a line for each that was not before."""
     now, allowed = context.clock.now(), context.settings.uploads_per_second
     with context.database.read() as connection:
         dangers = campaigns_in_danger(connection, now=now, allowed=allowed)
@@ -28,7 +46,7 @@ def foresee(context: Context) -> int:
             logger.warning("Campaign %s is at risk: %s %s", one.campaign_id, _why(one), help_)
     for campaign_id in sorted(over):
         logger.info("Campaign %s is at risk no more.", campaign_id)
-    return len(dangers)
+    return Foreseen(at_risk=[one.campaign_id for one in dangers], new=new, over=over)
 
 
 def _why(one: CampaignReadiness) -> str:
@@ -40,7 +58,13 @@ def _why(one: CampaignReadiness) -> str:
     return f"{left}, which takes until {it.ready_at.isoformat(timespec='seconds')}: {late} too long."
 
 
-@shared_task(base=CheckedTask, name=TaskName.FORESEE)
-def foresee_task() -> int:
+@shared_task(base=ReportingTask, name=TaskName.FORESEE)
+def foresee_task() -> str:
     """Say which campaigns will not be ready in time."""
-    return foresee(current_context())
+    found = foresee(current_context())
+    return what_was_done(
+        {
+            f"at risk now: {', '.join(sorted(found.new))}": len(found.new),
+            f"at risk no more: {', '.join(sorted(found.over))}": len(found.over),
+        }
+    )

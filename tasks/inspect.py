@@ -36,9 +36,10 @@ from models.item_claims import ItemUnderInspection, claim_and_take_items, renew_
 from tasks.dispatch import claims_from_json, hand_out_accepted
 from tasks.inspecting.verdict_writer import JudgedItem, unread_verdict, write_surely
 from tasks.runtime.announcements import announce_dispatch, await_more, begins, looks_again
-from tasks.runtime.checked_task import CheckedTask
 from tasks.runtime.context import Context, current_context
 from tasks.runtime.lease_renewal import renewing
+from tasks.runtime.reporting_task import ReportingTask
+from tasks.runtime.sentences import counted
 
 logger = logging.getLogger(__name__)
 
@@ -256,7 +257,9 @@ def _fix(
     return JudgedItem(item=item, verdict=replace(verdict, detail=f"{verdict.detail} Not fixed: {problem}"))
 
 
-@shared_task(base=CheckedTask, name=TaskName.INSPECT)
-def inspect_task(claims: Sequence[Sequence[int]]) -> dict[str, int]:
+@shared_task(base=ReportingTask, name=TaskName.INSPECT)
+def inspect_task(claims: Sequence[Sequence[int]]) -> str:
     """Judge files."""
-    return inspect(current_context(), claims_from_json(claims))
+    counts = inspect(current_context(), claims_from_json(claims))
+    ends = ", ".join(f"{count:,} {end}" for end, count in counts.items() if count)
+    return f"looked at {counted(sum(counts.values()), 'file')}: {ends}" if ends else ""

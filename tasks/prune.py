@@ -12,8 +12,9 @@ from greenroom.copy_record import is_place_of_copy, remove_copy
 from greenroom.task_names import TaskName
 from models.lookups import drop_old_failures
 from models.prune import Pruned, prune_campaigns, prune_media, sources_in_use
-from tasks.runtime.checked_task import CheckedTask
 from tasks.runtime.context import Context, current_context
+from tasks.runtime.reporting_task import ReportingTask
+from tasks.runtime.sentences import counted
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +60,8 @@ def _remove_copies(context: Context, sources: tuple[str, ...]) -> None:
             logger.info("The fixed copy %s is not needed any more.", source)
 
 
-@shared_task(base=CheckedTask, name=TaskName.PRUNE)
-def prune_task() -> int:
+@shared_task(base=ReportingTask, name=TaskName.PRUNE)
+def prune_task() -> str:
     """Drop rows of what is long over."""
-    return prune(current_context())
+    rows = prune(current_context())
+    return f"dropped {counted(rows, 'row')} of what is long over" if rows else ""

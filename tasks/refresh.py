@@ -9,8 +9,9 @@ from greenroom.task_names import TaskName
 from models import Database
 from models.life_rules import RulesOf
 from models.retention import channels_with_other_rules, queue_refreshes, work_out_anew
-from tasks.runtime.checked_task import CheckedTask
 from tasks.runtime.context import Context, current_context
+from tasks.runtime.reporting_task import ReportingTask
+from tasks.runtime.sentences import counted
 
 #: IDs looked at in one transaction, and transactions in one tick.
 REFRESH_CHUNK = 500
@@ -43,7 +44,8 @@ def follow_rules(database: Database, *, rules_of: RulesOf, clock: Clock) -> None
                 after = work_out_anew(connection, channel_id, rules, after=after, now=clock.now())
 
 
-@shared_task(base=CheckedTask, name=TaskName.REFRESH)
-def refresh_task() -> int:
+@shared_task(base=ReportingTask, name=TaskName.REFRESH)
+def refresh_task() -> str:
     """Queue media that near their end."""
-    return refresh(current_context())
+    queued = refresh(current_context())
+    return f"queued {counted(queued, 'file')} to be uploaded again before the media ID ends" if queued else ""

@@ -16,8 +16,9 @@ from models.channel import pause_channel
 from models.deletes import MediaToDelete, claim_deletes, postpone_delete, record_deletes
 from models.retention import retire_unneeded
 from tasks.runtime.backoff import backoff
-from tasks.runtime.checked_task import CheckedTask
 from tasks.runtime.context import Context, current_context
+from tasks.runtime.reporting_task import ReportingTask
+from tasks.runtime.sentences import counted, what_was_done
 
 logger = logging.getLogger(__name__)
 
@@ -113,7 +114,14 @@ def _delete_one(context: Context, media: MediaToDelete, chunk: _Deleting) -> Non
             chunk.gone.append(media.id)
 
 
-@shared_task(base=CheckedTask, name=TaskName.RETIRE)
-def retire_task() -> dict[str, int]:
+@shared_task(base=ReportingTask, name=TaskName.RETIRE)
+def retire_task() -> str:
     """Delete media that nothing needs."""
-    return retire(current_context())
+    done = retire(current_context())
+    retired, deleted = done["retired"], done["deleted"]
+    return what_was_done(
+        {
+            f"took {counted(retired, 'media ID')} out of service": retired,
+            f"deleted {counted(deleted, 'media ID')} at the provider": deleted,
+        }
+    )

@@ -7,8 +7,9 @@ from celery import shared_task
 from greenroom.task_names import TaskName
 from models.upload_start import begin_uploads, campaigns_to_start
 from tasks.runtime.announcements import Message, announce
-from tasks.runtime.checked_task import CheckedTask
 from tasks.runtime.context import Context, current_context
+from tasks.runtime.reporting_task import ReportingTask
+from tasks.runtime.sentences import counted
 
 #: Campaigns whose uploads begin in one tick.
 STARTS_A_TICK = 100
@@ -28,7 +29,8 @@ def start_uploads(context: Context) -> int:
     return started
 
 
-@shared_task(base=CheckedTask, name=TaskName.START_UPLOADS)
-def start_uploads_task() -> int:
+@shared_task(base=ReportingTask, name=TaskName.START_UPLOADS)
+def start_uploads_task() -> str:
     """Begin the uploads of campaigns whose date has come."""
-    return start_uploads(current_context())
+    started = start_uploads(current_context())
+    return f"began the uploads of {counted(started, 'campaign')}" if started else ""

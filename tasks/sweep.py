@@ -27,8 +27,9 @@ from models.item_claims import sweep_items
 from models.locks import wait_for_claims
 from models.statistics import refresh_statistics
 from tasks.runtime.announcements import Message, announce
-from tasks.runtime.checked_task import CheckedTask
 from tasks.runtime.context import Context, current_context
+from tasks.runtime.reporting_task import ReportingTask
+from tasks.runtime.sentences import counted, what_was_done
 
 logger = logging.getLogger(__name__)
 
@@ -129,7 +130,10 @@ def _refresh_statistics(context: Context) -> None:
         logger.info("Statistics were not made: %s", error)
 
 
-@shared_task(base=CheckedTask, name=TaskName.SWEEP)
-def sweep_task() -> dict[str, int]:
+@shared_task(base=ReportingTask, name=TaskName.SWEEP)
+def sweep_task() -> str:
     """Put back what silent workers had claimed."""
-    return sweep(current_context())
+    back = sweep(current_context())
+    inspections, uploads = back["inspections"], back["uploads"]
+    done = {counted(inspections, "inspection"): inspections, counted(uploads, "upload"): uploads}
+    return f"put back {what} of silent workers" if (what := what_was_done(done)) else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import wait
 from contextlib import suppress
@@ -10,16 +9,21 @@ from contextlib import suppress
 from celery import shared_task
 
 from greenroom.clock import boottime
-from greenroom.errors import LimiterUnavailable, NoSlotInTime
+from greenroom.errors import DatabaseUnavailable, LimiterUnavailable, NoSlotInTime
 from greenroom.task_names import TaskName
 from models.asset_claims import renew_assets
+from models.asset_items import items_of_assets
 from models.claim import Claim
 from tasks.dispatch import batches_from_json, hand_out_accepted
-from tasks.runtime.checked_task import CheckedTask
 from tasks.runtime.context import Context, current_context
 from tasks.runtime.lease_renewal import renewing
+from tasks.runtime.reporting_task import ReportingTask, TaskReport
 from tasks.uploading.beginning import Batch, begin_batches
 from tasks.uploading.turn import OWNER_PATIENCE_SECONDS, Turn, give_back_claims, still_held
+from tasks.uploading.upload_report import UploadReport
+
+#: Items that are asked for the names of their campaigns.
+MOST_ITEMS = 100
 
 
 def upload(context: Context, batches: Mapping[str, Sequence[Claim]]) -> dict[str, int]:
@@ -35,44 +39,77 @@ def upload(context: Context, batches: Mapping[str, Sequence[Claim]]) -> dict[str
     Raises:
         TransientError: the database is away; what was not begun is taken up again after its lease.
     """
+    return dict(upload_and_report(context, batches).counts)
+
+
+def upload_and_report(
+    context: Context, batches: Mapping[str, Sequence[Claim]], *, task_id: str = ""
+) -> UploadReport:
+    """The same; returns what an operator wants to know of it, too.
+
+    Args:
+        context: the world.
+        batches: claims by channel.
+        task_id: of the task that is to be told of as the one that uploaded them.
+
+    Raises:
+        TransientError: the database is away; what was not begun is taken up again after its lease.
+    """
     # Whether or not there is something to do: a worker has looked.
     with suppress(LimiterUnavailable):
         context.limiter.note_started(list(batches))
     turns = [
-        context.channel_threads.submit(_upload, context, Batch(channel_id=channel_id, claims=claims))
+        context.channel_threads.submit(_upload, context, Batch(channel_id=channel_id, claims=claims), task_id)
         for channel_id, claims in batches.items()
     ]
     wait(turns)
-    counts = Counter({"uploaded": 0, "postponed": 0, "failed": 0})
+    report = UploadReport()
     for turn in turns:
-        counts.update(turn.result())
-    if any(counts.values()):
+        report.add(turn.result())
+    if any(report.counts.values()):
         # What came after a channel's owner looked last, and before it released the channel.
         hand_out_accepted(context, list(batches))
-    return dict(counts)
+    return report
 
 
-def _upload(context: Context, batch: Batch) -> Counter[str]:
+def _upload(context: Context, batch: Batch, task_id: str) -> UploadReport:
     """The same on one channel."""
     taken_at = boottime()
+    report = UploadReport()
     begun = context.beginning.submit(batch, lambda every: begin_batches(context, every))
     if begun.key is None or not begun.assets:
-        return Counter(postponed=len(begun.assets))
+        report.note_postponed(len(begun.assets), "The channel is paused.")
+        return report
     try:
         owned = context.limiter.acquire(batch.channel_id, timeout=OWNER_PATIENCE_SECONDS, sleep=context.sleep)
     except (NoSlotInTime, LimiterUnavailable) as error:
         give_back_claims(context, begun.assets, str(error))
-        return Counter(postponed=len(begun.assets))
-    turn = Turn(context, begun.channel, begun.key, owned)
+        report.note_postponed(len(begun.assets), str(error))
+        return report
+    turn = Turn(context, begun.channel, begun.key, owned, report=report, task_id=task_id)
     try:
         with renewing(context, turn.claims, renew_assets, lost=turn.forget):
             turn.run(still_held(context, begun.assets, taken_at=taken_at))
     finally:
         owned.release()
-    return turn.counts
+    return report
 
 
-@shared_task(base=CheckedTask, name=TaskName.UPLOAD)
-def upload_task(batches: Mapping[str, Sequence[Sequence[int]]]) -> dict[str, int]:
+def _campaigns_of(context: Context, asset_ids: Sequence[int]) -> list[str]:
+    """The campaigns that hold some of these assets, for the operator; none, where that cannot be asked."""
+    if not context.events.files or not asset_ids:
+        return []
+    try:
+        with context.database.read() as connection:
+            items = items_of_assets(connection, asset_ids, limit=MOST_ITEMS)
+    except DatabaseUnavailable:
+        return []
+    return list(dict.fromkeys(item.campaign_id for its_own in items.values() for item in its_own))
+
+
+@shared_task(base=ReportingTask, name=TaskName.UPLOAD, bind=True, shows_start=True)
+def upload_task(self: ReportingTask, batches: Mapping[str, Sequence[Sequence[int]]]) -> TaskReport:
     """Upload files."""
-    return upload(current_context(), batches_from_json(batches))
+    context = current_context()
+    report = upload_and_report(context, batches_from_json(batches), task_id=self.request.id or "")
+    return report.report(list(batches), _campaigns_of(context, report.assets))

@@ -35,8 +35,9 @@ from models.lookups import (
 )
 from models.usage_reports import UsageReport, record_dead
 from tasks.runtime.announcements import Message, announce
-from tasks.runtime.checked_task import CheckedTask
 from tasks.runtime.context import Context, current_context
+from tasks.runtime.reporting_task import ReportingTask
+from tasks.runtime.sentences import counted, what_was_done
 
 logger = logging.getLogger(__name__)
 
@@ -180,7 +181,14 @@ class _Verification:
             logger.error("Channel %s is paused: %s", channel.id, error)
 
 
-@shared_task(base=CheckedTask, name=TaskName.VERIFY)
-def verify_task(channel_id: str | None = None) -> dict[str, int]:
+@shared_task(base=ReportingTask, name=TaskName.VERIFY)
+def verify_task(channel_id: str | None = None) -> str:
     """Look media IDs up at the provider."""
-    return verify(current_context(), channel_id)
+    found = verify(current_context(), channel_id)
+    alive, dead = found["alive"], found["dead"]
+    return what_was_done(
+        {
+            f"found {counted(alive, 'media ID')} alive": alive,
+            f"found {counted(dead, 'media ID')} dead, which will be replaced": dead,
+        }
+    )

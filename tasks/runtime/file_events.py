@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
-from uuid import UUID, uuid5
 
 from greenroom.figures import human_size
 from greenroom.reasons import ADVICE, Reason
@@ -24,8 +23,9 @@ from tasks.runtime.task_events import TaskEvent
 FILE_ROW = "media.file"
 #: Characters of a reason.
 LONGEST_REASON = 400
-#: The ids of rows are made in it: a file has the same one whichever worker tells of it.
-_ROWS = UUID("9a4f3f0e-6a0b-4f0c-8a55-0d6b7c1f2e91")
+#: How the ids of rows begin, which have the form of a UUID: a file has the same one whichever worker tells of
+#: it. One is for items, and one for what no item names any more.
+_ITEM_ROW, _ASSET_ROW = "6d656469-612e-4669-8c65-", "6d656469-612e-4669-8c66-"
 
 
 class InspectedFile(NamedTuple):
@@ -98,7 +98,7 @@ def events_of(database: Database, told: Sequence[Any]) -> Iterator[TaskEvent]:
 
 def row_of_item(item_id: int) -> str:
     """The id of an item's row."""
-    return str(uuid5(_ROWS, f"item {item_id}"))
+    return f"{_ITEM_ROW}{item_id:012x}"
 
 
 def _of_inspection(one: InspectedFile, live: Mapping[int, str]) -> Iterable[TaskEvent]:
@@ -118,7 +118,7 @@ def _of_upload(one: UploadedFile, items: Sequence[ServedItem]) -> Iterator[TaskE
     rows = [
         _row(row_of_item(item.item_id), one.at, _described(item.ref, item.source, item.campaign_id), one)
         for item in items
-    ] or [_row(str(uuid5(_ROWS, f"asset {one.asset_id}")), one.at, one_line(one.file_name), one)]
+    ] or [_row(f"{_ASSET_ROW}{one.asset_id:012x}", one.at, one_line(one.file_name), one)]
     for row in rows:
         if one.task_id:
             row["root_id"] = one.task_id

@@ -13,12 +13,14 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from celery import current_app
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
+from greenroom.chunks import chunks
 from greenroom.errors import DatabaseUnavailable
 from greenroom.redis_client import is_lost_connection
 
@@ -166,15 +168,20 @@ class EventThread:
         else:
             self._is_away = False
 
-    def _send(self, events: Iterable[TaskEvent]) -> None:
+    def _send(self, events: Sequence[TaskEvent]) -> None:
         if self._dispatcher is None:
             self._dispatcher = current_app.events.Dispatcher(
                 current_app.connection_for_write(),
                 hostname=_worker_name[0] if _worker_name else None,
                 buffer_while_offline=False,
-                buffer_group={"task"},
-                buffer_limit=EVENTS_A_MESSAGE,
             )
-        for event in events:
-            self._dispatcher.send(event.type, timestamp=event.at.timestamp(), **event.fields)
-        self._dispatcher.flush()
+        dispatcher = self._dispatcher
+        for some in chunks(events, EVENTS_A_MESSAGE):
+            # A list of events, as Celery's own buffer sends it; what all of them have is worked out once.
+            dispatcher.publish("task-multi", {}, dispatcher.publisher, Event=partial(_together, some))
+
+
+def _together(events: Sequence[TaskEvent], _type: str, **common: Any) -> list[dict[str, Any]]:
+    return [
+        {"type": event.type, "timestamp": event.at.timestamp(), **common, **event.fields} for event in events
+    ]

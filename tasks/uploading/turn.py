@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -30,6 +29,7 @@ from tasks.uploading.beginning import still_wanted
 from tasks.uploading.completion import ChannelOutcomes, record_outcomes
 from tasks.uploading.fallback_source import find_fallback_source
 from tasks.uploading.sender import Released, Sender, UploadJob, UploadOutcome
+from tasks.uploading.upload_report import UploadReport
 
 logger = logging.getLogger(__name__)
 
@@ -70,8 +70,19 @@ def give_back_claims(context: Context, assets: Sequence[AssetUnderUpload], why: 
 class Turn:
     """One process's time as the owner of a channel."""
 
-    def __init__(self, context: Context, channel: ChannelRow, key: SecretStr, owned: OwnedChannel) -> None:
+    def __init__(
+        self,
+        context: Context,
+        channel: ChannelRow,
+        key: SecretStr,
+        owned: OwnedChannel,
+        *,
+        report: UploadReport,
+        task_id: str = "",
+    ) -> None:
         self._context = context
+        self._report = report
+        self._task_id = task_id
         self._channel = channel
         self._owned = owned
         self._sender = Sender(context, key, owned)
@@ -82,7 +93,6 @@ class Turn:
         self._idle_since: float | None = None
         #: When to look for more files; a moment of `time.monotonic`.
         self._look_at = 0.0
-        self.counts: Counter[str] = Counter()
 
     def run(self, assets: Sequence[AssetUnderUpload]) -> None:
         """Send these, and then what else waits."""
@@ -134,9 +144,10 @@ class Turn:
             api_key=self._channel.api_key,
             rules=self._rules,
             outcomes=outcomes,
+            task_id=self._task_id,
         )
         self._recording = outcomes
-        self.counts.update(record_outcomes(self._context, entry))
+        self._report.note(outcomes, record_outcomes(self._context, entry))
         self._recording = ()
 
     def _continue_or_end(self) -> None:
@@ -178,7 +189,7 @@ class Turn:
         except DatabaseUnavailable as error:
             # What was sent is still to be recorded; these come back when their claims lapse.
             logger.warning("Files of channel %s wait for their leases to end: %s", self._channel.id, error)
-        self.counts["postponed"] += len(jobs)
+        self._report.note_postponed(len(jobs), why)
 
     def _is_over(self) -> bool:
         now = time.monotonic()
