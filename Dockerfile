@@ -8,7 +8,7 @@ COPY requirements/runtime.txt /tmp/runtime.txt
 RUN python3 -m venv --without-pip /venv \
  && python3 -m pip --python /venv/bin/python install --no-cache-dir --no-compile --quiet --require-hashes \
     --requirement /tmp/runtime.txt
-COPY alembic.ini ./
+COPY alembic.ini flowerconfig.py ./
 COPY greenroom greenroom
 COPY models models
 COPY tasks tasks
@@ -26,7 +26,7 @@ ENV GLIBC_TUNABLES=glibc.malloc.tcache_count=0
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=/app PATH=/venv/bin:$PATH
 RUN printf '#!/bin/sh\nexec python -m cli "$@"\n' > /usr/local/bin/greenroom && chmod +x /usr/local/bin/greenroom \
  && groupadd --system --gid 10001 greenroom && useradd --system --uid 10001 --gid 10001 --create-home greenroom \
- && mkdir /media-in /fixed /spool && chown greenroom:greenroom /fixed /spool
+ && mkdir /media-in /fixed /spool /flower && chown greenroom:greenroom /fixed /spool /flower
 COPY --from=build /venv /venv
 COPY --from=build /app /app
 WORKDIR /app

@@ -94,9 +94,10 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "task_routes": {str(name): {"queue": str(queue)} for name, queue in QUEUES.items()},
         "task_default_queue": str(Queue.CONTROL),
         "task_create_missing_queues": False,
-        # Flower sees all.
+        # Flower sees what workers do; not what is only sent, which ticks would fill it with.
         "worker_send_task_events": True,
-        "task_send_sent_event": True,
+        # Flower sees what workers do; not what is only sent, which ticks would fill it with.
+        "worker_send_task_events": True,
         "enable_utc": True,
         "timezone": "UTC",
         "worker_redirect_stdouts": False,

@@ -175,10 +175,11 @@ class EventThread:
                 hostname=_worker_name[0] if _worker_name else None,
                 buffer_while_offline=False,
             )
-        dispatcher = self._dispatcher
+        dispatcher: Any = self._dispatcher
         for some in chunks(events, EVENTS_A_MESSAGE):
             # A list of events, as Celery's own buffer sends it; what all of them have is worked out once.
-            dispatcher.publish("task-multi", {}, dispatcher.publisher, Event=partial(_together, some))
+            together: Any = partial(_together, some)  # its stubs know of one event alone
+            dispatcher.publish("task-multi", {}, dispatcher.publisher, Event=together)
 
 
 def _together(events: Sequence[TaskEvent], _type: str, **common: Any) -> list[dict[str, Any]]:

@@ -15,12 +15,13 @@ from importlib import import_module
 from pathlib import Path
 
 from sandbox.latency import Latency
+from worker.checkout import CHECKOUT
 from worker.configuration import TASK_MODULES
 
 #: Channels that one uploading process serves at the same time.
 UPLOADER_THREADS = 64
-#: What an operator wants to see of each task, first of all its arguments.
-FLOWER_OPTIONS = ("--tasks-columns=name,args,state,result,received,runtime,worker", "--persistent=false")
+#: How Flower shows tasks.
+FLOWER_OPTIONS = (f"--conf={CHECKOUT / 'flowerconfig.py'}", "--persistent=false")
 #: What workers, beat and their tasks load only when they need it first.
 LATE_MODULES = (
     *TASK_MODULES,
