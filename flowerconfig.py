@@ -47,4 +47,6 @@ def format_task(task: Task) -> Task:
             setattr(task, name, text[1:-1])
     if task.kwargs is None or task.kwargs == "{}":
         task.kwargs = ""
+    # Celery's own bookkeeping.
+    task.clock = task.timestamp = task.root = None
     return task

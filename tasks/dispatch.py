@@ -133,14 +133,11 @@ def _hand_out(context: Context, channel_ids: Sequence[str]) -> int:
 
 
 def summary_of(batches: Mapping[str, Sequence[AssetClaim]]) -> str:
-    """What an operator reads of an upload task: file, channel, size."""
+    """What an operator reads of an upload task: where, and with what it begins; more may follow."""
     assets = [asset for batch in batches.values() for asset in batch]
     size = human_size(sum(asset.size for asset in assets))
-    name = assets[0].file_name
-    if len(assets) > 1:
-        name = f"{name} and {len(assets) - 1} more"
-    channel = next(iter(batches)) if len(batches) == 1 else f"{len(batches)} channels"
-    return f"{name}, {size}, on {channel}"
+    channel = next(iter(batches)) if len(batches) == 1 else counted(len(batches), "channel")
+    return f"on {channel}, beginning with {assets[0].file_name} ({counted(len(assets), 'file')}, {size})"
 
 
 def claims_as_json(claims: Sequence[Claim]) -> list[list[int]]:

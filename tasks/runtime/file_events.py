@@ -23,9 +23,9 @@ from tasks.runtime.task_events import TaskEvent
 FILE_ROW = "media.file"
 #: Characters of a reason.
 LONGEST_REASON = 400
-#: How the ids of rows begin, which have the form of a UUID: a file has the same one whichever worker tells of
-#: it. One is for items, and one for what no item names any more.
-_ITEM_ROW, _ASSET_ROW = "6d656469-612e-4669-8c65-", "6d656469-612e-4669-8c66-"
+#: How the ids of rows begin: a file has the same one whichever worker tells of it. They are short, for a
+#: table shows them beside all else. One is for items, and one for content that no item names any more.
+_ITEM_ROW, _ASSET_ROW = "file-", "content-"
 
 
 class InspectedFile(NamedTuple):
@@ -98,7 +98,7 @@ def events_of(database: Database, told: Sequence[Any]) -> Iterator[TaskEvent]:
 
 def row_of_item(item_id: int) -> str:
     """The id of an item's row."""
-    return f"{_ITEM_ROW}{item_id:012x}"
+    return f"{_ITEM_ROW}{item_id}"
 
 
 def _of_inspection(one: InspectedFile, live: Mapping[int, str]) -> Iterable[TaskEvent]:
@@ -118,7 +118,7 @@ def _of_upload(one: UploadedFile, items: Sequence[ServedItem]) -> Iterator[TaskE
     rows = [
         _row(row_of_item(item.item_id), one.at, _described(item.ref, item.source, item.campaign_id), one)
         for item in items
-    ] or [_row(f"{_ASSET_ROW}{one.asset_id:012x}", one.at, one_line(one.file_name), one)]
+    ] or [_row(f"{_ASSET_ROW}{one.asset_id}", one.at, one_line(one.file_name), one)]
     for row in rows:
         if one.task_id:
             row["root_id"] = one.task_id

@@ -67,9 +67,9 @@ def test_a_scheduler_hands_over_resolves_and_reports_use(
     finally:
         client.close()
         events.close()
-    uploads = [event for event in of_type(events, "task-received") if event["name"] == "media.upload"]
+    uploads = [event for event in of_type(events, "task-started") if event.get("name") == "media.upload"]
     assert uploads
-    assert all(event["args"].endswith(f"on {CHANNEL}") for event in uploads)
+    assert all(event["args"].startswith(f"on {CHANNEL}, beginning with ") for event in uploads)
     everything = [running.logs(), repr(events.seen), *dump_of(redis), running.greenroom("doctor")]
     assert all(KEY not in piece for piece in everything)
 
