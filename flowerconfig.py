@@ -10,7 +10,7 @@ from celery.events.state import Task
 
 #: What happened to which file, then when; the id leads to the row's own page.
 tasks_columns = "state,name,args,result,received,uuid"
-#: Rows in memory, the newest; of the oldest, nothing is left but what the database has. 20,000 are 60 MB.
+#: Rows in memory, the newest; of the oldest, nothing is left but what the database has. 20,000 take 110 MB.
 max_tasks = 20_000
 #: Workers that are gone are not listed for ever.
 purge_offline_workers = 3_600

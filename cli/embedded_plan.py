@@ -33,6 +33,8 @@ PLACEHOLDERS = {
     "GREENROOM_REDIS_URL": "redis://127.0.0.1/0",
     "GREENROOM_SECRET_KEY": new_secret_key().get_secret_value(),
 }
+#: Whether files have rows in Flower.
+FILE_EVENTS = PREFIX + "FILE_EVENTS"
 
 
 def stack_plan(
@@ -63,6 +65,9 @@ def stack_plan(
     if environment.keys().isdisjoint((MEDIA_ROOTS, MEDIA_ROOTS + "_FILE")):
         StateDir(folder=state_dir).allow(media)
         environment[MEDIA_ROOTS + "_FILE"] = str(StateDir(folder=state_dir).media_roots)
+    if not flower:
+        # Nobody would see them.
+        environment.setdefault(FILE_EVENTS, "false")
     return StackPlan(
         state_dir=str(state_dir.absolute()),
         workers=workers,

@@ -1,8 +1,9 @@
 # ruff: noqa: INP001 - a script, not a package
-"""Makes the images of terminals: runs the real commands and draws what they wrote.
+"""Makes the images of terminals and of pages: runs the real commands and draws what they wrote.
 
-``python docs/images/make.py [demo | check | status | late]``, from the checkout. An image refers to nothing
-outside itself. ``check.svg`` is of the tests' corpus: every line of the provider's table and every refusal.
+``python docs/images/make.py [demo | check | status | late | flower]``, from the checkout. An image refers to
+nothing outside itself. ``check.svg`` is of the tests' corpus: every line of the provider's table and every
+refusal. ``flower.webp`` is of the demo's Flower, in Debian's Chromium.
 ``status.svg`` is of a campaign four weeks after its beginning, played as the simulation plays, ``late.svg``
 of one that cannot be in time.
 """
@@ -14,29 +15,40 @@ import random
 import re
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from contextlib import chdir
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from io import StringIO
+from io import BytesIO, StringIO
 from pathlib import Path
 
+from PIL import Image
 from pydantic import SecretStr
 from rich.console import Console
 from rich.terminal_theme import MONOKAI
+from selenium.webdriver.common.by import By
 
 from cli import formats, report
 from cli.campaign import campaign
 from cli.check import check
 from cli.demo import demo
+from cli.embedded import RunRequest, get_ready, sandbox_key
+from cli.embedded_plan import stack_plan
+from examples import spring_sale
 from greenroom.errors import ProviderUnavailable
+from greenroom.folder_items import items_of_paths
+from greenroom.manifest import parse_plan
 from greenroom.vault import new_secret_key
 from migrations import upgrade_database
 from models import Database
 from tasks.foresee import foresee
 from tasks.prepare import prepare
+from tests.support.browser import browser, picture, show_as
 from tests.support.corpus import AUDIO, DOCUMENT, IMAGE, STICKER, VIDEO
 from tests.support.harness import DAY, Harness
+from worker.embedded.stack import embedded_stack
+from worker.embedded.state_dir import StateDir
 
 HERE = Path(__file__).resolve().parent
 COLUMNS = 110
@@ -45,6 +57,9 @@ LINES = 6
 CHECK_LINES = 6
 #: Thirds of days after the beginning.
 SECOND_WAVE, VANISHED = 30, 60
+#: What Flower is asked, in a window of this size; the picture's colours; and seconds until it has shown it.
+SEARCH = "spring-sale (state:FAILURE OR media.upload OR teaser)"
+FLOWER_PIXELS, FLOWER_COLOURS, SETTLED_SECONDS = (1440, 900), 12, 3.0
 #: Rich names fonts on a web server; without them the reader's own monospaced font is used.
 WEB_FONTS = re.compile(r"\s*@font-face\s*\{[^}]*\}")
 #: It clips each line to its own height, which none leaves: half of the file.
@@ -188,8 +203,54 @@ def image(console: Console) -> str:
     return CLIPPED_LINES.sub("", WEB_FONTS.sub("", svg)) + "\n"
 
 
+def photograph_flower() -> bytes:
+    """Flower's list of tasks after the demo's campaign, searched for it; a WebP."""
+    with tempfile.TemporaryDirectory() as name, chdir(name):
+        folder = Path(name)
+        spring_sale.make(folder / "media")
+        now = datetime.now(UTC)
+        plan = parse_plan(
+            {
+                "id": "spring-sale",
+                "channel": "4915112345678",
+                "send_at": now,
+                "keep_until": now + 30 * DAY,
+                "upload_from": now,
+            }
+        )
+        state_dir = StateDir(folder=folder / "state")
+        state_dir.prepare()
+        stack = stack_plan(
+            state_dir.folder,
+            workers=1,
+            concurrency=1,
+            sandbox=True,
+            latency="80ms",
+            flower=True,
+            media=[folder],
+        )
+        with embedded_stack(stack) as running, browser(folder / "profile") as driver:
+            items = items_of_paths([folder / "media"])
+            get_ready(running, RunRequest(campaign=plan, items=items, api_key=sandbox_key(plan.channel)))
+            time.sleep(SETTLED_SECONDS)
+            show_as(driver, size=FLOWER_PIXELS)
+            driver.get(f"{running.flower}/tasks")
+            driver.find_element(By.CSS_SELECTOR, "#tasks-table_filter input").send_keys(SEARCH)
+            time.sleep(SETTLED_SECONDS)
+            table = driver.find_element(By.CSS_SELECTOR, ".tasks-table-card").rect
+            shot = Image.open(BytesIO(picture(driver))).convert("RGB")
+    left, top = table["x"], table["y"]
+    shot = shot.crop((left, top, left + table["width"], min(top + table["height"], shot.height)))
+    small = BytesIO()
+    shot.quantize(FLOWER_COLOURS).convert("RGB").save(small, "WEBP", lossless=True, method=6)
+    return small.getvalue()
+
+
 RECORDS = {"demo": record_demo, "check": record_check, "status": record_status, "late": record_late}
 
 if __name__ == "__main__":
-    for wanted in sys.argv[1:] or RECORDS:
+    for wanted in sys.argv[1:] or [*RECORDS, "flower"]:
+        if wanted == "flower":
+            (HERE / "flower.webp").write_bytes(photograph_flower())
+            continue
         (HERE / f"{wanted}.svg").write_text(image(RECORDS[wanted]()), encoding="utf-8")

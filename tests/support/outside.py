@@ -13,6 +13,8 @@ import pytest
 
 #: Each program, and the Debian package that brings it.
 PACKAGES = {
+    "chromedriver": "chromium-driver",
+    "chromium": "chromium",
     "curl": "curl",
     "exiftool": "libimage-exiftool-perl",
     "ffmpeg": "ffmpeg",
