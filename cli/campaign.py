@@ -13,6 +13,7 @@ SUBCOMMANDS = {
     "export": "Write CAMPAIGN_ID's mapping from refs to media IDs as CSV.",
     "list": "Show how far all campaigns are, the latest first.",
     "move": "Give CAMPAIGN_ID other dates; what it needs is uploaded, and kept alive, by those from now on.",
+    "report": "Write CAMPAIGN_ID's page for campaign managers: is it ready, what is wrong, and what to do.",
     "retry": "Try again what of CAMPAIGN_ID was rejected or given up; what is ready stays as it is.",
     "status": "Show how far CAMPAIGN_ID is, or all campaigns, the latest first.",
     "submit": "Hand CAMPAIGN_ID over to the workers.",

@@ -94,15 +94,23 @@ def _kept(*, sandbox: bool) -> dict[str, str]:
     }
 
 
-def installed_settings(*, sandbox: bool) -> Settings:
+def installed_settings(*, sandbox: bool, state_dir: StateDir | None = None) -> Settings:
     """The settings of the installation that a command works on; an embedded one's, as if it ran from here.
+
+    Args:
+        sandbox: whether it is an embedded one's for the sandbox.
+        state_dir: an embedded one's, where files are to be opened that its user has named before.
 
     Raises:
         SettingsError: a setting is missing or wrong.
     """
     if in_production():
         return load_settings()
-    return load_settings({**_kept(sandbox=sandbox), **PLACEHOLDERS}, dotenv=None)
+    kept = _kept(sandbox=sandbox)
+    is_open = not kept.keys().isdisjoint((MEDIA_ROOTS, MEDIA_ROOTS + "_FILE"))
+    if state_dir is not None and not is_open and state_dir.media_roots.exists():
+        kept[MEDIA_ROOTS + "_FILE"] = str(state_dir.media_roots)
+    return load_settings({**kept, **PLACEHOLDERS}, dotenv=None)
 
 
 def settings_of(plan: StackPlan) -> Settings:

@@ -58,7 +58,7 @@ CHECK_LINES = 6
 #: Thirds of days after the beginning.
 SECOND_WAVE, VANISHED = 30, 60
 #: What Flower is asked, in a window of this size; the picture's colours; and seconds until it has shown it.
-SEARCH = "spring-sale (state:FAILURE OR media.upload OR teaser)"
+SEARCH = "spring-sale (teaser OR poster OR newsletter OR 01-hero)"
 FLOWER_PIXELS, FLOWER_COLOURS, SETTLED_SECONDS = (1440, 900), 12, 3.0
 #: Rich names fonts on a web server; without them the reader's own monospaced font is used.
 WEB_FONTS = re.compile(r"\s*@font-face\s*\{[^}]*\}")
@@ -238,11 +238,14 @@ def photograph_flower() -> bytes:
             driver.find_element(By.CSS_SELECTOR, "#tasks-table_filter input").send_keys(SEARCH)
             time.sleep(SETTLED_SECONDS)
             table = driver.find_element(By.CSS_SELECTOR, ".tasks-table-card").rect
+            rows = driver.find_element(By.CSS_SELECTOR, "#tasks-table").rect
             shot = Image.open(BytesIO(picture(driver))).convert("RGB")
     left, top = table["x"], table["y"]
-    shot = shot.crop((left, top, left + table["width"], min(top + table["height"], shot.height)))
+    shot = shot.crop((left, top, left + table["width"], rows["y"] + rows["height"]))
     small = BytesIO()
-    shot.quantize(FLOWER_COLOURS).convert("RGB").save(small, "WEBP", lossless=True, method=6)
+    shot.quantize(FLOWER_COLOURS, Image.Quantize.MAXCOVERAGE).convert("RGB").save(
+        small, "WEBP", lossless=True, method=6
+    )
     return small.getvalue()
 
 

@@ -19,8 +19,10 @@ from greenroom.isolation.protocol import (
     FixOrder,
     FixResult,
     InspectOrder,
+    ThumbnailOrder,
     read_orders,
     write_fix_result,
+    write_thumbnail,
     write_verdict,
 )
 from greenroom.isolation.resource_limits import FIXING_SECONDS, ResourceLimits, cores
@@ -68,9 +70,28 @@ def main(judge: Judge = inspect_order) -> None:
             if kept and now > told_at + _TELL_EVERY:
                 os.write(answers, b"".join(kept))
                 kept, told_at = [], now
-            kept.append(_fixed(order, bounds) if isinstance(order, FixOrder) else write_verdict(judge(order)))
+            kept.append(_answer(order, bounds, judge))
         shared.spent = _most_memory() > _SLIM
         os.write(answers, b"".join(kept))
+
+
+def _answer(order: InspectOrder, bounds: ResourceLimits, judge: Judge) -> bytes:
+    match order:
+        case FixOrder():
+            return _fixed(order, bounds)
+        case ThumbnailOrder():
+            return _thumbnail(order)
+    return write_verdict(judge(order))
+
+
+def _thumbnail(order: ThumbnailOrder) -> bytes:
+    # As for fixing.
+    from greenroom.conversion.thumbnail import thumbnail  # noqa: PLC0415 - see above
+
+    try:
+        return write_thumbnail(thumbnail(order.path))
+    except (CannotFix, OSError, MemoryError):
+        return write_thumbnail(b"")
 
 
 def _keep_within(bounds: ResourceLimits) -> None:

@@ -11,7 +11,15 @@ from typing import Final
 
 from greenroom.errors import CannotFix, SourceUnavailable
 from greenroom.fixed_file import FixedFile
-from greenroom.isolation.protocol import FixOrder, FixResult, InspectOrder, read_fix_result, read_verdict
+from greenroom.isolation.protocol import (
+    FixOrder,
+    FixResult,
+    InspectOrder,
+    ThumbnailOrder,
+    read_fix_result,
+    read_thumbnail,
+    read_verdict,
+)
 from greenroom.isolation.resource_limits import ResourceLimits
 from greenroom.isolation.worker_process import COMMAND, ProcessEnd, ProcessesFailed, WorkerProcess
 from greenroom.reasons import Reason
@@ -130,6 +138,19 @@ class ProcessPool:
                 with suppress(ValueError):
                     return read_fix_result(line)
             return process.close()
+
+    def thumbnail(self, order: ThumbnailOrder) -> bytes:
+        """A small picture of one file in WebP; nothing, where none can be made.
+
+        Raises:
+            ProcessesFailed: no process can be started.
+        """
+        with self._borrowed() as process:
+            for line in process.answers([order]):
+                with suppress(ValueError):
+                    return read_thumbnail(line)
+            process.close()
+        return b""
 
     def close(self) -> None:
         """End all processes; whoever waits for one gets no more answers."""

@@ -6,6 +6,7 @@ Plain values, so that nothing which a hostile file did to that process is ever r
 from __future__ import annotations
 
 import json
+from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +15,14 @@ from typing import Any, Final
 from greenroom.errors import CannotFix, SourceChanged
 from greenroom.fixed_file import FixedFile
 from greenroom.reasons import Reason
-from greenroom.rules import Category
+from greenroom.rules import KIB, Category
 from greenroom.verdict import Notice, Verdict
 
 #: The first line, once everything is imported: who never says it could not start.
 READY: Final = b"ready\n"
+#: Bytes; one of 128 pixels a side has up to 10,000.
+LARGEST_THUMBNAIL: Final = 64 * KIB
+_THUMBNAIL: Final = "thumbnail"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +51,11 @@ class FixOrder(InspectOrder):
 
     verdict: Verdict
     into: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThumbnailOrder(InspectOrder):
+    """Make a small picture of a file, see :func:`greenroom.conversion.thumbnail.thumbnail`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +100,8 @@ def _asked(order: InspectOrder) -> list[Any]:
     values: list[Any] = [str(order.path), order.name, order.kind]
     if isinstance(order, FixOrder):
         values += [_values(order.verdict), str(order.into)]
+    if isinstance(order, ThumbnailOrder):
+        values.append(_THUMBNAIL)
     return values
 
 
@@ -103,6 +114,8 @@ def _order(path: str, name: str | None, kind: str | None, *fix: Any) -> InspectO
     wanted = Category(kind) if kind else None
     if not fix:
         return InspectOrder(path=Path(path), name=name, kind=wanted)
+    if fix == (_THUMBNAIL,):
+        return ThumbnailOrder(path=Path(path), name=name, kind=wanted)
     verdict, into = fix
     return FixOrder(path=Path(path), name=name, kind=wanted, verdict=_verdict(verdict), into=Path(into))
 
@@ -122,6 +135,23 @@ def read_verdict(line: bytes) -> Verdict:
         return _verdict(json.loads(line))
     except (TypeError, RecursionError) as error:
         raise ValueError("no verdict") from error
+
+
+def write_thumbnail(picture: bytes) -> bytes:
+    """The line with a picture; an empty one says that there is none."""
+    return b64encode(picture) + b"\n"
+
+
+def read_thumbnail(line: bytes) -> bytes:
+    """The picture in a line.
+
+    Raises:
+        ValueError: it is no whole answer, or more than a picture of that size can be.
+    """
+    picture = b64decode(line.removesuffix(b"\n"), validate=True)
+    if len(picture) > LARGEST_THUMBNAIL or (picture and not picture.startswith(b"RIFF")):
+        raise ValueError("no small picture")
+    return picture
 
 
 def write_fix_result(made: FixResult) -> bytes:

@@ -1,0 +1,249 @@
+"""A campaign as one page of HTML, for the people who plan it: is it ready, what is to be done, what comes.
+
+A pure function of what is to be shown. The page is one file without scripts that refers to nothing outside
+itself, so that it opens from a mail; what others wrote (names, sentences) is text in it and nothing else.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta, tzinfo
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+
+from greenroom.readiness import Readiness
+from greenroom.reasons import advice_on
+from greenroom.untrusted_text import printable
+
+#: Characters of a name or a sentence that are shown.
+LONGEST = 300
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShownFile:
+    """A file of a campaign.
+
+    Attributes:
+        ref: the manifest's own reference.
+        name: the file's name, where it is another one.
+        detail: why it cannot be sent; empty of one that can.
+        thumbnail: a small picture in WebP, or nothing.
+    """
+
+    ref: str
+    name: str = ""
+    detail: str = ""
+    thumbnail: bytes = b""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BadGroup:
+    """Files that cannot be sent for one reason.
+
+    Attributes:
+        reason: its code.
+        files: the first of them.
+        count: how many they are.
+    """
+
+    reason: str
+    files: Sequence[ShownFile]
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeekAhead:
+    """How many media IDs are renewed in a week; its first day is a Monday, UTC."""
+
+    monday: date
+    files: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndingFile:
+    """A file whose media ID ends, and could not be renewed yet."""
+
+    ref: str
+    ends_at: datetime
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """How many files of a campaign stand where."""
+
+    ready: int = 0
+    on_their_way: int = 0
+    scheduled: int = 0
+    checking: int = 0
+    bad: int = 0
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.ready + self.on_their_way + self.scheduled + self.checking + self.bad
+
+
+@dataclass(frozen=True, kw_only=True)
+class CampaignPage:
+    """All that the page shows.
+
+    Attributes:
+        made_at: when it was so.
+        upload_from: when its uploads begin; None if they have.
+        readiness: when it will be ready; None of a campaign that is cancelled.
+        paused: why its channel is paused; empty if it is not.
+        hindrance: why some file has to wait; empty if none has to.
+        bad: groups, that of most files first.
+        images: of files that are ready, some.
+        weeks: all of the coming ones, also those without a renewal.
+        ending: files at risk, some.
+        more_ending: how many there are besides.
+        zone: in which moments are shown.
+    """
+
+    campaign_id: str
+    channel_id: str
+    made_at: datetime
+    send_at: datetime
+    upload_from: datetime | None
+    keep_until: datetime
+    is_cancelled: bool
+    counts: Counts
+    readiness: Readiness | None
+    paused: str
+    hindrance: str
+    bad: Sequence[BadGroup]
+    images: Sequence[ShownFile]
+    weeks: Sequence[WeekAhead]
+    ending: Sequence[EndingFile]
+    more_ending: int
+    zone: tzinfo | None = None
+
+
+def render(page: CampaignPage) -> str:
+    """The page, as HTML."""
+    return _template().render(
+        page=page,
+        verdict=verdict_on(page),
+        most_in_a_week=max((week.files for week in page.weeks), default=0),
+        helps=page.readiness.what_helps(now=page.made_at) if page.readiness else (),
+        moment=lambda at: moment(at, page.zone),
+        machine=lambda at: at.isoformat(timespec="seconds"),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageVerdict:
+    """Whether all is well, in a sentence; the mark says the same to who sees no colours."""
+
+    tone: str
+    mark: str
+    headline: str
+    sentence: str
+
+
+def verdict_on(page: CampaignPage) -> PageVerdict:
+    """What is said first."""
+    counts = page.counts
+    sent = "is" if page.send_at > page.made_at else "was"
+    if page.is_cancelled:
+        return PageVerdict(
+            tone="quiet",
+            mark="\N{EM DASH}",
+            headline="Cancelled",
+            sentence="Nothing of it is needed any more.",
+        )
+    if not counts.total:
+        return PageVerdict(
+            tone="quiet", mark="\N{EM DASH}", headline="No files", sentence="It has no files yet."
+        )
+    late = page.readiness is not None and page.readiness.at_risk
+    left = counts.total - counts.ready - counts.bad
+    said = [f"{_files(counts.ready)} of {counts.total:,} can be sent."]
+    if page.readiness is not None and page.readiness.left:
+        said.append(_when(page.readiness, page.zone, sent=sent))
+    if counts.bad:
+        said.append(f"{_files(counts.bad)} cannot be sent as {'it is' if counts.bad == 1 else 'they are'}.")
+    sentence = " ".join(said)
+    if late:
+        return PageVerdict(tone="bad", mark="!", headline="At risk", sentence=sentence)
+    if counts.bad:
+        return PageVerdict(tone="warn", mark="!", headline="Needs your attention", sentence=sentence)
+    if left:
+        return PageVerdict(tone="going", mark="…", headline="On its way", sentence=sentence)
+    return PageVerdict(
+        tone="good", mark="✓", headline="Ready", sentence=f"All {counts.total:,} files can be sent."
+    )
+
+
+def _when(readiness: Readiness, zone: tzinfo | None, *, sent: str) -> str:
+    left = _files(readiness.left)
+    if readiness.ready_at is None:
+        return f"{left} wait, because the channel is paused."
+    apart = readiness.send_at - readiness.ready_at
+    side = "before" if apart >= timedelta(0) else "after"
+    how_long = _length(abs(apart))
+    return (
+        f"{left} to go: ready {moment(readiness.ready_at, zone)}, {how_long} {side} the campaign {sent} sent."
+    )
+
+
+def _files(count: int) -> str:
+    return f"{count:,} file{'' if count == 1 else 's'}"
+
+
+def _length(time: timedelta) -> str:
+    """A length of time as people say it."""
+    for unit, seconds in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        if time.total_seconds() >= 2 * seconds:
+            return f"{round(time.total_seconds() / seconds):,} {unit}s"
+    return f"{round(time.total_seconds())} seconds"
+
+
+def moment(at: datetime, zone: tzinfo | None = None) -> str:
+    """A moment with its zone: ``Fri 21 Jun 2030, 09:00 CEST (UTC+02:00)``.
+
+    Args:
+        at: when.
+        zone: in which it is shown; the machine's own, where none is given.
+    """
+    local = at.astimezone(zone)
+    name, offset = local.strftime("%Z"), f"UTC{local:%z}"
+    offset = f"{offset[:-2]}:{offset[-2:]}"
+    named = "UTC" if name == "UTC" else f"{name} ({offset})" if name.isalpha() else offset
+    return f"{local:%a} {local.day} {local:%b %Y, %H:%M} {named}"
+
+
+def _picture(picture: bytes) -> str:
+    return f"data:image/webp;base64,{b64encode(picture).decode()}"
+
+
+def _title(reason: str) -> str:
+    return printable(reason).replace("_", " ").capitalize() or "Not said"
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        # Whatever is put in is escaped; nothing here says otherwise.
+        autoescape=True,
+        loader=PackageLoader("greenroom", ""),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    filters: dict[str, Any] = {
+        "shown": lambda text: printable(text, longest=LONGEST),
+        "advice": advice_on,
+        "title": _title,
+        "picture": _picture,
+        "files": _files,
+        "week": lambda day: f"{day.day} {day:%b %Y}",
+    }
+    environment.filters |= filters
+    return environment.get_template("campaign_page.html")

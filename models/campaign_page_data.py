@@ -1,0 +1,176 @@
+"""What a campaign's page shows, read from the tables."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Connection
+
+from greenroom.campaign_page import BadGroup, CampaignPage, Counts, EndingFile, ShownFile, WeekAhead
+from greenroom.rules import Category
+from greenroom.settings import Settings
+from greenroom.sources import source_name
+from models.campaign import CampaignRow, get_campaign
+from models.campaign_readiness import readiness_of
+from models.channel import get_channel
+from models.forecast import at_risk, renewals
+from models.item_reports import ItemReport, campaign_items
+from models.progress import ItemStatus, Progress, campaign_progress
+
+#: Bad files that are shown of one reason; and images, of those that are ready and of those that are bad.
+FILES_OF_A_REASON = 50
+MOST_IMAGES = 24
+#: Files at risk, and weeks.
+MOST_ENDING = 50
+WEEKS = 8
+
+#: Makes a small picture of a source, or nothing.
+MakeThumbnail = Callable[[str], bytes]
+_IMAGES = (Category.IMAGE, Category.STICKER)
+
+
+def campaign_page(
+    connection: Connection, campaign_id: str, settings: Settings, *, now: datetime, thumbnail: MakeThumbnail
+) -> CampaignPage:
+    """All that the page of a campaign shows.
+
+    Args:
+        connection: an open transaction.
+        campaign_id: whose.
+        settings: of the installation.
+        now: the present.
+        thumbnail: is asked for up to twice :data:`MOST_IMAGES` sources.
+
+    Raises:
+        UnknownName: there is no such campaign.
+    """
+    row = get_campaign(connection, campaign_id)
+    progress = campaign_progress(connection, campaign_id, now=now)
+    channel = get_channel(connection, row.channel_id)
+    is_cancelled = row.cancelled_at is not None
+    readiness = None
+    if not is_cancelled:
+        readiness = readiness_of(connection, campaign_id, now=now, allowed=settings.uploads_per_second)
+    ending = at_risk(
+        connection,
+        now=now,
+        rules_of=settings.life_rules,
+        campaign_id=campaign_id,
+        limit=max(progress.total, 1),
+    )
+    return CampaignPage(
+        campaign_id=campaign_id,
+        channel_id=row.channel_id,
+        made_at=now,
+        send_at=row.send_at,
+        upload_from=row.upload_from,
+        keep_until=row.keep_until,
+        is_cancelled=is_cancelled,
+        counts=_counts(progress),
+        readiness=readiness,
+        paused=(channel.paused_reason or "No reason was given.") if channel.paused_at else "",
+        hindrance=progress.hindrance,
+        bad=_bad(connection, campaign_id, now=now, thumbnail=thumbnail),
+        images=list(_images(connection, campaign_id, now=now, thumbnail=thumbnail)),
+        weeks=_weeks(connection, row, now=now),
+        ending=[
+            EndingFile(ref=one.ref, ends_at=one.ends_at, why=one.why or "It waits for its turn.")
+            for one in ending[:MOST_ENDING]
+        ],
+        more_ending=max(0, len(ending) - MOST_ENDING),
+    )
+
+
+def _counts(progress: Progress) -> Counts:
+    return Counts(
+        ready=progress.ready,
+        on_their_way=progress.waiting + progress.uploading,
+        scheduled=progress.scheduled,
+        checking=progress.checking,
+        bad=progress.rejected + progress.failed,
+    )
+
+
+def _bad(
+    connection: Connection, campaign_id: str, *, now: datetime, thumbnail: MakeThumbnail
+) -> list[BadGroup]:
+    """Bad files by reason, that of most files first; in memory are those that are shown."""
+    first: defaultdict[str, list[ItemReport]] = defaultdict(list)
+    counts: defaultdict[str, int] = defaultdict(int)
+    bad = (ItemStatus.REJECTED, ItemStatus.FAILED)
+    for item in campaign_items(connection, campaign_id, now=now, statuses=bad):
+        reason = item.reason or ""
+        counts[reason] += 1
+        if counts[reason] <= FILES_OF_A_REASON:
+            first[reason].append(item)
+    pictures = _Pictures(thumbnail)
+    return [
+        BadGroup(
+            reason=reason,
+            count=counts[reason],
+            files=[_shown(item, pictures.of(item)) for item in first[reason]],
+        )
+        for reason in sorted(counts, key=lambda reason: (-counts[reason], reason))
+    ]
+
+
+class _Pictures:
+    """Pictures, of so many files at most."""
+
+    def __init__(self, make: MakeThumbnail) -> None:
+        self._make = make
+        self._left = MOST_IMAGES
+
+    def of(self, item: ItemReport) -> bytes:
+        """A file's picture; nothing, where it is no image, or there are enough."""
+        looks_like_one = item.category in _IMAGES or (item.mime_type or "").startswith("image/")
+        if not self._left or not (looks_like_one or " image" in f" {item.label}".lower()):
+            return b""
+        picture = self._make(item.source)
+        self._left -= bool(picture)
+        return picture
+
+
+def _images(
+    connection: Connection, campaign_id: str, *, now: datetime, thumbnail: MakeThumbnail
+) -> Iterator[ShownFile]:
+    """The first images that are ready, as far as a picture of them can be made."""
+    tried = found = 0
+    ready: Iterable[ItemReport] = campaign_items(
+        connection, campaign_id, now=now, statuses=(ItemStatus.READY,)
+    )
+    for item in ready:
+        if item.category not in _IMAGES:
+            continue
+        tried += 1
+        if picture := thumbnail(item.source):
+            found += 1
+            yield _shown(item, picture)
+        if found == MOST_IMAGES or tried == 2 * MOST_IMAGES:
+            return
+
+
+def _shown(item: ItemReport, picture: bytes) -> ShownFile:
+    name = source_name(item.source)
+    return ShownFile(
+        ref=item.ref,
+        name="" if item.ref.endswith(name) else name,
+        detail=item.detail or item.reason or "",
+        thumbnail=picture,
+    )
+
+
+def _weeks(connection: Connection, row: CampaignRow, *, now: datetime) -> list[WeekAhead]:
+    if row.cancelled_at is not None or row.keep_until <= now:
+        return []
+    until = min(row.keep_until, now + WEEKS * timedelta(days=7))
+    files = {week.monday: week.files for week in renewals(connection, row.id, now=now, until=until)}
+    today = now.astimezone(UTC).date()
+    monday = today - timedelta(days=today.weekday())
+    weeks = []
+    while monday <= until.astimezone(UTC).date():
+        weeks.append(WeekAhead(monday=monday, files=files.get(monday, 0)))
+        monday += timedelta(days=7)
+    return weeks
