@@ -176,9 +176,8 @@ def verdict_on(page: CampaignPage) -> PageVerdict:
         return PageVerdict(tone="warn", mark="!", headline="Needs your attention", sentence=sentence)
     if left:
         return PageVerdict(tone="going", mark="…", headline="On its way", sentence=sentence)
-    return PageVerdict(
-        tone="good", mark="✓", headline="Ready", sentence=f"All {counts.total:,} files can be sent."
-    )
+    every = f"All {counts.total:,} files" if counts.total > 1 else "Its one file"
+    return PageVerdict(tone="good", mark="✓", headline="Ready", sentence=f"{every} can be sent.")
 
 
 def _when(readiness: Readiness, zone: tzinfo | None, *, sent: str) -> str:

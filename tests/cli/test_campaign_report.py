@@ -94,7 +94,7 @@ def full_page(**changes: object) -> CampaignPage:
     [
         (Counts(), None, "No files", "It has no files yet."),
         (Counts(ready=3), readiness(left=0, hours_early=0), "Ready", "All 3 files can be sent."),
-        (Counts(ready=1), None, "Ready", "Its file can be sent."),
+        (Counts(ready=1), None, "Ready", "Its one file can be sent."),
         (Counts(ready=2, bad=1), None, "Needs your attention", "1 file cannot be sent as it is."),
         (Counts(ready=2, bad=2), None, "Needs your attention", "2 files cannot be sent as they are."),
         (
