@@ -39,15 +39,15 @@ def report(
     settings = installed_settings(sandbox=sandbox, state_dir=state_dir)
     with (
         open_database(state, sandbox=sandbox) as database,
-        closing(Thumbnails(settings)) as pictures,
+        closing(Thumbnails(settings)) as maker,
         database.read() as connection,
     ):
-        make = pictures.of if thumbnails else _no_picture
+        make = maker.of if thumbnails else _no_thumbnail
         page = campaign_page(connection, campaign_id, settings, now=now, thumbnail=make)
     with new_file(html_file, force=force) as file:
         file.write(render(page).encode("utf-8", "replace"))
     say(f"The page of {campaign_id} is in {html_file}", err=True)
 
 
-def _no_picture(_source: str) -> bytes:
+def _no_thumbnail(_source: str) -> bytes:
     return b""

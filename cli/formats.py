@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from greenroom.errors import Misuse
+from greenroom.figures import counted as counted  # noqa: PLC0414 - commands take it from here
 from greenroom.untrusted_text import printable, printable_lines
 
 console = Console(highlight=False)
@@ -43,11 +44,6 @@ def zoned(at: datetime) -> str:
 def day(at: datetime | None) -> str:
     """A day in the reader's own time zone."""
     return at.astimezone().strftime("%d %b %Y") if at else ""
-
-
-def counted(number: int, one: str, many: str | None = None) -> str:
-    """`1 file`, `2 files`."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 _UNITS = {"min": 60, "h": 3_600, "d": 86_400}

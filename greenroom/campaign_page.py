@@ -15,6 +15,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
+from greenroom.figures import counted
 from greenroom.readiness import Readiness
 from greenroom.reasons import advice_on
 from greenroom.untrusted_text import printable
@@ -73,7 +74,7 @@ class EndingFile:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Counts:
+class FileCounts:
     """How many files of a campaign stand where."""
 
     ready: int = 0
@@ -113,7 +114,7 @@ class CampaignPage:
     upload_from: datetime | None
     keep_until: datetime
     is_cancelled: bool
-    counts: Counts
+    counts: FileCounts
     readiness: Readiness | None
     paused: str
     hindrance: str
@@ -132,7 +133,7 @@ def render(page: CampaignPage) -> str:
         verdict=verdict_on(page),
         most_in_a_week=max((week.files for week in page.weeks), default=0),
         helps=page.readiness.what_helps(now=page.made_at) if page.readiness else (),
-        moment=lambda at: moment(at, page.zone),
+        moment=lambda at: with_zone(at, page.zone),
         machine=lambda at: at.isoformat(timespec="seconds"),
     )
 
@@ -186,14 +187,12 @@ def _when(readiness: Readiness, zone: tzinfo | None, *, sent: str) -> str:
         return f"{left} wait, because the channel is paused."
     apart = readiness.send_at - readiness.ready_at
     side = "before" if apart >= timedelta(0) else "after"
-    how_long = _length(abs(apart))
-    return (
-        f"{left} to go: ready {moment(readiness.ready_at, zone)}, {how_long} {side} the campaign {sent} sent."
-    )
+    ready, how_long = with_zone(readiness.ready_at, zone), _length(abs(apart))
+    return f"{left} to go: ready {ready}, {how_long} {side} the campaign {sent} sent."
 
 
 def _files(count: int) -> str:
-    return f"{count:,} file{'' if count == 1 else 's'}"
+    return counted(count, "file")
 
 
 def _length(time: timedelta) -> str:
@@ -204,7 +203,7 @@ def _length(time: timedelta) -> str:
     return f"{round(time.total_seconds())} seconds"
 
 
-def moment(at: datetime, zone: tzinfo | None = None) -> str:
+def with_zone(at: datetime, zone: tzinfo | None = None) -> str:
     """A moment with its zone: ``Fri 21 Jun 2030, 09:00 CEST (UTC+02:00)``.
 
     Args:
@@ -218,8 +217,8 @@ def moment(at: datetime, zone: tzinfo | None = None) -> str:
     return f"{local:%a} {local.day} {local:%b %Y, %H:%M} {named}"
 
 
-def _picture(picture: bytes) -> str:
-    return f"data:image/webp;base64,{b64encode(picture).decode()}"
+def _data_uri(image: bytes) -> str:
+    return f"data:image/webp;base64,{b64encode(image).decode()}"
 
 
 def _title(reason: str) -> str:
@@ -240,7 +239,7 @@ def _template() -> Template:
         "shown": lambda text: printable(text, longest=LONGEST),
         "advice": advice_on,
         "title": _title,
-        "picture": _picture,
+        "data_uri": _data_uri,
         "files": _files,
         "week": lambda day: f"{day.day} {day:%b %Y}",
     }

@@ -37,6 +37,11 @@ def human_time(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}"
 
 
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """`1 file`, `2 files`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
 def listed(words: Iterable[str]) -> str:
     """``"A"``, ``"A and B"``, ``"A, B and C"``; each word once, in the order given."""
     *most, last = dict.fromkeys(words)

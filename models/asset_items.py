@@ -12,7 +12,7 @@ from models.bulk import among_bound
 from models.item import Item
 
 #: Rows read for one look: what thousands of items share is named by some of them.
-MOST_ROWS = 2_000
+MOST_SERVED = 2_000
 
 
 class ServedItem(NamedTuple):
@@ -25,7 +25,7 @@ class ServedItem(NamedTuple):
 
 
 def items_of_assets(
-    connection: Connection, asset_ids: Collection[int], *, limit: int = MOST_ROWS
+    connection: Connection, asset_ids: Collection[int], *, limit: int = MOST_SERVED
 ) -> dict[int, list[ServedItem]]:
     """The items of each asset, the newest first.
 

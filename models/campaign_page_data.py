@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection
 
-from greenroom.campaign_page import BadGroup, CampaignPage, Counts, EndingFile, ShownFile, WeekAhead
+from greenroom.campaign_page import BadGroup, CampaignPage, EndingFile, FileCounts, ShownFile, WeekAhead
 from greenroom.rules import Category
 from greenroom.settings import Settings
 from greenroom.sources import source_name
@@ -24,7 +24,7 @@ FILES_OF_A_REASON = 50
 MOST_IMAGES = 24
 #: Files at risk, and weeks.
 MOST_ENDING = 50
-WEEKS = 8
+WEEKS_SHOWN = 8
 
 #: Makes a small picture of a source, or nothing.
 MakeThumbnail = Callable[[str], bytes]
@@ -83,8 +83,8 @@ def campaign_page(
     )
 
 
-def _counts(progress: Progress) -> Counts:
-    return Counts(
+def _counts(progress: Progress) -> FileCounts:
+    return FileCounts(
         ready=progress.ready,
         on_their_way=progress.waiting + progress.uploading,
         scheduled=progress.scheduled,
@@ -105,18 +105,18 @@ def _bad(
         counts[reason] += 1
         if counts[reason] <= FILES_OF_A_REASON:
             first[reason].append(item)
-    pictures = _Pictures(thumbnail)
+    thumbnails = _Thumbnails(thumbnail)
     return [
         BadGroup(
             reason=reason,
             count=counts[reason],
-            files=[_shown(item, pictures.of(item)) for item in first[reason]],
+            files=[_shown(item, thumbnails.of(item)) for item in first[reason]],
         )
         for reason in sorted(counts, key=lambda reason: (-counts[reason], reason))
     ]
 
 
-class _Pictures:
+class _Thumbnails:
     """Pictures, of so many files at most."""
 
     def __init__(self, make: MakeThumbnail) -> None:
@@ -128,9 +128,8 @@ class _Pictures:
         looks_like_one = item.category in _IMAGES or (item.mime_type or "").startswith("image/")
         if not self._left or not (looks_like_one or " image" in f" {item.label}".lower()):
             return b""
-        picture = self._make(item.source)
-        self._left -= bool(picture)
-        return picture
+        self._left -= 1
+        return self._make(item.source)
 
 
 def _images(
@@ -145,27 +144,27 @@ def _images(
         if item.category not in _IMAGES:
             continue
         tried += 1
-        if picture := thumbnail(item.source):
+        if image := thumbnail(item.source):
             found += 1
-            yield _shown(item, picture)
+            yield _shown(item, image)
         if found == MOST_IMAGES or tried == 2 * MOST_IMAGES:
             return
 
 
-def _shown(item: ItemReport, picture: bytes) -> ShownFile:
+def _shown(item: ItemReport, image: bytes) -> ShownFile:
     name = source_name(item.source)
     return ShownFile(
         ref=item.ref,
         name="" if item.ref.endswith(name) else name,
         detail=item.detail or item.reason or "",
-        thumbnail=picture,
+        thumbnail=image,
     )
 
 
 def _weeks(connection: Connection, row: CampaignRow, *, now: datetime) -> list[WeekAhead]:
     if row.cancelled_at is not None or row.keep_until <= now:
         return []
-    until = min(row.keep_until, now + WEEKS * timedelta(days=7))
+    until = min(row.keep_until, now + WEEKS_SHOWN * timedelta(days=7))
     files = {week.monday: week.files for week in renewals(connection, row.id, now=now, until=until)}
     today = now.astimezone(UTC).date()
     monday = today - timedelta(days=today.weekday())

@@ -91,7 +91,7 @@ def live_assets(connection: Connection, asset_ids: Collection[int], *, now: date
 _LIVE = select(Media.asset_id).where(among_bound(Media.asset_id, "assets"), alive(bindparam("now")))
 
 
-def live_media_ids(connection: Connection, asset_ids: Collection[int], *, now: datetime) -> dict[int, str]:
+def live_ids_of(connection: Connection, asset_ids: Collection[int], *, now: datetime) -> dict[int, str]:
     """The media ID that each of the assets can be sent with now; those that have none are left out."""
     rows = connection.execute(_LIVE_IDS, {"assets": list(asset_ids), "now": now})
     return {row.asset_id: row.media_id for row in rows}

@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 
 from greenroom.chunks import chunks
 from greenroom.errors import DatabaseUnavailable, LimiterUnavailable
-from greenroom.figures import human_size
+from greenroom.figures import counted, human_size
 from greenroom.task_names import TaskName
 from models.asset_claims import AssetClaim, channels_with_uploads, claim_assets
 from models.claim import Claim
@@ -20,7 +20,7 @@ from models.item_claims import claim_items, count_items_handed_out
 from tasks.runtime.announcements import Message, begins, until_next_tick
 from tasks.runtime.context import Context, current_context
 from tasks.runtime.reporting_task import ReportingTask
-from tasks.runtime.sentences import counted, what_was_done
+from tasks.runtime.sentences import what_was_done
 
 logger = logging.getLogger(__name__)
 

@@ -22,6 +22,7 @@ from greenroom.errors import (
     SourceUnavailable,
     SourceUnreadable,
 )
+from greenroom.figures import counted
 from greenroom.fixed_store import fix_and_store
 from greenroom.isolation.process_pool import MOST_AT_A_TIME, ProcessPool, Stalled
 from greenroom.isolation.protocol import InspectOrder
@@ -39,7 +40,6 @@ from tasks.runtime.announcements import announce_dispatch, await_more, begins, l
 from tasks.runtime.context import Context, current_context
 from tasks.runtime.lease_renewal import renewing
 from tasks.runtime.reporting_task import ReportingTask
-from tasks.runtime.sentences import counted
 
 logger = logging.getLogger(__name__)
 

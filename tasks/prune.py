@@ -9,12 +9,12 @@ from celery import shared_task
 from sqlalchemy import Connection
 
 from greenroom.copy_record import is_place_of_copy, remove_copy
+from greenroom.figures import counted
 from greenroom.task_names import TaskName
 from models.lookups import drop_old_failures
 from models.prune import Pruned, prune_campaigns, prune_media, sources_in_use
 from tasks.runtime.context import Context, current_context
 from tasks.runtime.reporting_task import ReportingTask
-from tasks.runtime.sentences import counted
 
 logger = logging.getLogger(__name__)
 

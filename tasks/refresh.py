@@ -5,13 +5,13 @@ from __future__ import annotations
 from celery import shared_task
 
 from greenroom.clock import Clock
+from greenroom.figures import counted
 from greenroom.task_names import TaskName
 from models import Database
 from models.life_rules import RulesOf
 from models.retention import channels_with_other_rules, queue_refreshes, work_out_anew
 from tasks.runtime.context import Context, current_context
 from tasks.runtime.reporting_task import ReportingTask
-from tasks.runtime.sentences import counted
 
 #: IDs looked at in one transaction, and transactions in one tick.
 REFRESH_CHUNK = 500

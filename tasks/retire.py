@@ -11,6 +11,7 @@ from datetime import timedelta
 from celery import shared_task
 
 from greenroom.errors import ChannelError, RequestRefused, SettingsError, TransientError
+from greenroom.figures import counted
 from greenroom.task_names import TaskName
 from models.channel import pause_channel
 from models.deletes import MediaToDelete, claim_deletes, postpone_delete, record_deletes
@@ -18,7 +19,7 @@ from models.retention import retire_unneeded
 from tasks.runtime.backoff import backoff
 from tasks.runtime.context import Context, current_context
 from tasks.runtime.reporting_task import ReportingTask
-from tasks.runtime.sentences import counted, what_was_done
+from tasks.runtime.sentences import what_was_done
 
 logger = logging.getLogger(__name__)
 

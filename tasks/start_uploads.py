@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from celery import shared_task
 
+from greenroom.figures import counted
 from greenroom.task_names import TaskName
 from models.upload_start import begin_uploads, campaigns_to_start
 from tasks.runtime.announcements import Message, announce
 from tasks.runtime.context import Context, current_context
 from tasks.runtime.reporting_task import ReportingTask
-from tasks.runtime.sentences import counted
 
 #: Campaigns whose uploads begin in one tick.
 STARTS_A_TICK = 100

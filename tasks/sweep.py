@@ -21,6 +21,7 @@ from sqlalchemy import Connection
 
 from greenroom.clock import EARLIEST
 from greenroom.errors import DatabaseUnavailable
+from greenroom.figures import counted
 from greenroom.task_names import TaskName
 from models.asset_claims import sweep_assets
 from models.item_claims import sweep_items
@@ -29,7 +30,7 @@ from models.statistics import refresh_statistics
 from tasks.runtime.announcements import Message, announce
 from tasks.runtime.context import Context, current_context
 from tasks.runtime.reporting_task import ReportingTask
-from tasks.runtime.sentences import counted, what_was_done
+from tasks.runtime.sentences import what_was_done
 
 logger = logging.getLogger(__name__)
 

@@ -18,6 +18,7 @@ from greenroom.errors import (
     SettingsError,
     TransientError,
 )
+from greenroom.figures import counted
 from greenroom.task_names import TaskName
 from models.channel import ChannelRow, get_channel, pause_channel
 from models.lookups import (
@@ -37,7 +38,7 @@ from models.usage_reports import UsageReport, record_dead
 from tasks.runtime.announcements import Message, announce
 from tasks.runtime.context import Context, current_context
 from tasks.runtime.reporting_task import ReportingTask
-from tasks.runtime.sentences import counted, what_was_done
+from tasks.runtime.sentences import what_was_done
 
 logger = logging.getLogger(__name__)
 

@@ -44,7 +44,7 @@ from migrations import upgrade_database
 from models import Database
 from tasks.foresee import foresee
 from tasks.prepare import prepare
-from tests.support.browser import browser, picture, show_as
+from tests.support.browser import browser, screenshot, show_as
 from tests.support.corpus import AUDIO, DOCUMENT, IMAGE, STICKER, VIDEO
 from tests.support.harness import DAY, Harness
 from worker.embedded.stack import embedded_stack
@@ -239,7 +239,7 @@ def photograph_flower() -> bytes:
             time.sleep(SETTLED_SECONDS)
             table = driver.find_element(By.CSS_SELECTOR, ".tasks-table-card").rect
             rows = driver.find_element(By.CSS_SELECTOR, "#tasks-table").rect
-            shot = Image.open(BytesIO(picture(driver))).convert("RGB")
+            shot = Image.open(BytesIO(screenshot(driver))).convert("RGB")
     left, top = table["x"], table["y"]
     shot = shot.crop((left, top, left + table["width"], rows["y"] + rows["height"]))
     small = BytesIO()

@@ -137,9 +137,9 @@ def read_verdict(line: bytes) -> Verdict:
         raise ValueError("no verdict") from error
 
 
-def write_thumbnail(picture: bytes) -> bytes:
+def write_thumbnail(image: bytes) -> bytes:
     """The line with a picture; an empty one says that there is none."""
-    return b64encode(picture) + b"\n"
+    return b64encode(image) + b"\n"
 
 
 def read_thumbnail(line: bytes) -> bytes:
@@ -148,10 +148,10 @@ def read_thumbnail(line: bytes) -> bytes:
     Raises:
         ValueError: it is no whole answer, or more than a picture of that size can be.
     """
-    picture = b64decode(line.removesuffix(b"\n"), validate=True)
-    if len(picture) > LARGEST_THUMBNAIL or (picture and not picture.startswith(b"RIFF")):
+    image = b64decode(line.removesuffix(b"\n"), validate=True)
+    if len(image) > LARGEST_THUMBNAIL or (image and not image.startswith(b"RIFF")):
         raise ValueError("no small picture")
-    return picture
+    return image
 
 
 def write_fix_result(made: FixResult) -> bytes:

@@ -186,7 +186,7 @@ _making = threading.Lock()
 def current_context() -> Context:
     """This process's context, made at first use: connections must not be shared across a fork."""
     from tasks.runtime.file_events import events_of  # noqa: PLC0415 - they need what stands above
-    from tasks.runtime.heartbeat import Heartbeat  # noqa: PLC0415
+    from tasks.runtime.heartbeat import Heartbeat  # noqa: PLC0415 - as above
 
     pid = os.getpid()
     # A pool of threads may ask for it many times at once.

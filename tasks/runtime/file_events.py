@@ -16,13 +16,13 @@ from greenroom.sources import source_name, without_secrets
 from greenroom.untrusted_text import one_line
 from models import Database
 from models.asset_items import ServedItem, items_of_assets
-from models.media import live_media_ids
+from models.media import live_ids_of
 from tasks.runtime.task_events import TaskEvent
 
 #: The name of a file's rows; no message has it.
 FILE_ROW = "media.file"
 #: Characters of a reason.
-LONGEST_REASON = 400
+LONGEST_SAID = 400
 #: How the ids of rows begin: a file has the same one whichever worker tells of it. They are short, for a
 #: table shows them beside all else. One is for items, and one for content that no item names any more.
 _ITEM_ROW, _ASSET_ROW = "file-", "content-"
@@ -85,7 +85,7 @@ def events_of(database: Database, told: Sequence[Any]) -> Iterator[TaskEvent]:
         with database.read() as connection:
             items = items_of_assets(connection, uploaded) if uploaded else {}
             at = max(one.at for one in told)
-            live = live_media_ids(connection, accepted, now=at) if accepted else {}
+            live = live_ids_of(connection, accepted, now=at) if accepted else {}
     for one in told:
         match one:
             case UploadedFile():
@@ -165,4 +165,4 @@ def _failed(at: datetime, row: dict[str, Any], error: str, why: str) -> list[Tas
 
 
 def _sentence(text: str) -> str:
-    return one_line(without_secrets(text).strip(), longest=LONGEST_REASON)
+    return one_line(without_secrets(text).strip(), longest=LONGEST_SAID)

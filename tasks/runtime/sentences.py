@@ -7,11 +7,6 @@ from collections.abc import Mapping
 from greenroom.figures import listed
 
 
-def counted(count: int, thing: str, things: str = "") -> str:
-    """``"1 file"``, ``"1,200 files"``; of what has no plural of its own, the plural is given."""
-    return f"{count:,} {thing if count == 1 else things or f'{thing}s'}"
-
-
 def what_was_done(phrases: Mapping[str, int]) -> str:
     """A sentence of the phrases whose number is not nothing; empty where all are.
 

@@ -32,13 +32,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 #: Seconds for which what is told is gathered.
-GATHER_SECONDS = 0.5
+TELL_EVERY_SECONDS = 0.5
 #: Events that one message holds.
 EVENTS_A_MESSAGE = 250
 #: What may wait to be published; what comes when there is more takes the place of the oldest.
 MOST_WAITING = 20_000
 #: Seconds that the last of it may take when the process ends.
-END_SECONDS = 2.0
+LAST_SECONDS = 2.0
 
 _worker_name: list[str] = []
 
@@ -134,12 +134,12 @@ class EventThread:
         """Publish the last of it, and end."""
         self._over.set()
         self._queue.something.set()
-        self._thread.join(END_SECONDS)
+        self._thread.join(LAST_SECONDS)
 
     def _run(self) -> None:
         while not self._over.is_set():
             self._queue.something.wait()
-            self._over.wait(GATHER_SECONDS)
+            self._over.wait(TELL_EVERY_SECONDS)
             try:
                 self._publish(self._queue.take())
             except Exception:

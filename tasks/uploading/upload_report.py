@@ -6,15 +6,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from greenroom.figures import listed
+from greenroom.figures import counted, listed
 from greenroom.sources import without_secrets
 from greenroom.untrusted_text import one_line
 from tasks.runtime.reporting_task import TaskReport
-from tasks.runtime.sentences import counted
 from tasks.uploading.sender import UploadOutcome
 
 #: Files that a report names: of those that failed, and of those that were uploaded.
-MOST_FILES = 25
+MOST_LISTED = 25
 #: Reasons that its sentence gives, and campaigns that it names.
 MOST_REASONS = 2
 MOST_CAMPAIGNS = 2
@@ -47,7 +46,7 @@ class UploadReport:
                 self.reasons[why] += 1
                 line = f"{one.asset.file_name}: {type(one.error).__name__}: {why}"
                 self._keep(self.others, line)
-            elif len(self.uploaded) < MOST_FILES:
+            elif len(self.uploaded) < MOST_LISTED:
                 self._keep(self.uploaded, f"{one.asset.file_name}: media ID {one.media_id}")
                 self.assets.append(one.asset.claim.id)
 
@@ -65,11 +64,11 @@ class UploadReport:
             self._keep(self.uploaded, line)
         for line in other.others:
             self._keep(self.others, line)
-        self.assets += other.assets[: MOST_FILES - len(self.assets)]
+        self.assets += other.assets[: MOST_LISTED - len(self.assets)]
 
     @staticmethod
     def _keep(lines: list[str], line: str) -> None:
-        if len(lines) < MOST_FILES:
+        if len(lines) < MOST_LISTED:
             lines.append(one_line(line))
 
     def report(self, channels: Sequence[str], campaigns: Sequence[str]) -> TaskReport:

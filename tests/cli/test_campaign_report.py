@@ -9,33 +9,24 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
-from PIL import Image
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from cli import main
 from greenroom.campaign_page import (
     BadGroup,
     CampaignPage,
-    Counts,
     EndingFile,
+    FileCounts,
     ShownFile,
     WeekAhead,
-    moment,
     render,
     verdict_on,
+    with_zone,
 )
 from greenroom.readiness import Readiness, UploadRate
-from greenroom.reasons import ADVICE, Reason
-from models.campaign_page_data import FILES_OF_A_REASON, MOST_IMAGES, campaign_page
 from tests.support.browser import DESKTOP, PHONE, browser, missing_program, show_as
 from tests.support.page_check import faults_of
-from tests.support.world import World
-from tests.tasks.conftest import MakeImage, make_image  # noqa: F401 - a fixture
-from tests.tasks.test_inspect import hand_over, inspect_all
-from tests.tasks.test_upload import upload_all
 
 NOON = datetime(2030, 6, 1, 12, tzinfo=UTC)
 #: Names that would do something in a page that believed them.
@@ -72,7 +63,7 @@ def full_page(**changes: object) -> CampaignPage:
         upload_from=NOON - timedelta(days=1),
         keep_until=NOON + timedelta(days=60),
         is_cancelled=False,
-        counts=Counts(ready=1_200, on_their_way=30, scheduled=20, checking=10, bad=60),
+        counts=FileCounts(ready=1_200, on_their_way=30, scheduled=20, checking=10, bad=60),
         readiness=readiness(left=60, hours_early=3),
         paused="The key was <refused>.",
         hindrance="upload answered HTTP 502",
@@ -92,25 +83,25 @@ def full_page(**changes: object) -> CampaignPage:
 @pytest.mark.parametrize(
     ("counts", "when", "headline", "says"),
     [
-        (Counts(), None, "No files", "It has no files yet."),
-        (Counts(ready=3), readiness(left=0, hours_early=0), "Ready", "All 3 files can be sent."),
-        (Counts(ready=1), None, "Ready", "Its one file can be sent."),
-        (Counts(ready=2, bad=1), None, "Needs your attention", "1 file cannot be sent as it is."),
-        (Counts(ready=2, bad=2), None, "Needs your attention", "2 files cannot be sent as they are."),
+        (FileCounts(), None, "No files", "It has no files yet."),
+        (FileCounts(ready=3), readiness(left=0, hours_early=0), "Ready", "All 3 files can be sent."),
+        (FileCounts(ready=1), None, "Ready", "Its one file can be sent."),
+        (FileCounts(ready=2, bad=1), None, "Needs your attention", "1 file cannot be sent as it is."),
+        (FileCounts(ready=2, bad=2), None, "Needs your attention", "2 files cannot be sent as they are."),
         (
-            Counts(ready=2, on_their_way=5),
+            FileCounts(ready=2, on_their_way=5),
             readiness(left=5, hours_early=3),
             "On its way",
             "5 files to go: ready Sat 1 Jun 2030, 11:00 CEST (UTC+02:00), 3 hours before the campaign is",
         ),
         (
-            Counts(ready=2, on_their_way=5, bad=1),
+            FileCounts(ready=2, on_their_way=5, bad=1),
             readiness(left=5, hours_early=-0.5),
             "At risk",
             "14:30 CEST (UTC+02:00), 30 minutes after the campaign is sent. 1 file cannot be sent",
         ),
         (
-            Counts(on_their_way=5),
+            FileCounts(on_their_way=5),
             readiness(left=5, hours_early=0, paused="refused"),
             "At risk",
             "5 files wait, because the channel is paused.",
@@ -118,7 +109,7 @@ def full_page(**changes: object) -> CampaignPage:
     ],
 )
 def test_the_first_sentence_says_how_it_stands(
-    counts: Counts, when: Readiness | None, headline: str, says: str
+    counts: FileCounts, when: Readiness | None, headline: str, says: str
 ) -> None:
     """Before everything else, and with the zone."""
     verdict = verdict_on(full_page(counts=counts, readiness=when))
@@ -140,7 +131,7 @@ def test_a_cancelled_campaign_is_nothing_else() -> None:
 )
 def test_moments_have_their_zone(zone: timezone, shown: str) -> None:
     """Its name, where it has one, and how far it is from UTC."""
-    assert moment(NOON, zone) == shown
+    assert with_zone(NOON, zone) == shown
 
 
 def test_what_others_wrote_is_text() -> None:
@@ -155,78 +146,6 @@ def test_what_others_wrote_is_text() -> None:
     assert "spring-&lt;sale&gt;" in html
     assert re.findall(r"https?:|//[a-z]", html) == []
     assert len(html) < 30_000
-
-
-def invoke(*words: str) -> Result:
-    """What the command does."""
-    return CliRunner().invoke(main, ["campaign", "report", *words])
-
-
-@pytest.fixture
-def installed(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
-    """The command looks into the world's database; files below the test's folder may be opened."""
-    settings = world.context.settings
-    monkeypatch.setenv("GREENROOM_DATABASE_URL", settings.database_url.get_secret_value())
-    monkeypatch.setenv("GREENROOM_REDIS_URL", settings.redis_url.get_secret_value())
-    monkeypatch.setenv("GREENROOM_SECRET_KEY", settings.secret_key.get_secret_value())
-    monkeypatch.setenv("GREENROOM_MEDIA_ROOTS", str(tmp_path))
-    return world
-
-
-def test_the_command_writes_the_page(installed: World, make_image: MakeImage, tmp_path: Path) -> None:  # noqa: F811
-    """Pictures of what is ready, advice on what is bad; a file that is there is somebody's."""
-    secretive = make_image("good.jpg")
-    Image.new("RGB", (600, 300), "teal").save(secretive, exif=b"Exif\x00\x00where it was taken")
-    empty = tmp_path / "empty.jpg"
-    empty.touch()
-    hand_over(installed, secretive, empty)
-    inspect_all(installed)
-    upload_all(installed)
-    page = tmp_path / "page.html"
-    done = invoke("spring", "--html", str(page))
-    assert done.exit_code == 0, done.output
-    html = page.read_text(encoding="utf-8")
-    assert "1 file of 2 can be sent. 1 file cannot be sent as it is." in html
-    assert "This file is empty (0 bytes).</td>" in html
-    assert ADVICE[Reason.EMPTY] in html
-    assert html.count("data:image/webp;base64,") == 1
-    assert str(tmp_path) not in html
-    again = invoke("spring", "--html", str(page))
-    assert (again.exit_code, "--force" in again.output) == (2, True)
-    assert invoke("spring", "--html", str(page), "--force", "--no-thumbnails").exit_code == 0
-    assert "data:image" not in page.read_text(encoding="utf-8")
-    unknown = invoke("summer", "--html", str(tmp_path / "other.html"))
-    assert (unknown.exit_code, (tmp_path / "other.html").exists()) == (2, False)
-
-
-def test_the_page_is_bounded(world: World, tmp_path: Path) -> None:
-    """However many files are bad, and however many images there are."""
-    files = []
-    for place in range(FILES_OF_A_REASON + 5):
-        files.append(tmp_path / f"{place}.jpg")
-        files[-1].touch()
-    for place in range(MOST_IMAGES + 3):
-        files.append(tmp_path / f"good-{place}.png")
-        Image.new("RGB", (9, 9), (place, 0, 0)).save(files[-1])
-    hand_over(world, *files)
-    while inspect_all(world)["accepted"]:
-        pass
-    upload_all(world)
-    asked: list[str] = []
-
-    def picture(source: str) -> bytes:
-        asked.append(source)
-        return b"RIFF"
-
-    with world.database.read() as connection:
-        page = campaign_page(
-            connection, "spring", world.context.settings, now=world.clock.now(), thumbnail=picture
-        )
-    (group,) = page.bad
-    assert (group.count, len(group.files)) == (FILES_OF_A_REASON + 5, FILES_OF_A_REASON)
-    assert len(page.images) <= MOST_IMAGES
-    assert len(asked) <= 2 * MOST_IMAGES
-    assert "And 5 more" in render(page)
 
 
 @pytest.fixture(scope="module")
@@ -244,9 +163,9 @@ def test_everybody_can_read_it(driver: Chrome, tmp_path: Path, size: tuple[int, 
     """Contrast, structure, names; on a phone, too, and whatever files are called nothing runs."""
     for name, page in (
         ("full", full_page()),
-        ("ready", full_page(counts=Counts(ready=3), readiness=None, bad=[], ending=[], paused="")),
+        ("ready", full_page(counts=FileCounts(ready=3), readiness=None, bad=[], ending=[], paused="")),
         ("attention", full_page(readiness=None, paused="")),
-        ("going", full_page(counts=Counts(ready=1, on_their_way=2), bad=[])),
+        ("going", full_page(counts=FileCounts(ready=1, on_their_way=2), bad=[])),
         ("cancelled", full_page(is_cancelled=True, weeks=[])),
     ):
         (tmp_path / f"{name}.html").write_text(render(page), encoding="utf-8")

@@ -22,6 +22,7 @@ from greenroom.task_names import TaskName
 from sandbox.faults import Fault
 from sandbox.phone_numbers import Counts
 from sandbox.server import Options
+from tasks.runtime.file_events import FILE_ROW
 from tests.docs import tables
 from tests.support.markdown import anchors, blocks, links, name_of, pages
 from worker.checkout import CHECKOUT
@@ -100,7 +101,7 @@ def test_no_page_names_a_task_that_there_is_not(page: Path) -> None:
     """Names that look like a task's."""
     for code in code_in(page):
         if re.fullmatch(r"media\.[a-z_]+", code):
-            assert code in set(TaskName)
+            assert code in {*TaskName, FILE_ROW}
 
 
 def test_every_error_is_in_the_reference_and_nothing_else() -> None:

@@ -68,7 +68,7 @@ def show_as(driver: Chrome, *, size: tuple[int, int], dark: bool = False) -> Non
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
 
 
-def picture(driver: Chrome, *, whole: bool = False) -> bytes:
+def screenshot(driver: Chrome, *, whole: bool = False) -> bytes:
     """What the window shows, as a PNG; the whole page, where that is asked for."""
     shot = driver.execute_cdp_cmd("Page.captureScreenshot", {"format": "png", "captureBeyondViewport": whole})
     return base64.b64decode(shot["data"])

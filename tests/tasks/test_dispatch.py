@@ -171,7 +171,7 @@ def test_what_an_operator_reads_is_file_channel_and_size(world: World) -> None:
     """Flower shows the summary in place of the arguments."""
     accepted_item(world, "hero")
     dispatch(world.context)
-    assert uploads(world)[0].summary == f"hero.jpg, 1000 bytes, on {CHANNEL}"
+    assert uploads(world)[0].summary == f"on {CHANNEL}, beginning with hero.jpg (1 file, 1000 bytes)"
 
 
 def test_a_tick_of_beat_is_noted(world: World) -> None:
@@ -206,4 +206,4 @@ def test_channels_that_wait_together_share_messages(world: World) -> None:
         accepted_item(world, "a", campaign=f"campaign-{channel}", channel=channel)
     assert dispatch(world.context)["uploads"] == 10
     assert [list(message.args[0]) for message in uploads(world)] == [channels[:8], channels[8:]]
-    assert uploads(world)[0].summary.endswith(", on 8 channels")
+    assert uploads(world)[0].summary.startswith("on 8 channels, beginning with ")
