@@ -96,8 +96,6 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "task_create_missing_queues": False,
         # Flower sees what workers do; not what is only sent, which ticks would fill it with.
         "worker_send_task_events": True,
-        # Flower sees what workers do; not what is only sent, which ticks would fill it with.
-        "worker_send_task_events": True,
         "enable_utc": True,
         "timezone": "UTC",
         "worker_redirect_stdouts": False,
