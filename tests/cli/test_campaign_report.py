@@ -77,7 +77,7 @@ def full_page(**changes: object) -> CampaignPage:
         more_ending=3,
         zone=timezone(timedelta(hours=2), "CEST"),
     )
-    return replace(page, **changes)  # type: ignore[arg-type]
+    return replace(page, **changes)  # type: ignore[arg-type]  # each test names its own
 
 
 @pytest.mark.parametrize(
