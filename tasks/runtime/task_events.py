@@ -10,11 +10,11 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from celery import current_app
 from kombu.exceptions import KombuError
@@ -63,20 +63,8 @@ class TaskEvent:
     fields: dict[str, Any]
 
 
-class Ending(Protocol):
-    """What has become of something; names that an operator knows are found later, for many at once."""
-
-
-class Endings(Protocol):
-    """How what was told becomes events."""
-
-    def __call__(self, database: Database, told: Sequence[Any]) -> Iterable[TaskEvent]:
-        """The events of these, in their order.
-
-        Raises:
-            DatabaseUnavailable: names cannot be found.
-        """
-        ...
+#: How what was told becomes events, in their order; raises DatabaseUnavailable where names cannot be found.
+EventsOf = Callable[["Database", Sequence[Any]], Iterable[TaskEvent]]
 
 
 class EventQueue:
@@ -117,10 +105,10 @@ class EventQueue:
 class EventThread:
     """Publishes what a process tells."""
 
-    def __init__(self, queue: EventQueue, database: Database, endings: Endings) -> None:
+    def __init__(self, queue: EventQueue, database: Database, events_of: EventsOf) -> None:
         self._queue = queue
         self._database = database
-        self._endings = endings
+        self._events_of = events_of
         self._dispatcher: EventDispatcher | None = None
         self._over = threading.Event()
         self._is_away = False
@@ -141,16 +129,17 @@ class EventThread:
             self._queue.something.wait()
             self._over.wait(TELL_EVERY_SECONDS)
             try:
-                self._publish(self._queue.take())
+                self.publish(self._queue.take())
             except Exception:
                 # A fault of ours: operators see less, and nothing else is lost.
                 logger.exception("Flower could not be told of something.")
 
-    def _publish(self, told: Sequence[Any]) -> None:
+    def publish(self, told: Sequence[Any]) -> None:
+        """Publish what was told, as far as that can be done now."""
         if not told:
             return
         try:
-            events = list(self._endings(self._database, told))
+            events = list(self._events_of(self._database, told))
         except DatabaseUnavailable as error:
             logger.info("Flower is not told of %d files: %s", len(told), error)
             return
