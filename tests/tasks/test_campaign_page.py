@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
+from sqlalchemy import text
 
 from cli import main
 from greenroom.campaign_page import render
@@ -43,6 +44,9 @@ def test_the_command_writes_the_page(installed: World, make_image: MakeImage, tm
     hand_over(installed, secretive, empty)
     inspect_all(installed)
     upload_all(installed)
+    # The command asks the machine's clock, and the world has one of its own.
+    with installed.database.write() as connection:
+        connection.execute(text("UPDATE media SET expires_at = '2999-01-01 00:00:00+00:00'"))
     page = tmp_path / "page.html"
     done = invoke("spring", "--html", str(page))
     assert done.exit_code == 0, done.output
