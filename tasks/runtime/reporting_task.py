@@ -25,10 +25,13 @@ class TaskReport:
     Attributes:
         sentence: in a table, and in the log.
         lines: what stands below it on the task's own page.
+        failure: the error that an operator has to see to, its type and its sentence; empty where all is well.
+            The task itself is done.
     """
 
     sentence: str
     lines: Sequence[str] = ()
+    failure: str = ""
 
 
 class ReportingTask(CheckedTask):
@@ -59,7 +62,9 @@ class ReportingTask(CheckedTask):
         report = returned if isinstance(returned, TaskReport) else TaskReport(sentence=returned)
         if report.sentence or self.shows_start:
             done = {"result": "\n".join([report.sentence or "nothing to do", *report.lines])}
-            context.events.add([self._event("task-succeeded", done, began=began, at=context.clock.now())])
+            kind = "task-failed" if report.failure else "task-succeeded"
+            done |= {"exception": report.failure} if report.failure else {}
+            context.events.add([self._event(kind, done, began=began, at=context.clock.now())])
         return report.sentence
 
     def _event(self, kind: str, said: dict[str, str], *, began: datetime, at: datetime) -> TaskEvent:

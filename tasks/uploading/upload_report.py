@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from greenroom.errors import ChannelError
 from greenroom.figures import counted, listed
 from greenroom.sources import without_secrets
 from greenroom.untrusted_text import one_line
@@ -29,6 +30,7 @@ class UploadReport:
         uploaded: lines on files that were, a few.
         others: the same of those that were not.
         assets: a few that were sent, or were to be.
+        refusal: of the channel's key or account, which its operator has to see to.
     """
 
     counts: Counter[str] = field(default_factory=lambda: Counter(uploaded=0, postponed=0, failed=0))
@@ -36,6 +38,7 @@ class UploadReport:
     uploaded: list[str] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
     assets: list[int] = field(default_factory=list)
+    refusal: str = ""
 
     def note(self, outcomes: Sequence[UploadOutcome], counts: Mapping[str, int]) -> None:
         """Take in what came of these, which was written down as these counts."""
@@ -46,6 +49,8 @@ class UploadReport:
                 self.reasons[why] += 1
                 line = f"{one.asset.file_name}: {type(one.error).__name__}: {why}"
                 self._keep(self.others, line)
+                if isinstance(one.error, ChannelError):
+                    self.refusal = f"{type(one.error).__name__}: {why}"
             elif len(self.uploaded) < MOST_LISTED:
                 self._keep(self.uploaded, f"{one.asset.file_name}: media ID {one.media_id}")
                 self.assets.append(one.asset.claim.id)
@@ -59,6 +64,7 @@ class UploadReport:
     def add(self, other: UploadReport) -> None:
         """Take in what another one says."""
         self.counts.update(other.counts)
+        self.refusal = self.refusal or other.refusal
         self.reasons.update(other.reasons)
         for line in other.uploaded:
             self._keep(self.uploaded, line)
@@ -91,7 +97,7 @@ class UploadReport:
         more = uploaded + postponed + failed - len(lines)
         if more and lines:
             lines.append(f"and {more:,} more")
-        return TaskReport(sentence=sentence, lines=lines)
+        return TaskReport(sentence=sentence, lines=lines, failure=self.refusal)
 
 
 def _campaigns(names: Sequence[str]) -> str:

@@ -113,6 +113,7 @@ def test_a_refused_key_says_so_in_each_row_and_in_the_tasks_sentence(
     assert said.sentence.startswith(f"uploaded 0 files of spring on {CHANNEL}, 1 postponed: ")
     assert row.result.removeprefix("postponed: ").rstrip(".") in said.sentence
     assert said.lines == [f"hero.jpg: {row.exception}"]
+    assert said.failure == row.exception
 
 
 def test_a_queue_that_nobody_reads_is_bounded() -> None:

@@ -17,7 +17,7 @@ from tasks.runtime.sentences import what_was_done
 from tasks.runtime.task_events import EventQueue, EventThread, TaskEvent
 from tasks.sweep import sweep_task
 from tasks.upload import upload_task
-from tests.support.world import CHANNEL, World, free_port
+from tests.support.world import CANARY_KEY, CHANNEL, World, free_port
 from tests.tasks.conftest import MakeImage
 from tests.tasks.test_inspect import hand_over, inspect_all
 from tests.tasks.test_upload import claims_handed_out
@@ -64,10 +64,23 @@ def test_an_upload_tells_when_it_begins_and_of_each_file_when_it_is_over(
     assert said == f"uploaded 1 file on {CHANNEL}"
     begun, (kind, name, result) = told(working)
     assert begun == ("task-started", "media.upload", "")
-    (media_id,) = working.sandbox.live_media_ids("canary-api-key-6f1d2c")
+    (media_id,) = working.sandbox.live_media_ids(CANARY_KEY)
     assert (kind, name) == ("task-succeeded", "media.upload")
     assert result == f"{said}\nhero.jpg: media ID {media_id}"
     assert upload_task({CHANNEL: claims}) == f"nothing was left to upload on {CHANNEL}"
+
+
+def test_a_refused_key_is_a_failure_of_the_upload(working: World, make_image: MakeImage) -> None:
+    """Operators find it among what failed, though the task has done all that it could."""
+    hand_over(working, make_image())
+    inspect_all(working)
+    (claims,) = claims_handed_out(working)
+    working.sandbox.faults({"revoke_key": CANARY_KEY})
+    upload_task({CHANNEL: claims})
+    _, event = working.context.events.take()
+    assert event.type == "task-failed"
+    assert event.fields["exception"].startswith("KeyRefused: ")
+    assert event.fields["result"].startswith(f"uploaded 0 files on {CHANNEL}, 1 postponed: ")
 
 
 def test_a_tick_that_fails_is_a_failure_with_its_sentence(
