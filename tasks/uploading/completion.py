@@ -52,12 +52,14 @@ from tasks.runtime.backoff import backoff
 from tasks.runtime.context import Context
 from tasks.runtime.file_events import UploadedFile
 from tasks.uploading.fallback_source import record_lookup
-from tasks.uploading.sender import Released, UploadOutcome
+from tasks.uploading.sender import OurFault, Released, UploadOutcome
 
 logger = logging.getLogger(__name__)
 
 #: Seconds for which a worker that cannot write down its media IDs keeps trying.
 RECORD_PATIENCE_SECONDS = 600.0
+#: What is said of a file whose end could not be recorded.
+UNRECORDED = "Greenroom could not write down what came of this file; its log says why."
 #: Failures of the moment that say nothing about the file: they burn none of its attempts.
 NOT_ITS_FAULT = (Throttled, LimiterUnavailable, NoSlotInTime, LookupBlocked, OutOfResources)
 
@@ -99,6 +101,8 @@ def record_outcomes(context: Context, outcomes: ChannelOutcomes) -> Counter[str]
             media_id = one.media_id or "none"
             logger.exception("%s could not be recorded; media ID: %s", one.asset.file_name, media_id)
             _give_up_unrecorded(context, one)
+            lost = replace(one, media_id=None, error=OurFault(UNRECORDED))
+            _tell(context, [replace(outcomes, outcomes=[lost])], [["failed"]])
             return Counter(failed=1)
         counts = Counter()
         for one in outcomes.outcomes:
@@ -108,7 +112,6 @@ def record_outcomes(context: Context, outcomes: ChannelOutcomes) -> Counter[str]
 
 def _give_up_unrecorded(context: Context, outcome: UploadOutcome) -> None:
     """Send the file no more: each time its ID would be lost at the provider, and the next one with it."""
-    detail = "Greenroom could not write down what came of this file; its log says why."
     try:
         with context.database.write() as connection:
             finish_asset(
@@ -116,7 +119,7 @@ def _give_up_unrecorded(context: Context, outcome: UploadOutcome) -> None:
                 outcome.asset.claim,
                 state=AssetState.FAILED,
                 reason=Reason.UPLOAD_FAILED,
-                detail=detail,
+                detail=UNRECORDED,
             )
     except Exception:
         # Its claim lapses, then.

@@ -113,6 +113,7 @@ class Sender:
         self._preparing: Counter[SendMethod] = Counter()
         self._driven = False
         self._stopped = threading.Event()
+        self._why_stopped = ""
         self._lost: set[Claim] = set()
         self._outcomes: list[UploadOutcome] = []
         self._something_to_do = threading.Event()
@@ -177,8 +178,14 @@ class Sender:
         """Do not send these any more: somebody else has their claims."""
         self._lost.update(claims)
 
-    def stop(self) -> list[UploadJob]:
-        """Begin nothing more; returns the files that were not begun. Those that wait for a slot end soon."""
+    def stop(self, why: str = "Its worker stopped before this file's turn.") -> list[UploadJob]:
+        """Begin nothing more; returns the files that were not begun. Those that wait for a slot end soon.
+
+        Args:
+            why: is said of those that end so; what was said first stays.
+        """
+        if not self._stopped.is_set():
+            self._why_stopped = why
         self._stopped.set()
         return self.take_back()
 
@@ -365,7 +372,7 @@ class Sender:
     def _check(self, asset: AssetUnderUpload) -> None:
         """End a file's turn before it is sent, if it should not be sent any more."""
         if self._stopped.is_set():
-            raise Released("The worker stopped before this file's turn.")
+            raise Released(self._why_stopped)
         if self._lost and asset.claim in self._lost:
             raise ClaimLost(f"The claim on {asset.file_name} was lost.")
 

@@ -183,7 +183,7 @@ class Turn:
 
     def _end(self, *, why: str, stop: bool = False) -> None:
         self._ending = True
-        jobs = self._sender.stop() if stop else self._sender.take_back()
+        jobs = self._sender.stop(why) if stop else self._sender.take_back()
         try:
             give_back_claims(self._context, [job.asset for job in jobs], why)
         except DatabaseUnavailable as error:

@@ -13,7 +13,7 @@ from greenroom.untrusted_text import one_line
 from tasks.runtime.reporting_task import TaskReport
 from tasks.uploading.sender import UploadOutcome
 
-#: Files that a report names: of those that failed, and of those that were uploaded.
+#: Files that a report names: of those that failed, and of those that were uploaded; and reasons it counts.
 MOST_LISTED = 25
 #: Reasons that its sentence gives, and campaigns that it names.
 MOST_REASONS = 2
@@ -44,33 +44,39 @@ class UploadReport:
         """Take in what came of these, which was written down as these counts."""
         self.counts.update(counts)
         for one in outcomes:
+            if len(self.assets) < MOST_LISTED:
+                self.assets.append(one.asset.claim.id)
             if one.error is not None:
                 why = _sentence(str(one.error))
-                self.reasons[why] += 1
+                self._count(why, 1)
                 line = f"{one.asset.file_name}: {type(one.error).__name__}: {why}"
                 self._keep(self.others, line)
                 if isinstance(one.error, ChannelError):
                     self.refusal = f"{type(one.error).__name__}: {why}"
             elif len(self.uploaded) < MOST_LISTED:
                 self._keep(self.uploaded, f"{one.asset.file_name}: media ID {one.media_id}")
-                self.assets.append(one.asset.claim.id)
 
     def note_postponed(self, count: int, why: str) -> None:
         """So many files went back to the backlog, unsent."""
         if count:
             self.counts["postponed"] += count
-            self.reasons[_sentence(why)] += count
+            self._count(_sentence(why), count)
 
     def add(self, other: UploadReport) -> None:
         """Take in what another one says."""
         self.counts.update(other.counts)
         self.refusal = self.refusal or other.refusal
-        self.reasons.update(other.reasons)
+        for why, count in other.reasons.items():
+            self._count(why, count)
         for line in other.uploaded:
             self._keep(self.uploaded, line)
         for line in other.others:
             self._keep(self.others, line)
         self.assets += other.assets[: MOST_LISTED - len(self.assets)]
+
+    def _count(self, why: str, count: int) -> None:
+        if why in self.reasons or len(self.reasons) < MOST_LISTED:
+            self.reasons[why] += count
 
     @staticmethod
     def _keep(lines: list[str], line: str) -> None:
@@ -91,7 +97,10 @@ class UploadReport:
         of = f" of {_campaigns(campaigns)}" if campaigns else ""
         parts = [f"uploaded {counted(uploaded, 'file')}{of} on {where}"]
         parts += [f"{postponed:,} postponed"] * bool(postponed) + [f"{failed:,} given up"] * bool(failed)
-        why = [reason.rstrip(".") for reason, _ in self.reasons.most_common(MOST_REASONS)]
+        # What an operator has to see to, before what follows from it.
+        refused = self.refusal.partition(": ")[2]
+        why = sorted(self.reasons, key=lambda reason: (reason != refused, -self.reasons[reason]))
+        why = [reason.rstrip(".") for reason in why[:MOST_REASONS]]
         sentence = ", ".join(parts) + (f": {'; '.join(why)}" if why else "")
         lines = [*self.others, *self.uploaded]
         more = uploaded + postponed + failed - len(lines)

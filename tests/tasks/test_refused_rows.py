@@ -14,6 +14,7 @@ from tasks.dispatch import claims_from_json
 from tasks.mark_used import mark_dead, mark_used
 from tasks.prepare import prepare
 from tasks.runtime.bisecting_writes import write_bisecting
+from tasks.runtime.file_events import UploadedFile
 from tasks.upload import upload
 from tests.support.rows import asset_row, item_rows, media_rows, ready_item
 from tests.support.world import CANARY_KEY, CHANNEL, World
@@ -120,6 +121,10 @@ def test_an_outcome_that_is_refused(world: World, make_image: MakeImage, refuse:
     }
     assert len(media_rows(world)) == 4
     assert asset_row(world, bad.asset_id).state == "failed"
+    told = {one.asset_id: one for one in world.context.events.take() if isinstance(one, UploadedFile)}
+    given_up = told.pop(bad.asset_id)
+    assert (given_up.media_id, given_up.error, given_up.is_final) == (None, "OurFault", True)
+    assert all(one.media_id for one in told.values())
     assert upload_all(world)["uploaded"] == 0
     assert world.sandbox.stats()[CANARY_KEY]["uploads"] == 5
 

@@ -72,15 +72,17 @@ def test_an_upload_tells_when_it_begins_and_of_each_file_when_it_is_over(
 
 def test_a_refused_key_is_a_failure_of_the_upload(working: World, make_image: MakeImage) -> None:
     """Operators find it among what failed, though the task has done all that it could."""
-    hand_over(working, make_image())
+    hand_over(working, *(make_image(f"{shade}.jpg", shade) for shade in range(20)))
     inspect_all(working)
     (claims,) = claims_handed_out(working)
     working.sandbox.faults({"revoke_key": CANARY_KEY})
     upload_task({CHANNEL: claims})
     _, event = working.context.events.take()
     assert event.type == "task-failed"
-    assert event.fields["exception"].startswith("KeyRefused: ")
-    assert event.fields["result"].startswith(f"uploaded 0 files on {CHANNEL}, 1 postponed: ")
+    assert event.fields["exception"].startswith("KeyRefused: upload answered HTTP 401")
+    said, *files = event.fields["result"].split("\n")
+    assert said.startswith(f"uploaded 0 files on {CHANNEL}, 20 postponed: upload answered HTTP 401")
+    assert not any("The worker stopped" in line for line in files)
 
 
 def test_a_tick_that_fails_is_a_failure_with_its_sentence(

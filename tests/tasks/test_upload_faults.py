@@ -153,8 +153,8 @@ def test_a_source_that_goes_missing_while_the_channel_is_being_paused(
     stopped = threading.Event()
     stop = Sender.stop
 
-    def stop_and_say(sender: Sender) -> list[UploadJob]:
-        jobs = stop(sender)
+    def stop_and_say(sender: Sender, *why: str) -> list[UploadJob]:
+        jobs = stop(sender, *why)
         stopped.set()
         return jobs
 
