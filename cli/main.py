@@ -25,6 +25,7 @@ COMMANDS = {
     "demo": "Get the example campaign ready, on this machine alone.",
     "doctor": "Look at every part, and say what to do.",
     "media": "Media IDs at the provider.",
+    "metrics": "Show metrics to Prometheus.",
     "run": "Check and upload files and folders, and print their media IDs.",
     "sandbox": "Run a server that stands in for 360dialog.",
 }

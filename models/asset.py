@@ -47,6 +47,7 @@ class Asset(Base):
             "ix_assets_claimed", "channel_id", "lease_until", where="state IN ('claimed', 'uploading')"
         ),
         partial_index("ix_assets_failed", "channel_id", where="state = 'failed'"),
+        partial_index("ix_assets_lost_answers", "lost_answers", where="lost_answers > 0"),
     )
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)

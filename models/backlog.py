@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, or_, select
 
 from models.asset import Asset, AssetState
+from models.gauges import possible_orphans
 from models.item import Item, ItemState
 from models.states import in_state
 
@@ -36,10 +37,9 @@ def backlog(connection: Connection) -> Backlog:
         )
     )
     failed = select(func.count()).where(in_state(Asset.state, AssetState.FAILED))
-    lost = select(func.coalesce(func.sum(Asset.lost_answers), 0))
     return Backlog(
         inspections=connection.execute(items).scalar_one(),
         uploads=connection.execute(uploads).scalar_one(),
         failed=connection.execute(failed).scalar_one(),
-        lost_answers=connection.execute(lost).scalar_one(),
+        lost_answers=possible_orphans(connection),
     )

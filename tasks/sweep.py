@@ -20,6 +20,7 @@ from redis.exceptions import RedisError
 from sqlalchemy import Connection
 
 from greenroom.clock import EARLIEST
+from greenroom.counters import RECOVERED
 from greenroom.errors import DatabaseUnavailable
 from greenroom.figures import counted
 from greenroom.task_names import TaskName
@@ -92,6 +93,8 @@ def _put_back(
         if max(items, assets) < SWEEP_CHUNK:
             break
     if inspections or uploads:
+        RECOVERED.add("inspection", count=inspections)
+        RECOVERED.add("upload", count=uploads)
         summary = f"{inspections + uploads} files of {whose} workers are back"
         announce(context, Message(name=TaskName.DISPATCH, args=[], summary=summary))
     return inspections, uploads

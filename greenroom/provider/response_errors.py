@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from greenroom.counters import PROVIDER_ERRORS
 from greenroom.errors import AnswerLost, GreenroomError, ProviderAway, ProviderUnavailable
 from greenroom.provider.answer_reader import read_answer
 from greenroom.provider.error_table import error_of
@@ -21,16 +22,15 @@ def error_of_response(request: ApiRequest, response: HttpResponse, *, now: datet
     """
     if not response.status:
         return error_of_break(request, response.problem)
-    return error_of(
-        read_answer(
-            request.endpoint,
-            response.status,
-            response.body,
-            retry_after=response.retry_after,
-            now=now,
-            secrets=request.secrets,
-        )
+    answer = read_answer(
+        request.endpoint,
+        response.status,
+        response.body,
+        retry_after=response.retry_after,
+        now=now,
+        secrets=request.secrets,
     )
+    return _counted(request, error_of(answer))
 
 
 def error_of_break(request: ApiRequest, problem: str, *, connected: bool = True) -> GreenroomError:
@@ -42,6 +42,12 @@ def error_of_break(request: ApiRequest, problem: str, *, connected: bool = True)
         connected: whether there was a connection.
     """
     if request.sent_whole:
-        return AnswerLost(f"{request.endpoint} was sent whole, but {problem}; it may have been stored")
+        lost = f"{request.endpoint} was sent whole, but {problem}; it may have been stored"
+        return _counted(request, AnswerLost(lost))
     kind = ProviderUnavailable if connected else ProviderAway
-    return kind(f"{request.endpoint} failed at {request.host}: {problem}")
+    return _counted(request, kind(f"{request.endpoint} failed at {request.host}: {problem}"))
+
+
+def _counted(request: ApiRequest, error: GreenroomError) -> GreenroomError:
+    PROVIDER_ERRORS.add(request.endpoint.name.lower(), type(error).__name__)
+    return error

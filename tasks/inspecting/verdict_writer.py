@@ -10,6 +10,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from greenroom.counters import ACCEPTED, REJECTED
 from greenroom.errors import DatabaseUnavailable
 from greenroom.file_names import safe_file_name
 from greenroom.fixed_store import StoredFix
@@ -80,10 +81,21 @@ def _write_each(context: Context, judged: Sequence[JudgedItem]) -> Counter[str]:
             record_verdicts(connection, [Judged(claim=one.item.claim, verdict=verdict, asset_id=None)])
         files.append(_file(one.item, verdict, at=now))
         return Counter(rejected=1)
+        return Counter({"rejected": 1, Reason.UNREADABLE: 1})
 
-    counts = sum(write_bisecting(context.database, judged, write, refused=refused), Counter())
+    counts = sum(write_bisecting(context.database,     counts: Counter[str] = sum(write_bisecting(context.database, judged, write, refused=refused), Counter())
     if context.events.files:
         context.events.add(files)
+    return _count(counts)
+
+
+def _count(counts: Counter[str]) -> Counter[str]:
+    """Count verdicts that were written down, each rejection by its reason; returns the rest without these."""
+    for reason in Reason:
+        if rejected := counts.pop(reason, 0):
+            REJECTED.add(reason, count=rejected)
+    if counts["accepted"]:
+        ACCEPTED.add(count=counts["accepted"])
     return counts
 
 
@@ -159,6 +171,9 @@ def _file(
         detail=verdict.detail if verdict and rejected else away,
         at=at,
     )
+    reasons = Counter(one.verdict.reason for one in final if one.verdict and one.verdict.reason)
+    counts = {"postponed": len(again), "accepted": len(new), "rejected": len(final) - len(new)}
+    return Counter(counts) + Counter({str(reason): count for reason, count in reasons.items()})
 
 
 def _id_of(assets: Mapping[tuple[str, str, str], int], new: NewAsset | None) -> int | None:

@@ -22,6 +22,7 @@ from redis.exceptions import RedisError
 
 from greenroom.clock import boottime
 from greenroom.errors import DatabaseUnavailable
+from tasks.runtime.counter_store import CountWriter
 from tasks.sweep import put_back_claims_of
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class Heartbeat:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._watch = PeerWatch()
+        self._counts = CountWriter()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
@@ -83,8 +85,11 @@ class Heartbeat:
     def stop(self) -> None:
         """End in good order: nobody is to look for claims of ours."""
         self._over.set()
+        pipeline = self._context.redis.pipeline(transaction=False)
+        pipeline.hdel(HEARTBEATS, self._context.worker)
+        self._counts.add_to(pipeline, now=True)
         try:
-            self._context.redis.hdel(HEARTBEATS, self._context.worker)
+            pipeline.execute()
         except RedisError as error:
             logger.info("The last heartbeat could not be taken back: %s", error)
 
@@ -102,11 +107,14 @@ class Heartbeat:
         pipeline = context.redis.pipeline(transaction=False)
         pipeline.hincrby(HEARTBEATS, context.worker, 1)
         pipeline.hgetall(HEARTBEATS)
+        self._counts.add_to(pipeline)
         try:
-            _, beats = pipeline.execute()
+            _, beats, *_ = pipeline.execute()
         except RedisError as error:
             logger.debug("No heartbeat: %s", error)
+            self._counts.failed()
             return
+        self._counts.written()
         numbers = {_text(name): int(number) for name, number in beats.items()}
         silent = [name for name in self._watch.silent_peers(numbers, at=boottime()) if name != context.worker]
         if not silent:

@@ -21,6 +21,7 @@ from typing import BinaryIO
 
 from pydantic import SecretStr
 
+from greenroom.counters import THROTTLED, UPLOAD_SECONDS, UPLOADS
 from greenroom.errors import (
     ChannelError,
     ClaimLost,
@@ -110,6 +111,8 @@ class Sender:
         self._turn = threading.Lock()
         self._waiting: dict[SendMethod, deque[UploadJob]] = {way: deque() for way in SendMethod}
         self._in_flight: dict[Claim, AssetUnderUpload] = {}
+        #: When each of those in flight had its slot; moments of `time.monotonic`.
+        self._sent_at: dict[Claim, float] = {}
         self._preparing: Counter[SendMethod] = Counter()
         self._driven = False
         self._stopped = threading.Event()
@@ -324,6 +327,7 @@ class Sender:
                 self._channel.wait(timeout=SLOT_PATIENCE_SECONDS, sleep=self._context.sleep)
             try:
                 self._check(job.asset)
+                self._sent_at[job.asset.claim] = time.monotonic()
                 has_its_slot()
             except Exception:
                 self._channel.return_slot()
@@ -356,6 +360,7 @@ class Sender:
     def _end(self, job: UploadJob, result: str | GreenroomError) -> None:
         """Note what has come of a file."""
         media_id, error = (result, None) if isinstance(result, str) else (None, result)
+        self._count(job.asset.claim, error)
         if isinstance(error, Throttled):
             hold = self._channel.on_throttled(error.retry_after)
             logger.warning("Channel %s was throttled; it waits %.1f s.", self._channel.channel_id, hold)
@@ -368,6 +373,15 @@ class Sender:
             if isinstance(error, WAITED_FOR) or not (self.waiting or self._in_flight):
                 self._something_to_do.set()
         self._begin_more()
+
+    def _count(self, claim: Claim, error: GreenroomError | None) -> None:
+        sent_at = self._sent_at.pop(claim, None)
+        if sent_at is not None and (error is None or error.answered_by):
+            UPLOAD_SECONDS.add(time.monotonic() - sent_at)
+        if error is None:
+            UPLOADS.add(self._channel.channel_id)
+        elif isinstance(error, Throttled):
+            THROTTLED.add(self._channel.channel_id)
 
     def _check(self, asset: AssetUnderUpload) -> None:
         """End a file's turn before it is sent, if it should not be sent any more."""

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pydantic import SecretStr
 
 from greenroom.clock import boottime
+from greenroom.counters import GIVEN_UP
 from greenroom.errors import (
     ChannelError,
     DatabaseUnavailable,
@@ -148,6 +149,10 @@ class Turn:
         )
         self._recording = outcomes
         self._report.note(outcomes, record_outcomes(self._context, entry))
+        counts = record_outcomes(self._context, entry)
+        self.counts.update(counts)
+        if counts["failed"]:
+            GIVEN_UP.add(count=counts["failed"])
         self._recording = ()
 
     def _continue_or_end(self) -> None:
