@@ -25,7 +25,7 @@ from models.references import needed_now
 from models.states import in_state
 
 #: Media IDs among which the one that ends next is looked for: those that are looked at for renewal next.
-LOOKED_AT = 1_000
+NEXT_RENEWALS = 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,8 +195,8 @@ def _ends(connection: Connection, *, now: datetime, rules_of: RulesOf) -> list[d
     next_ = select(*columns).join(Channel, Channel.id == Media.channel_id).where(Media.is_current)
     given_up = next_.join(Asset, Asset.id == Media.asset_id).where(in_state(Asset.state, AssetState.FAILED))
     rows: list[Any] = [
-        *connection.execute(next_.order_by(Media.refresh_at).limit(LOOKED_AT)),
-        *connection.execute(given_up.limit(LOOKED_AT)),
+        *connection.execute(next_.order_by(Media.refresh_at).limit(NEXT_RENEWALS)),
+        *connection.execute(given_up.limit(NEXT_RENEWALS)),
     ]
     needed = needed_now(connection, {row.asset_id for row in rows}, now=now)
     rules = rules_by_life(connection, rules_of)

@@ -50,7 +50,7 @@ class ReadingCollector:
         yield gauge_metric(families.BUILD, [((__version__, self._database), 1)])
         yield plain_gauge(families.DATABASE_UP, reading.gauges is not None)
         yield plain_gauge(families.REDIS_UP, reading.redis is not None)
-        yield plain_gauge(families.READ_SECONDS, reading.seconds)
+        yield plain_gauge(families.LOOK_SECONDS, reading.seconds)
         yield plain_gauge(families.ALLOWED, self._allowed)
         if reading.gauges is not None:
             # Where the database is away, those of before are known.
@@ -73,7 +73,7 @@ class ReadingCollector:
 
 def _of_tables(gauges: Gauges) -> Iterator[Metric]:
     claimed = [((INSPECTION,), gauges.inspecting), ((UPLOAD,), gauges.uploading)]
-    yield gauge_metric(families.WITH_WORKERS, claimed)
+    yield gauge_metric(families.CLAIMED, claimed)
     yield plain_gauge(families.FAILED, gauges.failed)
     yield plain_gauge(families.ORPHANS, gauges.possible_orphans)
     yield plain_gauge(families.AT_RISK, gauges.campaigns_at_risk)

@@ -34,7 +34,7 @@ DATABASE_UP: Final = GaugeFamily(
 REDIS_UP: Final = GaugeFamily(
     name="greenroom_redis_up", help="1 where Redis answered at the last look, 0 where it did not."
 )
-READ_SECONDS: Final = GaugeFamily(
+LOOK_SECONDS: Final = GaugeFamily(
     name="greenroom_exporter_read_seconds",
     help="How long the exporter's last look at the database and at Redis took.",
 )
@@ -61,7 +61,7 @@ BACKLOG_WORK: Final = GaugeFamily(
 ALLOWED: Final = GaugeFamily(
     name="greenroom_uploads_allowed_per_second", help="Uploads in any second on one channel, by the settings."
 )
-WITH_WORKERS: Final = GaugeFamily(
+CLAIMED: Final = GaugeFamily(
     name="greenroom_claimed_files", help="Files that workers have claimed.", labels=("work",)
 )
 FAILED: Final = GaugeFamily(name="greenroom_failed_files", help="Files whose upload was given up.")
@@ -102,8 +102,8 @@ QUEUED: Final = GaugeFamily(
     labels=("queue",),
 )
 GAUGES: Final = (
-    *(DATABASE_UP, REDIS_UP, READ_SECONDS, BACKLOG, BACKLOG_OLDEST, BACKLOG_DUE, BACKLOG_WORK, ALLOWED),
-    *(WITH_WORKERS, FAILED, ORPHANS, MEDIA, NEXT_END, AT_RISK, PAUSED, LOOKUPS_LEFT, LAST_TICK, PROCESSES),
+    *(DATABASE_UP, REDIS_UP, LOOK_SECONDS, BACKLOG, BACKLOG_OLDEST, BACKLOG_DUE, BACKLOG_WORK, ALLOWED),
+    *(CLAIMED, FAILED, ORPHANS, MEDIA, NEXT_END, AT_RISK, PAUSED, LOOKUPS_LEFT, LAST_TICK, PROCESSES),
     QUEUED,
 )
 #: A constant 1 whose labels say what runs.
