@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
-.PHONY: help setup demo demo-stay test coverage outside-readers lint secrets mutants fuzz hostile eye bench bench-quick bench-allowance bench-backlog bench-small bench-numbers bench-forecasts bench-plans bench-scale bench-soak bench-start chaos upgrade-drill lock pin-images clean
+.PHONY: help setup demo demo-stay test coverage outside-readers lint secrets mutants fuzz hostile eye bench bench-quick bench-allowance bench-backlog bench-small bench-numbers bench-forecasts bench-plans bench-scale bench-soak bench-start chaos upgrade-drill bench-scrape lock pin-images clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -89,6 +89,9 @@ bench-forecasts: $(READY) ## When campaigns were said to be ready, and when they
 
 bench-plans: $(READY) ## Explain all that the tasks ask of PostgreSQL, on tables of a million rows (a quarter of an hour)
 	@$(BIN)/python -m benchmarks.query_plans
+
+bench-scrape: $(READY) ## What a scrape of the metrics costs, on tables of a million rows (some minutes)
+	@$(BIN)/python -m benchmarks.scrape_cost
 
 bench-start: $(READY) ## What it takes to start, and the memory of a stack at rest (some minutes)
 	@$(BIN)/python -m benchmarks.start
