@@ -116,7 +116,7 @@ def page(scrapes: Sequence[Scrape]) -> str:
 | ---: | ---: | --- | ---: | ---: | ---: | ---: |
 {lines}
 A look serves all who ask within the next {FRESH_SECONDS:g} s, and within {SHARE} times as long as it took.
-With the largest backlog here there is one in {every:.0f} s at the most, which takes {longest / every:.0%} of one core.
+With the largest backlog here there is one in {every:.0f} s at the most: {longest / every:.0%} of one core.
 """
 
 

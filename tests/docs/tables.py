@@ -17,6 +17,7 @@ from annotated_types import Ge, Gt, Le
 from pydantic.fields import FieldInfo
 
 from cli import main as command
+from greenroom.counters import COUNTERS, UPLOAD_SECONDS
 from greenroom.provider.error_table import ANYWHERE, TABLE, AnswerRule, Endpoint, ProviderAnswer
 from greenroom.provider.message_error_table import MESSAGE_ERRORS
 from greenroom.reasons import ADVICE, Reason
@@ -26,6 +27,7 @@ from greenroom.settings import Settings
 from greenroom.task_names import QUEUES, TaskName
 from models import Base
 from worker.checkout import CHECKOUT
+from worker.exporter.families import BUILD, GAUGES
 
 DOCS = CHECKOUT / "docs"
 _PLACE = re.compile(r"(<!-- table: ([a-z ]+) -->\n)(.*?)(<!-- end of table -->)", re.DOTALL)
@@ -221,6 +223,19 @@ def _options(each: click.Command) -> str:
     return " ".join(code(name) for name in [*names, *options])
 
 
+def gauges() -> str:
+    """Every metric that is read at a scrape."""
+    rows = [(code(each.name), ", ".join(map(code, each.labels)), each.help) for each in (*GAUGES, BUILD)]
+    return table(("metric", "labels", "what it says"), rows)
+
+
+def counters() -> str:
+    """Every metric that workers count."""
+    rows = [(code(each.name), ", ".join(map(code, each.labels)), each.help) for each in COUNTERS]
+    seconds = (code(UPLOAD_SECONDS.name), "histogram", UPLOAD_SECONDS.help)
+    return table(("metric", "labels", "what is counted"), [*rows, seconds])
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "settings": settings,
     "reasons": reasons,
@@ -230,6 +245,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "message errors": message_errors,
     "columns": columns,
     "commands": commands,
+    "gauges": gauges,
+    "counters": counters,
 }
 
 

@@ -29,9 +29,13 @@ SETTINGS = {PREFIX + name.upper() for name in Settings.model_fields} - {"GREENRO
 #: What the file itself decides, because it knows where things are.
 ITS_OWN = {"GREENROOM_DATABASE_URL", "GREENROOM_REDIS_URL", "GREENROOM_FIXED_FOLDER"}
 WORKERS = {"migrate", "worker-upload", "worker-inspect"}
+#: Who reads the database, and gets a key that decrypts nothing.
+READERS = {"metrics"}
 #: Those who only pass messages on: they get a key that decrypts nothing, and a database that is none.
 MESSENGERS = {"beat", "flower"}
-OTHERS = {"postgres", "postgres-owner", "redis", "sandbox"}
+OTHERS = {"postgres", "postgres-owner", "redis", "sandbox", "prometheus", "grafana"}
+#: Users of other people's images.
+USERS = {"redis", "postgres", "nobody", "grafana"}
 
 
 def marked() -> dict[str, str]:
@@ -42,10 +46,10 @@ def marked() -> dict[str, str]:
 def test_every_setting_reaches_its_services() -> None:
     """A setting that is added to Greenroom is added to x-settings: ``  GREENROOM_NAME:``, without a value."""
     given = {name: service["environment"] for name, service in services(FILE, marked()).items()}
-    assert set(given) == WORKERS | MESSENGERS | OTHERS
-    for service in WORKERS | MESSENGERS:
+    assert set(given) == WORKERS | READERS | MESSENGERS | OTHERS
+    for service in WORKERS | READERS | MESSENGERS:
         assert SETTINGS - given[service].keys() == set(), f"not in x-settings of {FILE.name}"
-        fixed = ITS_OWN | ({"GREENROOM_SECRET_KEY"} if service in MESSENGERS else set())
+        fixed = ITS_OWN | ({"GREENROOM_SECRET_KEY"} if service in READERS | MESSENGERS else set())
         for name in SETTINGS - fixed:
             assert given[service][name] == marked()[name], f"{service} does not get {name}"
     assert not any(name.startswith(PREFIX) for service in OTHERS for name in given[service])
@@ -54,7 +58,7 @@ def test_every_setting_reaches_its_services() -> None:
 def test_what_is_not_set_is_not_handed_on_empty() -> None:
     """An empty variable counts as set; with the secrets alone, every service has settings it can use."""
     for name, service in services(FILE, SECRETS).items():
-        if name in WORKERS | MESSENGERS:
+        if name in WORKERS | READERS | MESSENGERS:
             settings = load_settings(service["environment"], dotenv=None)
             assert settings.uploads_per_second == Settings.model_fields["uploads_per_second"].default
 
@@ -70,8 +74,8 @@ def test_a_secret_is_with_those_alone_who_need_it() -> None:
         for name, secret in SECRETS.items()
     }
     assert holders == {
-        "POSTGRES_PASSWORD": {"postgres", *WORKERS},
-        "REDIS_PASSWORD": {"redis", *WORKERS, *MESSENGERS},
+        "POSTGRES_PASSWORD": {"postgres", *WORKERS, *READERS},
+        "REDIS_PASSWORD": {"redis", *WORKERS, *READERS, *MESSENGERS},
         "FLOWER_PASSWORD": {"flower"},
         "GREENROOM_SECRET_KEY": WORKERS,
     }
@@ -106,7 +110,7 @@ def test_every_container_is_confined() -> None:
         assert service["security_opt"] == ["no-new-privileges:true"], name
         assert "privileged" not in service, name
         of_ours = "build" in service and "user" not in service
-        assert of_ours or service["user"] in ("redis", "postgres") or name == "postgres-owner", name
+        assert of_ours or service["user"] in USERS or name == "postgres-owner", name
         assert ("cap_add" in service) == (name == "postgres-owner"), name
     owner = services(FILE, SECRETS)["postgres-owner"]
     assert (owner["cap_add"], owner["network_mode"], owner["restart"]) == (["CHOWN"], "none", "no")
@@ -124,7 +128,8 @@ def test_nothing_grows_without_a_bound() -> None:
 def test_ports_are_on_this_machine_alone() -> None:
     """Opening one wider is the operator's decision."""
     ports = {name: service.get("ports", []) for name, service in services(FILE, SECRETS).items()}
-    assert {name for name, its_own in ports.items() if its_own} == {"redis", "flower", "sandbox"}
+    on_the_machine = {"redis", "flower", "sandbox", "metrics", "prometheus", "grafana"}
+    assert {name for name, its_own in ports.items() if its_own} == on_the_machine
     assert all(port.startswith("127.0.0.1:") for its_own in ports.values() for port in its_own)
 
 
@@ -151,6 +156,8 @@ def test_compose_reads_the_file_as_these_tests_do(tmp_path: Path) -> None:
         "compose",
         "--profile",
         "sandbox",
+        "--profile",
+        "observability",
         "--env-file",
         str(tmp_path / ".env"),
         "--file",

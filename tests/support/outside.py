@@ -23,6 +23,7 @@ PACKAGES = {
     "mediainfo": "mediainfo",
     "node": "nodejs",
     "opusinfo": "opus-tools",
+    "promtool": "prometheus",
 }
 #: What `make eye` asks besides, for which no test is skipped.
 MORE = {"file", "poppler-utils"}
