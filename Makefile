@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
-.PHONY: help setup demo demo-stay test coverage outside-readers lint secrets mutants fuzz hostile eye bench bench-quick bench-allowance bench-backlog bench-small bench-numbers bench-forecasts bench-plans bench-scale bench-soak bench-start chaos upgrade-drill bench-scrape lock pin-images clean
+.PHONY: help setup demo demo-stay test coverage outside-readers lint secrets mutants fuzz hostile eye bench bench-quick bench-allowance bench-backlog bench-small bench-numbers bench-forecasts bench-plans bench-scale bench-soak bench-start chaos upgrade-drill bench-scrape drill lock pin-images clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -109,6 +109,9 @@ FROM :=
 
 upgrade-drill: $(READY) ## Upgrade a stack in mid-campaign, from before the tables changed (FROM=revision; a minute)
 	@$(BIN)/python -m benchmarks.rolling_upgrade $(FROM)
+
+drill: $(READY) ## Fire each alert by its fault, with a real Prometheus, and see it end (a quarter of an hour)
+	@$(BIN)/python -m benchmarks.drill
 
 UPGRADE := --upgrade
 MORE := requirements/development.new

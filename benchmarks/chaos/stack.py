@@ -203,7 +203,7 @@ class Production(Stack):
         self.spool.mkdir()
         self.broker = Valkey(folder, free_port())
         self.postgres = Postgres(folder, free_port())
-        self._environment = {
+        self.environment = {
             "GREENROOM_DATABASE_URL": self.postgres.address("greenroom"),
             "GREENROOM_REDIS_URL": self.broker.url,
             "GREENROOM_SECRET_KEY": new_secret_key().get_secret_value(),
@@ -212,7 +212,7 @@ class Production(Stack):
             **SETTINGS,
             **more,
         }
-        self.settings = load_settings(self._environment, dotenv=None)
+        self.settings = load_settings(self.environment, dotenv=None)
         self.database = Database(SecretStr(self.postgres.address("postgres")))
         self._workers = {worker.name: worker for worker in self._make_workers()}
         self._by_themselves: list[str] = []
@@ -237,7 +237,7 @@ class Production(Stack):
             name,
             [sys.executable, "-m", "celery", "-A", "worker", *words],
             folder=self.folder,
-            environment={**ALLOCATOR, **rest, **self._environment, **ours},
+            environment={**ALLOCATOR, **rest, **self.environment, **ours},
         )
 
     def start(self) -> None:
@@ -258,7 +258,7 @@ class Production(Stack):
         subprocess.run(
             [sys.executable, "-m", "alembic", "-c", str(code / "alembic.ini"), "upgrade", "head"],
             cwd=self.folder,
-            env={**os.environ, **self._environment, "PYTHONPATH": str(code)},
+            env={**os.environ, **self.environment, "PYTHONPATH": str(code)},
             check=True,
             capture_output=True,
         )
