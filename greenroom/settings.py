@@ -214,6 +214,13 @@ class Settings(BaseModel):
         le=60,
         description="Seconds between two ticks of the dispatcher, which is called at need in between.",
     )
+    health_file: Annotated[
+        Path | None,
+        Field(
+            description="File that a worker touches every two seconds while it takes messages, and beat "
+            "with its ticks; for health checks."
+        ),
+    ] = None
 
     #: The files that settings were read from.
     _read_from: tuple[Path, ...] = PrivateAttr(default=())

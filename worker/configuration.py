@@ -16,6 +16,7 @@ from greenroom.settings import Settings
 from greenroom.task_names import QUEUES, TASK_TIME_LIMIT, Queue
 from tasks.runtime.chosen_settings import configure
 from worker import broker_transport
+from worker.health import keep_health_file
 from worker.schedule import beat_schedule
 
 #: Seconds until Redis hands an unacknowledged message to another worker. Far above the longest task: a
@@ -124,5 +125,7 @@ def make_app(settings: Settings) -> Celery:
     app.conf.update(configuration(settings))
     # Other threads of this process shall find it too.
     app.set_default()
+    if settings.health_file is not None:
+        keep_health_file(app, settings.health_file)
     configure(settings)
     return app

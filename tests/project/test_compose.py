@@ -27,7 +27,12 @@ SECRETS = {
 #: All but what the embedded stack alone can know.
 SETTINGS = {PREFIX + name.upper() for name in Settings.model_fields} - {"GREENROOM_SOLE_UPLOADER_SINCE"}
 #: What the file itself decides, because it knows where things are.
-ITS_OWN = {"GREENROOM_DATABASE_URL", "GREENROOM_REDIS_URL", "GREENROOM_FIXED_FOLDER"}
+ITS_OWN = {
+    "GREENROOM_DATABASE_URL",
+    "GREENROOM_REDIS_URL",
+    "GREENROOM_FIXED_FOLDER",
+    "GREENROOM_HEALTH_FILE",
+}
 WORKERS = {"migrate", "worker-upload", "worker-inspect"}
 #: Who reads the database, and gets a key that decrypts nothing.
 READERS = {"metrics"}
@@ -114,6 +119,18 @@ def test_every_container_is_confined() -> None:
         assert ("cap_add" in service) == (name == "postgres-owner"), name
     owner = services(FILE, SECRETS)["postgres-owner"]
     assert (owner["cap_add"], owner["network_mode"], owner["restart"]) == (["CHOWN"], "none", "no")
+
+
+def test_every_service_that_stays_has_a_health_check() -> None:
+    """A worker's and beat's look at the file that the settings name, with nothing but the system's tools."""
+    for name, service in services(FILE, SECRETS).items():
+        if service["restart"] == "no" or name in ("sandbox", "prometheus", "grafana"):
+            continue
+        kind, *words = service["healthcheck"]["test"]
+        if name in WORKERS | {"beat"}:
+            file = service["environment"]["GREENROOM_HEALTH_FILE"]
+            assert (kind, words) == ("CMD-SHELL", [f"find {file} -mmin -0.5 | grep -q ."]), name
+        assert kind in ("CMD", "CMD-SHELL")
 
 
 def test_nothing_grows_without_a_bound() -> None:
