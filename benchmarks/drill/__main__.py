@@ -43,6 +43,7 @@ class Tried:
 def hold(site: Site, each: Drill) -> Tried:
     """Break it, see the alerts fire, put it right, see them end."""
     fired = ended = None
+    site.let_an_hour_pass()
     try:
         site.await_end(set(each.alerts), each.patience)
         with each.run(site):

@@ -161,8 +161,7 @@ def _refused(site: Site) -> Any:
     yield
     site.at_the_provider(clear=True)
     site.submit_again("refused", files)
-    # An hour later.
-    site.sql("UPDATE lookup_failures SET at = at - interval '1 hour'")
+    site.let_an_hour_pass()
 
 
 @drill("a whole export is empty", "ManyRejected", patience=90)

@@ -17,8 +17,8 @@ import pytest
 import yaml
 
 from greenroom.counters import COUNTERS, UPLOAD_SECONDS
-from tests.exporter.conftest import Scraper
 from tests.support.markdown import anchors
+from tests.support.scraper import Scraper
 from worker.checkout import CHECKOUT
 from worker.exporter.families import BUILD, GAUGES
 

@@ -14,7 +14,7 @@ from greenroom.setting_types import PREFIX
 from greenroom.settings import Settings
 from greenroom.settings_loader import load_settings
 from greenroom.vault import new_secret_key
-from tests.project.compose import VariableMissing, services, variables
+from tests.support.compose import VariableMissing, services, variables
 from worker.checkout import CHECKOUT
 
 FILE = CHECKOUT / "docker-compose.yml"

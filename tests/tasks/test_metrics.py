@@ -15,8 +15,8 @@ from models.channel import pause_channel
 from models.lookups import FAILURES_ALLOWED, book_failure
 from tasks.runtime.counter_store import COUNTS_KEY
 from tasks.sweep import sweep
-from tests.exporter.conftest import Scraper, value
 from tests.support.rows import accepted_item, ready_item
+from tests.support.scraper import Scraper, value
 from tests.support.world import CANARY_KEY, CHANNEL, World, free_port
 from tests.tasks.conftest import MakeImage
 from tests.tasks.test_inspect import hand_over, inspect_all

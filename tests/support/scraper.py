@@ -1,8 +1,8 @@
-"""An exporter that looks at a test's world."""
+"""An exporter that looks at a test's world; fixtures for whoever imports them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
@@ -13,7 +13,6 @@ from tasks.runtime.context import Context
 from tasks.runtime.counter_store import WRITE_EVERY
 from tasks.runtime.heartbeat import Heartbeat
 from tests.support.world import World
-from tests.tasks.conftest import make_image  # noqa: F401 - a fixture of theirs
 from worker.exporter.collector import ReadingCollector
 from worker.exporter.reading import read_all
 
@@ -53,12 +52,12 @@ class Scraper:
 
 
 @pytest.fixture
-def scraper(world: World) -> Scraper:
+def scraper(world: World, nothing_counted: None) -> Scraper:  # noqa: ARG001 - before the world counts
     """Of a world with one channel."""
     return Scraper(world.context)
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def nothing_counted() -> Iterator[None]:
     """What earlier tests of this process counted is none of ours."""
     COUNTS.take()
@@ -69,6 +68,3 @@ def nothing_counted() -> Iterator[None]:
 def value(samples: Samples, name: str, **labels: str) -> float | None:
     """The value of one series; None where it is not there."""
     return samples.get((name, tuple(labels.items())))
-
-
-MakeScraper = Callable[..., Scraper]
