@@ -214,6 +214,13 @@ class Settings(BaseModel):
         le=60,
         description="Seconds between two ticks of the dispatcher, which is called at need in between.",
     )
+    log_format: Annotated[
+        Literal["auto", "json", "text"],
+        Field(
+            description="Form of the lines that workers, beat and Flower log. `auto`: `text` on a terminal, "
+            "`json` otherwise."
+        ),
+    ] = "auto"
     health_file: Annotated[
         Path | None,
         Field(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from celery import shared_task
 
 from greenroom.figures import human_time
+from greenroom.log_fields import about
 from greenroom.task_names import TaskName
 from models.campaign_readiness import CampaignReadiness, campaigns_in_danger, note_dangers
 from tasks.runtime.context import Context, current_context
@@ -43,10 +44,13 @@ def foresee(context: Context) -> Foreseen:
     for one in dangers:
         if one.campaign_id in new:
             help_ = " ".join(one.readiness.what_helps(now=now))
-            logger.warning("Campaign %s is at risk: %s %s", one.campaign_id, _why(one), help_)
+            fields = about(campaign=one.campaign_id, channel=one.channel_id)
+            logger.warning("Campaign %s is at risk: %s %s", one.campaign_id, _why(one), help_, extra=fields)
     for campaign_id in sorted(over):
         logger.info("Campaign %s is at risk no more.", campaign_id)
     return Foreseen(at_risk=[one.campaign_id for one in dangers], new=new, over=over)
+campaign_id, extra=about(campaign=campaign_id))
+    return len(dangers)
 
 
 def _why(one: CampaignReadiness) -> str:

@@ -27,6 +27,7 @@ from greenroom.fixed_store import fix_and_store
 from greenroom.isolation.process_pool import MOST_AT_A_TIME, ProcessPool, Stalled
 from greenroom.isolation.protocol import InspectOrder
 from greenroom.isolation.worker_process import ProcessesFailed
+from greenroom.log_fields import about
 from greenroom.reasons import Reason
 from greenroom.resources import out_of_resources
 from greenroom.sources import Sources, is_url, source_name
@@ -209,7 +210,10 @@ def _fail(item: ItemUnderInspection, error: Exception) -> JudgedItem:
     if (short := out_of_resources(error)) is not None:
         return JudgedItem(item=item, verdict=None, away=str(short), counts=False)
     name = source_name(item.source)
-    logger.error("%s could not be judged, by a fault of Greenroom's own.", name, exc_info=error)
+    fields = about(
+        campaign=item.campaign_id, channel=item.channel_id, ref=item.ref, file=name, attempt=item.attempts + 1
+    )
+    logger.error("%s could not be judged, by a fault of Greenroom's own.", name, exc_info=error, extra=fields)
     return JudgedItem(item=item, verdict=unread_verdict(Reason.UNREADABLE, "Greenroom failed at this file."))
 
 

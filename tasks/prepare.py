@@ -11,6 +11,7 @@ from celery import Task, shared_task
 from sqlalchemy import Connection
 
 from greenroom.errors import ManifestError
+from greenroom.log_fields import about
 from greenroom.manifest import CampaignPlan, ManifestItem, parse_items, parse_plan
 from greenroom.task_names import TaskName
 from greenroom.untrusted_text import one_line
@@ -98,7 +99,9 @@ def take_over(
         return changes
 
     def refuse(item: ManifestItem, error: Exception) -> ItemChanges:
-        logger.error("An item cannot be written: %s", one_line(item.ref), exc_info=error)
+        logger.error(
+            "An item cannot be written: %s", one_line(item.ref), exc_info=error, extra=about(ref=item.ref)
+        )
         refused.append(item.ref)
         return ItemChanges()
 

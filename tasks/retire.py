@@ -12,6 +12,7 @@ from celery import shared_task
 
 from greenroom.errors import ChannelError, RequestRefused, SettingsError, TransientError
 from greenroom.figures import counted
+from greenroom.log_fields import about
 from greenroom.task_names import TaskName
 from models.channel import pause_channel
 from models.deletes import MediaToDelete, claim_deletes, postpone_delete, record_deletes
@@ -101,13 +102,18 @@ def _delete_one(context: Context, media: MediaToDelete, chunk: _Deleting) -> Non
                 connection, media.channel_id, reason=str(error), now=now, tried=media.api_key
             )
         if paused:
-            logger.error("Channel %s is paused: %s", media.channel_id, error)
+            logger.error(
+                "Channel %s is paused: %s", media.channel_id, error, extra=about(channel=media.channel_id)
+            )
     except (TransientError, RequestRefused) as error:
         if isinstance(error, TransientError):
             # The rest of the channel waits for its lease to lapse: each try may take a time-out.
             chunk.held_back.add(media.channel_id)
         asked = error.retry_after if isinstance(error, TransientError) else REFUSED.total_seconds()
-        logger.warning("Media %s of channel %s stays for now: %s", media.media_id, media.channel_id, error)
+        fields = about(channel=media.channel_id, media_id=media.media_id)
+        logger.warning(
+            "Media %s of channel %s stays for now: %s", media.media_id, media.channel_id, error, extra=fields
+        )
         with context.database.write() as connection:
             postpone_delete(connection, media.id, until=now + backoff(media.attempts, asked=asked))
     else:

@@ -10,6 +10,7 @@ from celery import shared_task
 
 from greenroom.clock import boottime
 from greenroom.errors import DatabaseUnavailable, LimiterUnavailable, NoSlotInTime
+from greenroom.log_fields import bound_fields, logged_about
 from greenroom.task_names import TaskName
 from models.asset_claims import renew_assets
 from models.asset_items import items_of_assets
@@ -59,7 +60,10 @@ def upload_and_report(
     with suppress(LimiterUnavailable):
         context.limiter.note_started(list(batches))
     turns = [
-        context.channel_threads.submit(_upload, context, Batch(channel_id=channel_id, claims=claims), task_id)
+        context.channel_threads.submit(
+            _upload, context, Batch(channel_id=channel_id, claims=claims), task_id)
+bound_fields()
+        )
         for channel_id, claims in batches.items()
     ]
     wait(turns)
@@ -74,6 +78,16 @@ def upload_and_report(
 
 def _upload(context: Context, batch: Batch, task_id: str) -> UploadReport:
     """The same on one channel."""
+task: Mapping[str, object]) -> Counter[str]:
+    """The same on one channel, in a thread of its own, for a task that its lines are about."""
+    with logged_about(**task, channel=batch.channel_id):
+        return _upload_batch(context, batch)
+
+
+def _upload_batch(context: Context, batch: Batch) -> Counter[str]:
+    # Whether or not there is something to do: a worker has looked.
+    with suppress(LimiterUnavailable):
+        context.limiter.note_started(batch.channel_id)
     taken_at = boottime()
     report = UploadReport()
     begun = context.beginning.submit(batch, lambda every: begin_batches(context, every))

@@ -6,6 +6,7 @@ A look-up that succeeds costs nothing; one that fails counts against the number,
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 from celery import shared_task
 from pydantic import SecretStr
@@ -19,6 +20,7 @@ from greenroom.errors import (
     TransientError,
 )
 from greenroom.figures import counted
+from greenroom.log_fields import about
 from greenroom.task_names import TaskName
 from models.channel import ChannelRow, get_channel, pause_channel
 from models.lookups import (
@@ -87,7 +89,11 @@ class _Verification:
                 return {"alive": 0, "dead": 0}
             self._booking = book_failure(connection, channel.id, now=now)
             if self._booking is None:
-                logger.info("Look-ups of channel %s wait: enough have failed for an hour.", channel.id)
+                logger.info(
+                    "Look-ups of channel %s wait: enough have failed for an hour.",
+                    channel.id,
+                    extra=about(channel=channel.id),
+                )
                 return {"alive": 0, "dead": 0}
             rules = context.settings.life_rules(channel.media_life)
             due = claim_lookups(connection, channel.id, now=now, rules=rules, limit=VERIFY_CHUNK)
@@ -123,19 +129,33 @@ class _Verification:
         try:
             context.provider.media_url(key, lookup.media_id)
         except MediaGone as error:
-            logger.warning("Media %s of channel %s is dead: %s", lookup.media_id, self._channel_id, error)
+            logger.warning(
+                "Media %s of channel %s is dead: %s",
+                lookup.media_id,
+                self._channel_id,
+                error,
+                extra=self._about(lookup),
+            )
             self._count()
             self._bury(lookup)
             return True
         except LookupBlocked as error:
-            logger.warning("Look-ups of channel %s are blocked: %s", self._channel_id, error)
+            logger.warning(
+                "Look-ups of channel %s are blocked: %s", self._channel_id, error, extra=self._about(lookup)
+            )
             with context.database.write() as connection:
                 return_lookups(connection, [lookup], now=context.clock.now())
                 no_more_lookups(connection, self._channel_id, now=context.clock.now())
             return False
         except RequestRefused as error:
             # "If a request [...] returns a status code of 400, do not retry it": never asked for again.
-            logger.warning("Media %s of channel %s is in doubt: %s", lookup.media_id, self._channel_id, error)
+            logger.warning(
+                "Media %s of channel %s is in doubt: %s",
+                lookup.media_id,
+                self._channel_id,
+                error,
+                extra=self._about(lookup),
+            )
             self._count()
             with context.database.write() as connection:
                 record_doubt(connection, lookup, now=context.clock.now())
@@ -147,13 +167,18 @@ class _Verification:
                 return_lookups(connection, [lookup], now=context.clock.now())
             return False
         except TransientError as error:
-            logger.info("Media %s could not be looked up now: %s", lookup.media_id, error)
+            logger.info(
+                "Media %s could not be looked up now: %s", lookup.media_id, error, extra=self._about(lookup)
+            )
             self._count()
             with context.database.write() as connection:
                 return_lookups(connection, [lookup], now=context.clock.now())
             return False
         self._alive.append(lookup)
         return True
+
+    def _about(self, lookup: DueLookup) -> dict[str, Any]:
+        return about(channel=self._channel_id, media_id=lookup.media_id)
 
     def _book(self) -> bool:
         with self._context.database.write() as connection:
@@ -179,7 +204,7 @@ class _Verification:
         with self._context.database.write() as connection:
             paused = pause_channel(connection, channel.id, reason=str(error), now=now, tried=channel.api_key)
         if paused:
-            logger.error("Channel %s is paused: %s", channel.id, error)
+            logger.error("Channel %s is paused: %s", channel.id, error, extra=about(channel=channel.id))
 
 
 @shared_task(base=ReportingTask, name=TaskName.VERIFY)

@@ -17,6 +17,7 @@ from greenroom.task_names import QUEUES, TASK_TIME_LIMIT, Queue
 from tasks.runtime.chosen_settings import configure
 from worker import broker_transport
 from worker.health import keep_health_file
+from worker.logs import log_as_set
 from worker.schedule import beat_schedule
 
 #: Seconds until Redis hands an unacknowledged message to another worker. Far above the longest task: a
@@ -100,10 +101,6 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "enable_utc": True,
         "timezone": "UTC",
         "worker_redirect_stdouts": False,
-        "worker_log_format": "%(asctime)s %(levelname)s %(processName)s: %(message)s",
-        "worker_task_log_format": "%(asctime)s %(levelname)s %(task_name)s: %(message)s",
-        # What logs need; workers load more, see `load_tasks`.
-        "imports": ["worker.printable_logs"],
         "beat_schedule": beat_schedule(settings),
         "beat_max_loop_interval": 1,
     }
@@ -125,6 +122,7 @@ def make_app(settings: Settings) -> Celery:
     app.conf.update(configuration(settings))
     # Other threads of this process shall find it too.
     app.set_default()
+    log_as_set(settings)
     if settings.health_file is not None:
         keep_health_file(app, settings.health_file)
     configure(settings)

@@ -8,9 +8,6 @@ writes the record: Celery shows whole messages where it cannot deal with one, an
 from __future__ import annotations
 
 import logging
-from typing import Any
-
-from celery.signals import after_setup_logger, after_setup_task_logger
 
 from greenroom.sources import without_secrets
 from greenroom.untrusted_text import LONGEST_SENTENCE, printable_lines
@@ -47,18 +44,10 @@ def make_printable(logger: logging.Logger) -> None:
         handler.addFilter(_FILTER)
 
 
-@after_setup_logger.connect
-def quiet_libraries(**_: Any) -> None:
+def quiet_libraries() -> None:
     """Keep libraries from logging addresses at DEBUG: their queries are what authorises a download.
 
     Requests with their addresses, and the pool each message with its body, where manifests' sources stand.
     """
     for name in ("urllib3", "requests", "celery.pool"):
         logging.getLogger(name).setLevel(logging.INFO)
-
-
-@after_setup_logger.connect
-@after_setup_task_logger.connect
-def print_nothing_of_others(*, logger: logging.Logger, **_: Any) -> None:
-    """Let nothing that others wrote forge a record or drive the terminal that shows it."""
-    make_printable(logger)

@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 from greenroom.errors import LimiterUnavailable, NoSlotInTime
+from greenroom.log_fields import about
 from greenroom.rate_limit.sliding_log import MOST_SLACK, Learned, SlidingLog
 
 logger = logging.getLogger(__name__)
@@ -212,7 +213,7 @@ class OwnedChannel:
         try:
             answer = self._record.heartbeat(self.channel_id, self._owner, self._state())
         except LimiterUnavailable as error:
-            logger.warning("Channel %s: %s", self.channel_id, error)
+            logger.warning("Channel %s: %s", self.channel_id, error, extra=about(channel=self.channel_id))
             # Not at each slot, while Redis is away.
             self._keep_at = self._record.monotonic() + HEARTBEAT_SECONDS / 4
             return

@@ -14,6 +14,7 @@ from greenroom.counters import ACCEPTED, REJECTED
 from greenroom.errors import DatabaseUnavailable
 from greenroom.file_names import safe_file_name
 from greenroom.fixed_store import StoredFix
+from greenroom.log_fields import about
 from greenroom.reasons import Reason
 from greenroom.sources import source_name
 from greenroom.untrusted_text import one_line
@@ -75,7 +76,10 @@ def _write_each(context: Context, judged: Sequence[JudgedItem]) -> Counter[str]:
 
     def refused(one: JudgedItem, error: Exception) -> Counter[str]:
         name = one_line(source_name(one.item.source))
-        logger.error("The verdict on %s could not be written.", name, exc_info=error)
+        fields = about(
+            campaign=one.item.campaign_id, channel=one.item.channel_id, ref=one.item.ref, file=name
+        )
+        logger.error("The verdict on %s could not be written.", name, exc_info=error, extra=fields)
         verdict = unread_verdict(Reason.UNREADABLE, "Greenroom failed at this file.")
         with context.database.write() as connection:
             record_verdicts(connection, [Judged(claim=one.item.claim, verdict=verdict, asset_id=None)])

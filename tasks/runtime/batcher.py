@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from typing import Generic, TypeVar
 
 from greenroom.errors import TransientError
+from greenroom.log_fields import logged_about
 
 Entry = TypeVar("Entry")
 Answer = TypeVar("Answer")
@@ -49,7 +50,9 @@ class Batcher(Generic[Entry, Answer]):
                     self._sleep(self._gather)
                 with self._lock:
                     entries, self._entries = self._entries, []
-                _do(entries, work)
+                # Of many tasks and channels: a line of it is about none of this thread's own.
+                with logged_about(task_id=None, attempt=None, channel=None):
+                    _do(entries, work)
         return mine.result()
 
 

@@ -7,12 +7,15 @@ sentence of its own, as a message that is refused has, costs one line of the log
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
+from inspect import Signature, signature
 from typing import Any, TypeVar
 
 from celery import Task
 
 from greenroom.contract import VERSION_HEADER, check_message
 from greenroom.errors import GreenroomError, TransientError
+from greenroom.log_fields import logged_about
 from greenroom.task_names import TaskName
 from tasks.runtime import running
 
@@ -41,7 +44,24 @@ class CheckedTask(Task[Any, Any]):
 
     def perform(self, *args: Any, **kwargs: Any) -> Any:
         """Do what was asked, which keeps to the contract."""
-        return self.run(*args, **kwargs)
+        return self.run(*args,         with running.noted(str(self.name)), logged_about(**self._about(args, kwargs)):
+            return self.run(*args, **kwargs)
+
+    @cached_property
+    def _signature(self) -> Signature:
+        return signature(self.run)
+
+    def _about(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, object]:
+        """What lines of this run are about: the task, and the campaign and channel that it was given."""
+        given = self._signature.bind_partial(*args, **kwargs).arguments
+        campaign = given.get("campaign") or {}
+        return {
+            "task": str(self.name),
+            "task_id": self.request.id,
+            "attempt": (self.request.retries or 0) + 1,
+            "campaign": given.get("campaign_id", campaign.get("id")),
+            "channel": given.get("channel_id", campaign.get("channel")),
+        }
 
 
 def until_done(task: Task[Any, Any], work: Callable[[], Answer]) -> Answer:

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from sqlalchemy import Connection
 
 from greenroom.errors import SettingsError
+from greenroom.log_fields import about
 from models.asset_claims import AssetUnderUpload, take_assets
 from models.channel import ChannelRow, get_channel, get_channels, pause_channel
 from models.claim import Claim
@@ -95,5 +96,5 @@ def key_or_pause(context: Context, connection: Connection, channel: ChannelRow) 
     except SettingsError as error:
         now = context.clock.now()
         if pause_channel(connection, channel.id, reason=str(error), now=now, tried=channel.api_key):
-            logger.error("Channel %s is paused: %s", channel.id, error)
+            logger.error("Channel %s is paused: %s", channel.id, error, extra=about(channel=channel.id))
         return None

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -34,6 +35,7 @@ from greenroom.errors import (
     UploadRedirected,
 )
 from greenroom.lifecycle import LifeRules
+from greenroom.log_fields import about
 from greenroom.provider.error_table import Endpoint
 from greenroom.reasons import Reason
 from models.asset import AssetState
@@ -99,7 +101,10 @@ def record_outcomes(context: Context, outcomes: ChannelOutcomes) -> Counter[str]
         if len(outcomes.outcomes) == 1:
             (one,) = outcomes.outcomes
             media_id = one.media_id or "none"
-            logger.exception("%s could not be recorded; media ID: %s", one.asset.file_name, media_id)
+            fields = _about(outcomes.channel_id, one)
+            logger.exception(
+                "%s could not be recorded; media ID: %s", one.asset.file_name, media_id, extra=fields
+            )
             _give_up_unrecorded(context, one)
             lost = replace(one, media_id=None, error=OurFault(UNRECORDED))
             _tell(context, [replace(outcomes, outcomes=[lost])], [["failed"]])
@@ -123,7 +128,9 @@ def _give_up_unrecorded(context: Context, outcome: UploadOutcome) -> None:
             )
     except Exception:
         # Its claim lapses, then.
-        logger.exception("Nor could %s be given up.", outcome.asset.file_name)
+        logger.exception(
+            "Nor could %s be given up.", outcome.asset.file_name, extra=about(file=outcome.asset.file_name)
+        )
 
 
 def _record_surely(context: Context, entries: Sequence[ChannelOutcomes]) -> list[Counter[str]]:
@@ -244,6 +251,11 @@ def _record_all(
     return ends
 
 
+def _about(channel_id: str, outcome: UploadOutcome) -> dict[str, Any]:
+    asset = outcome.asset
+    return about(channel=channel_id, file=asset.file_name, attempt=asset.attempts + 1)
+
+
 def _at(outcome: UploadOutcome) -> datetime:
     return outcome.at
 
@@ -284,7 +296,7 @@ def _record(context: Context, connection: Connection, entry: ChannelOutcomes, ou
         context.redirected.discard(entry.channel_id)
         return "uploaded"
     if isinstance(error, ChannelError):
-        _pause(context, connection, entry, error)
+        _pause(context, connection, entry, outcome, error)
     if isinstance(error, UploadRedirected):
         _tell_of_redirect(context, entry.channel_id, error)
     if isinstance(error, TransientError | ChannelError | ClaimLost | Released):
@@ -293,11 +305,17 @@ def _record(context: Context, connection: Connection, entry: ChannelOutcomes, ou
     return "failed"
 
 
-def _pause(context: Context, connection: Connection, entry: ChannelOutcomes, error: ChannelError) -> None:
+def _pause(
+    context: Context,
+    connection: Connection,
+    entry: ChannelOutcomes,
+    outcome: UploadOutcome,
+    error: ChannelError,
+) -> None:
     channel_id, now = entry.channel_id, context.clock.now()
     if pause_channel(connection, channel_id, reason=str(error), now=now, tried=entry.api_key):
         level = logging.CRITICAL if isinstance(error, AccountRestricted) else logging.ERROR
-        logger.log(level, "Channel %s is paused: %s", channel_id, error)
+        logger.log(level, "Channel %s is paused: %s", channel_id, error, extra=_about(channel_id, outcome))
 
 
 def _tell_of_redirect(context: Context, channel_id: str, error: UploadRedirected) -> None:
@@ -310,6 +328,7 @@ def _tell_of_redirect(context: Context, channel_id: str, error: UploadRedirected
         "Look at GREENROOM_API_BASE_URL, and at proxies and portals on the way there.",
         channel_id,
         error,
+        extra=about(channel=channel_id),
     )
 
 
@@ -377,6 +396,7 @@ def _give_up(
             outcome.asset.file_name,
             ", ".join(campaigns),
             detail,
+            extra=about(campaign=campaigns[0], file=outcome.asset.file_name),
         )
 
 

@@ -17,7 +17,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from pydantic import SecretStr
 
@@ -30,6 +30,7 @@ from greenroom.errors import (
     SourceMissing,
     Throttled,
 )
+from greenroom.log_fields import about, bound_fields
 from greenroom.provider import UploadContent
 from greenroom.rate_limit.ownership import OwnedChannel
 from greenroom.resources import out_of_resources
@@ -107,6 +108,7 @@ class Sender:
         self._context = context
         self._api_key = api_key
         self._channel = channel
+        self._logged_about = bound_fields()
         self._lock = threading.Lock()
         self._turn = threading.Lock()
         self._waiting: dict[SendMethod, deque[UploadJob]] = {way: deque() for way in SendMethod}
@@ -352,7 +354,7 @@ class Sender:
             # Its traceback holds this frame, which holds it, and all that was to be sent.
             failure = error.with_traceback(None)
         except Exception as error:  # noqa: BLE001 - one file's trouble must not cost others their media IDs
-            failure = out_of_resources(error) or _our_fault(job.asset, error)
+            failure = out_of_resources(error) or self._our_fault(job.asset, error)
         if failure is not None:
             has_its_slot()
             self._end(job, failure)
@@ -363,7 +365,9 @@ class Sender:
         self._count(job.asset.claim, error)
         if isinstance(error, Throttled):
             hold = self._channel.on_throttled(error.retry_after)
-            logger.warning("Channel %s was throttled; it waits %.1f s.", self._channel.channel_id, hold)
+            channel_id = self._channel.channel_id
+            fields = self._about(job.asset)
+            logger.warning("Channel %s was throttled; it waits %.1f s.", channel_id, hold, extra=fields)
         outcome = UploadOutcome(job=job, media_id=media_id, error=error, at=self._context.clock.now())
         with self._lock:
             if error is not None and job.asset.claim not in self._in_flight:
@@ -383,17 +387,21 @@ class Sender:
         elif isinstance(error, Throttled):
             THROTTLED.add(self._channel.channel_id)
 
+    def _our_fault(self, asset: AssetUnderUpload, error: Exception) -> OurFault:
+        text, fields = "%s could not be uploaded, by a fault of Greenroom's own.", self._about(asset)
+        logger.error(text, asset.file_name, exc_info=error, extra=fields)
+        return OurFault(f"Greenroom failed at this file ({type(error).__name__}); its log says more.")
+
+    def _about(self, asset: AssetUnderUpload) -> dict[str, Any]:
+        """For a line that one of its threads logs: they work for many channels and tasks."""
+        return about(**{**self._logged_about, "file": asset.file_name, "attempt": asset.attempts + 1})
+
     def _check(self, asset: AssetUnderUpload) -> None:
         """End a file's turn before it is sent, if it should not be sent any more."""
         if self._stopped.is_set():
             raise Released(self._why_stopped)
         if self._lost and asset.claim in self._lost:
             raise ClaimLost(f"The claim on {asset.file_name} was lost.")
-
-
-def _our_fault(asset: AssetUnderUpload, error: Exception) -> OurFault:
-    logger.error("%s could not be uploaded, by a fault of Greenroom's own.", asset.file_name, exc_info=error)
-    return OurFault(f"Greenroom failed at this file ({type(error).__name__}); its log says more.")
 
 
 def _read_by(asset: AssetUnderUpload, open_it: Callable[[], BinaryIO]) -> UploadContent:

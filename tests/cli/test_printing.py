@@ -7,15 +7,15 @@ import csv
 import io
 import json
 import logging
+import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
-from datetime import timedelta
-from importlib import import_module
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from celery.signals import after_setup_logger, after_setup_task_logger
-from celery.utils.dispatch import Signal
 from click.testing import CliRunner, Result
 from pydantic import SecretStr
 from sqlalchemy import insert
@@ -24,9 +24,11 @@ from cli import main
 from cli.formats import console
 from cli.report import accepted_table, inert, item_as_json, write_csv
 from greenroom.untrusted_text import LONGEST_PRINTED, printable, printable_lines
+from greenroom.vault import new_secret_key
 from models import Asset, Campaign, Database, Item, Media
 from models.channel import Channel
 from models.item_reports import campaign_items
+from tests.support.command import environment
 from tests.support.world import NOON
 from worker.checkout import CHECKOUT
 from worker.printable_logs import make_printable
@@ -349,18 +351,51 @@ def test_a_log_record_stays_one(text: str) -> None:
     assert all(record.startswith(("WARNING: ", "INFO: ", "ERROR: ")) for record in records)
 
 
-@pytest.mark.parametrize("moment", [after_setup_logger, after_setup_task_logger], ids=["all", "tasks"])
-def test_workers_and_beat_log_so(moment: Signal, request: pytest.FixtureRequest) -> None:
-    """Celery says when its loggers are ready."""
-    import_module("worker.printable_logs")
-    written = io.StringIO()
-    logger = logging.getLogger(f"tests.printing.{request.node.name}")
-    logger.propagate = False
-    logger.addHandler(logging.StreamHandler(written))
-    moment.send(sender=None, logger=logger)
-    logger.warning("one\n2026-11-29 ERROR forged\x1b[2J")
-    logger.error("The body was: %r", '[{"source": "https://u:canary@cdn.example/a.jpg?s=canary"}]')
-    assert written.getvalue() == (
-        "one\n  2026-11-29 ERROR forged\\x1b[2J\n"
-        """The body was: '[{"source": "https://cdn.example/a.jpg"}]'\n"""
+LOGGED = """
+import logging, sys
+from celery.signals import setup_logging
+from greenroom.log_fields import about, logged_about
+from greenroom.settings import Settings
+from worker.logs import log_as_set
+key, form = sys.argv[1:]
+settings = Settings(
+    database_url="sqlite:///a", redis_url="redis://localhost", secret_key=key, log_format=form
+)
+log_as_set(settings)
+setup_logging.send(sender=None, loglevel=logging.INFO, logfile=None, format="", colorize=False)
+logger = logging.getLogger("celery.task")
+hostile = "https://u:canary@cdn.example/a.jpg?s=canary"
+with logged_about(campaign="spring\\n2026-11-29 ERROR forged\\x1b[2J", channel="4915112345678"):
+    logger.warning("one\\n2026-11-29 ERROR forged\\x1b[2J", extra=about(file=hostile, attempt=2))
+    logger.error("The body was: %r", hostile)
+    try:
+        int(hostile)
+    except ValueError:
+        logger.exception("a fault")
+"""
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_workers_and_beat_log_so(form: str) -> None:
+    """In either form, whatever a name holds: no record is forged, no terminal driven, no signature shown."""
+    key = new_secret_key().get_secret_value()
+    result = subprocess.run(
+        [sys.executable, "-c", LOGGED, key, form],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment(),
     )
+    assert "canary" not in result.stderr
+    assert is_harmless(result.stderr)
+    assert "cdn.example/a.jpg" in result.stderr
+    records = [line for line in result.stderr.splitlines() if not line.startswith("  ")]
+    assert len(records) == 3
+    if form == "json":
+        first, _, last = map(json.loads, records)
+        assert (first["level"], first["channel"], first["attempt"]) == ("WARNING", "4915112345678", 2)
+        assert datetime.fromisoformat(first["time"]).tzinfo == UTC
+        assert "ValueError" in last["exception"]
+    else:
+        assert all(re.match(r"\d{4}-\d\d-\d\dT[\d:.]+\+00:00 [A-Z]+ ", record) for record in records)
+        assert "channel=4915112345678" in records[0]

@@ -31,19 +31,21 @@ PATIENCE = 90.0
 class Production:
     """Processes started as an operator starts them, with their settings in the environment."""
 
-    def __init__(self, folder: Path, settings: dict[str, str]) -> None:
+    def __init__(self, folder: Path, settings: dict[str, str], *, loglevel: str = "DEBUG") -> None:
         self.folder = folder
+        self._loglevel = loglevel
         self.environment = environment(**settings)
         self.database = Database(SecretStr(settings["GREENROOM_DATABASE_URL"]))
         self.processes: list[subprocess.Popen[bytes]] = []
 
     def start(self, *words: str) -> None:
         """Start a part of Celery's in the background, its log in the folder."""
+        level = ("--loglevel", self._loglevel)
         log = (self.folder / f"{words[0]}-{len(self.processes)}.log").open("wb")
         with log:
             self.processes.append(
                 subprocess.Popen(
-                    [sys.executable, "-m", "celery", "-A", "worker", *words, "--loglevel", "DEBUG"],
+                    [sys.executable, "-m", "celery", "--quiet", "-A", "worker", *words, *level],
                     cwd=self.folder,
                     env=self.environment,
                     stdout=log,

@@ -130,6 +130,8 @@ class Supervisor:
             "GREENROOM_SECRET_KEY_FILE": str(self.state_dir.secret_key.absolute()),
             "GREENROOM_STATE_FOLDER": str(self.state_dir.folder.absolute()),
             "GREENROOM_LEASE_SECONDS": "15",
+            # Its logs are files that people read.
+            "GREENROOM_LOG_FORMAT": "text",
             "GREENROOM_FIXED_FOLDER": str(self.state_dir.fixed.absolute()),
         }
         if self.plan.sandbox:
