@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -19,10 +18,15 @@ from typing import Final
 FIELD_SEPARATOR: Final = "\t"
 #: Upper bounds of the classes of a histogram of seconds; what is above the last has none.
 BUCKETS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+_BOUNDS: Final = (*map(str, BUCKETS), "+Inf")
 #: Sums of seconds are kept in whole millionths: adding them up loses nothing.
 MILLIONTHS: Final = 1_000_000
 #: The ends of a histogram's names: how many in a class, and the sum of all.
 BUCKET, SUM = "_bucket", "_sum"
+
+
+#: A count's name, and the values of its labels.
+Key = tuple[str, ...]
 
 
 class ProcessCounts:
@@ -30,19 +34,23 @@ class ProcessCounts:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._counts: Counter[str] = Counter()
+        self._counts: dict[Key, int] = {}
 
-    def add(self, counts: Mapping[str, int]) -> None:
-        """Add to each of these."""
+    def add(self, key: Key, count: int = 1) -> None:
+        """Add to one of them."""
         with self._lock:
-            for name, count in counts.items():
-                self._counts[name] += count
+            self._counts[key] = self._counts.get(key, 0) + count
 
-    def take(self) -> Counter[str]:
+    def put_back(self, counts: Mapping[Key, int]) -> None:
+        """What was taken could not be written down."""
+        for key, count in counts.items():
+            self.add(key, count)
+
+    def take(self) -> dict[Key, int]:
         """All that is above 0, which counts as written down from now on."""
         with self._lock:
-            counts, self._counts = self._counts, Counter()
-        return +counts
+            counts, self._counts = self._counts, {}
+        return {key: count for key, count in counts.items() if count}
 
 
 #: Of this process, whoever counts in it.
@@ -65,7 +73,7 @@ class CounterFamily:
 
     def add(self, *values: str, count: int = 1) -> None:
         """Count."""
-        COUNTS.add({FIELD_SEPARATOR.join((self.name, *values)): count})
+        COUNTS.add((self.name, *values), count)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,11 +90,8 @@ class SecondsFamily:
 
     def add(self, seconds: float) -> None:
         """Count one that took so long."""
-        place = bisect_left(BUCKETS, seconds)
-        bound = str(BUCKETS[place]) if place < len(BUCKETS) else "+Inf"
-        COUNTS.add(
-            {f"{self.name}{BUCKET}{FIELD_SEPARATOR}{bound}": 1, self.name + SUM: round(seconds * MILLIONTHS)}
-        )
+        COUNTS.add((self.name + BUCKET, _BOUNDS[bisect_left(BUCKETS, seconds)]))
+        COUNTS.add((self.name + SUM,), round(seconds * MILLIONTHS))
 
 
 UPLOADS: Final = CounterFamily(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 from redis import Redis
 
-from greenroom.counters import COUNTS
+from greenroom.counters import COUNTS, FIELD_SEPARATOR, Key
 
 #: In Redis: what was counted since it was set up.
 COUNTS_KEY = "greenroom:counts"
@@ -20,7 +19,7 @@ class CountWriter:
 
     def __init__(self) -> None:
         self._beats = 0
-        self._unsure: Counter[str] = Counter()
+        self._unsure: dict[Key, int] = {}
 
     def add_to(self, pipeline: Any, *, now: bool = False) -> None:
         """Put the counts into a pipeline, if it is time.
@@ -33,17 +32,17 @@ class CountWriter:
         if now or self._beats >= WRITE_EVERY:
             self._beats = 0
             self._unsure = COUNTS.take()
-            for field, count in self._unsure.items():
-                pipeline.hincrby(COUNTS_KEY, field, count)
+            for key, count in self._unsure.items():
+                pipeline.hincrby(COUNTS_KEY, FIELD_SEPARATOR.join(key), count)
 
     def written(self) -> None:
         """The pipeline went through."""
-        self._unsure = Counter()
+        self._unsure = {}
 
     def failed(self) -> None:
         """It may not have: the counts go with a later one. What came through after all counts twice."""
-        COUNTS.add(self._unsure)
-        self._unsure = Counter()
+        COUNTS.put_back(self._unsure)
+        self._unsure = {}
 
 
 def read_counts(redis: Redis) -> dict[str, int]:
