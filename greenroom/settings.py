@@ -221,7 +221,7 @@ class Settings(BaseModel):
             "`json` otherwise."
         ),
     ] = "auto"
-    health_file: Annotated[
+    health_path: Annotated[
         Path | None,
         Field(
             description="File that a worker touches every two seconds while it takes messages, and beat "

@@ -123,7 +123,7 @@ def make_app(settings: Settings) -> Celery:
     # Other threads of this process shall find it too.
     app.set_default()
     log_as_set(settings)
-    if settings.health_file is not None:
-        keep_health_file(app, settings.health_file)
+    if settings.health_path is not None:
+        keep_health_file(app, settings.health_path)
     configure(settings)
     return app

@@ -31,7 +31,7 @@ ITS_OWN = {
     "GREENROOM_DATABASE_URL",
     "GREENROOM_REDIS_URL",
     "GREENROOM_FIXED_FOLDER",
-    "GREENROOM_HEALTH_FILE",
+    "GREENROOM_HEALTH_PATH",
 }
 WORKERS = {"migrate", "worker-upload", "worker-inspect"}
 #: Who reads the database, and gets a key that decrypts nothing.
@@ -128,7 +128,7 @@ def test_every_service_that_stays_has_a_health_check() -> None:
             continue
         kind, *words = service["healthcheck"]["test"]
         if name in WORKERS | {"beat"}:
-            file = service["environment"]["GREENROOM_HEALTH_FILE"]
+            file = service["environment"]["GREENROOM_HEALTH_PATH"]
             assert (kind, words) == ("CMD-SHELL", [f"find {file} -mmin -0.5 | grep -q ."]), name
         assert kind in ("CMD", "CMD-SHELL")
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from greenroom.command import LIBRARIES
 from greenroom.vault import new_secret_key
@@ -149,7 +150,8 @@ def test_the_command_knows_all_that_its_extra_brings() -> None:
         if requirement.marker and any(requirement.marker.evaluate({"extra": one}) for one in ("app", "check"))
     }
     providers = packages_distributions()
-    assert {name.lower() for library in LIBRARIES for name in providers[library]} == wanted - {"greenroom"}
+    brought = {canonicalize_name(name) for library in LIBRARIES for name in providers[library]}
+    assert brought == wanted - {"greenroom"}
 
 
 def test_no_name_of_the_applications_lands_among_others(machine: Path) -> None:

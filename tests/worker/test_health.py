@@ -45,7 +45,7 @@ class Parts:
         anything = dict.fromkeys(variables(FILE.read_text(encoding="utf-8")), "something")
         service = services(FILE, anything)["beat"]
         self._probe: str = service["healthcheck"]["test"][1]
-        self._path: str = service["environment"]["GREENROOM_HEALTH_FILE"]
+        self._path: str = service["environment"]["GREENROOM_HEALTH_PATH"]
 
     def _started(self) -> ValkeyServer:
         server = ValkeyServer(port=self._port, data_dir=self._data, persist=True)
@@ -54,7 +54,7 @@ class Parts:
 
     def start(self, name: str, *words: str) -> subprocess.Popen[bytes]:
         """Start one of them."""
-        self.running.environment["GREENROOM_HEALTH_FILE"] = str(self.files[name])
+        self.running.environment["GREENROOM_HEALTH_PATH"] = str(self.files[name])
         self.running.start(*words)
         return self.running.processes[-1]
 
