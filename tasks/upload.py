@@ -80,7 +80,7 @@ def _upload(context: Context, batch: Batch, task_id: str) -> UploadReport:
     """The same on one channel."""
 task: Mapping[str, object]) -> Counter[str]:
     """The same on one channel, in a thread of its own, for a task that its lines are about."""
-    with logged_about(**task, channel=batch.channel_id):
+    with logged_about(**{**task, "channel": batch.channel_id}):
         return _upload_batch(context, batch)
 
 
