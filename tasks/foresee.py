@@ -47,10 +47,8 @@ def foresee(context: Context) -> Foreseen:
             fields = about(campaign=one.campaign_id, channel=one.channel_id)
             logger.warning("Campaign %s is at risk: %s %s", one.campaign_id, _why(one), help_, extra=fields)
     for campaign_id in sorted(over):
-        logger.info("Campaign %s is at risk no more.", campaign_id)
+        logger.info("Campaign %s is at risk no more.", campaign_id, extra=about(campaign=campaign_id))
     return Foreseen(at_risk=[one.campaign_id for one in dangers], new=new, over=over)
-campaign_id, extra=about(campaign=campaign_id))
-    return len(dangers)
 
 
 def _why(one: CampaignReadiness) -> str:

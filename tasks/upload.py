@@ -61,8 +61,7 @@ def upload_and_report(
         context.limiter.note_started(list(batches))
     turns = [
         context.channel_threads.submit(
-            _upload, context, Batch(channel_id=channel_id, claims=claims), task_id)
-bound_fields()
+            _upload, context, Batch(channel_id=channel_id, claims=claims), task_id, bound_fields()
         )
         for channel_id, claims in batches.items()
     ]
@@ -76,18 +75,13 @@ bound_fields()
     return report
 
 
-def _upload(context: Context, batch: Batch, task_id: str) -> UploadReport:
-    """The same on one channel."""
-task: Mapping[str, object]) -> Counter[str]:
+def _upload(context: Context, batch: Batch, task_id: str, task: Mapping[str, object]) -> UploadReport:
     """The same on one channel, in a thread of its own, for a task that its lines are about."""
     with logged_about(**{**task, "channel": batch.channel_id}):
-        return _upload_batch(context, batch)
+        return _upload_batch(context, batch, task_id)
 
 
-def _upload_batch(context: Context, batch: Batch) -> Counter[str]:
-    # Whether or not there is something to do: a worker has looked.
-    with suppress(LimiterUnavailable):
-        context.limiter.note_started(batch.channel_id)
+def _upload_batch(context: Context, batch: Batch, task_id: str) -> UploadReport:
     taken_at = boottime()
     report = UploadReport()
     begun = context.beginning.submit(batch, lambda every: begin_batches(context, every))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import sys
 from logging.handlers import WatchedFileHandler
 from typing import Any
@@ -21,7 +20,8 @@ _RECEIVED = "celery.worker.strategy"
 _SUCCEEDED = "celery.app.trace"
 #: Where beat says that it sends a tick, and how.
 _BEAT, _SENDING = "celery.beat", "Scheduler: Sending due task"
-_SOMETHING = re.compile(r"[1-9]|True")
+#: What a tick answers that did nothing: no sentence.
+_NOTHING = {"''", "None"}
 
 
 class IdleTicks(logging.Filter):
@@ -36,7 +36,7 @@ class IdleTicks(logging.Filter):
         data = getattr(record, "data", None)
         if not isinstance(data, dict) or data.get("name") not in self._tasks or "return_value" not in data:
             return True
-        return bool(_SOMETHING.search(str(data["return_value"])))
+        return data["return_value"] not in _NOTHING
 
 
 class SentTicks(logging.Filter):

@@ -84,10 +84,9 @@ def _write_each(context: Context, judged: Sequence[JudgedItem]) -> Counter[str]:
         with context.database.write() as connection:
             record_verdicts(connection, [Judged(claim=one.item.claim, verdict=verdict, asset_id=None)])
         files.append(_file(one.item, verdict, at=now))
-        return Counter(rejected=1)
-        return Counter({"rejected": 1, Reason.UNREADABLE: 1})
+        return Counter({"rejected": 1, str(Reason.UNREADABLE): 1})
 
-    counts = sum(write_bisecting(context.database,     counts: Counter[str] = sum(write_bisecting(context.database, judged, write, refused=refused), Counter())
+    counts: Counter[str] = sum(write_bisecting(context.database, judged, write, refused=refused), Counter())
     if context.events.files:
         context.events.add(files)
     return _count(counts)
@@ -142,6 +141,7 @@ def _write(
         until = now + backoff(one.item.attempts)
         postpone_item(connection, one.item.claim, until=until, detail=one.away, counts=one.counts)
     counts = Counter(postponed=len(again), accepted=len(new), rejected=len(final) - len(new))
+    counts.update(str(one.verdict.reason) for one in final if one.verdict and one.verdict.reason)
     if not context.events.files:
         return counts, []
     ids = {one.claim: one.asset_id for one in verdicts}
@@ -175,9 +175,6 @@ def _file(
         detail=verdict.detail if verdict and rejected else away,
         at=at,
     )
-    reasons = Counter(one.verdict.reason for one in final if one.verdict and one.verdict.reason)
-    counts = {"postponed": len(again), "accepted": len(new), "rejected": len(final) - len(new)}
-    return Counter(counts) + Counter({str(reason): count for reason, count in reasons.items()})
 
 
 def _id_of(assets: Mapping[tuple[str, str, str], int], new: NewAsset | None) -> int | None:

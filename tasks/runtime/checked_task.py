@@ -39,13 +39,12 @@ class CheckedTask(Task[Any, Any]):
             MessageRefused: it does not keep to the contract; nothing was done.
         """
         check_message(TaskName(self.name), args, kwargs, version=self.request.get(VERSION_HEADER))
-        with running.noted(str(self.name)):
+        with running.noted(str(self.name)), logged_about(**self._about(args, kwargs)):
             return self.perform(*args, **kwargs)
 
     def perform(self, *args: Any, **kwargs: Any) -> Any:
         """Do what was asked, which keeps to the contract."""
-        return self.run(*args,         with running.noted(str(self.name)), logged_about(**self._about(args, kwargs)):
-            return self.run(*args, **kwargs)
+        return self.run(*args, **kwargs)
 
     @cached_property
     def _signature(self) -> Signature:

@@ -148,11 +148,10 @@ class Turn:
             task_id=self._task_id,
         )
         self._recording = outcomes
-        self._report.note(outcomes, record_outcomes(self._context, entry))
-        counts = record_outcomes(self._context, entry)
-        self.counts.update(counts)
-        if counts["failed"]:
-            GIVEN_UP.add(count=counts["failed"])
+        ends = record_outcomes(self._context, entry)
+        self._report.note(outcomes, ends)
+        if ends["failed"]:
+            GIVEN_UP.add(count=ends["failed"])
         self._recording = ()
 
     def _continue_or_end(self) -> None:
