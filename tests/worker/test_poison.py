@@ -26,7 +26,7 @@ from tests.support.production import PATIENCE, Production, wait_for
 from worker.configuration import configuration
 from worker.quarantine import Poison, check_task, unpacked
 
-LINE = re.compile(r"ERROR .*A message of queue \S+ was thrown away: ")
+LINE = re.compile(r'"level": "ERROR", .*A message of queue \S+ was thrown away: ')
 
 
 def done(worker: Production) -> int:
