@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -111,6 +112,10 @@ class _List(UserDefinedType[Any]):
     def bind_processor(self, dialect: Dialect) -> Callable[[Any], str]:
         to_driver = self.member.dialect_impl(dialect).bind_processor(dialect)
         written = _as_array if dialect.name == "postgresql" else _as_json
+        # An array is cleaned as a whole, which is what texts of any length are given to the driver for.
+        whole = isinstance(self.member, OutsideText) and self.member.longest is None
+        if whole and dialect.name == "postgresql":
+            to_driver = None
 
         def as_text(values: Sequence[Any]) -> str:
             return written(values if to_driver is None else [to_driver(value) for value in values])
@@ -141,6 +146,12 @@ def _as_json(values: Sequence[Any]) -> str:
 
 
 def _as_array(values: Sequence[Any]) -> str:
+    if values and isinstance(values[0], str):
+        # Most often plain texts, which are quoted all at once; a NULL among them is none to `join`.
+        with suppress(TypeError):
+            text = '","'.join(values)
+            if "\\" not in text and text.count('"') == 2 * (len(values) - 1):
+                return storable(f'{{"{text}"}}')
     return storable("{" + ",".join(map(_member, values)) + "}")
 
 

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import ColumnElement, Integer, func, literal, select
 from sqlalchemy.exc import IntegrityError, StatementError
 
+from greenroom.untrusted_text import REPLACEMENT
 from models import Campaign, Item
 from models.bulk import add_rows, among, columns_of, given_rows, insert_rows, on_postgresql
 from tests.support.world import CHANNEL, World
@@ -51,6 +52,21 @@ def test_rows_arrive_as_they_were(world: World) -> None:
         statement = select(given_rows(Item, list(rows[0]), postgresql=postgresql))
         arrived = connection.execute(statement, columns_of(rows, postgresql=postgresql)).mappings().all()
     assert [dict(row) for row in arrived] == rows
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [["a,b", "{a}", "NULL", ""], ["plain"], ["one", 'two"'], ['","', '"'], ["\\", "four"], ["", ""]],
+    ids=repr,
+)
+def test_texts_without_a_null_among_them_arrive_as_well(world: World, texts: list[str]) -> None:
+    """They are quoted all at once where none has to be escaped; a NUL is replaced there, too."""
+    rows = [{"id": number, "source": text} for number, text in enumerate([*texts, "last\0"])]
+    with world.database.read() as connection:
+        postgresql = on_postgresql(connection)
+        statement = select(given_rows(Item, list(rows[0]), postgresql=postgresql))
+        arrived = connection.execute(statement, columns_of(rows, postgresql=postgresql)).mappings().all()
+    assert [row["source"] for row in arrived] == [*texts, f"last{REPLACEMENT}"]
 
 
 def test_each_value_is_found_among_many(world: World) -> None:
