@@ -8,7 +8,7 @@ COPY requirements/runtime.txt /tmp/runtime.txt
 RUN python3 -m venv --without-pip /venv \
  && python3 -m pip --python /venv/bin/python install --no-cache-dir --no-compile --quiet --require-hashes \
     --requirement /tmp/runtime.txt
-COPY alembic.ini flowerconfig.py ./
+COPY alembic.ini flowerconfig.py .env.example ./
 COPY greenroom greenroom
 COPY models models
 COPY tasks tasks

@@ -1,6 +1,6 @@
-"""Puts `alembic.ini` beside `migrations` in the wheel, which Hatch can do with folders alone by itself.
+"""Puts two files beside the packages in the wheel, which Hatch can do with folders alone by itself.
 
-An editable install finds it in the checkout. See ``docs/decisions/0035-the-command-in-the-wheel.md``.
+An editable install finds them in the checkout. See ``docs/decisions/0035-the-command-in-the-wheel.md``.
 """
 
 from __future__ import annotations
@@ -9,11 +9,14 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
+#: Alembic's own settings, and what `greenroom init` writes.
+FILES = ("alembic.ini", ".env.example")
 
-class WithAlembic(BuildHookInterface[Any]):
-    """Adds one file to what is built."""
+
+class WithFiles(BuildHookInterface[Any]):
+    """Adds them to what is built."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Before anything is written; the version is "editable" or "standard"."""
         if version != "editable":
-            build_data["force_include"]["alembic.ini"] = "greenroom/_app/alembic.ini"
+            build_data["force_include"].update({name: f"greenroom/_app/{name}" for name in FILES})

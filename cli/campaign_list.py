@@ -16,7 +16,7 @@ from cli.formats import console, moment, plain, say
 from cli.installation import open_database
 from cli.json_lines import print_json
 from cli.options import installation_options, json_option
-from cli.tables import plain_table
+from cli.tables import fits, plain_table
 from models.campaign import CampaignRow, list_campaigns
 from models.progress import Progress, campaign_progress
 
@@ -25,18 +25,24 @@ DEFAULT_LIMIT = 50
 
 
 def counts_table(campaigns: Sequence[CampaignRow], counts: Mapping[str, Progress]) -> Table:
-    """A line for each campaign: how many of its files stand where."""
-    table = plain_table()
-    for column in ("Campaign", "Channel", "Sent at"):
+    """A line for each campaign: how many of its files stand where; on a narrow terminal two."""
+    table = _counts_table(campaigns, counts, narrow=False)
+    return table if fits(table) else _counts_table(campaigns, counts, narrow=True)
+
+
+def _counts_table(campaigns: Sequence[CampaignRow], counts: Mapping[str, Progress], *, narrow: bool) -> Table:
+    table = plain_table(gap=1 if narrow else 2)
+    for column in ("Campaign",) if narrow else ("Campaign", "Channel"):
         table.add_column(column, overflow="fold")
+    table.add_column("Sent at", no_wrap=True)
     scheduled = any(progress.scheduled for progress in counts.values())
     for column in ("Files", "Checking", *(["Scheduled"] if scheduled else []), "Uploading", "Ready", "Bad"):
         table.add_column(column, justify="right", no_wrap=True)
     for row in campaigns:
         progress = counts[row.id]
+        names = [plain(row.id) + _remark(row), plain(row.channel_id)]
         table.add_row(
-            plain(row.id) + _remark(row),
-            plain(row.channel_id),
+            *(["\n".join(names)] if narrow else names),
             moment(row.send_at),
             f"{progress.total:,}",
             f"{progress.checking:,}",

@@ -8,7 +8,7 @@ from enum import Enum, auto
 
 import click
 
-from cli.formats import counted, remarks, say
+from cli.formats import counted, plain, remarks, say
 from greenroom.answers import SubmissionChanges
 from greenroom.client import Greenroom
 from greenroom.errors import Misuse, UnknownName
@@ -91,7 +91,7 @@ def _asked(
         f"{counted(removed, 'file')} of campaign {plan.id} {'is' if removed == 1 else 'are'} not among them"
     )
     if not (can_ask and sys.stdin.isatty() and sys.stderr.isatty()):
-        remarks.print(f"{which}; with --remove, what is not handed over any more is removed.", markup=False)
+        remarks.print(f"{plain(which)}; with --remove, what is not handed over any more is removed.")
         return Others.KEPT
     try:
         if click.confirm(f"{which}. Remove from the campaign what is not handed over any more?", err=True):

@@ -7,9 +7,11 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
 
+from rich.console import Group
+from rich.padding import Padding
 from rich.table import Table
 
-from cli.formats import day, plain
+from cli.formats import console, day, plain
 from cli.json_lines import json_line
 from cli.tables import FileName, fitted, plain_table
 from cli.verdicts import MOST_LINES
@@ -38,11 +40,22 @@ COLUMNS = (
 )
 
 
+#: Columns of a terminal on which a table of five columns has room for sentences in one of them.
+NARROW = 100
+
+
 def accepted_table(items: Sequence[ItemReport], *, most: int = MOST_LINES) -> Table:
-    """The files that can be sent: what each really is, its media ID, and when that ends."""
+    """The files that can be sent: what each really is, its media ID, and when that ends.
+
+    On a narrow terminal, what it is stands below its name: beside it there would be room for a word.
+    """
+    narrow = console.width < NARROW
     table = plain_table()
-    table.add_column("File", ratio=3)
-    table.add_column("What it really is", overflow="fold", ratio=4)
+    if narrow:
+        table.add_column("File, and what it really is", overflow="fold")
+    else:
+        table.add_column("File", ratio=3)
+        table.add_column("What it really is", overflow="fold", ratio=4)
     table.add_column("Size", justify="right", no_wrap=True)
     table.add_column("Media ID", no_wrap=True)
     table.add_column("Expires", no_wrap=True)
@@ -52,9 +65,9 @@ def accepted_table(items: Sequence[ItemReport], *, most: int = MOST_LINES) -> Ta
             label += f"\n[cyan]{plain(step)}[/cyan]"
         for notice in item.notices:
             label += f"\n[yellow]{plain(notice.detail)}[/yellow]"
+        name = FileName(item.ref)
         table.add_row(
-            FileName(item.ref),
-            label,
+            *([Group(name, Padding(label, (0, 0, 0, 2)))] if narrow else [name, label]),
             "" if item.size is None else human_size(item.size),
             plain(item.media_id or ""),
             day(item.expires_at),

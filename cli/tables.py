@@ -64,9 +64,15 @@ def end_of(text: str, width: int) -> str:
     return _CUT + reversed_end[::-1]
 
 
-def plain_table() -> Table:
-    """A table without lines, as all of them are."""
-    return Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+def plain_table(*, gap: int = 2) -> Table:
+    """A table without lines, as all of them are, with so many columns of the terminal between its own."""
+    return Table(box=None, pad_edge=False, header_style="bold", padding=(0, gap, 0, 0))
+
+
+def fits(table: Table) -> bool:
+    """Whether each of its lines is one of the terminal's."""
+    endless = console.options.update_width(_ENDLESS)
+    return Measurement.get(console, endless, table).maximum <= console.width
 
 
 def fitted(table: Table) -> Table:
@@ -75,8 +81,7 @@ def fitted(table: Table) -> Table:
     Rich goes by the columns' ratios only then: otherwise long names would squeeze the sentences beside them.
     No share is too small for the longest name, as long as the names leave half of the terminal.
     """
-    wanted = Measurement.get(console, console.options.update_width(_ENDLESS), table).maximum
-    if wanted <= console.width:
+    if fits(table):
         return table
     table.expand = True
     named = [(column, longest) for column in table.columns if (longest := _longest_part(column.cells))]
