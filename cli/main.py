@@ -24,7 +24,7 @@ COMMANDS = {
     "check": "Judge files and folders by WhatsApp's rules.",
     "demo": "Get the example campaign ready, on this machine alone.",
     "doctor": "Look at every part, and say what to do.",
-    "init": "Write the settings of a production, with a fresh key and passwords.",
+    "init": "Write a .env for production, with a fresh key and passwords.",
     "media": "Media IDs at the provider.",
     "metrics": "Show metrics to Prometheus.",
     "run": "Check and upload files and folders, and print their media IDs.",
