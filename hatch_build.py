@@ -1,4 +1,4 @@
-"""Puts two files beside the packages in the wheel, which Hatch can do with folders alone by itself.
+"""Puts some files beside the packages in the wheel, which Hatch can do with folders alone by itself.
 
 An editable install finds them in the checkout. See ``docs/decisions/0035-the-command-in-the-wheel.md``.
 """
@@ -9,8 +9,8 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-#: Alembic's own settings, and what `greenroom init` writes.
-FILES = ("alembic.ini", ".env.example")
+#: Alembic's own settings, Flower's, and what `greenroom init` writes.
+FILES = ("alembic.ini", "flowerconfig.py", ".env.example")
 
 
 class WithFiles(BuildHookInterface[Any]):

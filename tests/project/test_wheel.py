@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import sysconfig
@@ -163,6 +164,19 @@ def test_no_name_of_the_applications_lands_among_others(machine: Path) -> None:
         machine, "from importlib.util import find_spec; print(find_spec('models'), find_spec('worker'))"
     )
     assert (found.stdout, found.stderr) == ("None None\n", "")
+
+
+def test_the_wheel_has_each_file_that_the_product_looks_for(machine: Path) -> None:
+    """Beside the packages, where a checkout has them."""
+    texts = [
+        path.read_text(encoding="utf-8")
+        for folder in ("cli", "worker", "tasks", "models", "migrations", "sandbox")
+        for path in (CHECKOUT / folder).rglob("*.py")
+    ]
+    looked_for = {name for text in texts for name in re.findall(r"CHECKOUT / [\"']([\w.]+)[\"']", text)}
+    assert {"alembic.ini", "flowerconfig.py", ".env.example"} <= looked_for
+    packages = site_packages(machine) / "greenroom" / "_app"
+    assert not {name for name in looked_for if not (packages / name).exists()}
 
 
 def test_the_installed_command_does_what_that_of_a_checkout_does(machine: Path) -> None:
