@@ -35,6 +35,7 @@ def campaign(name: str) -> CampaignRow:
         cancelled_at=None,
         upload_from=None,
         at_risk_since=NOON,
+        submission=0,
     )
 
 
