@@ -25,6 +25,8 @@ from worker.embedded.ports import free_port
 
 #: Answers may take long in a drill without being given up.
 SETTINGS = {"GREENROOM_READ_TIMEOUT": "60"}
+#: Seconds that a worker may take to answer, on a busy machine.
+ANSWER_SECONDS = 60.0
 #: Files that the drill has at hand.
 FILES = 900
 
@@ -67,7 +69,8 @@ class Site:
         """Hand over the same files once more."""
         plan = plan_of(campaign, self.number(f"number-of-{campaign}"), hours=hours)
         items = [ManifestItem(ref=file.path.name, source=str(file.path)) for file in files]
-        client = self.stack.client()
+        # Workers that a drill has killed may take long to be there again.
+        client = self.stack.client(ANSWER_SECONDS)
         try:
             client.submit(plan, items)
         finally:
