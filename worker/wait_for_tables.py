@@ -1,7 +1,7 @@
 """Wait until the database has this version's tables, or those of a later one.
 
-Run with ``python -m worker.wait_for_tables``. For what starts a worker before, or beside, the migration. Tables of a later version are fine: migrations only
-add, so that workers of before may run on them.
+Run with ``python -m worker.wait_for_tables``, by what starts a worker before the migration, or beside it. Tables
+of a later version are fine: migrations only add, so that workers of before may run on them.
 """
 
 from __future__ import annotations
@@ -31,9 +31,7 @@ def wait_for_tables(database: Database, *, sleep: Callable[[float], None] = time
         else:
             if found is not None and found >= wanted:
                 return
-            state = (
-                f"The tables are at revision {found or 'none'}; {wanted} is needed. Run: alembic upgrade head"
-            )
+            state = f"The tables are at revision {found or 'none'}; {wanted} is needed."
         if state != said:
             print(f"{state} Waiting for: alembic upgrade head", flush=True)
             said = state
