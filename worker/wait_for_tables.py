@@ -1,7 +1,7 @@
 """Wait until the database has this version's tables, or those of a later one.
 
-Run with ``python -m worker.wait_for_tables``, by what starts a worker before the migration, or beside it. Tables
-of a later version are fine: migrations only add, so that workers of before may run on them.
+Run with ``python -m worker.wait_for_tables``, by what starts a worker beside the migration. Tables of a later
+version are fine: migrations only add, so that workers of before may run on them.
 """
 
 from __future__ import annotations

@@ -18,8 +18,8 @@ from worker.checkout import CHECKOUT
 
 FOLDER = CHECKOUT / "deploy" / "kubernetes"
 BASE, AUTOSCALING = FOLDER / "base", FOLDER / "autoscaling"
-#: What compose calls otherwise, or does not have.
-SAME = ("worker-upload", "worker-inspect", "beat", "migrate")
+#: What compose starts as well.
+SAME = ("worker-upload", "worker-inspect", "beat", "flower", "migrate")
 
 
 def documents(folder: Path = BASE) -> Iterator[dict[str, Any]]:
@@ -75,6 +75,8 @@ def test_a_process_is_the_one_that_compose_starts(name: str) -> None:
     limit = container(name)["resources"]["limits"]["memory"]
     assert {"Mi": "m", "Gi": "g"}[limit[-2:]] == theirs["mem_limit"][-1]
     assert limit[:-2] == theirs["mem_limit"][:-1]
+    of_its_own = {one["name"]: one["value"] for one in container(name).get("env", [])}
+    assert of_its_own.items() <= theirs["environment"].items()
     assert pods()[name]["metadata"]["labels"]["app.kubernetes.io/name"] == name
 
 
