@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
-.PHONY: help setup demo demo-stay test coverage outside-readers lint secrets mutants fuzz hostile eye bench bench-quick bench-allowance bench-backlog bench-small bench-numbers bench-forecasts bench-plans bench-scale bench-soak bench-start chaos upgrade-drill bench-scrape drill lock pin-images clean
+.PHONY: help setup demo demo-stay test coverage outside-readers lint secrets mutants fuzz hostile eye bench bench-quick bench-allowance bench-backlog bench-small bench-numbers bench-forecasts bench-plans bench-scale bench-soak bench-start chaos upgrade-drill docs bench-scrape drill lock pin-images clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -105,6 +105,13 @@ bench-scale: $(READY) ## Work out, and simulate, what 40, 1,000 and 10,000 numbe
 chaos: $(READY) ## Break the real stack in every way, and count what is lost (under half an hour; as root, all of it)
 	@$(BIN)/python -m benchmarks.chaos
 
+SITE := site
+
+docs: $(READY) ## Build the documentation as a site with a search, a folder for each version (SITE=folder)
+	@$(BIN)/python -m sphinx -W --keep-going -q -b html -d .sphinx -c docs . \
+		$(SITE)/$$($(BIN)/python -c 'import greenroom; print(greenroom.__version__)')
+	@echo "The site is in $(SITE)/index.html"
+
 FROM :=
 
 upgrade-drill: $(READY) ## Upgrade a stack in mid-campaign, from before the tables changed (FROM=revision; a minute)
@@ -139,4 +146,4 @@ pin-images: .env ## Write the images of docker-compose.yml to .env by digest, as
 	done
 
 clean: ## Remove what the embedded stack and the tools have left; .venv stays
-	@rm -rf .greenroom .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* mutants
+	@rm -rf .greenroom .sphinx site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* mutants
