@@ -113,7 +113,7 @@ def test_what_nothing_needs_is_out_of_service_before_anybody_can_share_it(world:
     assert not any(row.is_current for row in media_rows(world))
 
 
-def test_look_ups_go_on_at_once_where_more_are_due(
+def test_look_ups_continue_at_once_where_more_are_due(
     world: World, items: Items, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Thousands are proved within minutes, and not a hundred at each tick of beat."""
