@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.project.compose import services
+from tests.support.compose import services
 from tests.project.test_compose import FILE, ITS_OWN, SECRETS, SETTINGS
 from worker.checkout import CHECKOUT
 
