@@ -15,7 +15,7 @@ from greenroom.clock import Clock, SystemClock
 from models import Database
 from models.channel import get_channel, list_channels
 from models.life_rules import RulesOf
-from models.media_recheck import recheck_media
+from models.rechecks import recheck_media
 from tasks.refresh import follow_rules
 
 

@@ -16,7 +16,7 @@ from models import Database
 from models.schema import revision_of
 from worker.embedded.schema_upgrade import newest_revision
 
-LOOK_EVERY = 2.0
+SECONDS_BETWEEN_LOOKS = 2.0
 
 
 def wait_for_tables(database: Database, *, sleep: Callable[[float], None] = time.sleep) -> None:
@@ -35,7 +35,7 @@ def wait_for_tables(database: Database, *, sleep: Callable[[float], None] = time
         if state != said:
             print(f"{state} Waiting for: alembic upgrade head", flush=True)
             said = state
-        sleep(LOOK_EVERY)
+        sleep(SECONDS_BETWEEN_LOOKS)
 
 
 def main() -> None:

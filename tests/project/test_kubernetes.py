@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.compose import services
 from tests.project.test_compose import FILE, ITS_OWN, SECRETS, SETTINGS
+from tests.support.compose import services
 from worker.checkout import CHECKOUT
 
 FOLDER = CHECKOUT / "deploy" / "kubernetes"
