@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 
 @contextmanager
@@ -45,6 +46,16 @@ class LazyGroup(click.Group):
                 module = import_module(self._module.format(cmd_name))
             self.add_command(getattr(module, cmd_name))
         return super().get_command(ctx, cmd_name)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """What a shell offers, without loading a command."""
+        mine = [
+            CompletionItem(name, help=sentence)
+            for name, sentence in self._sentences.items()
+            if name.startswith(incomplete)
+        ]
+        # Those of a command, and not of a group, which would load each of them.
+        return mine + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - as above
         """Write the list of commands, without loading them."""

@@ -22,6 +22,7 @@ COMMANDS = {
     "celery": "Run Celery with Greenroom's app: workers, beat, Flower.",
     "channel": "Phone numbers and their API keys.",
     "check": "Judge files and folders by WhatsApp's rules.",
+    "completion": "Print the script by which a shell completes words.",
     "demo": "Get the example campaign ready, on this machine alone.",
     "doctor": "Look at every part, and say what to do.",
     "init": "Write a .env for production, with a fresh key and passwords.",

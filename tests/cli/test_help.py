@@ -45,5 +45,5 @@ def test_the_list_of_commands_loads_none_of_them() -> None:
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     *told, modules = said.splitlines()
     for name, sentence in COMMANDS.items():
-        assert f"  {name:9} {sentence}" in told
+        assert f"  {name:{max(map(len, COMMANDS))}}  {sentence}" in told
     assert not set(HEAVY) & set(modules.split())

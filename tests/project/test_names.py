@@ -87,6 +87,7 @@ SEVERAL_STAY = {
 NAMESAKES = {
     "campaign": "its table, and its command",
     "channel": "its table, and its command",
+    "completion": "of words by a shell, as click and every shell call it; and of an upload",
     "client": "the schedulers' of Greenroom, and Greenroom's of the provider",
     "forecast": "its queries, and its command",
     "media": "its table, and its command",
