@@ -1,60 +1,47 @@
 """Fetching a file from the web, from hosts that the operator allows, and from nowhere that they lead to.
 
-The IP address that is checked is the one that is connected to: a name is resolved once for each connection,
-all its addresses are checked, and the connection is made to one of them, with the name in TLS and in the
-header Host alone. A redirect is checked like an address that somebody named. Nothing is read from the
-environment: no proxy, no netrc, no certificates.
+How a host is connected to, and which may be: :mod:`.connections`. A redirect is checked like an address that
+somebody named.
 """
 
 from __future__ import annotations
 
 import socket
-import ssl
-import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import cached_property
+from collections.abc import Iterator, Sequence
 from http.client import HTTPException
 from pathlib import Path
 from typing import IO, Any
 
 import urllib3
 from urllib3 import HTTPResponse
-from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from greenroom import __version__
 from greenroom.errors import FileRejected, GreenroomError, SourceMissing, SourceRefused, SourceUnavailable
 from greenroom.provider.failures import BROKEN_EXCHANGE, why
-from greenroom.provider.sessions import tls_context
 from greenroom.reasons import Reason
 from greenroom.resources import out_of_resources
 from greenroom.rules import LARGEST_FILE, MIB
 from greenroom.sources.address import Address, NotAnAddress, parse_address
+from greenroom.sources.connections import AllowedConnections, Resolve
 from greenroom.sources.display import shown
-from greenroom.sources.hosts import AllowedHost, matching
-from greenroom.sources.networks import Ip, parse_ip
+from greenroom.sources.hosts import AllowedHost
 
-CONNECT_SECONDS = 10.0
 #: Seconds without a byte.
 READ_SECONDS = 60.0
 #: A web source that takes longer altogether is given up for now: it would keep a worker from everything else.
 FETCH_SECONDS = 600.0
 #: Redirects that are followed; a CDN needs one or two.
 MAX_SOURCE_REDIRECTS = 5
-#: IP addresses of one host that are tried.
-MOST_TRIED = 4
 #: Of a length that is looked at; numbers of any length would take time to read.
 _MOST_DIGITS = 20
 _CHUNK = 64 * 1024
 _REDIRECTS = (301, 302, 303, 307, 308)
 #: The server's, or the moment's, fault: request time-out, too many requests, and all from 500.
 _FOR_NOW = (408, 429)
+_HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": f"greenroom/{__version__}"}
 _PACKED = {"gzip": 31, "x-gzip": 31, "deflate": zlib.MAX_WBITS}
-
-#: Like `socket.getaddrinfo`.
-Resolve = Callable[..., Sequence[tuple[Any, ...]]]
 
 
 class Fetcher:
@@ -74,14 +61,14 @@ class Fetcher:
             ca_bundle: authorities that are trusted besides the usual ones.
             resolve: finds the IP addresses of a host.
         """
-        self._hosts = tuple(hosts)
-        self._ca_bundle = ca_bundle
-        self._resolve = resolve
+        self._connections = AllowedConnections(
+            hosts, setting="GREENROOM_SOURCE_HOSTS", verb="fetched", ca_bundle=ca_bundle, resolve=resolve
+        )
 
     def refusal(self, source: str) -> SourceRefused | None:
         """Why an address is never asked, as far as its letters tell."""
         try:
-            self._require_named(parse_address(source))
+            self._connections.require_named(parse_address(source))
         except NotAnAddress as error:
             return SourceRefused(
                 f"{shown(source)} can be no address: it {error}.", reason=Reason.NOT_AN_ADDRESS
@@ -113,7 +100,9 @@ class Fetcher:
         """Ask one address; returns where it redirects to, if it does. Errors name it without its query."""
         name = address.shown
         try:
-            with self._asked(address, give_up_at) as answer:
+            with self._connections.asked(
+                address, method="GET", headers=_HEADERS, give_up_at=give_up_at, patience=READ_SECONDS
+            ) as answer:
                 if answer.status in _REDIRECTS and (location := answer.headers.get("Location")):
                     return str(location)
                 _require_file(answer, name)
@@ -141,107 +130,10 @@ class Fetcher:
         except NotAnAddress as error:
             raise SourceUnavailable(f"{address.shown} redirects to what {error}.") from None
         try:
-            self._require_named(following)
+            self._connections.require_named(following)
         except SourceRefused as error:
             raise SourceRefused(f"{address.shown} redirects elsewhere: {error}") from None
         return following
-
-    def _require_named(self, address: Address) -> list[AllowedHost]:
-        if entries := matching(self._hosts, address):
-            return entries
-        hosts = "has no such host" if self._hosts else "is not set, so that no address is allowed"
-        raise SourceRefused(f"{address.shown} may not be fetched: GREENROOM_SOURCE_HOSTS {hosts}.")
-
-    @contextmanager
-    def _asked(self, address: Address, give_up_at: float) -> Iterator[HTTPResponse]:
-        connection = self._connected(address)
-        try:
-            with _cut_at(give_up_at, connection):
-                if connection.sock is not None:
-                    connection.sock.settimeout(READ_SECONDS)
-                headers = {
-                    "Host": address.netloc,
-                    "Accept": "*/*",
-                    "Accept-Encoding": "identity",
-                    "User-Agent": f"greenroom/{__version__}",
-                    **({"Authorization": address.authorization} if address.authorization else {}),
-                }
-                connection.request(
-                    "GET", address.target, headers=headers, preload_content=False, decode_content=False
-                )
-                with connection.getresponse() as answer:
-                    yield answer
-        finally:
-            connection.close()
-
-    def _connected(self, address: Address) -> HTTPConnection:
-        failure: Exception = OSError("no address")
-        for ip in self._checked(address)[:MOST_TRIED]:
-            connection = self._connection(address, str(ip))
-            try:
-                connection.connect()
-            except BROKEN_EXCHANGE as error:
-                connection.close()
-                failure = error
-            else:
-                return connection
-        raise failure
-
-    def _checked(self, address: Address) -> list[Ip]:
-        """The host's IP addresses, each of them allowed; they are what is connected to."""
-        entries = self._require_named(address)
-        found = self._resolve(address.host, address.port, type=socket.SOCK_STREAM)
-        ips = {parse_ip(str(each[4][0])): None for each in found}
-        for ip in ips:
-            if not any(entry.reaches(ip) for entry in entries):
-                raise SourceRefused(
-                    f"{address.shown} may not be fetched: {address.host} is inside a network ({ip}), which "
-                    "GREENROOM_SOURCE_HOSTS does not allow for it."
-                )
-        return list(ips)
-
-    def _connection(self, address: Address, ip: str) -> HTTPConnection:
-        if address.scheme == "http":
-            return HTTPConnection(ip, address.port, timeout=CONNECT_SECONDS)
-        return HTTPSConnection(
-            ip,
-            address.port,
-            timeout=CONNECT_SECONDS,
-            ssl_context=self._tls,
-            # The name that the certificate must have; the host is an IP address by now.
-            server_hostname=address.host,
-        )
-
-    @cached_property
-    def _tls(self) -> ssl.SSLContext:
-        context = tls_context(None)
-        if self._ca_bundle is not None:
-            folder = self._ca_bundle.is_dir()
-            context.load_verify_locations(
-                cafile=None if folder else self._ca_bundle, capath=self._ca_bundle if folder else None
-            )
-        return context
-
-
-@contextmanager
-def _cut_at(moment: float, connection: HTTPConnection) -> Iterator[None]:
-    """Close a connection at a moment of `time.monotonic`: a header that trickles has no other end."""
-    timer = threading.Timer(max(0.0, moment - time.monotonic()), _cut, [connection])
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-
-
-def _cut(connection: HTTPConnection) -> None:
-    if connection.sock is not None:
-        try:
-            # Of the socket below TLS, which says nothing any more.
-            socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
-        except OSError:
-            return  # it is closed already
 
 
 def _require_file(answer: HTTPResponse, name: str) -> None:
