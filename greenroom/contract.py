@@ -26,6 +26,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaMode
 
 from greenroom.answers import ANSWERS, ResultRecord
+from greenroom.callbacks.payload import CallbackPayload
 from greenroom.errors import (
     DatabaseUnavailable,
     ManifestError,
@@ -289,6 +290,8 @@ ARGUMENTS: dict[TaskName, type[Arguments]] = {
     TaskName.VERIFY: VerifyArguments,
     TaskName.SWEEP: NoArguments,
     TaskName.START_UPLOADS: NoArguments,
+    TaskName.NOTE_READY: NoArguments,
+    TaskName.DELIVER: NoArguments,
     TaskName.FORESEE: NoArguments,
     TaskName.REFRESH: NoArguments,
     TaskName.RETIRE: NoArguments,
@@ -342,14 +345,15 @@ def json_schema() -> dict[str, Any]:
     """All of the contract as one JSON Schema.
 
     ``tasks`` says which definition a task's arguments have, in what order they stand, and what it answers;
-    ``record`` has what lies under a result's key; ``errors`` which failures there are, and after which of
-    them asking again may help.
+    ``record`` has what lies under a result's key; ``callback`` what a call-back says; ``errors`` which
+    failures there are, and after which of them asking again may help.
     """
     arguments = dict.fromkeys(ARGUMENTS.values())
     asked: list[tuple[str, JsonSchemaMode, TypeAdapter[Any]]] = [
         *((model.__name__, "validation", TypeAdapter(model)) for model in arguments),
         *((name, "serialization", answer) for name, answer in ANSWERS.items()),
         ("record", "validation", TypeAdapter(ResultRecord)),
+        ("callback", "serialization", TypeAdapter(CallbackPayload)),
     ]
     found, definitions = TypeAdapter.json_schemas(asked)
     return {
@@ -366,6 +370,7 @@ def json_schema() -> dict[str, Any]:
             for name, model in ARGUMENTS.items()
         },
         "record": found["record", "validation"],
+        "callback": found["callback", "serialization"],
         "errors": {
             error.__name__: {"module": error.__module__, "again": issubclass(error, TransientError)}
             for error in RAISED

@@ -216,5 +216,17 @@ class WorkerFailed(GreenroomError):
     """A worker failed in a way that has no type here, or answered what cannot be read; its log says more."""
 
 
+class CallbackFailed(TransientError):
+    """A call-back could not be delivered just now: its receiver is away, says no, or is not allowed."""
+
+
+class CallbackUnwanted(GreenroomError):
+    """The receiver of a call-back says that it wants none any more (410): it is given up."""
+
+
+class CallbackNotAuthentic(GreenroomError):
+    """What came to a receiver is no call-back of Greenroom's, was altered, or is too old to be believed."""
+
+
 class ClaimLost(GreenroomError):
     """Somebody else holds this claim now; whatever was being done for it must not be recorded."""

@@ -20,6 +20,7 @@ from pydantic import (
 )
 from pydantic.types import AwareDatetime
 
+from greenroom.callbacks.target import CallbackTarget
 from greenroom.channel_name import channel_name
 from greenroom.clock import require_aware, require_plausible
 from greenroom.errors import ManifestError
@@ -91,6 +92,7 @@ class CampaignPlan(BaseModel):
         keep_until: until when its media IDs can be used.
         upload_from: from when its media are uploaded; None for the operator's setting. They are inspected at
             once in any case.
+        callback: whom to tell when it is ready, at risk, or has rejected files. None leaves it as it is.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -100,6 +102,7 @@ class CampaignPlan(BaseModel):
     send_at: Annotated[AwareDatetime, AfterValidator(require_plausible)]
     keep_until: Annotated[AwareDatetime, AfterValidator(require_plausible)]
     upload_from: Annotated[AwareDatetime, AfterValidator(require_plausible)] | None = None
+    callback: CallbackTarget | None = None
 
 
 class ManifestItem(BaseModel):

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr, ValidationInfo
 
+from greenroom.callbacks.signature import parse_secrets
 from greenroom.errors import SettingsError
 from greenroom.redis_client import SENTINEL, SEPARATOR, is_sentinel
 from greenroom.vault import Vault
@@ -115,6 +116,13 @@ def checked_fernet_keys(value: SecretStr) -> SecretStr:
     except SettingsError as error:
         raise ValueError(str(error).removeprefix("GREENROOM_SECRET_KEY ")) from None
     return value
+
+
+def checked_callback_secret(value: str | SecretStr) -> SecretStr:
+    """Secrets that call-backs can be signed with."""
+    secret = value if isinstance(value, SecretStr) else SecretStr(value)
+    parse_secrets(secret.get_secret_value())
+    return secret
 
 
 def checked_http_url(value: str) -> str:

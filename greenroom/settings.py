@@ -25,11 +25,13 @@ from pydantic import (
     SecretStr,
 )
 
+from greenroom.callbacks.permission import parse_task_patterns
 from greenroom.lifecycle import LifeRules
 from greenroom.rate_limit.limiter import DEFAULT_UPLOADS_PER_SECOND
 from greenroom.redis_client import celery_address
 from greenroom.setting_types import (
     checked_broker_url,
+    checked_callback_secret,
     checked_database_url,
     checked_fernet_keys,
     checked_http_url,
@@ -131,6 +133,30 @@ class Settings(BaseModel):
         Field(
             description="Web servers that campaigns' addresses may name, separated by commas; without it "
             "none. `*` is every public one.",
+        ),
+    ] = None
+    callback_hosts: Annotated[
+        tuple[AllowedHost, ...] | None,
+        BeforeValidator(unless_empty(parse_hosts)),
+        Field(
+            description="Web servers that campaigns may have called back, separated by commas, as in "
+            "`source_hosts`; without it none.",
+        ),
+    ] = None
+    callback_secret: Annotated[
+        SecretStr | None,
+        BeforeValidator(unless_empty(checked_callback_secret)),
+        Field(
+            description="What signs call-backs by HTTP: 24 to 64 random bytes in base64; several, separated "
+            "by commas, sign each of them.",
+        ),
+    ] = None
+    callback_tasks: Annotated[
+        tuple[str, ...] | None,
+        BeforeValidator(unless_empty(parse_task_patterns)),
+        Field(
+            description="Celery tasks of other programs that campaigns may have called back, separated by "
+            "commas, `*` at an end for all that begin so; without it none.",
         ),
     ] = None
     sole_uploader_since: AwareDatetime | None = Field(

@@ -37,6 +37,8 @@ class TaskName(StrEnum):
     CANCEL = "media.cancel"
     SWEEP = "media.sweep"
     START_UPLOADS = "media.start_uploads"
+    NOTE_READY = "media.note_ready"
+    DELIVER = "media.deliver"
     FORESEE = "media.foresee"
     REFRESH = "media.refresh"
     RETIRE = "media.retire"
@@ -66,6 +68,8 @@ QUEUES: dict[TaskName, Queue] = {
     TaskName.CANCEL: Queue.CONTROL,
     TaskName.SWEEP: Queue.CONTROL,
     TaskName.START_UPLOADS: Queue.CONTROL,
+    TaskName.NOTE_READY: Queue.CONTROL,
+    TaskName.DELIVER: Queue.UPLOAD,
     TaskName.FORESEE: Queue.CONTROL,
     TaskName.REFRESH: Queue.CONTROL,
     TaskName.RETIRE: Queue.UPLOAD,

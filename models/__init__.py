@@ -2,17 +2,20 @@
 
 from models.asset import Asset, AssetState
 from models.base import Base
+from models.callback import Callback
 from models.campaign import Campaign
 from models.channel import Channel
 from models.database import Database
 from models.item import Item, ItemState
 from models.lookups import LookupFailure
 from models.media import Media
+from models.outbox import OutboxRow
 
 __all__ = [
     "Asset",
     "AssetState",
     "Base",
+    "Callback",
     "Campaign",
     "Channel",
     "Database",
@@ -20,4 +23,5 @@ __all__ = [
     "ItemState",
     "LookupFailure",
     "Media",
+    "OutboxRow",
 ]

@@ -189,7 +189,12 @@ def insert_rows(
     same = same or {}
     postgresql = on_postgresql(connection)
     statement = _insertion(table, tuple(same), tuple(rows[0]), more, postgresql=postgresql)
-    return connection.execute(statement, {**_of_all(same), **columns_of(rows, postgresql=postgresql)})
+    return connection.execute(
+        statement,
+        {**_of_all(same), **columns_of(rows, postgresql=postgresql)},
+        # SQLAlchemy would keep it of updates and deletes alone.
+        execution_options={"preserve_rowcount": True},
+    )
 
 
 @cache
@@ -250,8 +255,8 @@ def update_rows(
     *,
     same: Mapping[str, Any] | None = None,
     only: ColumnElement[bool] | None = None,
-) -> None:
-    """Give rows other values, each its own; to be called with the rows locked.
+) -> int:
+    """Give rows other values, each its own; to be called with the rows locked. Returns how many it wrote.
 
     Args:
         connection: an open transaction.
@@ -262,10 +267,11 @@ def update_rows(
             they are.
     """
     if not rows:
-        return
+        return 0
     same, names, postgresql = same or {}, tuple(rows[0]), on_postgresql(connection)
     statement = _update(table, tuple(same), names, only, postgresql=postgresql)
-    connection.execute(statement, {**_of_all(same), **columns_of(rows, postgresql=postgresql)})
+    written = connection.execute(statement, {**_of_all(same), **columns_of(rows, postgresql=postgresql)})
+    return written.rowcount
 
 
 @cache

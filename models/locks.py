@@ -20,7 +20,16 @@ from sqlalchemy import ColumnElement, Connection, Select, select, text
 from models.bulk import on_postgresql
 
 #: Tables, from the one that is locked first to the one that is locked last.
-LOCK_ORDER: Final = ("campaigns", "assets", "media", "items", "channels", "lookup_failures")
+LOCK_ORDER: Final = (
+    "campaigns",
+    "assets",
+    "media",
+    "items",
+    "channels",
+    "lookup_failures",
+    "callbacks",
+    "outbox",
+)
 
 
 def lock_rows(connection: Connection, table: Any, condition: ColumnElement[bool]) -> None:

@@ -71,7 +71,7 @@ def save_items(
     items: Iterable[ManifestItem],
     submission: int = 0,
     known: bool = True,
-) -> None:
+) -> int:
     """Write items in bulk; known ones stay as they are, unless their source changed or they were rejected.
 
     Those are inspected anew: who hands a rejected file over again has fixed it, or would like to know.
@@ -83,17 +83,21 @@ def save_items(
         items: each ref once; they are written, and so locked, in this order.
         submission: in which the new ones stand.
         known: whether the campaign may have some of them already.
+
+    Returns:
+        How many were written.
     """
     rows = list(items)
     if not rows:
-        return
-    insert_rows(
+        return 0
+    written = insert_rows(
         connection,
         Item,
         [_as_given(item) for item in rows],
         same={"campaign_id": campaign_id, "due_at": due_at, "submission": submission},
         more=_or_inspect_anew if known else None,
     )
+    return written.rowcount
 
 
 def _or_inspect_anew(statement: Insert) -> Insert:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Case, Connection, Select, and_, case, func, literal_column, select
 from sqlalchemy.orm import aliased
@@ -117,11 +117,11 @@ class _Page:
     @property
     def settled(self) -> bool:
         """Whether none of them waits for anything."""
-        return not self.counts.keys() & _UNSETTLED
+        return not self.counts.keys() & UNSETTLED
 
 
 #: Stages that others follow.
-_UNSETTLED = {
+UNSETTLED: Final = {
     ItemStatus.CHECKING.value,
     ItemStatus.SCHEDULED.value,
     ItemStatus.WAITING.value,
@@ -215,7 +215,7 @@ class FollowedCampaign:
         self._turn = (self._turn + 1) % len(self._pages)
         for place, page in enumerate(self._pages):
             status = page.status
-            if place == self._turn or (status in _UNSETTLED and status not in untouched):
+            if place == self._turn or (status in UNSETTLED and status not in untouched):
                 self._pages[place] = self._read_again(connection, page, now)
                 if status is not None and self._pages[place].status == status:
                     untouched.add(status)
@@ -232,10 +232,10 @@ class FollowedCampaign:
         statement = _with_media(select(item.id, item_status(item, now), _hindrance(item, now)), item)
         if page.unsettled is not None:
             statement = statement.where(among(Item.id, page.unsettled))
-            page.counts = Counter({name: n for name, n in page.counts.items() if name not in _UNSETTLED})
+            page.counts = Counter({name: n for name, n in page.counts.items() if name not in UNSETTLED})
         rows = connection.execute(statement).all()
         if page.unsettled is None:
             page.counts = Counter()
         page.counts += Counter(name for _, name, _ in rows)
-        page.unsettled = [item_id for item_id, name, _ in rows if name in _UNSETTLED]
+        page.unsettled = [item_id for item_id, name, _ in rows if name in UNSETTLED]
         page.hindrance = next((why for _, _, why in rows if why), "")

@@ -10,9 +10,11 @@ from sqlalchemy import Connection, delete, exists, or_, select
 
 from models.asset import Asset, AssetState
 from models.bulk import among
+from models.callback import Callback
 from models.campaign import Campaign
 from models.item import Item
 from models.media import Media
+from models.outbox import OutboxRow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +49,8 @@ def prune_campaigns(connection: Connection, *, before: datetime, limit: int) -> 
     asset_ids = list(gone)
     rows = len(asset_ids)
     if rows < limit:
+        for table in (Callback, OutboxRow):
+            connection.execute(delete(table).where(table.campaign_id == campaign_id))
         connection.execute(delete(Campaign).where(Campaign.id == campaign_id))
         rows += 1
     sources = _drop_assets(connection, {asset_id for asset_id in asset_ids if asset_id is not None})

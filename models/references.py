@@ -112,8 +112,8 @@ def follow_send_times(connection: Connection, campaign_id: str) -> None:
 
 def want_again(
     connection: Connection, campaign_id: str, *, refs: Sequence[str] | None, due_at: datetime, now: datetime
-) -> None:
-    """Follow a campaign's new dates and items, when it is handed over (again).
+) -> int:
+    """Follow a campaign's new dates and items, when it is handed over (again); returns how many are queued.
 
     What it holds without an ID, and that is not on its way, is queued: that is what nothing needed until its
     dates were moved, and uploads that were given up. What it holds with an ID is looked at: it may be needed
@@ -131,4 +131,4 @@ def want_again(
     held = lock_assets_of(connection, campaign_id, refs=refs)
     check_references_again(connection, held, now=now)
     dates = {"due_at": due_at, "priority": Priority.CAMPAIGN}
-    put_back(connection, [{"id": asset_id} for asset_id in held], only=_WITHOUT_AN_ID, same=dates)
+    return put_back(connection, [{"id": asset_id} for asset_id in held], only=_WITHOUT_AN_ID, same=dates)

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Row, delete, select, update
 from greenroom.errors import ManifestError, SubmissionSuperseded
 from greenroom.manifest import ManifestItem
 from models.bulk import among
+from models.callback import note_submission_begun, note_submission_ended
 from models.campaign import Campaign, CampaignRow, hold_campaign
 from models.item import Item
 from models.manifest_items import lock_items
@@ -41,6 +42,7 @@ def next_submission(connection: Connection, campaign_id: str, *, key: str) -> in
         return int(before.submission)
     number = int(before.submission) + 1
     connection.execute(update(Campaign).where(mine).values(submission=number, submission_key=key))
+    note_submission_begun(connection, campaign_id, number)
     return number
 
 
@@ -123,8 +125,12 @@ def remove_others(
     following = select(Item.ref).where(*others, Item.ref > after).order_by(Item.ref).limit(limit)
     refs = list(connection.execute(following).scalars())
     if not refs:
+        note_submission_ended(connection, campaign_id, number)
         return 0, None
     check_references_again(connection, lock_assets_of(connection, campaign_id, refs=refs), now=now)
     lock_items(connection, campaign_id=campaign_id, refs=refs)
     gone = connection.execute(delete(Item).where(*others, among(Item.ref, refs)))
-    return gone.rowcount, refs[-1] if len(refs) == limit else None
+    if len(refs) == limit:
+        return gone.rowcount, refs[-1]
+    note_submission_ended(connection, campaign_id, number)
+    return gone.rowcount, None

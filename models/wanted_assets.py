@@ -110,7 +110,7 @@ def put_back(
     *,
     only: ColumnElement[bool] = _NOT_WITH_A_WORKER,
     same: Mapping[str, Any] | None = None,
-) -> None:
+) -> int:
     """Put assets, locked by this transaction, into the backlog, as if nothing had been tried.
 
     Args:
@@ -118,9 +118,12 @@ def put_back(
         rows: each with an asset's ``id``, and what each has of its own: ``due_at``, ``priority``.
         only: which states are put back, a condition of a module; never what a worker has.
         same: what is the same for all, of ``due_at`` and ``priority``. What neither says stays.
+
+    Returns:
+        How many they were.
     """
     fresh = {"state": AssetState.WAITING, **_UNTRIED, **(same or {})}
-    update_rows(connection, Asset, rows, same=fresh, only=only)
+    return update_rows(connection, Asset, rows, same=fresh, only=only)
 
 
 def put_aside(connection: Connection, asset_ids: Collection[int]) -> None:

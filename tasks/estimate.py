@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from celery import shared_task
 
 from greenroom.answers import Estimate
 from greenroom.manifest import parse_plan
-from greenroom.readiness import PendingUploads
+from greenroom.readiness import PendingUploads, Readiness
 from greenroom.task_names import TaskName
 from models.campaign_readiness import readiness_with
 from models.channel import get_channel
@@ -37,6 +38,11 @@ def estimate(context: Context, campaign: Mapping[str, Any], files: int) -> Estim
         start = upload_moment(context, plan, get_channel(connection, plan.channel).media_life)
         more = PendingUploads(send_at=plan.send_at, start=start, files=files)
         found = readiness_with(connection, plan, more, now=now, allowed=allowed)
+    return as_estimate(found, now=now)
+
+
+def as_estimate(found: Readiness, *, now: datetime) -> Estimate:
+    """When a campaign will be ready, as schedulers are told of it."""
     return Estimate(
         left=found.left,
         uploads_per_second=found.rate.per_second,

@@ -10,11 +10,12 @@ from typing import Any
 from celery import Task, shared_task
 from sqlalchemy import Connection
 
-from greenroom.errors import ManifestError
+from greenroom.errors import ManifestError, Misuse
 from greenroom.log_fields import about
 from greenroom.manifest import CampaignPlan, ManifestItem, parse_items, parse_plan
 from greenroom.task_names import TaskName
 from greenroom.untrusted_text import one_line
+from models.callback import has_callback, note_change
 from models.campaign import CampaignRow, channel_and_campaign, get_campaign, hold_campaign
 from models.manifest_items import add_items, known_refs, lock_items, reject_items, save_items
 from models.moving import save_and_move
@@ -47,7 +48,8 @@ def prepare(context: Context, campaign: Mapping[str, Any], items: Sequence[Mappi
     Raises:
         ManifestError: something of it is missing or wrong, and nothing was written; or the database refused
             items for reasons of its own, and has the others.
-        Misuse: the channel is not known, or the campaign is another channel's or cancelled.
+        Misuse: the channel is not known, the campaign is another channel's or cancelled, or the operator does
+            not allow its call-backs.
         TransientError: the database is away; nothing was written.
     """
     take_over(context, campaign, items)
@@ -76,6 +78,7 @@ def take_over(
         SubmissionSuperseded: another submission began since.
     """
     plan = parse_plan(campaign)
+    require_allowed_callback(context, plan)
     # In one order for all: two messages that share items must not lock them crosswise.
     rows = sorted(parse_items(items), key=lambda item: item.ref)
     now = context.clock.now()
@@ -116,6 +119,17 @@ def take_over(
     return changes
 
 
+def require_allowed_callback(context: Context, plan: CampaignPlan) -> None:
+    """Refuse a campaign whose call-backs would never be delivered.
+
+    Raises:
+        Misuse: the operator does not allow where they go.
+    """
+    refused = None if plan.callback is None else context.callbacks.refusal(plan.callback)
+    if refused is not None:
+        raise Misuse(f"Campaign {plan.id}: {refused}")
+
+
 def upload_moment(context: Context, plan: CampaignPlan, media_life: timedelta | None) -> datetime:
     """When uploads begin: as the plan says; else as long ahead as settings and the life of IDs allow."""
     if plan.upload_from is not None:
@@ -146,6 +160,8 @@ def write_new(
     Returns:
         Whether it was written; False, and nothing was changed or is locked, where more has to be done.
     """
+    if _has_other_callback(connection, plan):
+        return False
     with connection.begin_nested() as savepoint:
         hold_campaign(connection, plan.id, shared=True)
         campaign = get_campaign(connection, plan.id)
@@ -156,9 +172,14 @@ def write_new(
             and not known_refs(connection, campaign_id=plan.id, refs=[row.ref for row in rows])
             and add_items(connection, campaign_id=plan.id, due_at=plan.send_at, items=rows, submission=number)
         ):
+            note_change(connection, plan.id)
             return True
         savepoint.rollback()
     return False
+
+
+def _has_other_callback(connection: Connection, plan: CampaignPlan) -> bool:
+    return plan.callback is not None and not has_callback(connection, plan.id, plan.callback)
 
 
 def _write(
@@ -176,14 +197,15 @@ def _write(
     given = [row.ref for row in rows]
     locked = campaign.moved or campaign.created
     refs = [] if locked else known_refs(connection, campaign_id=plan.id, refs=given)
+    written = 0
     if refs:
         if campaign.upload_from is None:
-            want_again(connection, plan.id, refs=refs, due_at=plan.send_at, now=now)
+            written += want_again(connection, plan.id, refs=refs, due_at=plan.send_at, now=now)
         lock_items(connection, campaign_id=plan.id, refs=refs)
     changes = ItemChanges()
     if submission is not None:
         changes = note_submission(connection, plan.id, rows, number=submission)
-    save_items(
+    written += save_items(
         connection,
         campaign_id=plan.id,
         due_at=plan.send_at,
@@ -191,6 +213,8 @@ def _write(
         submission=number,
         known=not campaign.created,
     )
+    if written and not campaign.created:
+        note_change(connection, plan.id)
     return changes
 
 

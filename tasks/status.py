@@ -7,14 +7,14 @@ from typing import Any
 
 from celery import shared_task
 
-from greenroom.answers import CampaignState, CampaignStatus, RejectedItem, RejectedPage
-from greenroom.reasons import advice_on
+from greenroom.answers import CampaignState, CampaignStatus, RejectedPage
 from greenroom.task_names import TaskName
 from models.campaign import CampaignRow, get_campaign
 from models.channel import ChannelRow, get_channel
 from models.forecast import count_at_risk
 from models.item_pages import unsendable_items
 from models.progress import campaign_progress
+from tasks.runtime.callback_payload import as_rejected_item
 from tasks.runtime.checked_task import CheckedTask
 from tasks.runtime.context import Context, current_context
 
@@ -77,17 +77,7 @@ def rejected(context: Context, campaign_id: str, after: str = "") -> RejectedPag
     with context.database.read() as connection:
         get_campaign(connection, campaign_id)
         found, last = unsendable_items(connection, campaign_id, after=after, now=context.clock.now())
-    items = [
-        RejectedItem(
-            ref=item.ref,
-            status=item.status,
-            reason=item.reason or "",
-            detail=item.detail,
-            advice=advice_on(item.reason),
-        )
-        for item in found
-    ]
-    return RejectedPage(items=items, after=last)
+    return RejectedPage(items=[as_rejected_item(item) for item in found], after=last)
 
 
 @shared_task(base=CheckedTask, name=TaskName.STATUS, ignore_result=False)

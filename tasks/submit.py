@@ -13,7 +13,7 @@ from greenroom.task_names import TaskName
 from models.campaign import channel_and_campaign, get_campaign, hold_campaign
 from models.moving import save_and_move
 from models.submissions import next_submission, remove_others, require_submission
-from tasks.prepare import take_over, upload_moment
+from tasks.prepare import require_allowed_callback, take_over, upload_moment
 from tasks.runtime.checked_task import CheckedTask, until_done
 from tasks.runtime.context import Context, current_context
 
@@ -32,10 +32,12 @@ def begin_submission(context: Context, campaign: Mapping[str, Any], key: str) ->
 
     Raises:
         ManifestError: something of it is missing or wrong.
-        Misuse: the channel is not known, or the campaign is another channel's, cancelled or over.
+        Misuse: the channel is not known, the campaign is another channel's, cancelled or over, or its
+            call-backs are not allowed.
         TransientError: the database is away; nothing was written.
     """
     plan = parse_plan(campaign)
+    require_allowed_callback(context, plan)
     with context.database.write() as connection:
         media_life, _ = channel_and_campaign(connection, channel_id=plan.channel, campaign_id=plan.id)
         upload_from = upload_moment(context, plan, media_life)

@@ -40,6 +40,8 @@ TASK_MODULES = (
     "tasks.move",
     "tasks.sweep",
     "tasks.start_uploads",
+    "tasks.note_ready",
+    "tasks.deliver",
     "tasks.foresee",
     "tasks.refresh",
     "tasks.retire",

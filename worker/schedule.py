@@ -9,6 +9,7 @@ from greenroom.task_names import QUEUES, TaskName
 
 SWEEP_EVERY = 5.0
 START_EVERY = 10.0
+NOTE_READY_EVERY = 5.0
 FORESEE_EVERY = 30.0
 REFRESH_EVERY = 60.0
 RETIRE_EVERY = 60.0
@@ -24,6 +25,7 @@ def beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
         TaskName.DISPATCH: settings.dispatch_every,
         TaskName.SWEEP: SWEEP_EVERY,
         TaskName.START_UPLOADS: START_EVERY,
+        TaskName.NOTE_READY: NOTE_READY_EVERY,
         TaskName.FORESEE: FORESEE_EVERY,
         TaskName.REFRESH: REFRESH_EVERY,
         TaskName.RETIRE: RETIRE_EVERY,

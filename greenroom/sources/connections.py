@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ class AllowedConnections:
         verb: str,
         ca_bundle: Path | None = None,
         resolve: Resolve = socket.getaddrinfo,
+        name: Callable[[Address], str] = attrgetter("shown"),
     ) -> None:
         """Prepare; nothing is connected yet.
 
@@ -55,12 +57,14 @@ class AllowedConnections:
             verb: what is done with an address, for sentences: ``fetched``.
             ca_bundle: authorities that are trusted besides the usual ones.
             resolve: finds the IP addresses of a host.
+            name: what an address is called in sentences.
         """
         self._hosts = tuple(hosts)
         self._setting = setting
         self._verb = verb
         self._ca_bundle = ca_bundle
         self._resolve = resolve
+        self._name = name
 
     def require_named(self, address: Address) -> list[AllowedHost]:
         """The entries of the list that an address is of.
@@ -71,7 +75,7 @@ class AllowedConnections:
         if entries := matching(self._hosts, address):
             return entries
         hosts = "has no such host" if self._hosts else "is not set, so that no address is allowed"
-        raise SourceRefused(f"{address.shown} may not be {self._verb}: {self._setting} {hosts}.")
+        raise SourceRefused(f"{self._name(address)} may not be {self._verb}: {self._setting} {hosts}.")
 
     @contextmanager
     def asked(
@@ -138,8 +142,8 @@ class AllowedConnections:
         for ip in ips:
             if not any(entry.reaches(ip) for entry in entries):
                 raise SourceRefused(
-                    f"{address.shown} may not be {self._verb}: {address.host} is inside a network ({ip}), "
-                    f"which {self._setting} does not allow for it."
+                    f"{self._name(address)} may not be {self._verb}: {address.host} is inside a network "
+                    f"({ip}), which {self._setting} does not allow for it."
                 )
         return list(ips)
 

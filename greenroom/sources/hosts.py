@@ -22,7 +22,7 @@ _MOST_PORTS = 65_535
 
 @dataclass(frozen=True, kw_only=True)
 class AllowedHost:
-    """One entry of GREENROOM_SOURCE_HOSTS.
+    """One entry of GREENROOM_SOURCE_HOSTS or GREENROOM_CALLBACK_HOSTS.
 
     Attributes:
         scheme: ``http`` or ``https``; None for both.

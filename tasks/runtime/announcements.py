@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from celery import current_app
+from kombu import Exchange, Queue
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
@@ -49,6 +50,39 @@ def publish_to_broker(message: Message) -> None:
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class OutsideTask:
+    """A task of another program's on the same broker.
+
+    Attributes:
+        name: which.
+        queue: declared as Celery does it where nobody configures anything: a direct exchange of its name.
+        payload: its one argument, JSON.
+        id: the task's.
+        summary: what Flower shows in place of the argument.
+    """
+
+    name: str
+    queue: str
+    payload: Any
+    id: str
+    summary: str
+
+
+def publish_outside_task(task: OutsideTask) -> None:
+    """Enqueue on the app that `worker` has made current."""
+    # Celery takes it, and its types know a name alone: one of our own queues.
+    queue: Any = Queue(task.queue, Exchange(task.queue, type="direct"), routing_key=task.queue)
+    current_app.send_task(
+        task.name,
+        args=[task.payload],
+        task_id=task.id,
+        queue=queue,
+        argsrepr=one_line(task.summary),
+        ignore_result=True,
+    )
+
+
 @contextmanager
 def until_next_tick(what: str) -> Iterator[None]:
     """Work that beat's next tick does anyway: a broker that is away fails nothing that is done.
@@ -73,7 +107,11 @@ def announce(context: Context, message: Message) -> None:
 
 
 #: Set while one that was asked for has not begun.
-ASKED = {TaskName.DISPATCH: "greenroom:dispatch-asked", TaskName.INSPECT: "greenroom:inspect-asked"}
+ASKED = {
+    TaskName.DISPATCH: "greenroom:dispatch-asked",
+    TaskName.INSPECT: "greenroom:inspect-asked",
+    TaskName.DELIVER: "greenroom:deliver-asked",
+}
 #: Seconds after which one that was asked for is taken to be lost.
 LOST_SECONDS = 5
 #: And after which whoever said that it looks again is not relied on: what it does now takes its time.
@@ -88,6 +126,11 @@ def announce_dispatch(context: Context, *, why: str) -> None:
 def announce_inspection(context: Context, *, why: str) -> None:
     """Ask that somebody look at what waits, unless one is on its way to do so who has not begun."""
     _announce_once(context, Message(name=TaskName.INSPECT, args=[[]], summary=why))
+
+
+def announce_delivery(context: Context, *, why: str) -> None:
+    """Ask for what is due to be delivered, unless a delivery is on its way that has not begun."""
+    _announce_once(context, Message(name=TaskName.DELIVER, args=[], summary=why))
 
 
 def _announce_once(context: Context, message: Message) -> None:

@@ -13,13 +13,14 @@ JITTER = 0.25
 LONGEST_ASKED_SECONDS = 3600.0
 
 
-def backoff(attempts: int, *, asked: float | None = None) -> timedelta:
-    """The wait after so many failures: twice as long each time, up to five minutes.
+def backoff(attempts: int, *, asked: float | None = None, longest: float = LONGEST_SECONDS) -> timedelta:
+    """The wait after so many failures: twice as long each time, up to five minutes or what is given.
 
     Args:
         attempts: failures before this one.
+        longest: seconds.
         asked: seconds that the other side asked us to wait; never less than those, up to an hour.
     """
-    seconds = min(LONGEST_SECONDS, FIRST_SECONDS * 2 ** min(attempts, 20))
+    seconds = min(longest, FIRST_SECONDS * 2 ** min(attempts, 20))
     seconds *= 1 + JITTER * random.random()  # noqa: S311 - spreads load, guards nothing
     return timedelta(seconds=max(seconds, min(asked or 0.0, LONGEST_ASKED_SECONDS)))

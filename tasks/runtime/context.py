@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from redis import Redis
 
+from greenroom.callbacks.sender import CallbackSender
 from greenroom.clock import Clock, SystemClock
 from greenroom.isolation.process_pool import ProcessPool
 from greenroom.provider import ProviderClient
@@ -25,7 +26,7 @@ from greenroom.settings import Settings
 from greenroom.sources import Sources
 from greenroom.vault import Vault
 from models import Database
-from tasks.runtime.announcements import Message, publish_to_broker
+from tasks.runtime.announcements import Message, OutsideTask, publish_outside_task, publish_to_broker
 from tasks.runtime.batcher import Batcher
 from tasks.runtime.chosen_settings import chosen_settings
 from tasks.runtime.task_events import EventQueue, EventThread
@@ -72,6 +73,8 @@ class Context:
     vault: Vault
     clock: Clock
     publish: Callable[[Message], None]
+    #: Enqueues a task of another program's; see `tasks.runtime.announcements`.
+    publish_outside: Callable[[OutsideTask], None] = publish_outside_task
     sleep: Callable[[float], None] = time.sleep
     #: The name under which this process claims.
     worker: str = field(default_factory=name_of_this_process)
@@ -104,6 +107,11 @@ class Context:
     def sources(self) -> Sources:
         """Opens the files that campaigns name, as far as the operator allows."""
         return Sources.of(self.settings)
+
+    @cached_property
+    def callbacks(self) -> CallbackSender:
+        """Delivers call-backs by HTTP, as far as the operator allows."""
+        return CallbackSender(self.settings, self.clock)
 
     @cached_property
     def channel_threads(self) -> ThreadPoolExecutor:

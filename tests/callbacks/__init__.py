@@ -1,0 +1,1 @@
+"""Call-backs: what signs them, and where they may go."""
