@@ -54,9 +54,11 @@ from models.forecast import at_risk
 from models.item_reports import campaign_items
 from models.progress import campaign_progress
 from sandbox.testing import RunningSandbox
+from tasks.deliver import deliver
 from tasks.dispatch import batches_from_json, claims_from_json, dispatch, hand_out_uploads
 from tasks.foresee import foresee
 from tasks.inspect import inspect
+from tasks.note_ready import note_ready
 from tasks.prune import prune
 from tasks.refresh import refresh
 from tasks.resolve import resolve
@@ -200,6 +202,8 @@ def jobs(published: list[Message]) -> Iterator[TimedQuery]:
     yield TimedQuery(name="sweep: 1,000 files lapsed", work=sweep, prepare=MAKE_DUE["sweep"])
     yield TimedQuery(name="start uploads: nothing due", work=start_uploads)
     yield TimedQuery(name="foresee: which campaigns will be late", work=foresee, counts=True)
+    yield TimedQuery(name="note ready: nobody wants to be told", work=note_ready)
+    yield TimedQuery(name="deliver: nothing due", work=deliver)
     yield TimedQuery(name="refresh: nothing due", work=refresh)
     yield TimedQuery(name="refresh: 1,000 due", work=refresh, prepare=MAKE_DUE["refresh"])
     yield TimedQuery(name="retire: nothing due", work=retire)

@@ -17,6 +17,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError
 
+from cli.doctor_callbacks import undelivered_in_words
 from cli.doctor_sources import NOTHING, allowed_sources, warnings_about_sources
 from cli.forecast import risks_in_a_sentence
 from cli.formats import console, counted, moment, plain
@@ -75,7 +76,7 @@ class HealthCheck:
 @installation_options
 @click.pass_context
 def doctor(context: click.Context, *, as_json: bool, state: Path, sandbox: bool) -> None:
-    """Look at every part: settings, sources, database, Redis, workers, beat, channels, provider, inspection.
+    """Look at every part: settings, sources, database, Redis, workers, beat, channels, call-backs, provider.
 
     Exit code 0: all are well. 1: some are not.
     """
@@ -118,6 +119,7 @@ def _examine(state: Path, *, sandbox: bool) -> Iterator[HealthCheck]:
         yield _safely("channels", lambda: _channels(settings, database))
         yield _safely("backlog", lambda: _backlog(database))
         yield _safely("campaigns", lambda: _campaigns(settings, database))
+        yield _safely("call-backs", lambda: _callbacks(database))
         yield _safely("media IDs", lambda: _media(settings, database))
         yield _safely("provider", lambda: _provider(settings))
     finally:
@@ -292,6 +294,14 @@ def _campaigns(settings: Settings, database: Database) -> HealthCheck:
         part="campaigns",
         well=False,
         sentence=f"{sentence}{more} See: greenroom campaign status {first.campaign_id}",
+    )
+
+
+def _callbacks(database: Database) -> HealthCheck:
+    with database.read() as connection:
+        failing = undelivered_in_words(connection, now=datetime.now(UTC))
+    return HealthCheck(
+        part="call-backs", well=not failing, sentence=failing or "All that are due are delivered."
     )
 
 

@@ -67,8 +67,10 @@ class WatchedCampaign:
 _LOOK_AGAIN = {"stage": CallbackStage.JUDGING, "unsettled_item": None}
 
 
-def save_callback(connection: Connection, campaign_id: str, target: CallbackTarget) -> None:
-    """Write whom a campaign wants told from now on; the same again changes nothing."""
+def save_callback(connection: Connection, campaign_id: str, target: CallbackTarget | None) -> None:
+    """Write whom a campaign wants told from now on; None, and the same again, change nothing."""
+    if target is None:
+        return
     text = target.model_dump_json(exclude_none=True)
     statement = insert(Callback, postgresql=on_postgresql(connection)).values(
         campaign_id=campaign_id, target=text

@@ -7,7 +7,6 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from greenroom.manifest import CampaignPlan
-from models.callback import save_callback
 from models.campaign import CampaignRow, save_campaign
 from models.manifest_items import lock_items, move_items
 from models.references import follow_send_times, want_again
@@ -39,8 +38,6 @@ def save_and_move(
         upload_from=upload_from,
         now=now,
     )
-    if plan.callback is not None:
-        save_callback(connection, plan.id, plan.callback)
     if campaign.moved:
         if campaign.upload_from is None:
             want_again(connection, plan.id, refs=None, due_at=plan.send_at, now=now)

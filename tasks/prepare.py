@@ -15,7 +15,7 @@ from greenroom.log_fields import about
 from greenroom.manifest import CampaignPlan, ManifestItem, parse_items, parse_plan
 from greenroom.task_names import TaskName
 from greenroom.untrusted_text import one_line
-from models.callback import has_callback, note_change
+from models.callback import has_callback, note_change, save_callback
 from models.campaign import CampaignRow, channel_and_campaign, get_campaign, hold_campaign
 from models.manifest_items import add_items, known_refs, lock_items, reject_items, save_items
 from models.moving import save_and_move
@@ -213,6 +213,7 @@ def _write(
         submission=number,
         known=not campaign.created,
     )
+    save_callback(connection, plan.id, plan.callback)
     if written and not campaign.created:
         note_change(connection, plan.id)
     return changes

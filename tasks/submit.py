@@ -10,6 +10,7 @@ from celery import Task, shared_task
 from greenroom.answers import PartTaken, RemovedPage
 from greenroom.manifest import parse_plan
 from greenroom.task_names import TaskName
+from models.callback import save_callback
 from models.campaign import channel_and_campaign, get_campaign, hold_campaign
 from models.moving import save_and_move
 from models.submissions import next_submission, remove_others, require_submission
@@ -42,6 +43,7 @@ def begin_submission(context: Context, campaign: Mapping[str, Any], key: str) ->
         media_life, _ = channel_and_campaign(connection, channel_id=plan.channel, campaign_id=plan.id)
         upload_from = upload_moment(context, plan, media_life)
         save_and_move(connection, plan, upload_from=upload_from, now=context.clock.now())
+        save_callback(connection, plan.id, plan.callback)
         return next_submission(connection, plan.id, key=key)
 
 

@@ -91,6 +91,7 @@ _BEAT = {
     "dispatch": default("dispatch_every"),
     "sweep": schedule.SWEEP_EVERY,
     "start_uploads": schedule.START_EVERY,
+    "note_ready": schedule.NOTE_READY_EVERY,
     "foresee": schedule.FORESEE_EVERY,
     "refresh": schedule.REFRESH_EVERY,
     "retire": schedule.RETIRE_EVERY,

@@ -36,6 +36,7 @@ SEEN = {
     ("assets", "media"),
     ("assets", "items"),
     ("assets", "channels"),
+    ("items", "callbacks"),
     ("campaigns", "assets"),
     ("campaigns", "items"),
     ("media", "channels"),
@@ -44,6 +45,7 @@ SEEN = {
 }
 
 
+SETTINGS = {"prune_after_days": 1, "callback_tasks": "crm.*"}
 UNSENDABLE = [{"code": 131053, "title": "Unsupported type"}]
 
 
@@ -58,7 +60,7 @@ def postgres(database_url: str) -> str:
 @pytest.fixture
 def harness(postgres: str, tmp_path: Path) -> Iterator[Harness]:
     """Two numbers, and all that happens to them."""
-    harness = Harness(postgres, tmp_path, random.Random(1), settings={"prune_after_days": 1})
+    harness = Harness(postgres, tmp_path, random.Random(1), settings=SETTINGS)
     yield harness
     harness.close()
 
@@ -138,13 +140,16 @@ def replace(harness: Harness, *manifests: list[Path]) -> None:
     """A campaign that is submitted several times, each time with other files, which others have too."""
     now = harness.clock.now()
     dates = {"send_at": (now + 5 * DAY).isoformat(), "keep_until": (now + 10 * DAY).isoformat()}
-    plan = {"id": "replaced", "channel": harness.channels[0], **dates}
+    callback = {"task": "crm.campaign_ready"}
+    plan = {"id": "replaced", "channel": harness.channels[0], "callback": callback, **dates}
     for number, files in enumerate(manifests):
         submission = begin_submission(harness.context, plan, str(number))
         items = [{"ref": path.name, "source": str(path)} for path in files]
         submit(harness.context, plan, items, submission)
         end_submission(harness.context, "replaced", submission)
         harness.tick()
+        harness.tick()
+    assert len(harness.called_back) == len(manifests)
 
 
 def days(harness: Harness, number: int) -> None:

@@ -29,17 +29,19 @@ from greenroom.task_names import TaskName
 from greenroom.vault import Vault, new_secret_key
 from models import Database, Media
 from models.channel import add_channel
+from tasks.deliver import deliver
 from tasks.dispatch import batches_from_json, claims_from_json, dispatch
 from tasks.foresee import foresee
 from tasks.inspect import inspect
 from tasks.mark_used import mark_dead, mark_used
 from tasks.move import cancel, move
+from tasks.note_ready import note_ready
 from tasks.prepare import prepare
 from tasks.prune import prune
 from tasks.refresh import refresh
 from tasks.resolve import resolve
 from tasks.retire import retire
-from tasks.runtime.announcements import Message
+from tasks.runtime.announcements import Message, OutsideTask
 from tasks.runtime.context import Context
 from tasks.start_uploads import start_uploads
 from tasks.sweep import sweep
@@ -211,6 +213,7 @@ class Harness:
         )
         self.database = Database(values.database_url)
         self.published: list[Message] = []
+        self.called_back: list[OutsideTask] = []
         self.context = Context(
             settings=values,
             database=self.database,
@@ -221,6 +224,7 @@ class Harness:
             vault=Vault(key),
             clock=self.workers_clock,
             publish=self.published.append,
+            publish_outside=self.called_back.append,
             sleep=lambda seconds: self.clock.advance(timedelta(seconds=seconds)),
         )
         # In the place of the cached properties of those names.
@@ -416,6 +420,8 @@ class Harness:
         sweep(context)
         start_uploads(context)
         foresee(context)
+        note_ready(context)
+        deliver(context)
         refresh(context)
         retired = retire(context)
         self.counts["deletes"] += retired["deleted"]

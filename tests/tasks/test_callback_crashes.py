@@ -1,0 +1,115 @@
+"""Every call-back exactly once under `kill -9`: one row and one ID for each, and none is lost."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from greenroom.settings import Settings
+from tasks.deliver import LEASE, deliver
+from tasks.note_ready import note_ready
+from tasks.prepare import prepare
+from tests.support.killed import POINTS
+from tests.support.receiver import HOSTS, SECRET, Receiver, receiving
+from tests.support.world import MakeWorld, World
+from tests.tasks.conftest import MakeImage
+from tests.tasks.test_callbacks import items, outbox
+from tests.tasks.test_inspect import inspect_all
+from tests.tasks.test_upload import upload_all
+from worker.checkout import CHECKOUT
+
+#: How often the receiver is asked: twice, where it was told and nobody could note that.
+ASKED_TWICE = {"after it was sent", "before that is committed"}
+TASKS = "crm.*"
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A scheduler's web server."""
+    with receiving() as running:
+        yield running
+
+
+@pytest.fixture
+def world(make_world: MakeWorld) -> World:
+    """A world that allows call-backs."""
+    world = make_world(callback_hosts=HOSTS, callback_secret=SECRET, callback_tasks=TASKS)
+    world.add_channel()
+    return world
+
+
+def make_ready(world: World, make_image: MakeImage, callback: dict[str, str]) -> None:
+    """A campaign that is ready, of which nobody was told yet."""
+    prepare(world.context, {**world.campaign(), "callback": callback}, items(make_image()))
+    inspect_all(world)
+    upload_all(world)
+
+
+def run(world: World, *arguments: str) -> int:
+    """Run a task in a process of its own, as a worker does; returns how that ended."""
+    settings = world.context.settings
+    given = {
+        "DATABASE_URL": settings.database_url.get_secret_value(),
+        "REDIS_URL": settings.redis_url.get_secret_value(),
+        "SECRET_KEY": settings.secret_key.get_secret_value(),
+        "CALLBACK_HOSTS": HOSTS,
+        "CALLBACK_SECRET": SECRET,
+        "CALLBACK_TASKS": TASKS,
+    }
+    assert {name.lower() for name in given} <= Settings.model_fields.keys()
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("GREENROOM_")},
+        **{f"GREENROOM_{name}": value for name, value in given.items()},
+    }
+    name, *more = arguments
+    command = [sys.executable, "-m", "tests.support.killed", name, world.clock.now().isoformat(), *more]
+    return subprocess.run(command, cwd=CHECKOUT, env=environment, check=False).returncode
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_by_http(world: World, receiver: Receiver, make_image: MakeImage, point: str) -> None:
+    """Asked twice where the first answer was lost with its worker, and by the same ID."""
+    make_ready(world, make_image, {"url": receiver.url})
+    task = POINTS[point][0]
+    if task == "deliver":
+        note_ready(world.context)
+    assert run(world, task, point) == -signal.SIGKILL
+    for _ in range(3):
+        world.clock.advance(LEASE)
+        note_ready(world.context)
+        deliver(world.context)
+    (row,) = outbox(world)
+    assert row.delivered_at is not None
+    assert receiver.ids == [row.id] * (2 if point in ASKED_TWICE else 1)
+    assert len({request.body for request in receiver.requests}) == 1
+
+
+def messages(world: World) -> list[dict[str, Any]]:
+    """What waits in the broker for the other program."""
+    return [json.loads(text) for text in world.context.redis.lrange("crm", 0, -1)]
+
+
+@pytest.mark.parametrize("point", ["before it is sent", "after it was sent"])
+def test_as_a_task(world: World, make_image: MakeImage, point: str) -> None:
+    """The task has the call-back's ID, each time."""
+    make_ready(world, make_image, {"task": "crm.campaign_ready", "queue": "crm"})
+    note_ready(world.context)
+    assert run(world, "deliver", point) == -signal.SIGKILL
+    for _ in range(2):
+        world.clock.advance(LEASE)
+        assert run(world, "deliver") == 0
+    (row,) = outbox(world)
+    found = messages(world)
+    assert [one["headers"]["id"] for one in found] == [row.id] * (2 if point in ASKED_TWICE else 1)
+    (argument,), _, _ = json.loads(base64.b64decode(found[0]["body"]))
+    assert found[0]["headers"]["task"] == "crm.campaign_ready"
+    assert argument == json.loads(row.body)
+    assert SECRET not in json.dumps(found)
