@@ -137,7 +137,7 @@ class Greenroom:
         """
         given = iter(items) if allow_empty else _some(items, plan.id)
         summary = f"campaign {plan.id} on {plan.channel}"
-        begun = [plan.model_dump(mode="json"), str(uuid4())]
+        begun = [_as_json(plan), str(uuid4())]
         number: int = self._calls.ask(TaskName.BEGIN_SUBMISSION, begun, summary)
         added = changed = unchanged = removed = 0
         for taken in self._hand_over(TaskName.SUBMIT, plan, given, number):
@@ -174,7 +174,7 @@ class Greenroom:
         self, name: TaskName, plan: CampaignPlan, items: Iterable[ManifestItem], *more: object
     ) -> Iterator[Any]:
         """Send items in parts, some of them at a time; yields what was answered to each."""
-        message = plan.model_dump(mode="json")
+        message = _as_json(plan)
         in_flight: deque[SentTask] = deque()
         for part in chunks(items, ITEMS_A_MESSAGE):
             if len(in_flight) == MESSAGES_AHEAD:
@@ -220,7 +220,7 @@ class Greenroom:
             DatabaseUnavailable: ask again later.
         """
         summary = f"campaign {plan.id} with {files:,} files more"
-        found: Estimate = self._calls.ask(TaskName.ESTIMATE, [plan.model_dump(mode="json"), files], summary)
+        found: Estimate = self._calls.ask(TaskName.ESTIMATE, [_as_json(plan), files], summary)
         return found
 
     def wait_until_ready(
@@ -426,6 +426,11 @@ class Greenroom:
         for part in chunks(reports, REPORTS_A_MESSAGE):
             rows = [[channel, media_id, require_aware(at).isoformat()] for channel, media_id, at in part]
             self._calls.send(name, [rows], f"{len(rows)} {what}")
+
+
+def _as_json(plan: CampaignPlan) -> dict[str, Any]:
+    """What is not set is left out: workers of before know less."""
+    return plan.model_dump(mode="json", exclude_none=True)
 
 
 def _some(items: Iterable[ManifestItem], campaign_id: str) -> Iterator[ManifestItem]:

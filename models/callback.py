@@ -1,8 +1,8 @@
 """Call-backs: whom a campaign wants told, and how far it had come when it was looked at last.
 
-A campaign's manifest has a version, which grows with each submission, and with each change after the campaign
-was said to be ready. Of one version it is said once that it is ready. While a submission comes in, nothing is
-said of what has come in until then.
+A campaign's manifest has a version, which grows with each submission, and with each change, or try again,
+after the campaign was said to be ready. Of one version it is said once that it is ready. While a submission
+comes in, nothing is said of what has come in until then.
 
 What is to be delivered is in `models.outbox`; what is looked at, in `models.settling`.
 """

@@ -12,6 +12,7 @@ from greenroom.answers import RetriedPage
 from greenroom.errors import UnknownName
 from greenroom.reasons import may_have_passed
 from greenroom.task_names import TaskName
+from models.callback import note_change
 from models.item_pages import UnsendableItem, unsendable_among, unsendable_items
 from models.manifest_items import known_refs
 from models.progress import ItemStatus
@@ -56,6 +57,8 @@ def retry(
         failed = [] if campaign.upload_from else _of(found, ItemStatus.FAILED)
         upload_again(connection, campaign, refs=failed, now=now)
         inspected = inspect_rejected_again(connection, campaign_id, refs=_of(found, ItemStatus.REJECTED))
+        if failed or inspected:
+            note_change(connection, campaign_id)
     if inspected:
         announce_inspection(context, why=f"campaign {campaign_id} is tried again")
     if failed:

@@ -30,7 +30,7 @@ class CallbackData(TaskAnswer):
     Attributes:
         campaign_id: which.
         channel: on which channel.
-        version: of its manifest: a number that grows when that changes.
+        version: of its manifest: a number that grows when that changes, or is tried again.
         send_at: when it is sent.
         total: items.
         ready: items with a media ID that can be sent.

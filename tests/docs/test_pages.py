@@ -90,7 +90,7 @@ def make_reader(folder: Path) -> Iterator[MakeReader]:
     readers: list[Reader] = []
 
     def make(**more: object) -> Reader:
-        ports = {port: str(free_port()) for port in ("8360", "5555", "9464")}
+        ports = {port: str(free_port()) for port in ("8360", "5555", "8090", "9464")}
         values: dict[str, object] = {"environment": {}, "instead": ports, **more}
         values["instead"] = {**ports, **dict(more.get("instead", {}))}  # type: ignore[call-overload] # a mapping
         readers.append(Reader(folder=folder, **values))  # type: ignore[arg-type] # as the tests give them
@@ -119,6 +119,12 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]
     # Where the folders of all this module's tests are.
     media = [tmp_path_factory.getbasetemp()]
     plan = stack_plan(home, workers=1, concurrency=2, sandbox=True, latency="0", media=media)
+    # What the page on schedulers has an operator set.
+    (secret,) = re.findall(
+        r'"(whsec_[^"]+)"', (CHECKOUT / "docs/how-to/scheduler.md").read_text(encoding="utf-8")
+    )
+    allowed = {"GREENROOM_CALLBACK_HOSTS": "http://127.0.0.1:*", "GREENROOM_CALLBACK_SECRET": secret}
+    plan = replace(plan, environment={**plan.environment, **allowed})
     with embedded_stack(plan) as stack:
         database = Database(stack.settings.database_url)
         with database.write() as connection:

@@ -36,6 +36,7 @@ from tasks.move import move
 from tasks.note_ready import note_ready
 from tasks.prepare import prepare
 from tasks.prune import prune
+from tasks.retry import retry
 from tasks.runtime.announcements import Message, OutsideTask
 from tasks.start_uploads import start_uploads
 from tasks.submit import begin_submission, end_submission, submit
@@ -274,6 +275,20 @@ def test_a_file_that_is_fixed_and_handed_over_again_is_another_version(
     assert work(world) == []
     prepare(world.context, campaign, items(bad))
     assert work(world) == [(READY, 2)]
+
+
+def test_what_is_tried_again_is_another_version(
+    world: World, receiver: Receiver, make_image: MakeImage, tmp_path: Path
+) -> None:
+    """Whoever says so wants to hear what comes of it; where there is nothing to try, nothing is said."""
+    bad = bad_file(tmp_path)
+    prepare(world.context, plan(world, receiver), items(make_image(), bad))
+    assert work(world) == [(REJECTED, 0), (READY, 0)]
+    bad.write_bytes(make_image("other.jpg", 1).read_bytes())
+    retry(world.context, "spring", ["bad.jpg"])
+    assert work(world) == [(READY, 1)]
+    retry(world.context, "spring", ["bad.jpg"])
+    assert work(world) == []
 
 
 def test_an_id_that_dies_later_makes_no_version(
