@@ -13,6 +13,7 @@ from models.bulk import among
 from models.callback import Callback
 from models.campaign import Campaign
 from models.item import Item
+from models.locks import lock_rows
 from models.media import Media
 from models.outbox import OutboxRow
 
@@ -50,6 +51,7 @@ def prune_campaigns(connection: Connection, *, before: datetime, limit: int) -> 
     rows = len(asset_ids)
     if rows < limit:
         for table in (Callback, OutboxRow):
+            lock_rows(connection, table, table.campaign_id == campaign_id)
             connection.execute(delete(table).where(table.campaign_id == campaign_id))
         connection.execute(delete(Campaign).where(Campaign.id == campaign_id))
         rows += 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Self
+from typing import Annotated, Any, Final, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -37,6 +37,27 @@ CallbackUrl = Annotated[
 DottedName = Annotated[str, StringConstraints(max_length=128, pattern=r"^[A-Za-z_][A-Za-z0-9_.:-]*$")]
 
 
+def _either(schema: dict[str, Any]) -> None:
+    """For the JSON Schema: two sorts of object, and not one with fields that exclude each other."""
+    fields = {name: _given(field) for name, field in schema.pop("properties").items()}
+    schema["anyOf"] = [
+        {
+            "type": schema["type"],
+            "properties": {name: fields[name] for name in names},
+            "required": names[:1],
+            "additionalProperties": schema["additionalProperties"],
+        }
+        for names in (["url"], ["task", "queue"])
+    ]
+    del schema["type"], schema["additionalProperties"]
+
+
+def _given(field: dict[str, Any]) -> dict[str, Any]:
+    """What a field may be where it is there."""
+    found: dict[str, Any] = next((one for one in field.get("anyOf", ()) if one["type"] != "null"), field)
+    return found
+
+
 class CallbackTarget(BaseModel):
     """Where call-backs of a campaign go; one of the first two.
 
@@ -46,7 +67,7 @@ class CallbackTarget(BaseModel):
         queue: that it goes to.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=_either)
 
     url: CallbackUrl | None = None
     task: DottedName | None = None

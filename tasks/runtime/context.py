@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from redis import Redis
 
-from greenroom.callbacks.sender import CallbackSender
+from greenroom.callbacks.http_sender import CallbackSender
 from greenroom.clock import Clock, SystemClock
 from greenroom.isolation.process_pool import ProcessPool
 from greenroom.provider import ProviderClient

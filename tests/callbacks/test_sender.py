@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from greenroom.callbacks import sender as of_sender
-from greenroom.callbacks.sender import CallbackSender
+from greenroom.callbacks import http_sender as of_sender
+from greenroom.callbacks.http_sender import CallbackSender
 from greenroom.clock import ManualClock
 from greenroom.errors import CallbackFailed, CallbackUnwanted
 from greenroom.settings import Settings

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from greenroom.callbacks.sender import CallbackSender
+from greenroom.callbacks.http_sender import CallbackSender
 from greenroom.callbacks.target import CallbackTarget
 from greenroom.clock import SystemClock
 from greenroom.errors import ManifestError, SettingsError

@@ -23,6 +23,7 @@ from tasks.mark_used import mark_dead, mark_used
 from tasks.move import move
 from tasks.report_error import report_error
 from tasks.resolve import media_ids, resolve
+from tasks.retry import retry
 from tasks.status import rejected, status
 from tasks.submit import begin_submission, end_submission, submit
 from tests.models.lock_recorder import LockRecorder, step_of
@@ -113,6 +114,7 @@ def play(harness: Harness) -> None:
     foresee(harness.context)
     dates = {name: (harness.clock.now() + DAY).isoformat() for name in ("send_at", "keep_until")}
     estimate(harness.context, {"id": "new", "channel": harness.channels[0], **dates}, 9)
+    retry(harness.context, "campaign-1")
     days(harness, 1)
     harness.move("campaign-0", send_in=4 * DAY, keep=20 * DAY)
     moved = harness.campaigns["campaign-0"]

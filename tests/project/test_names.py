@@ -80,6 +80,7 @@ SEVERAL_STAY = {
     "retry": "the task, and its command",
     "status": "the task, and its command",
     "submit": "the task, and its command",
+    "verify": "the task, and a receiver's check of a call-back, which libraries for webhooks call so",
     "examine": "the one function that each examiner has, called through one table",
     "main": "what a program begins with",
 }

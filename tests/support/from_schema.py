@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 _CHARACTERS = st.characters(codec="utf-8", exclude_characters="\0")
 #: What a `format` asks for, which the type alone does not.
 _FORMATS: dict[str, st.SearchStrategy[str]] = {
+    "uri": st.from_regex(r"https?://[a-z]{1,9}\.example/[!-~]*", fullmatch=True),
     # Between 2000 and 2100 in every zone: as the pages say, and no schema can.
     "date-time": st.datetimes(timezones=st.timezones()).map(
         lambda moment: (
