@@ -17,13 +17,15 @@ from redis.exceptions import RedisError
 from sqlalchemy import Connection
 
 from greenroom.errors import CallbackFailed, CallbackUnwanted
+from greenroom.figures import counted
+from greenroom.log_fields import about
 from greenroom.redis_client import is_lost_connection
 from greenroom.task_names import TaskName
 from models.outbox import DueCallback, claim_due, give_up_delivery, postpone_delivery, record_delivery
 from tasks.runtime.announcements import OutsideTask, begins
 from tasks.runtime.backoff import backoff
-from tasks.runtime.checked_task import CheckedTask
 from tasks.runtime.context import OTHER_THREADS, Context, current_context
+from tasks.runtime.reporting_task import ReportingTask
 
 logger = logging.getLogger(__name__)
 
@@ -104,13 +106,17 @@ def _postpone(context: Context, due: DueCallback, error: CallbackFailed) -> None
         return
     longest = LONGEST_PAUSE.total_seconds()
     until = now + backoff(due.attempts, asked=error.retry_after, longest=longest)
-    logger.warning("Call-back %s of campaign %s waits: %s", due.event, due.campaign_id, error)
+    fields = about(campaign=due.campaign_id)
+    logger.warning("Call-back %s of campaign %s waits: %s", due.event, due.campaign_id, error, extra=fields)
     _write(context, lambda connection: postpone_delivery(connection, due, until=until, failure=str(error)))
 
 
 def _give_up(context: Context, due: DueCallback, failure: str) -> None:
     now = context.clock.now()
-    logger.error("Call-back %s of campaign %s is given up: %s", due.event, due.campaign_id, failure)
+    fields = about(campaign=due.campaign_id)
+    logger.error(
+        "Call-back %s of campaign %s is given up: %s", due.event, due.campaign_id, failure, extra=fields
+    )
     _write(context, lambda connection: give_up_delivery(connection, due.id, now=now, failure=failure))
 
 
@@ -119,7 +125,8 @@ def _write(context: Context, note: Callable[[Connection], object]) -> None:
         note(connection)
 
 
-@shared_task(base=CheckedTask, name=TaskName.DELIVER)
-def deliver_task() -> int:
+@shared_task(base=ReportingTask, name=TaskName.DELIVER)
+def deliver_task() -> str:
     """Send call-backs that are due."""
-    return deliver(current_context())
+    delivered = deliver(current_context())
+    return f"delivered {counted(delivered, 'call-back')}" if delivered else ""

@@ -13,6 +13,8 @@ from celery import shared_task
 from sqlalchemy import Connection
 
 from greenroom.callbacks.payload import CallbackEvent, CallbackPayload
+from greenroom.figures import counted
+from greenroom.log_fields import about
 from greenroom.task_names import TaskName
 from models.callback import CallbackStage, WatchedCampaign, set_stage, watched_campaigns
 from models.campaign import hold_campaign
@@ -20,8 +22,8 @@ from models.outbox import anything_due, latest_number, put_in_outbox
 from models.settling import campaigns_to_look_at, find_unsettled, rejected_count
 from tasks.runtime.announcements import announce_delivery
 from tasks.runtime.callback_payload import payload_of
-from tasks.runtime.checked_task import CheckedTask
 from tasks.runtime.context import Context, current_context
+from tasks.runtime.reporting_task import ReportingTask
 
 logger = logging.getLogger(__name__)
 
@@ -99,11 +101,15 @@ def _write(connection: Connection, payload: CallbackPayload, *, number: int) -> 
     written = put_in_outbox(connection, payload, number=number)
     if written:
         data = payload.data
-        logger.info("Campaign %s, version %d: %s.", data.campaign_id, data.version, payload.type)
+        fields = about(campaign=data.campaign_id, channel=data.channel)
+        logger.info(
+            "Campaign %s, version %d: %s.", data.campaign_id, data.version, payload.type, extra=fields
+        )
     return int(written)
 
 
-@shared_task(base=CheckedTask, name=TaskName.NOTE_READY)
-def note_ready_task() -> int:
+@shared_task(base=ReportingTask, name=TaskName.NOTE_READY)
+def note_ready_task() -> str:
     """Write call-backs of what has come about."""
-    return note_ready(current_context())
+    written = note_ready(current_context())
+    return f"wrote {counted(written, 'call-back')}" if written else ""

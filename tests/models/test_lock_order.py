@@ -17,6 +17,7 @@ from models.locks import LOCK_ORDER
 from models.lookups import book_failure
 from models.media import lock_media
 from models.references import check_references_again
+from tasks.compare import compare
 from tasks.estimate import estimate
 from tasks.foresee import foresee
 from tasks.mark_used import mark_dead, mark_used
@@ -113,6 +114,7 @@ def play(harness: Harness) -> None:
         ask(harness.context, "campaign-1")
     foresee(harness.context)
     dates = {name: (harness.clock.now() + DAY).isoformat() for name in ("send_at", "keep_until")}
+    compare(harness.context, "campaign-1", [{"ref": "0", "source": str(files[0])}])
     estimate(harness.context, {"id": "new", "channel": harness.channels[0], **dates}, 9)
     retry(harness.context, "campaign-1")
     days(harness, 1)

@@ -35,6 +35,7 @@ BEAT_TASKS = {
     TaskName.DISPATCH,
     TaskName.SWEEP,
     TaskName.START_UPLOADS,
+    TaskName.NOTE_READY,
     TaskName.FORESEE,
     TaskName.REFRESH,
     TaskName.RETIRE,
