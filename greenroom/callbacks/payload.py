@@ -13,7 +13,7 @@ from pydantic.types import AwareDatetime
 from greenroom.answers import Count, Estimate, RejectedItem, TaskAnswer
 
 #: Items that one names; the rest is counted, and `greenroom.client.Greenroom.rejected` has all.
-MOST_ITEMS: Final = 20
+MOST_UNSENDABLE: Final = 20
 
 
 class CallbackEvent(StrEnum):

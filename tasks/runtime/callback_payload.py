@@ -9,7 +9,7 @@ from uuid import uuid4
 from sqlalchemy import Connection
 
 from greenroom.answers import Estimate, RejectedItem
-from greenroom.callbacks.payload import MOST_ITEMS, CallbackData, CallbackEvent, CallbackPayload
+from greenroom.callbacks.payload import MOST_UNSENDABLE, CallbackData, CallbackEvent, CallbackPayload
 from greenroom.reasons import advice_on
 from models.callback import WatchedCampaign
 from models.item_pages import UnsendableItem, unsendable_items
@@ -50,7 +50,7 @@ def payload_of(
             ready=progress.ready,
             rejected=progress.rejected,
             failed=progress.failed,
-            unsendable=tuple(as_rejected_item(item) for item in islice(unsendable, MOST_ITEMS)),
+            unsendable=tuple(as_rejected_item(item) for item in islice(unsendable, MOST_UNSENDABLE)),
             estimate=estimate,
         ),
     )
