@@ -10,6 +10,7 @@ RUN python3 -m venv --without-pip /venv \
     --requirement /tmp/runtime.txt
 COPY alembic.ini flowerconfig.py .env.example ./
 COPY greenroom greenroom
+COPY api api
 COPY models models
 COPY tasks tasks
 COPY worker worker
@@ -18,7 +19,7 @@ COPY sandbox sandbox
 COPY examples examples
 COPY cli cli
 # Once, and not by each process that starts.
-RUN /venv/bin/python -m compileall -q /venv/lib cli examples greenroom migrations models sandbox tasks worker
+RUN /venv/bin/python -m compileall -q /venv/lib api cli examples greenroom migrations models sandbox tasks worker
 
 FROM ${PYTHON_IMAGE}
 # Threads keep no freed memory for themselves (worker/embedded/supervisor.py says why).

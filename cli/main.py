@@ -30,6 +30,8 @@ COMMANDS = {
     "metrics": "Show metrics to Prometheus.",
     "run": "Check and upload files and folders, and print their media IDs.",
     "sandbox": "Run a server that stands in for 360dialog.",
+    "serve": "Serve the HTTP API, for schedulers that do not speak Celery.",
+    "token": "Tokens of the schedulers that come by HTTP.",
 }
 
 

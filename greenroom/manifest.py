@@ -136,6 +136,18 @@ def parse_plan(data: Mapping[str, Any]) -> CampaignPlan:
         raise ManifestError(f"The campaign cannot be used: {_first(error)}") from None
 
 
+def parse_name(text: str) -> str:
+    """A name that can stand in a command line, a file name and a database, from one that somebody wrote.
+
+    Raises:
+        ManifestError: it has other characters than a name may have, or too many.
+    """
+    try:
+        return TypeAdapter(Name).validate_python(text)
+    except ValidationError as error:
+        raise ManifestError(f"The name cannot be used: {_first(error)}") from None
+
+
 def parse_channel_name(text: str) -> str:
     """The channel's name as it is kept, from one that somebody wrote.
 

@@ -1,5 +1,6 @@
 """Greenroom's tables and the queries on them; nothing here commits, the caller owns the transaction."""
 
+from models.api_tokens import ApiToken
 from models.asset import Asset, AssetState
 from models.base import Base
 from models.callback import Callback
@@ -12,6 +13,7 @@ from models.media import Media
 from models.outbox import OutboxRow
 
 __all__ = [
+    "ApiToken",
     "Asset",
     "AssetState",
     "Base",

@@ -13,7 +13,19 @@ from cli.campaign import SUBCOMMANDS
 from cli.main import COMMANDS
 
 #: What takes long to load, and no list of commands needs.
-HEAVY = ("celery", "sqlalchemy", "requests", "redis", "rich", "pydantic", "PIL", "av", "magic")
+HEAVY = (
+    "celery",
+    "sqlalchemy",
+    "requests",
+    "redis",
+    "rich",
+    "pydantic",
+    "PIL",
+    "av",
+    "magic",
+    "fastapi",
+    "uvicorn",
+)
 
 
 @pytest.mark.parametrize("name", COMMANDS)

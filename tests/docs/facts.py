@@ -11,9 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from cli import doctor
+from api.manifest_body import LARGEST_JSON
+from api.services import ApiLimits
+from cli import doctor, serve
 from greenroom import client, contract, manifest, messages, task_calls
 from greenroom.rate_limit import ownership
+from greenroom.rules import MIB
 from greenroom.settings import Settings
 from models import lookups
 from sandbox import links, phone_numbers, rate_limits
@@ -100,6 +103,16 @@ _BEAT = {
 }
 
 FACTS = [
+    *_facts(serve.REQUESTS_A_MINUTE, digits, ("how-to/http", "each token may make {} requests a minute")),
+    *_facts(serve.MANIFEST_MIB, digits, ("how-to/http", "`--largest-manifest` is {} MiB")),
+    *_facts(ApiLimits.largest_body / MIB, digits, ("how-to/http", "any other body {} MiB")),
+    *_facts(LARGEST_JSON / MIB, digits, ("how-to/http", "up to {} MiB of them may come as one JSON object")),
+    *_facts(
+        ApiLimits.manifests,
+        number,
+        ("explanation/security", "a manifest lies on disk meanwhile, {} at a time"),
+    ),
+    *_facts(contract.MOST_ROWS, digits, ("how-to/http", "up to {} may come in one request")),
     *(
         Fact(page=page, phrase=f"| `media.{name}` | {before}{{}}", figure=every(seconds))
         for name, seconds in _BEAT.items()

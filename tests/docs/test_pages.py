@@ -37,6 +37,7 @@ ON_AN_INSTALLATION = (
     "docs/how-to/backup.md",
     "docs/how-to/channels.md",
     "docs/how-to/monitor.md",
+    "docs/how-to/http.md",
     "docs/how-to/production.md",
     "docs/how-to/scheduler.md",
     "docs/how-to/watch.md",
@@ -91,7 +92,7 @@ def make_reader(folder: Path) -> Iterator[MakeReader]:
     readers: list[Reader] = []
 
     def make(**more: object) -> Reader:
-        ports = {port: str(free_port()) for port in ("8360", "5555", "8090", "9464")}
+        ports = {port: str(free_port()) for port in ("8360", "5555", "8090", "9464", "8370")}
         values: dict[str, object] = {"environment": {}, "instead": ports, **more}
         values["instead"] = {**ports, **dict(more.get("instead", {}))}  # type: ignore[call-overload] # a mapping
         readers.append(Reader(folder=folder, **values))  # type: ignore[arg-type] # as the tests give them

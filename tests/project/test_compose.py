@@ -35,7 +35,7 @@ ITS_OWN = {
 }
 WORKERS = {"migrate", "worker-upload", "worker-inspect"}
 #: Who reads the database, and gets a key that decrypts nothing.
-READERS = {"metrics"}
+READERS = {"metrics", "serve"}
 #: Those who only pass messages on: they get a key that decrypts nothing, and a database that is none.
 MESSENGERS = {"beat", "flower"}
 OTHERS = {"postgres", "postgres-owner", "redis", "sandbox", "prometheus", "grafana"}
@@ -147,7 +147,7 @@ def test_nothing_grows_without_a_bound() -> None:
 def test_ports_are_on_this_machine_alone() -> None:
     """Opening one wider is the operator's decision."""
     ports = {name: service.get("ports", []) for name, service in services(FILE, SECRETS).items()}
-    on_the_machine = {"redis", "flower", "sandbox", "metrics", "prometheus", "grafana"}
+    on_the_machine = {"redis", "serve", "flower", "sandbox", "metrics", "prometheus", "grafana"}
     assert {name for name, its_own in ports.items() if its_own} == on_the_machine
     assert all(port.startswith("127.0.0.1:") for its_own in ports.values() for port in its_own)
 
@@ -177,6 +177,8 @@ def test_compose_reads_the_file_as_these_tests_do(tmp_path: Path) -> None:
         "sandbox",
         "--profile",
         "observability",
+        "--profile",
+        "http",
         "--env-file",
         str(tmp_path / ".env"),
         "--file",

@@ -83,6 +83,7 @@ SEVERAL_STAY = {
     "verify": "the task, and a receiver's check of a call-back, which libraries for webhooks call so",
     "examine": "the one function that each examiner has, called through one table",
     "main": "what a program begins with",
+    "serve": "the command, and what the sandbox's command runs",
 }
 #: Modules of one name, each the same thing in several layers.
 NAMESAKES = {

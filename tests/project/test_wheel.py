@@ -157,7 +157,17 @@ def test_the_command_knows_all_that_its_extra_brings() -> None:
 
 def test_no_name_of_the_applications_lands_among_others(machine: Path) -> None:
     """They are found by the command, and by nobody else in the same environment."""
-    for name in ("worker", "tasks", "models", "migrations", "cli", "sandbox", "examples", "alembic.ini"):
+    for name in (
+        "api",
+        "worker",
+        "tasks",
+        "models",
+        "migrations",
+        "cli",
+        "sandbox",
+        "examples",
+        "alembic.ini",
+    ):
         assert not (site_packages(machine) / name).exists()
         assert (site_packages(machine) / "greenroom" / "_app" / name).exists()
     found = in_the_scheduler(

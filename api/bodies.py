@@ -1,0 +1,111 @@
+"""Bodies of requests, checked at the door; and answers of which the client has no model."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic.types import AwareDatetime
+
+from greenroom.clock import require_plausible
+from greenroom.contract import MOST_FILES, MOST_ROWS, GivenMediaId, WebhookError
+from greenroom.manifest import ChannelName, ManifestItem, Ref
+
+Moment = Annotated[AwareDatetime, AfterValidator(require_plausible)]
+
+
+class Body(BaseModel):
+    """A request's; what is not known is refused, for it may be a misspelt name."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Dates(Body):
+    """When a campaign is sent, until when its media must stay usable, and from when they are uploaded.
+
+    Attributes:
+        send_at: when it is sent.
+        keep_until: until when its media IDs can be used.
+        upload_from: from when its media are uploaded; left out for the operator's setting.
+    """
+
+    send_at: Moment
+    keep_until: Moment
+    upload_from: Moment | None = None
+
+
+class CampaignFields(Dates):
+    """A campaign without its ID, which is in the path."""
+
+    channel: ChannelName
+
+
+class Manifest(CampaignFields):
+    """A campaign with its items. As JSON lines: this without items, and on each further line an item."""
+
+    items: list[ManifestItem] = []
+
+
+class EstimateBody(CampaignFields):
+    """A campaign, and how many files it would have more than it has."""
+
+    files: Annotated[int, Field(ge=0, le=MOST_FILES)] = 0
+
+
+class ResolveBody(Body):
+    """Refs whose media IDs are asked for."""
+
+    refs: Annotated[list[Ref], Field(max_length=MOST_ROWS)]
+
+
+class MediaReport(Body):
+    """A media ID of a channel: it was sent, or found dead, at this moment."""
+
+    channel: ChannelName
+    media_id: GivenMediaId
+    at: Moment
+
+
+class Reports(Body):
+    """What was sent, or found dead."""
+
+    reports: Annotated[list[MediaReport], Field(max_length=MOST_ROWS)]
+
+
+class FailedMessage(Body):
+    """A message that failed: ``errors`` are as in ``statuses[].errors`` of the provider's webhook."""
+
+    channel: ChannelName
+    media_id: GivenMediaId | None = None
+    at: Moment
+    errors: Annotated[list[WebhookError], Field(min_length=1, max_length=10)]
+
+
+class FailedMessages(Body):
+    """Messages that the provider took and then did not deliver."""
+
+    messages: Annotated[list[FailedMessage], Field(max_length=MOST_ROWS)]
+
+
+class HandedOver(BaseModel):
+    """How many items were handed over, and are in the database."""
+
+    items: int
+
+
+class MediaIds(BaseModel):
+    """The live media ID of each ref; a ref without one is left out."""
+
+    media_ids: dict[str, str]
+
+
+class Channels(BaseModel):
+    """Names of the channels that the token may work on."""
+
+    channels: list[str]
+
+
+class Health(BaseModel):
+    """That the server answers, and reaches its database."""
+
+    status: str

@@ -1,0 +1,58 @@
+"""What schedulers report over HTTP, and which channels they may work on."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+
+from api.bodies import Channels, FailedMessages, Reports
+from api.problems import documented
+from api.refusals import ChannelNotAllowed
+from api.services import Caller, Services
+
+ENQUEUED = 202
+
+
+def report_routes() -> APIRouter:
+    """The operations that are about no campaign; a report is enqueued, and nothing is waited for."""
+    routes = APIRouter(prefix="/v1")
+    responses = documented(ChannelNotAllowed)
+
+    @routes.post(
+        "/uses", status_code=ENQUEUED, response_class=Response, responses=responses, tags=["reports"]
+    )
+    def uses(request: Request, body: Reports) -> Response:
+        """Report messages that were sent with media IDs."""
+        Caller.of(request).require_channels(report.channel for report in body.reports)
+        rows = [(report.channel, report.media_id, report.at) for report in body.reports]
+        Services.of(request).greenroom.mark_used(rows)
+        return Response(status_code=ENQUEUED)
+
+    @routes.post(
+        "/dead", status_code=ENQUEUED, response_class=Response, responses=responses, tags=["reports"]
+    )
+    def dead(request: Request, body: Reports) -> Response:
+        """Report media IDs that the provider did not know; what is needed is uploaded anew at once."""
+        Caller.of(request).require_channels(report.channel for report in body.reports)
+        rows = [(report.channel, report.media_id, report.at) for report in body.reports]
+        Services.of(request).greenroom.mark_dead(rows)
+        return Response(status_code=ENQUEUED)
+
+    @routes.post(
+        "/errors", status_code=ENQUEUED, response_class=Response, responses=responses, tags=["reports"]
+    )
+    def failed(request: Request, body: FailedMessages) -> Response:
+        """Report messages that failed, as webhooks tell; what is not about media is ignored."""
+        Caller.of(request).require_channels(message.channel for message in body.messages)
+        rows = [
+            (one.channel, one.media_id, one.at, [error.model_dump(exclude_none=True) for error in one.errors])
+            for one in body.messages
+        ]
+        Services.of(request).greenroom.report_error(rows)
+        return Response(status_code=ENQUEUED)
+
+    @routes.get("/channels", responses=documented(), tags=["channels"])
+    def channels(request: Request) -> Channels:
+        """Names of the channels that the token may work on; of a channel, nothing else is told."""
+        return Channels(channels=Caller.of(request).channels())
+
+    return routes
