@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
-.PHONY: help setup demo demo-stay test coverage outside-readers lint secrets mutants fuzz hostile eye bench bench-quick bench-allowance bench-backlog bench-small bench-numbers bench-forecasts bench-plans bench-scale bench-soak bench-start chaos upgrade-drill docs bench-scrape drill lock pin-images clean
+.PHONY: help setup demo demo-stay test coverage outside-readers lint secrets mutants fuzz hostile eye bench bench-quick bench-allowance bench-backlog bench-small bench-numbers bench-manifest bench-forecasts bench-plans bench-scale bench-soak bench-start chaos upgrade-drill docs bench-scrape drill lock pin-images clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,6 +83,9 @@ bench-small: $(READY) ## What small campaigns on many numbers cost, beside reque
 
 bench-numbers: $(READY) ## Forty numbers at once, and a campaign that overtakes (some minutes)
 	@$(BIN)/python -m benchmarks.many_numbers
+
+bench-manifest: $(READY) ## Submit a manifest of a million lines, and again with one line changed (three minutes)
+	@$(BIN)/python -m benchmarks.large_manifest
 
 bench-forecasts: $(READY) ## When campaigns were said to be ready, and when they were (two minutes)
 	@$(BIN)/python -m benchmarks.forecasts

@@ -58,6 +58,18 @@ class ResolveBody(Body):
     refs: Annotated[list[Ref], Field(max_length=MOST_ROWS)]
 
 
+class RetryBody(Body):
+    """Which of the items that cannot be sent are tried again.
+
+    Attributes:
+        refs: these; left out for all that may be taken now though nobody has changed the file.
+        every_reason: of all items, those too whose file would have to be another one.
+    """
+
+    refs: Annotated[list[Ref], Field(max_length=MOST_ROWS)] | None = None
+    every_reason: bool = False
+
+
 class MediaReport(Body):
     """A media ID of a channel: it was sent, or found dead, at this moment."""
 

@@ -7,12 +7,19 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from api.bodies import Dates, EstimateBody, HandedOver, MediaIds, ResolveBody
+from api.bodies import Dates, EstimateBody, HandedOver, MediaIds, ResolveBody, RetryBody
 from api.manifest_body import JSON, JSON_LINES, taken
 from api.problems import documented
 from api.refusals import BodyNotRead, BodyTooSlow, ChannelNotAllowed, ServerBusy
 from api.services import Caller, Services
-from greenroom.answers import CampaignStatus, Estimate, MediaIdsPage, RejectedPage, SubmissionChanges
+from greenroom.answers import (
+    CampaignStatus,
+    Estimate,
+    MediaIdsPage,
+    RejectedPage,
+    RetriedItems,
+    SubmissionChanges,
+)
 from greenroom.contract import After
 from greenroom.errors import EmptyManifest, ManifestError, Misuse, SubmissionSuperseded, UnknownName
 from greenroom.manifest import Name, parse_plan
@@ -163,6 +170,12 @@ def _add_changes(routes: APIRouter) -> None:
             upload_from=body.upload_from,
         )
         return Response(status_code=204)
+
+    @routes.post("/retry", responses=documented(UnknownName, Misuse), dependencies=_VISIBLE)
+    def retry(request: Request, campaign_id: CampaignId, body: RetryBody) -> RetriedItems:
+        """Try again what was rejected or given up; what is ready or on its way stays as it is."""
+        greenroom = Services.of(request).greenroom
+        return greenroom.retry(campaign_id, body.refs, every_reason=body.every_reason)
 
     @routes.delete("", status_code=204, responses=documented(UnknownName), dependencies=_VISIBLE)
     def cancel(request: Request, campaign_id: CampaignId) -> Response:

@@ -53,19 +53,25 @@ def ok(response: Any, status: int = 200) -> Any:
     return response.json() if response.content else None
 
 
+def made_items(folder: Path) -> list[dict[str, str]]:
+    """Lines of three images, and of a text that somebody calls one."""
+    folder.mkdir()
+    items = []
+    for number in range(3):
+        path = folder / f"{number}.jpg"
+        path.write_bytes(makers.saved(makers.drawn_image(64, 64, title=str(number), look=number), "JPEG"))
+        items.append({"ref": f"Jürgen/{number}", "source": str(path), "kind": "image"})
+    (folder / "bad.jpg").write_text("no image", encoding="utf-8")
+    items.append({"ref": "bad", "source": str(folder / "bad.jpg"), "kind": "image"})
+    return items
+
+
 def test_a_campaign_from_its_manifest_to_its_end(
     api: RunningApi, production: tuple[Production, RunningSandbox], tmp_path: Path
 ) -> None:
     """Submitted as JSON lines and as JSON, twice; looked at, sent, moved and cancelled."""
     _, sandbox = production
-    (tmp_path / "media").mkdir()
-    items = []
-    for number in range(3):
-        path = tmp_path / "media" / f"{number}.jpg"
-        path.write_bytes(makers.saved(makers.drawn_image(64, 64, title=str(number), look=number), "JPEG"))
-        items.append({"ref": f"Jürgen/{number}", "source": str(path), "kind": "image"})
-    (tmp_path / "media" / "bad.jpg").write_text("no image", encoding="utf-8")
-    bad = {"ref": "bad", "source": str(tmp_path / "media" / "bad.jpg"), "kind": "image"}
+    *items, bad = made_items(tmp_path / "media")
     assert ok(api.ask("GET", "/v1/channels")) == {"channels": [CHANNEL]}
 
     # A number may be written as people write it.
@@ -83,6 +89,9 @@ def test_a_campaign_from_its_manifest_to_its_end(
     rejected = ok(api.ask("GET", "/v1/campaigns/sale/rejected"))
     assert [row["ref"] for row in rejected["items"]] == ["bad"]
     assert rejected["items"][0]["advice"] == ADVICE[Reason(rejected["items"][0]["reason"])]
+    retried = ok(api.ask("POST", "/v1/campaigns/sale/retry", json={"refs": ["bad"]}))
+    assert sum(retried.values()) == 1
+    wait_for(lambda: ok(api.ask("GET", "/v1/campaigns/sale"))["is_settled"])
     page = ok(api.ask("GET", "/v1/campaigns/sale/media-ids"))
     assert set(page["media_ids"].values()) == set(sandbox.live_media_ids(KEY))
     assert page["after"] is None
