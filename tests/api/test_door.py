@@ -20,6 +20,7 @@ from api.services import ApiLimits
 from models.api_tokens import list_tokens, revoke_token
 from models.channel import add_channel
 from tests.support.http_api import RunningApi, running_api
+from tests.support.production import wait_for
 from tests.support.world import NOON
 
 DATES = {"send_at": "2030-03-21T09:00:00+01:00", "keep_until": "2030-04-21T09:00:00+01:00"}
@@ -246,12 +247,17 @@ def test_the_log_has_who_and_what_and_neither_queries_nor_tokens(
         api.ask("GET", f"/v1/campaigns/{token}/rejected?after={token}", token=token)
         api.ask("GET", f"/v1/channels?token={token}", headers={"Authorization": ""})
         api.ask("GET", "/a%0Ab%1B[31m", token=token)
-    lines = [record.getMessage() for record in caplog.records if record.name == "greenroom.api"]
+
+        def lines() -> list[str]:
+            return [record.getMessage() for record in caplog.records if record.name == "greenroom.api"]
+
+        # A line is written once the answer is sent.
+        wait_for(lambda: len(lines()) == 3)
     assert token not in caplog.text
-    assert [line.split(" ms ")[1] for line in lines] == ["shop", "-", "shop"]
-    assert lines[0].startswith("GET /v1/campaigns/greenroom_.../rejected 503 ")
-    assert lines[1].startswith("GET /v1/channels 401 ")
-    assert all(line.isprintable() for line in lines)
+    assert [line.split(" ms ")[1] for line in lines()] == ["shop", "-", "shop"]
+    assert lines()[0].startswith("GET /v1/campaigns/greenroom_.../rejected 503 ")
+    assert lines()[1].startswith("GET /v1/channels 401 ")
+    assert all(line.isprintable() for line in lines())
 
 
 def test_every_refusal_has_a_status_before_the_general_ones() -> None:
