@@ -82,7 +82,8 @@ def before_the_tables_changed() -> str:
     Raises:
         CalledProcessError: there is none here.
     """
-    changed = git("log", "-1", "--format=%h", "--", "migrations/versions")
+    # Added, and not given another number since: in between, two may have had the same one.
+    changed = git("log", "-1", "--diff-filter=A", "--format=%h", "--", "migrations/versions")
     return git("rev-parse", "--verify", "--quiet", f"{changed}^")
 
 
