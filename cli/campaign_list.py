@@ -12,7 +12,7 @@ import click
 from rich.table import Table
 from sqlalchemy import Connection
 
-from cli.formats import console, moment, plain, say
+from cli.formats import console, moment, plain, say, short_moment
 from cli.installation import open_database
 from cli.json_lines import print_json
 from cli.options import installation_options, json_option
@@ -43,7 +43,7 @@ def _counts_table(campaigns: Sequence[CampaignRow], counts: Mapping[str, Progres
         names = [plain(row.id) + _remark(row), plain(row.channel_id)]
         table.add_row(
             *(["\n".join(names)] if narrow else names),
-            moment(row.send_at),
+            short_moment(row.send_at) if narrow else moment(row.send_at),
             f"{progress.total:,}",
             f"{progress.checking:,}",
             *([f"{progress.scheduled:,}"] if scheduled else []),

@@ -32,8 +32,13 @@ def say(text: str, *, err: bool = False) -> None:
 
 
 def moment(at: datetime | None) -> str:
-    """A moment in the reader's own time zone."""
-    return at.astimezone().strftime("%Y-%m-%d %H:%M") if at else ""
+    """A moment to the minute in the reader's own time zone, and which that is."""
+    return at.astimezone().strftime("%Y-%m-%d %H:%M %Z") if at else ""
+
+
+def short_moment(at: datetime) -> str:
+    """The same without the zone, for a table that has no room for it."""
+    return at.astimezone().strftime("%Y-%m-%d %H:%M")
 
 
 def zoned(at: datetime) -> str:

@@ -69,5 +69,6 @@ def length(time: timedelta) -> str:
 
 
 def _at(moment: datetime, now: datetime) -> str:
-    """A moment in the reader's own time zone: the time alone within a day."""
-    return f"{moment.astimezone():{'%H:%M:%S' if moment - now < timedelta(days=1) else '%Y-%m-%d %H:%M'}}"
+    """A moment in the reader's own time zone, and which that is: the time alone within a day."""
+    within_a_day = moment - now < timedelta(days=1)
+    return f"{moment.astimezone():{'%H:%M:%S %Z' if within_a_day else '%Y-%m-%d %H:%M %Z'}}"

@@ -65,7 +65,7 @@ def test_a_dry_run_of_all_that_can_become_of_a_campaign(
     code, told = submit("media", "--dry-run")
     assert code == 0, told
     assert "1 system file was passed over: Thumbs.db" in told
-    assert "Campaign sale is not known yet, and would be sent at 2030-01-01 09:00." in told
+    assert "Campaign sale is not known yet, and would be sent at 2030-01-01 09:00 UTC." in told
     assert "1 upload left" in told
     assert "1 file would be handed over. This is a dry run: nothing was." in told
     code, told = submit("--manifest", "m.csv", "--dry-run")
@@ -82,7 +82,7 @@ def test_a_dry_run_of_all_that_can_become_of_a_campaign(
     assert (code, "Campaign sale is known with 2 files, and keeps its dates." in told) == (0, True), told
     code, told = submit("media", "--dry-run", send_at=LATER)
     assert code == 0
-    assert "would be moved: sent at 2030-01-02 09:00, not 2030-01-01 09:00; kept until 2030-02-01" in told
+    assert "would be moved: sent at 2030-01-02 09:00 UTC, not 2030-01-01 09:00 UTC; kept until" in told
     refused = [
         ({"channel": "4915100000000"}, f"belongs to channel {CHANNEL}"),
         ({"send_at": LONG_AGO}, "is over since"),

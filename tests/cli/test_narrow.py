@@ -8,7 +8,7 @@ import pytest
 from rich.console import RenderableType
 
 from cli.campaign_list import counts_table
-from cli.formats import console, moment
+from cli.formats import console, moment, short_moment
 from cli.report import accepted_table
 from models.campaign import CampaignRow
 from models.item_reports import ItemReport
@@ -47,7 +47,7 @@ def test_counts_fit_with_their_dates(monkeypatch: pytest.MonkeyPatch, scheduled:
     monkeypatch.setattr(console, "width", 80)
     lines = lines_of(counts_table([row], {row.id: progress}), monkeypatch, 80)
     assert all(len(line) <= 80 for line in lines)
-    assert f" {moment(NOON)} " in lines[1]
+    assert f" {short_moment(NOON)} " in lines[1]
     assert lines[1].startswith("spring-sale")
     assert lines[-1].strip() == CHANNEL
     monkeypatch.setattr(console, "width", 130)

@@ -27,7 +27,7 @@ from worker.embedded.stack import embedded_stack
 #: What cannot run in a test; anything else that a page shows does.
 NOT_RUN = re.compile(
     r"git clone|pip (download|wheel)|pipx |uvx |make (demo|test|bench|chaos|eye|secrets)|docker "
-    r"|GREENROOM_API_KEY_FILE=~/keys"
+    r"|kubectl |GREENROOM_API_KEY_FILE=~/keys"
 )
 #: Languages whose blocks are typed in, and those that are only looked at.
 TYPED = ("sh", "console", "python", "sql")

@@ -9,7 +9,7 @@ from tests.support.outside import PACKAGES, not_run
 from worker.checkout import CHECKOUT
 
 #: Whose absence the summary does not report: the machine has it, or its tests have nothing to do there.
-OTHERS = {"docker", "make"}
+OTHERS = {"bash", "docker", "make"}
 
 
 def test_skipped_tests_are_counted_by_program() -> None:
