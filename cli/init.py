@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 import sys
 from pathlib import Path
@@ -18,7 +17,6 @@ from worker.checkout import CHECKOUT
 
 #: Every setting with its comment and its default (`python -m tests.docs.tables`); what is made here is empty.
 EXAMPLE = CHECKOUT / ".env.example"
-_MADE_HERE = re.compile(r"^([A-Z_]+(?:_PASSWORD|_SECRET_KEY))=$", re.MULTILINE)
 _FIRST_LINE = (
     "# Made by `greenroom init`; docker compose and the greenroom command read it. Keep it to yourself."
 )
@@ -58,13 +56,19 @@ def init(*, target: Path, force: bool) -> None:
 def settings_file() -> str:
     """The example of an environment, with what has to be secret made this moment."""
     _, _, rest = EXAMPLE.read_text(encoding="utf-8").partition("\n")
-    return _MADE_HERE.sub(lambda match: f"{match[0]}{_secret(match[1])}", f"{_FIRST_LINE}\n{rest}")
+    return "\n".join(_filled_in(line) for line in (_FIRST_LINE, *rest.split("\n")))
+
+
+def _filled_in(line: str) -> str:
+    empty = line.endswith("=") and not line.startswith("#")
+    return f"{line}{_secret(line.removesuffix('='))}" if empty else line
 
 
 def _secret(name: str) -> str:
+    """What is made for a variable that the example leaves empty; nothing where it may stay so."""
     if name.endswith("_PASSWORD"):
         return secrets.token_hex(PASSWORD_BYTES)
-    return new_secret_key().get_secret_value()
+    return new_secret_key().get_secret_value() if name.endswith("_SECRET_KEY") else ""
 
 
 def _keep(target: Path) -> None:

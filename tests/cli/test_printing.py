@@ -231,7 +231,7 @@ def test_what_is_printed_is_spelt_out() -> None:
 
 
 def test_whatever_else_is_echoed_is_no_text_of_others() -> None:
-    """By `say`, but for JSON, a key that was made this moment, a URL for programs, and one word."""
+    """By `say`, but for JSON, keys and tokens made this moment, a URL for programs, and one word."""
     echoed = {
         line.strip()
         for path in (CHECKOUT / "cli").glob("*.py")
@@ -242,6 +242,7 @@ def test_whatever_else_is_echoed_is_no_text_of_others() -> None:
         "click.echo(item_as_json(item))",
         "click.echo(json_line(document))",
         "click.echo(link.get_secret_value())",
+        "click.echo(made.get_secret_value())",
         "click.echo(new_secret_key().get_secret_value())",
         'click.echo(printable_lines(" ".join(["Interrupted.", *interrupt.args])), err=True)',
     }

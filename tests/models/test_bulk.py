@@ -118,8 +118,8 @@ def test_rows_are_added_where_none_is_there(world: World) -> None:
     assert found == ["spring", "summer", "winter"]
 
 
-#: Where a list is no list of values: literals, in the statement's own text.
-NO_VALUES = {"models/states.py"}
+#: Where a list is no list of values: literals in the statement's own text, and the handful of open statuses.
+NO_VALUES = {"models/states.py", "models/settling.py"}
 
 
 def test_many_values_go_to_sql_in_one_way() -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from re import _constants as sre  # type: ignore[attr-defined] # the standard library's own view of a pattern
 from typing import Any, Final
 
-from tests.patterns.shape import ALPHABET, Node, characters, is_single, parsed
+from tests.patterns.shape import ALPHABET, Node, characters, is_single, parsed, sre
 
 _GREEDY: Final = sre.MAX_REPEAT
 _REPEATS: Final = (sre.MAX_REPEAT, sre.MIN_REPEAT)

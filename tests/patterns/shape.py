@@ -15,9 +15,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from re import _constants as sre  # type: ignore[attr-defined] # the standard library's own view of a pattern
-from re import _parser  # type: ignore[attr-defined] # the same
+from importlib import import_module
 from typing import Any, Final
+
+#: The standard library's own view of a pattern, which has no types.
+sre: Any = import_module("re._constants")
+_parser: Any = import_module("re._parser")
 
 #: Characters of every kind that a class may tell apart, and some beyond Latin: white space, digit, letter.
 ALPHABET: Final = (*map(chr, range(256)), "\u2028", "\u0660", "\u4e2d")
