@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.types import AwareDatetime
 
+from greenroom.callbacks.target import CallbackTarget
 from greenroom.clock import require_plausible
 from greenroom.contract import MOST_FILES, MOST_ROWS, GivenMediaId, WebhookError
 from greenroom.manifest import ChannelName, ManifestItem, Ref
@@ -35,9 +36,16 @@ class Dates(Body):
 
 
 class CampaignFields(Dates):
-    """A campaign without its ID, which is in the path."""
+    """A campaign without its ID, which is in the path.
+
+    Attributes:
+        channel: on which phone number it is sent.
+        callback: whom to tell when it is ready, at risk, or has rejected files; left out, a known campaign
+            keeps the one that it has.
+    """
 
     channel: ChannelName
+    callback: CallbackTarget | None = None
 
 
 class Manifest(CampaignFields):

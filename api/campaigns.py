@@ -148,7 +148,7 @@ def _add_questions(routes: APIRouter) -> None:
         """The live media ID of each of these refs; a ref without one is left out."""
         return MediaIds(media_ids=Services.of(request).greenroom.resolve(campaign_id, body.refs))
 
-    @routes.post("/estimate", responses=documented(UnknownName, ChannelNotAllowed, ManifestError))
+    @routes.post("/estimate", responses=documented(UnknownName, ChannelNotAllowed, ManifestError, Misuse))
     def estimate(request: Request, campaign_id: CampaignId, body: EstimateBody) -> Estimate:
         """When a campaign will be ready, or would be with so many files more; nothing is handed over."""
         caller = Caller.of(request)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import click
 
+from cli.callback_options import callback_options
 from cli.dry_run import show_dry_run
 from cli.formats import say
 from cli.given_items import given_items
@@ -32,6 +34,7 @@ from greenroom.sources import Sources
     help="From when its media are uploaded.  [default: GREENROOM_UPLOAD_DAYS_BEFORE its send time]",
 )
 @keep_days_option
+@callback_options
 @click.option("--add", is_flag=True, help="Only add: what else the campaign has stays in it.")
 @click.option("--remove", is_flag=True, help="Remove what else the campaign has, without asking.")
 @click.option(
@@ -47,6 +50,7 @@ def submit(
     send_at: str,
     upload_from: str | None,
     keep_days: int,
+    callback: dict[str, Any] | None,
     add: bool,
     remove: bool,
     dry_run: bool,
@@ -72,6 +76,7 @@ def submit(
             "send_at": start,
             "keep_until": start + timedelta(days=keep_days),
             "upload_from": parse_moment(upload_from) if upload_from else None,
+            "callback": callback,
         }
     )
     settings = load_settings()

@@ -32,7 +32,8 @@ def show_dry_run(
         allowed: uploads a second that the settings allow.
 
     Raises:
-        Misuse: as if it was handed over: the campaign is another channel's, was cancelled or is over.
+        Misuse: as if it was handed over: the campaign is another channel's, was cancelled or is over, or its
+            call-backs are not allowed.
         UnknownName: there is no such channel.
         BrokerUnavailable: nobody answers.
     """
@@ -52,6 +53,7 @@ def show_dry_run(
         if status.state is CampaignState.PAUSED:
             say(f"Its channel is paused: {status.paused_reason}")
         changes = client.compare(plan.id, items)
+        show_estimate(client.estimate(plan, changes.added + changes.changed), allowed=allowed)
     say(f"{files} would be handed over{in_words(changes)}. This is a dry run: nothing was.")
     if changes.removed:
         say(f"{counted(changes.removed, 'file')} that the campaign has besides {_FATE[others]}.")

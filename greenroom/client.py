@@ -220,6 +220,7 @@ class Greenroom:
 
         Raises:
             UnknownName: there is no such channel.
+            Misuse: the operator does not allow its call-backs.
             DatabaseUnavailable: ask again later.
         """
         summary = f"campaign {plan.id} with {files:,} files more"

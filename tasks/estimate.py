@@ -14,7 +14,7 @@ from greenroom.readiness import PendingUploads, Readiness
 from greenroom.task_names import TaskName
 from models.campaign_readiness import readiness_with
 from models.channel import get_channel
-from tasks.prepare import upload_moment
+from tasks.prepare import require_allowed_callback, upload_moment
 from tasks.runtime.checked_task import CheckedTask
 from tasks.runtime.context import Context, current_context
 
@@ -30,9 +30,11 @@ def estimate(context: Context, campaign: Mapping[str, Any], files: int) -> Estim
     Raises:
         ManifestError: a field of the campaign is missing or wrong.
         UnknownName: there is no such channel.
+        Misuse: the operator does not allow its call-backs.
         TransientError: the database is away.
     """
     plan = parse_plan(campaign)
+    require_allowed_callback(context, plan)
     now, allowed = context.clock.now(), context.settings.uploads_per_second
     with context.database.read() as connection:
         start = upload_moment(context, plan, get_channel(connection, plan.channel).media_life)

@@ -21,10 +21,12 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from examples import makers
+from greenroom.callbacks import verify
 from greenroom.reasons import ADVICE, Reason
 from sandbox.testing import RunningSandbox
 from tests.support.http_api import RunningApi, running_api
 from tests.support.production import CHANNEL, KEY, PATIENCE, Production, wait_for
+from tests.support.receiver import SECRET, receiving
 
 LINES = {"Content-Type": "application/jsonl"}
 #: Of each operation, requests that its part of the document allows, and that it does not.
@@ -125,6 +127,36 @@ def test_a_campaign_from_its_manifest_to_its_end(
     assert again["title"] == "Misuse"
     assert "was cancelled" in again["detail"]
     assert ok(api.ask("GET", "/v1/campaigns/none"), 404)["title"] == "UnknownName"
+
+
+
+def test_whoever_hands_over_by_http_is_called_back(api: RunningApi, tmp_path: Path) -> None:
+    """As JSON and as JSON lines; where the operator does not allow it, the setting is named, and nothing is."""
+    *items, _ = made_items(tmp_path / "media")
+    with receiving() as receiver:
+        wanted = {"channel": CHANNEL, **dates(), "callback": {"url": receiver.url}}
+        lines = "\n".join(json.dumps(row) for row in [wanted, *items])
+        ok(api.ask("PUT", "/v1/campaigns/lines", data=lines, headers=LINES))
+        ok(api.ask("POST", "/v1/campaigns/object/items", json={**wanted, "items": items}))
+        wait_for(lambda: len(receiver.requests) == 2)
+        told = [verify(one.body, one.headers, secret=SECRET)["data"] for one in receiver.requests]
+    assert sorted((data["campaign_id"], data["ready"]) for data in told) == [("lines", 3), ("object", 3)]
+    for callback, setting in (
+        ({"url": "https://crm.example/canary"}, "GREENROOM_CALLBACK_HOSTS"),
+        ({"task": "erp.ready"}, "GREENROOM_CALLBACK_TASKS"),
+    ):
+        body = {**wanted, "callback": callback}
+        for method, path, more in (
+            ("PUT", "", {"items": items}),
+            ("POST", "/items", {"items": items}),
+            ("POST", "/estimate", {}),
+        ):
+            refused = ok(api.ask(method, f"/v1/campaigns/refused{path}", json={**body, **more}), 409)
+            assert (refused["title"], setting in refused["detail"]) == ("Misuse", True)
+            assert "canary" not in refused["detail"]
+    body = {**wanted, "callback": {"url": "https://crm.example/", "task": "crm.ready"}}
+    assert ok(api.ask("POST", "/v1/campaigns/refused/estimate", json=body), 422)["title"] == "RequestInvalid"
+    assert ok(api.ask("GET", "/v1/campaigns/refused"), 404)["title"] == "UnknownName"
 
 
 CHECKS = [

@@ -15,7 +15,8 @@ from greenroom.vault import new_secret_key
 from models import Base
 from sandbox.testing import RunningSandbox
 from tests.support.command import COMMAND, environment
-from tests.support.production import CHANNEL, KEY, PATIENCE, Production
+from tests.support.production import CHANNEL, KEY, PATIENCE, Production, wait_for
+from tests.support.receiver import receiving
 
 SENT, LATER, LONG_AGO = "2030-01-01T09:00:00+00:00", "2030-01-02T09:00:00+00:00", "2020-01-01T09:00:00+00:00"
 
@@ -161,6 +162,42 @@ def asked(running: Production, *words: str, answer: str) -> tuple[int, str]:
             while part := terminal.read(4096):
                 told += part
         return process.wait(PATIENCE), " ".join(told.decode().split())
+
+
+
+def test_whoever_hands_over_by_the_command_is_called_back(
+    production: tuple[Production, RunningSandbox], tmp_path: Path
+) -> None:
+    """By HTTP, or by a task; what is not allowed is refused by its setting, by a dry run, too."""
+    running, _ = production
+    submit = partial(submitted, running.folder, running.environment)
+    running.greenroom("channel", "add", CHANNEL, GREENROOM_API_KEY=KEY)
+    (tmp_path / "a.txt").write_text("Hello.\n", encoding="utf-8")
+    not_allowed = ("--callback-url", "https://crm.example/")
+    hosts = "GREENROOM_CALLBACK_HOSTS has no such host"
+    for words, why in (
+        (not_allowed, hosts),
+        ((*not_allowed, "--dry-run"), hosts),
+        (("--callback-task", "erp.ready"), "GREENROOM_CALLBACK_TASKS has no such task"),
+        (("--callback-url", "crm.example"), "callback.url: must be an http(s) address"),
+        ((*not_allowed, "--callback-task", "crm.ready"), "has one call-back"),
+        (("--callback-queue", "crm"), "is the queue of --callback-task"),
+    ):
+        code, told = submit("a.txt", *words)
+        assert (code, why in " ".join(told.split())) == (2, True), told
+    assert rows(running) == [0, 0]
+    with receiving() as receiver:
+        code, told = submit("a.txt", "--callback-url", receiver.url, "--upload-from", LONG_AGO)
+        assert code == 0, told
+        wait_for(lambda: bool(receiver.requests))
+        assert receiver.said[0]["data"]["campaign_id"] == "sale"
+        code, told = submit("a.txt", *not_allowed, "--dry-run")
+        assert (code, hosts in told) == (2, True), told
+        code, told = submit("a.txt", "--callback-task", "crm.ready", "--callback-queue", "crm")
+        assert code == 0, told
+    with running.database.read() as connection:
+        target = connection.execute(select(Base.metadata.tables["callbacks"].c.target)).scalar_one()
+    assert target == '{"task":"crm.ready","queue":"crm"}'
 
 
 def test_a_dry_run_asks_workers(tmp_path: Path) -> None:

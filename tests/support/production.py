@@ -22,6 +22,7 @@ from models import Base, Database
 from models.progress import campaign_progress
 from sandbox.testing import RunningSandbox
 from tests.support.command import COMMAND, environment
+from tests.support.receiver import HOSTS, SECRET
 
 KEY = "canary-production-key-93b1"
 CHANNEL = "4915112345678"
@@ -115,6 +116,9 @@ def production(
                 "GREENROOM_SECRET_KEY": new_secret_key().get_secret_value(),
                 "GREENROOM_API_BASE_URL": sandbox.url,
                 "GREENROOM_MEDIA_ROOTS": str(tmp_path),
+                "GREENROOM_CALLBACK_HOSTS": HOSTS,
+                "GREENROOM_CALLBACK_SECRET": SECRET,
+                "GREENROOM_CALLBACK_TASKS": "crm.*",
             },
         )
         try:
