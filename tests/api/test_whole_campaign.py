@@ -129,9 +129,8 @@ def test_a_campaign_from_its_manifest_to_its_end(
     assert ok(api.ask("GET", "/v1/campaigns/none"), 404)["title"] == "UnknownName"
 
 
-
 def test_whoever_hands_over_by_http_is_called_back(api: RunningApi, tmp_path: Path) -> None:
-    """As JSON and as JSON lines; where the operator does not allow it, the setting is named, and nothing is."""
+    """As JSON and as JSON lines; what is not allowed is refused by its setting."""
     *items, _ = made_items(tmp_path / "media")
     with receiving() as receiver:
         wanted = {"channel": CHANNEL, **dates(), "callback": {"url": receiver.url}}

@@ -164,7 +164,6 @@ def asked(running: Production, *words: str, answer: str) -> tuple[int, str]:
         return process.wait(PATIENCE), " ".join(told.decode().split())
 
 
-
 def test_whoever_hands_over_by_the_command_is_called_back(
     production: tuple[Production, RunningSandbox], tmp_path: Path
 ) -> None:
