@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
-.PHONY: help setup demo demo-stay test coverage outside-readers lint secrets mutants fuzz hostile eye bench bench-quick bench-allowance bench-backlog bench-small bench-numbers bench-manifest bench-forecasts bench-plans bench-scale bench-soak bench-start chaos upgrade-drill docs bench-scrape drill lock pin-images clean
+.PHONY: help setup demo demo-stay test coverage outside-readers lint secrets mutants fuzz hostile eye bench bench-quick bench-allowance bench-backlog bench-small bench-numbers bench-manifest bench-forecasts bench-plans bench-scale bench-soak bench-start bench-rest chaos upgrade-drill docs bench-scrape drill lock pin-images clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -98,6 +98,9 @@ bench-scrape: $(READY) ## What a scrape of the metrics costs, on tables of a mil
 
 bench-start: $(READY) ## What it takes to start, and the memory of a stack at rest (some minutes)
 	@$(BIN)/python -m benchmarks.start
+
+bench-rest: $(READY) ## What an installation costs that has nothing to do, on tables of a million rows (a quarter of an hour)
+	@$(BIN)/python -m benchmarks.at_rest
 
 bench-soak: $(READY) ## Upload a million files, and watch the memory of each kind of process (a quarter of an hour)
 	@$(BIN)/python -m benchmarks.soak --files 2000
