@@ -11,6 +11,7 @@ from models.item import Item, ItemState
 from models.lookups import LookupFailure
 from models.media import Media
 from models.outbox import OutboxRow
+from models.submission_part import SubmissionPart
 
 __all__ = [
     "ApiToken",
@@ -26,4 +27,5 @@ __all__ = [
     "LookupFailure",
     "Media",
     "OutboxRow",
+    "SubmissionPart",
 ]

@@ -25,6 +25,7 @@ from sqlalchemy import (
     CursorResult,
     Dialect,
     FromClause,
+    TableValuedAlias,
     Text,
     Update,
     bindparam,
@@ -35,11 +36,14 @@ from sqlalchemy import (
     true,
     update,
 )
+from sqlalchemy import (
+    column as column_clause,
+)
 from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import InstrumentedAttribute
-from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.compiler import SQLCompiler, TypeCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeEngine, UserDefinedType
 
@@ -61,7 +65,7 @@ def on_postgresql(connection: Connection) -> bool:
 
 def among(column: Column, values: Collection[Any]) -> ColumnElement[bool]:
     """A condition: the column has one of these values; numbers or texts, as many as there may be."""
-    return _Among(column, literal(list(values), _List(column.type)))
+    return _Among(column, literal(list(values), ListOf(column.type)))
 
 
 def among_bound(column: Column, name: str) -> ColumnElement[bool]:
@@ -71,7 +75,7 @@ def among_bound(column: Column, name: str) -> ColumnElement[bool]:
         column: of numbers or texts.
         name: of the parameter, a list.
     """
-    return _Among(column, bindparam(name, type_=_List(column.type)))
+    return _Among(column, bindparam(name, type_=ListOf(column.type)))
 
 
 class _Among(FunctionElement[bool]):
@@ -92,8 +96,8 @@ def _among_json(element: _Among, compiler: SQLCompiler, **options: Any) -> str:
     return f"({column} IN (SELECT value FROM json_each({values})))"  # noqa: S608 - both are compiled, not given
 
 
-class _List(UserDefinedType[Any]):
-    """A list in the database's own notation, written in one go.
+class ListOf(UserDefinedType[Any]):
+    """A list in the database's own notation, written in one go; also a column's: of JSON on SQLite.
 
     The driver's way to an array is a look-up, a call and a regular expression for each member: eight
     hundredths of what a worker computed (`make bench-backlog`).
@@ -107,9 +111,11 @@ class _List(UserDefinedType[Any]):
         self.member = _without_length(member)
 
     def get_col_spec(self, **_options: Any) -> str:
+        """Its name on PostgreSQL."""
         return f"{self.member.compile(dialect=_POSTGRESQL)}[]"
 
     def bind_processor(self, dialect: Dialect) -> Callable[[Any], str]:
+        """Write it as a text."""
         to_driver = self.member.dialect_impl(dialect).bind_processor(dialect)
         written = _as_array if dialect.name == "postgresql" else _as_json
         # An array is cleaned as a whole, which is what texts of any length are given to the driver for.
@@ -121,6 +127,51 @@ class _List(UserDefinedType[Any]):
             return written(values if to_driver is None else [to_driver(value) for value in values])
 
         return as_text
+
+    def result_processor(self, dialect: Dialect, _type: object) -> Callable[[Any], list[Any]] | None:
+        """Read it; PostgreSQL's driver has done so."""
+        return (
+            None if dialect.name == "postgresql" else lambda value: [] if value is None else json.loads(value)
+        )
+
+
+@compiles(ListOf, "sqlite")
+def _list_of_json(_kind: ListOf, _compiler: TypeCompiler, **_options: Any) -> str:
+    return "TEXT"
+
+
+def collected(column: Column, where: ColumnElement[bool]) -> ColumnElement[list[Any]]:
+    """An aggregate: the values of a column where a condition holds, in no order; NULL or none of none."""
+    return _Collected(column, type_=ListOf(column.type)).filter(where)
+
+
+class _Collected(FunctionElement[list[Any]]):
+    """An array, or JSON."""
+
+    inherit_cache = True
+
+    def __init__(self, column: Column, *, type_: TypeEngine[Any]) -> None:
+        super().__init__(column)
+        self.type = type_
+
+
+@compiles(_Collected)
+def _collected_array(element: _Collected, compiler: SQLCompiler, **options: Any) -> str:
+    return f"array_agg({compiler.process(element.clauses, **options)})"
+
+
+@compiles(_Collected, "sqlite")
+def _collected_json(element: _Collected, compiler: SQLCompiler, **options: Any) -> str:
+    return f"json_group_array({compiler.process(element.clauses, **options)})"
+
+
+def members(column: Column, *, postgresql: bool) -> TableValuedAlias:
+    """The members of a column of lists, one a row, as ``value``; its table is to be joined with it."""
+    kind = column.type
+    each = column_clause("value", kind.member if isinstance(kind, ListOf) else None)
+    if postgresql:
+        return func.unnest(column).table_valued(each, name="member").render_derived()
+    return func.json_each(column).table_valued(each, name="member")
 
 
 class _Row(UserDefinedType[Any]):
@@ -309,10 +360,10 @@ def given_rows(table: Any, names: Sequence[str], *, postgresql: bool = True) -> 
     """
     columns = table.__table__.c
     if postgresql:
-        lists = [bindparam(f"each_{name}", type_=_List(columns[name].type)) for name in names]
+        lists = [bindparam(f"each_{name}", type_=ListOf(columns[name].type)) for name in names]
         return func.unnest(*lists).table_valued(*names, name="given").render_derived()
     kinds = [columns[name].type for name in names]
-    rows = func.json_each(bindparam("each_row", type_=_List(_Row(tuple(kinds))))).table_valued("value")
+    rows = func.json_each(bindparam("each_row", type_=ListOf(_Row(tuple(kinds))))).table_valued("value")
     values = [
         func.json_extract(rows.c.value, f"$[{place}]", type_=kind).label(name)
         for place, (name, kind) in enumerate(zip(names, kinds, strict=True))

@@ -29,6 +29,7 @@ LOCK_ORDER: Final = (
     "lookup_failures",
     "callbacks",
     "outbox",
+    "submission_parts",
     "api_tokens",
 )
 

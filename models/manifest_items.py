@@ -58,7 +58,7 @@ def add_items(
     return add_rows(
         connection,
         Item,
-        [_as_given(item) for item in items],
+        [as_given(item) for item in items],
         same={"campaign_id": campaign_id, "due_at": due_at, "submission": submission},
     )
 
@@ -93,7 +93,7 @@ def save_items(
     written = insert_rows(
         connection,
         Item,
-        [_as_given(item) for item in rows],
+        [as_given(item) for item in rows],
         same={"campaign_id": campaign_id, "due_at": due_at, "submission": submission},
         more=_or_inspect_anew if known else None,
     )
@@ -149,7 +149,8 @@ def reject_items(connection: Connection, *, campaign_id: str, refused: Mapping[s
     update_rows(connection, Item, rows)
 
 
-def _as_given(item: ManifestItem) -> dict[str, Any]:
+def as_given(item: ManifestItem) -> dict[str, Any]:
+    """The columns of an item that its line gives."""
     return {"ref": item.ref, "source": item.source, "kind": item.kind, "fix": item.fix}
 
 

@@ -16,6 +16,7 @@ from models.item import Item
 from models.locks import lock_rows
 from models.media import Media
 from models.outbox import OutboxRow
+from models.submission_part import SubmissionPart
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +51,7 @@ def prune_campaigns(connection: Connection, *, before: datetime, limit: int) -> 
     asset_ids = list(gone)
     rows = len(asset_ids)
     if rows < limit:
-        for table in (Callback, OutboxRow):
+        for table in (Callback, OutboxRow, SubmissionPart):
             lock_rows(connection, table, table.campaign_id == campaign_id)
             connection.execute(delete(table).where(table.campaign_id == campaign_id))
         connection.execute(delete(Campaign).where(Campaign.id == campaign_id))

@@ -16,7 +16,8 @@ from models.media import Media, lock_media
 from models.states import in_state
 from models.wanted_assets import put_back
 
-_WITHOUT_AN_ID = in_state(Asset.state, AssetState.IDLE, AssetState.FAILED)
+#: A condition on :class:`Asset`: nobody is at it, and it has no media ID.
+WITHOUT_AN_ID = in_state(Asset.state, AssetState.IDLE, AssetState.FAILED)
 
 
 def _in_need(now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
@@ -131,4 +132,4 @@ def want_again(
     held = lock_assets_of(connection, campaign_id, refs=refs)
     check_references_again(connection, held, now=now)
     dates = {"due_at": due_at, "priority": Priority.CAMPAIGN}
-    return put_back(connection, [{"id": asset_id} for asset_id in held], only=_WITHOUT_AN_ID, same=dates)
+    return put_back(connection, [{"id": asset_id} for asset_id in held], only=WITHOUT_AN_ID, same=dates)

@@ -1,8 +1,9 @@
 """Submissions: a whole manifest that comes in parts, and in place of what the campaign had before.
 
-The campaign has the number of its latest submission, and each item that of the one in which it stood last.
-When all parts have come in, what has another number is no longer in the manifest. A submission that breaks
-off removes nothing; the next one has a higher number, and does all of it again.
+The campaign has the number of its latest submission. An item stands in it if it was written in it, which it
+says itself, or if a part of it found the item as it is, which `models.submission_part` says. When all parts
+have come in, what does not stand in it is no longer in the manifest. A submission that breaks off removes
+nothing; the next one has a higher number, and does all of it again.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from models.campaign import Campaign, CampaignRow, hold_campaign
 from models.item import Item
 from models.manifest_items import lock_items
 from models.references import check_references_again, lock_assets_of
+from models.standing_items import Looked, look_at
+from models.submission_part import drop_parts, note_part, noted_among, noted_ids
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,18 +35,34 @@ class ItemChanges:
     changed: int = 0
     unchanged: int = 0
 
+    def __add__(self, other: ItemChanges) -> ItemChanges:
+        return ItemChanges(
+            added=self.added + other.added,
+            changed=self.changed + other.changed,
+            unchanged=self.unchanged + other.unchanged,
+        )
+
+
+#: Added to the number of a submission whose parts are noted. Workers of the version before would remove what
+#: is noted there alone; they find no such number, and refuse it. One that they began has a plain number, and
+#: so has a campaign's first, in which nothing is to be noted: what stands in it says so itself, as they know.
+PARTS_ARE_NOTED = 2**40
+
 
 def next_submission(connection: Connection, campaign_id: str, *, key: str) -> int:
     """Begin a submission; returns its number, and the same for the same key. Earlier ones are over."""
     hold_campaign(connection, campaign_id, shared=False)
     mine = Campaign.id == campaign_id
     before = connection.execute(select(Campaign.submission, Campaign.submission_key).where(mine)).one()
+    has_items = connection.execute(select(Item.id).where(Item.campaign_id == campaign_id).limit(1)).first()
+    added = 0 if has_items is None else PARTS_ARE_NOTED
     if before.submission_key == key:
-        return int(before.submission)
+        return int(before.submission) + added
     number = int(before.submission) + 1
     connection.execute(update(Campaign).where(mine).values(submission=number, submission_key=key))
     note_submission_begun(connection, campaign_id, number)
-    return number
+    drop_parts(connection, campaign_id)
+    return number + added
 
 
 def require_submission(campaign: CampaignRow, number: int) -> None:
@@ -52,15 +71,33 @@ def require_submission(campaign: CampaignRow, number: int) -> None:
     Raises:
         SubmissionSuperseded: another one began since.
     """
-    if campaign.submission != number:
+    if campaign.submission != number % PARTS_ARE_NOTED:
         raise SubmissionSuperseded(
             f"Another submission of campaign {campaign.id} began since; what this one brought until then may "
             "be replaced. Submit once more, and from one place at a time."
         )
 
 
+def pass_over_standing(
+    connection: Connection, campaign: CampaignRow, items: Sequence[ManifestItem], *, submission: int | None
+) -> Looked:
+    """Find which lines the campaign has as they are; in a submission that suffices for them to stand in it.
+
+    Args:
+        connection: an open transaction, which holds the campaign.
+        campaign: whose.
+        items: each ref once.
+        submission: its number; None for items that are only added.
+    """
+    noted = submission is not None and submission >= PARTS_ARE_NOTED
+    looked = look_at(connection, campaign, items, written=submission is not None and not noted)
+    if noted:
+        note_part(connection, campaign.id, campaign.submission, looked.elsewhere)
+    return looked
+
+
 def note_submission(
-    connection: Connection, campaign_id: str, items: Sequence[ManifestItem], *, number: int
+    connection: Connection, campaign: CampaignRow, items: Sequence[ManifestItem]
 ) -> ItemChanges:
     """Say of items that they stand in a submission, before they are written; returns what will change.
 
@@ -69,15 +106,16 @@ def note_submission(
     Raises:
         ManifestError: a ref stood in it before, with another file.
     """
-    known = _known(connection, campaign_id, items)
-    for item in items:
-        row = known.get(item.ref)
-        if row is not None and row.submission == number and _is_changed(row, item):
+    number, known = campaign.submission, _known(connection, campaign.id, items)
+    changed = {row.id: row for item in items if (row := known.get(item.ref)) and _is_changed(row, item)}
+    noted = noted_among(connection, campaign.id, number, changed)
+    for row in changed.values():
+        if row.submission == number or row.id in noted:
             raise ManifestError(
-                f"The ref {item.ref!r} stands twice in this submission, with two files; each item needs "
+                f"The ref {row.ref!r} stands twice in this submission, with two files; each item needs "
                 "one of its own."
             )
-    mine = (Item.campaign_id == campaign_id, among(Item.ref, [item.ref for item in items]))
+    mine = (Item.campaign_id == campaign.id, among(Item.ref, list(known)))
     connection.execute(update(Item).where(*mine, Item.submission != number).values(submission=number))
     return _changes(known, items)
 
@@ -91,7 +129,7 @@ def _known(
     connection: Connection, campaign_id: str, items: Sequence[ManifestItem]
 ) -> dict[str, Row[*tuple[Any, ...]]]:
     """What the campaign has of these items' refs."""
-    columns = (Item.ref, Item.source, Item.kind, Item.fix, Item.submission)
+    columns = (Item.id, Item.ref, Item.source, Item.kind, Item.fix, Item.submission)
     mine = (Item.campaign_id == campaign_id, among(Item.ref, [item.ref for item in items]))
     return {row.ref: row for row in connection.execute(select(*columns).where(*mine))}
 
@@ -105,32 +143,48 @@ def _is_changed(row: Row[*tuple[Any, ...]], item: ManifestItem) -> bool:
     return bool((row.source, row.kind, row.fix) != (item.source, item.kind, item.fix))
 
 
-def remove_others(
-    connection: Connection, campaign_id: str, *, number: int, after: str, limit: int, now: datetime
-) -> tuple[int, str | None]:
-    """Remove some of the items that do not stand in a submission; what only they needed is looked at again.
+def others_of(connection: Connection, campaign_id: str, *, number: int, after: str, limit: int) -> list[str]:
+    """Refs of items that do not stand in a submission, in the database's order.
 
     Args:
         connection: an open transaction.
         campaign_id: whose.
         number: the submission's.
         after: the ref that the last call ended with; empty for the first.
-        limit: items at most.
+        limit: refs at most.
+    """
+    number %= PARTS_ARE_NOTED
+    of_campaign = (Item.campaign_id == campaign_id, Item.ref > after)
+    # As a difference of two lists: what the database takes for a few rows may be a million, and whatever else
+    # it might do with those would take hours.
+    written_elsewhere = select(Item.id).where(*of_campaign, Item.submission != number)
+    others = written_elsewhere.except_(noted_ids(connection, campaign_id, number))
+    statement = select(Item.ref).where(*of_campaign, Item.id.in_(others)).order_by(Item.ref).limit(limit)
+    return list(connection.execute(statement).scalars())
+
+
+def remove_others(
+    connection: Connection, campaign_id: str, *, number: int, refs: Sequence[str], now: datetime
+) -> int:
+    """Remove items that :func:`others_of` found; what only they needed is looked at again.
+
+    Args:
+        connection: an open transaction, which holds the campaign.
+        campaign_id: whose.
+        number: the submission's.
+        refs: of the items.
         now: the present.
 
     Returns:
-        How many it removed, and where the next begin: None where there are no more.
+        How many it removed.
     """
-    others = (Item.campaign_id == campaign_id, Item.submission != number)
-    following = select(Item.ref).where(*others, Item.ref > after).order_by(Item.ref).limit(limit)
-    refs = list(connection.execute(following).scalars())
-    if not refs:
-        note_submission_ended(connection, campaign_id, number)
-        return 0, None
     check_references_again(connection, lock_assets_of(connection, campaign_id, refs=refs), now=now)
     lock_items(connection, campaign_id=campaign_id, refs=refs)
-    gone = connection.execute(delete(Item).where(*others, among(Item.ref, refs)))
-    if len(refs) == limit:
-        return gone.rowcount, refs[-1]
-    note_submission_ended(connection, campaign_id, number)
-    return gone.rowcount, None
+    mine = (Item.campaign_id == campaign_id, among(Item.ref, refs))
+    not_written_since = Item.submission != number % PARTS_ARE_NOTED
+    return connection.execute(delete(Item).where(*mine, not_written_since)).rowcount
+
+
+def end_of(connection: Connection, campaign_id: str, *, number: int) -> None:
+    """All that does not stand in a submission is gone: what hangs on its end may be told."""
+    note_submission_ended(connection, campaign_id, number % PARTS_ARE_NOTED)

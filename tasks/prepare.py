@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,10 +18,10 @@ from greenroom.task_names import TaskName
 from greenroom.untrusted_text import one_line
 from models.callback import has_callback, note_change, save_callback
 from models.campaign import CampaignRow, channel_and_campaign, get_campaign, hold_campaign
-from models.manifest_items import add_items, known_refs, lock_items, reject_items, save_items
+from models.manifest_items import add_items, lock_items, reject_items, save_items
 from models.moving import save_and_move
 from models.references import want_again
-from models.submissions import ItemChanges, note_submission, require_submission
+from models.submissions import ItemChanges, note_submission, pass_over_standing, require_submission
 from tasks.runtime.announcements import announce_inspection
 from tasks.runtime.bisecting_writes import write_bisecting
 from tasks.runtime.checked_task import CheckedTask, until_done
@@ -82,41 +83,42 @@ def take_over(
     # In one order for all: two messages that share items must not lock them crosswise.
     rows = sorted(parse_items(items), key=lambda item: item.ref)
     now = context.clock.now()
-    never_opened = {row.ref: refusal for row in rows if (refusal := context.sources.refusal(row.source))}
-
     refused: list[str] = []
 
-    def write(connection: Connection, part: Sequence[ManifestItem]) -> ItemChanges:
+    def write(connection: Connection, part: Sequence[ManifestItem]) -> Written:
         media_life, known = channel_and_campaign(connection, channel_id=plan.channel, campaign_id=plan.id)
         upload_from = upload_moment(context, plan, media_life)
-        # Most often all are new: then nothing waits for them that would have to be locked or looked at.
+        # Most often all are new, or as they were: then there is nothing to be locked.
         stands = known is not None and known.stands_as(plan, upload_from=upload_from)
-        if stands and write_new(
-            connection, plan, part, upload_from=upload_from, now=now, submission=submission
-        ):
-            changes = ItemChanges(added=len(part))
-        else:
-            changes = _write(connection, plan, part, upload_from=upload_from, now=now, submission=submission)
-        rejected = {row.ref: never_opened[row.ref] for row in part if row.ref in never_opened}
-        reject_items(connection, campaign_id=plan.id, refused=rejected)
-        return changes
+        written = (
+            write_beside(connection, plan, part, upload_from=upload_from, now=now, submission=submission)
+            if stands
+            else None
+        )
+        if written is None:
+            written = _write(connection, plan, part, upload_from=upload_from, now=now, submission=submission)
+        sources = context.sources
+        never = {row.ref: refusal for row in written.items if (refusal := sources.refusal(row.source))}
+        reject_items(connection, campaign_id=plan.id, refused=never)
+        return written
 
-    def refuse(item: ManifestItem, error: Exception) -> ItemChanges:
+    def refuse(item: ManifestItem, error: Exception) -> Written:
         logger.error(
             "An item cannot be written: %s", one_line(item.ref), exc_info=error, extra=about(ref=item.ref)
         )
         refused.append(item.ref)
-        return ItemChanges()
+        return Written()
 
-    changes = list(write_bisecting(context.database, rows, write, refused=refuse))
-    announce_inspection(context, why=f"campaign {plan.id} has come in")
+    written = list(write_bisecting(context.database, rows, write, refused=refuse))
+    if any(one.items for one in written):
+        announce_inspection(context, why=f"campaign {plan.id} has come in")
     if refused:
         shown = ", ".join(map(repr, refused[:MOST_REFS_SHOWN]))
         raise ManifestError(
             f"The database refused {len(refused)} of {len(rows)} items of campaign {plan.id}, and has the "
             f"others: {shown}. The worker's log says why."
         )
-    return changes
+    return [one.changes for one in written]
 
 
 def require_allowed_callback(context: Context, plan: CampaignPlan) -> None:
@@ -138,7 +140,15 @@ def upload_moment(context: Context, plan: CampaignPlan, media_life: timedelta | 
     return rules.upload_from(plan.send_at, ahead=timedelta(days=context.settings.upload_days_before))
 
 
-def write_new(
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """What came of lines in one transaction: what changed, and those for which something was done."""
+
+    changes: ItemChanges = field(default_factory=ItemChanges)
+    items: Sequence[ManifestItem] = ()
+
+
+def write_beside(
     connection: Connection,
     plan: CampaignPlan,
     rows: Sequence[ManifestItem],
@@ -146,8 +156,8 @@ def write_new(
     upload_from: datetime,
     now: datetime,
     submission: int | None = None,
-) -> bool:
-    """Write a part of a known campaign, beside others who do so, if it has none of these items yet.
+) -> Written | None:
+    """Write a part of a known campaign, beside others who do so, if each item is new or stands as it is.
 
     Args:
         connection: an open transaction.
@@ -158,24 +168,25 @@ def write_new(
         submission: which it is a part of, if of any.
 
     Returns:
-        Whether it was written; False, and nothing was changed or is locked, where more has to be done.
+        What was written; None, and nothing was changed or is locked, where more has to be done.
     """
     if _has_other_callback(connection, plan):
-        return False
+        return None
     with connection.begin_nested() as savepoint:
         hold_campaign(connection, plan.id, shared=True)
         campaign = get_campaign(connection, plan.id)
         number = _submission(campaign, submission)
-        if (
-            plan.keep_until > now
-            and campaign.stands_as(plan, upload_from=upload_from)
-            and not known_refs(connection, campaign_id=plan.id, refs=[row.ref for row in rows])
-            and add_items(connection, campaign_id=plan.id, due_at=plan.send_at, items=rows, submission=number)
-        ):
-            note_change(connection, plan.id)
-            return True
+        if plan.keep_until > now and campaign.stands_as(plan, upload_from=upload_from):
+            looked = pass_over_standing(connection, campaign, rows, submission=submission)
+            if not looked.known and add_items(
+                connection, campaign_id=plan.id, due_at=plan.send_at, items=looked.others, submission=number
+            ):
+                if looked.others:
+                    note_change(connection, plan.id)
+                added = ItemChanges(added=len(looked.others), unchanged=looked.standing)
+                return Written(changes=added, items=looked.others)
         savepoint.rollback()
-    return False
+    return None
 
 
 def _has_other_callback(connection: Connection, plan: CampaignPlan) -> bool:
@@ -190,33 +201,31 @@ def _write(
     upload_from: datetime,
     now: datetime,
     submission: int | None,
-) -> ItemChanges:
+) -> Written:
     """Write the campaign, and what is new or changed; queue anew what somebody has fixed meanwhile."""
     campaign = save_and_move(connection, plan, upload_from=upload_from, now=now)
     number = _submission(campaign, submission)
-    given = [row.ref for row in rows]
-    locked = campaign.moved or campaign.created
-    refs = [] if locked else known_refs(connection, campaign_id=plan.id, refs=given)
+    looked = pass_over_standing(connection, campaign, rows, submission=submission)
     written = 0
-    if refs:
+    if looked.known and not campaign.moved:
         if campaign.upload_from is None:
-            written += want_again(connection, plan.id, refs=refs, due_at=plan.send_at, now=now)
-        lock_items(connection, campaign_id=plan.id, refs=refs)
-    changes = ItemChanges()
+            written += want_again(connection, plan.id, refs=looked.known, due_at=plan.send_at, now=now)
+        lock_items(connection, campaign_id=plan.id, refs=looked.known)
+    changes = ItemChanges(unchanged=looked.standing)
     if submission is not None:
-        changes = note_submission(connection, plan.id, rows, number=submission)
+        changes += note_submission(connection, campaign, looked.others)
     written += save_items(
         connection,
         campaign_id=plan.id,
         due_at=plan.send_at,
-        items=rows,
+        items=looked.others,
         submission=number,
         known=not campaign.created,
     )
     save_callback(connection, plan.id, plan.callback)
     if written and not campaign.created:
         note_change(connection, plan.id)
-    return changes
+    return Written(changes=changes, items=looked.others)
 
 
 def _submission(campaign: CampaignRow, given: int | None) -> int:

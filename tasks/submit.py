@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from celery import Task, shared_task
+from sqlalchemy import Connection
 
 from greenroom.answers import PartTaken, RemovedPage
+from greenroom.chunks import chunks
 from greenroom.manifest import parse_plan
 from greenroom.task_names import TaskName
 from models.callback import save_callback
 from models.campaign import channel_and_campaign, get_campaign, hold_campaign
 from models.moving import save_and_move
-from models.submissions import next_submission, remove_others, require_submission
+from models.submissions import end_of, next_submission, others_of, remove_others, require_submission
 from tasks.prepare import require_allowed_callback, take_over, upload_moment
 from tasks.runtime.checked_task import CheckedTask, until_done
 from tasks.runtime.context import Context, current_context
 
-#: Items that one transaction removes, and transactions of one message.
+#: Items that one transaction removes, and all of one message's.
 REMOVED_AT_ONCE = 1_000
-REMOVALS_A_MESSAGE = 10
+REMOVED_A_MESSAGE = 20_000
 
 
 def begin_submission(context: Context, campaign: Mapping[str, Any], key: str) -> int:
@@ -86,24 +89,28 @@ def end_submission(context: Context, campaign_id: str, submission: int, after: s
         SubmissionSuperseded: another submission began since.
         TransientError: the database is away; some may be removed.
     """
-    removed, last = 0, after
-    for _ in range(REMOVALS_A_MESSAGE):
-        with context.database.write() as connection:
-            hold_campaign(connection, campaign_id, shared=False)
-            require_submission(get_campaign(connection, campaign_id), submission)
-            gone, following = remove_others(
-                connection,
-                campaign_id,
-                number=submission,
-                after=last,
-                limit=REMOVED_AT_ONCE,
-                now=context.clock.now(),
-            )
-        removed += gone
-        if following is None:
-            return RemovedPage(removed=removed, after=None)
-        last = following
-    return RemovedPage(removed=removed, after=last)
+    with context.database.read() as connection:
+        require_submission(get_campaign(connection, campaign_id), submission)
+        refs = others_of(connection, campaign_id, number=submission, after=after, limit=REMOVED_A_MESSAGE)
+    removed = 0
+    is_last = len(refs) < REMOVED_A_MESSAGE
+    for some in chunks(refs, REMOVED_AT_ONCE):
+        with _of_submission(context, campaign_id, submission) as connection:
+            now = context.clock.now()
+            removed += remove_others(connection, campaign_id, number=submission, refs=some, now=now)
+    if is_last:
+        with _of_submission(context, campaign_id, submission) as connection:
+            end_of(connection, campaign_id, number=submission)
+    return RemovedPage(removed=removed, after=None if is_last else refs[-1])
+
+
+@contextmanager
+def _of_submission(context: Context, campaign_id: str, submission: int) -> Iterator[Connection]:
+    """A transaction that holds the campaign, whose latest submission it is."""
+    with context.database.write() as connection:
+        hold_campaign(connection, campaign_id, shared=False)
+        require_submission(get_campaign(connection, campaign_id), submission)
+        yield connection
 
 
 #: What these three have in common.

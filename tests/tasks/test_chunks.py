@@ -16,7 +16,7 @@ from greenroom.manifest import parse_items, parse_plan
 from models.campaign import get_campaign, save_campaign
 from models.cancellation import cancel_campaign
 from models.manifest_items import add_items
-from tasks.prepare import prepare, write_new
+from tasks.prepare import prepare, write_beside
 from tests.support.rows import item_rows
 from tests.support.world import World
 
@@ -42,7 +42,7 @@ def first_part_in_flight(world: World) -> Iterator[None]:
     with world.database.write() as connection:
         now = world.clock.now()
         plan = parse_plan(world.campaign())
-        assert write_new(connection, plan, parse_items(FIRST), upload_from=now, now=now)
+        assert write_beside(connection, plan, parse_items(FIRST), upload_from=now, now=now)
         yield
 
 

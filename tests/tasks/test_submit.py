@@ -152,7 +152,7 @@ def test_a_campaign_that_is_cancelled_or_unknown_is_refused(world: World) -> Non
 def test_removing_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Some in a transaction, some transactions in a message; and each answer says where the next begin."""
     monkeypatch.setattr(submitting, "REMOVED_AT_ONCE", 2)
-    monkeypatch.setattr(submitting, "REMOVALS_A_MESSAGE", 2)
+    monkeypatch.setattr(submitting, "REMOVED_A_MESSAGE", 4)
     many = ["Zebra", "apple", "Ärger", "b-1", "b_2", "B 3", "z", "ü", "0", "~", "keep"]
     submitted(world, items(*many), key="1")
     number = begin_submission(world.context, world.campaign(), "2")

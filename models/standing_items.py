@@ -1,0 +1,120 @@
+"""Lines of a manifest that their campaign has as they are: found by one look, and nothing is written of them.
+
+Of an item that stands, nothing has to be done: it has the line's file, and neither it nor its upload was
+given up. It is not locked either. Whoever gives it another file, or removes it, holds the campaign alone; and
+what becomes of it a moment later might as well have come a moment after the line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from sqlalchemy import BindParameter, Connection, Select, and_, bindparam, func, literal_column, select, true
+from sqlalchemy.orm import aliased
+
+from greenroom.manifest import ManifestItem
+from models.asset import Asset
+from models.bulk import collected, columns_of, given_rows, on_postgresql
+from models.campaign import CampaignRow
+from models.item import Item, ItemState
+from models.manifest_items import as_given, known_refs
+from models.references import WITHOUT_AN_ID
+from models.states import in_state
+
+
+@dataclass(frozen=True, kw_only=True)
+class Looked:
+    """What a look at some lines found.
+
+    Attributes:
+        standing: how many of them stand.
+        elsewhere: IDs of those that stand, and were written in another submission than the campaign's.
+        others: the other lines, in the order in which they were given.
+        known: the refs of those for which there is an item.
+    """
+
+    standing: int
+    elsewhere: Sequence[int]
+    others: Sequence[ManifestItem]
+    known: Sequence[str]
+
+
+def look_at(
+    connection: Connection, campaign: CampaignRow, items: Sequence[ManifestItem], *, written: bool
+) -> Looked:
+    """Find which lines stand already, as far as others have committed what there is.
+
+    Args:
+        connection: an open transaction.
+        campaign: whose.
+        items: each ref once.
+        written: whether what stands has to have been written in the campaign's submission.
+    """
+    if not items:
+        return Looked(standing=0, elsewhere=(), others=(), known=())
+    postgresql = on_postgresql(connection)
+    statement = _look(begun=campaign.upload_from is None, written=written, postgresql=postgresql)
+    given = columns_of([as_given(item) for item in items], postgresql=postgresql)
+    of_campaign = {"campaign_id": campaign.id, "number": campaign.submission}
+    standing, elsewhere, known = connection.execute(statement, {**of_campaign, **given}).one()
+    return Looked(
+        standing=standing,
+        elsewhere=elsewhere or (),
+        others=_others(connection, campaign.id, items, standing=standing, known=known or ()),
+        known=known or (),
+    )
+
+
+def _others(
+    connection: Connection,
+    campaign_id: str,
+    items: Sequence[ManifestItem],
+    *,
+    standing: int,
+    known: Sequence[str],
+) -> Sequence[ManifestItem]:
+    if standing in (0, len(items)):
+        return () if standing else items
+    refs = [item.ref for item in items]
+    has_new = standing + len(known) < len(items)
+    there = known_refs(connection, campaign_id=campaign_id, refs=refs) if has_new else refs
+    stand = set(there).difference(known)
+    return [item for item in items if item.ref not in stand]
+
+
+@cache
+def _look(*, begun: bool, written: bool, postgresql: bool) -> Select[int, list[int], list[str]]:
+    """How many items stand, the IDs of those of another submission, and the refs of those that do not.
+
+    Once the campaign's uploads have begun, what has an asset without an upload does not stand.
+    """
+    lines = given_rows(Item, ("ref", "source", "kind", "fix"), postgresql=postgresql)
+    given = lines.c
+    mine = (Item.campaign_id == bindparam("campaign_id")) & (Item.ref == given.ref)
+    # One look at the index for each line. What the planner would do with a join depends on how many rows
+    # there were when it looked last: of a table that fills up, it would read all.
+    item = (
+        aliased(Item, select(Item).where(mine).limit(literal_column("1")).lateral()) if postgresql else Item
+    )
+    # Not EXISTS, for which it may read all assets.
+    without_id = select(Asset.id).where(Asset.id == item.asset_id, WITHOUT_AN_ID).scalar_subquery()
+    number: BindParameter[int] = bindparam("number")
+    stands = and_(
+        item.source == given.source,
+        item.kind.is_not_distinct_from(given.kind),
+        item.fix == given.fix,
+        ~in_state(item.state, ItemState.REJECTED),
+        *([without_id.is_(None)] if begun else []),
+        *([item.submission == number] if written else []),
+    )
+    return (
+        select(
+            func.count().filter(stands),
+            collected(item.id, stands & (item.submission != number)),
+            collected(item.ref, ~stands),
+        )
+        .select_from(lines)
+        .join(item, true() if postgresql else mine)
+    )
