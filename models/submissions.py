@@ -185,6 +185,6 @@ def remove_others(
     return connection.execute(delete(Item).where(*mine, not_written_since)).rowcount
 
 
-def end_of(connection: Connection, campaign_id: str, *, number: int) -> None:
+def close_submission(connection: Connection, campaign_id: str, *, number: int) -> None:
     """All that does not stand in a submission is gone: what hangs on its end may be told."""
     note_submission_ended(connection, campaign_id, number % PARTS_ARE_NOTED)

@@ -16,7 +16,7 @@ from greenroom.task_names import TaskName
 from models.callback import save_callback
 from models.campaign import channel_and_campaign, get_campaign, hold_campaign
 from models.moving import save_and_move
-from models.submissions import end_of, next_submission, others_of, remove_others, require_submission
+from models.submissions import close_submission, next_submission, others_of, remove_others, require_submission
 from tasks.prepare import require_allowed_callback, take_over, upload_moment
 from tasks.runtime.checked_task import CheckedTask, until_done
 from tasks.runtime.context import Context, current_context
@@ -100,7 +100,7 @@ def end_submission(context: Context, campaign_id: str, submission: int, after: s
             removed += remove_others(connection, campaign_id, number=submission, refs=some, now=now)
     if is_last:
         with _of_submission(context, campaign_id, submission) as connection:
-            end_of(connection, campaign_id, number=submission)
+            close_submission(connection, campaign_id, number=submission)
     return RemovedPage(removed=removed, after=None if is_last else refs[-1])
 
 
