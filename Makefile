@@ -19,7 +19,7 @@ $(READY): requirements/runtime.txt requirements/development.txt pyproject.toml M
 		{ echo "This Python cannot make virtual environments; install its venv package (Debian: python3-venv)." >&2; exit 1; }
 	@echo "Setting up $(VENV) (once; about a minute)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(PIP) --require-hashes --requirement requirements/development.txt
+	@$(BIN)/python requirements/install.py requirements/development.txt
 	@# The checkout itself, by the build backend of the line above: its packages, and the command.
 	@$(PIP) --no-index --no-deps --no-build-isolation --editable .
 	@touch $(READY)
