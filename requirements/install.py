@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-_PIN = re.compile(r"^uv==[^\n]*(?:\\\n[^\n]*)*", re.MULTILINE)
+_PIN = re.compile(r"^uv==.*(?:\n +--hash=.*)*$", re.MULTILINE)
 #: What pip is set up with, and how uv is told the same. More than this is pip's to understand.
 _TOLD = {
     "index-url": "UV_DEFAULT_INDEX",
@@ -109,6 +109,7 @@ def install(lock: Path) -> int:
     environment = told(_pip("config", "list").stdout)
     if environment is not None and by_uv(lock, environment):
         return 0
+    sys.stderr.write("pip installs, which takes a minute longer than uv\n")
     return by_pip(lock)
 
 

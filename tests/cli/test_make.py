@@ -41,6 +41,7 @@ def test_the_command_works_in_a_folder_with_spaces(tmp_path: Path) -> None:
     for name in NEEDED:
         (folder / name).symlink_to(CHECKOUT / name)
     (folder / "requirements").mkdir()
+    (folder / "requirements" / "install.py").symlink_to(CHECKOUT / "requirements" / "install.py")
     for name in ("runtime.txt", "development.txt"):
         (folder / "requirements" / name).touch()
     python = tmp_path / "python"
