@@ -17,7 +17,7 @@ $(READY): requirements/runtime.txt requirements/development.txt pyproject.toml M
 		{ echo "Greenroom needs Python 3.11 or newer; say which one: make PYTHON=python3.12 ..." >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 		{ echo "This Python cannot make virtual environments; install its venv package (Debian: python3-venv)." >&2; exit 1; }
-	@echo "Setting up $(VENV) (once; about a minute)"
+	@echo "Setting up $(VENV) (once; half a minute)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python requirements/install.py requirements/development.txt
 	@# The checkout itself, by the build backend of the line above: its packages, and the command.

@@ -33,7 +33,16 @@ _BY = ("global", "install", ":env:")
 _BY_COMMAS = frozenset({"find-links"})
 #: Of pip's own manners; what is installed does not depend on it.
 _HARMLESS = frozenset(
-    {"disable-pip-version-check", "quiet", "no-cache-dir", "cache-dir", "timeout", "default-timeout", "retries", "no-input"}
+    {
+        "disable-pip-version-check",
+        "quiet",
+        "no-cache-dir",
+        "cache-dir",
+        "timeout",
+        "default-timeout",
+        "retries",
+        "no-input",
+    }
     | {"progress-bar", "root-user-action", "no-color", "require-virtualenv"}
 )
 
@@ -95,7 +104,7 @@ def by_uv(lock: Path, environment: Mapping[str, str]) -> bool:
         if by_pip(first) != 0:
             return False
     uv = Path(sys.executable).with_name("uv")
-    command = [uv, "pip", "install", "--quiet", "--python", sys.executable, "--compile-bytecode"]
+    command = [str(uv), "pip", "install", "--quiet", "--python", sys.executable, "--compile-bytecode"]
     # As pip does, the best of all indexes; what that may be, the hashes say.
     everywhere = {"UV_INDEX_STRATEGY": "unsafe-best-match", **environment, **os.environ}
     answer = subprocess.run(  # noqa: S603 - the project's own tool

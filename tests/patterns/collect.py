@@ -6,7 +6,7 @@ import ast
 import importlib
 import pkgutil
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -37,18 +37,18 @@ def modules_of(*packages: str) -> Iterator[str]:
 def patterns_of(*packages: str) -> list[Found]:
     """Every pattern in the modules of these packages, each once."""
     names = list(modules_of(*packages))
-    trees = {name: _tree(name) for name in names}
-    searched = {name: set(_searched(tree)) for name, tree in trees.items()}
+    nodes = {name: list(ast.walk(_tree(name))) for name in names}
+    searched = {name: _searched(those) for name, those in nodes.items()}
     # Names without an underscore may be used by any module.
     everywhere = {name for names in searched.values() for name in names if not name.startswith("_")}
     found: dict[tuple[Any, int], Found] = {}
-    for module, tree in trees.items():
+    for module, those in nodes.items():
         for name, pattern in _compiled(vars(importlib.import_module(module))):
             one = Found(
                 where=f"{module}.{name}", pattern=pattern, searched=name in searched[module] | everywhere
             )
             found.setdefault((pattern.pattern, pattern.flags), one)
-        for line, method, pattern in _written(tree):
+        for line, method, pattern in _written(those):
             one = Found(where=f"{module}:{line}", pattern=pattern, searched=method not in _ANCHORED)
             found.setdefault((pattern.pattern, pattern.flags), one)
     return list(found.values())
@@ -59,19 +59,19 @@ def _tree(module: str) -> ast.Module:
     return ast.parse(Path(path or "").read_text(encoding="utf-8"))
 
 
-def _searched(tree: ast.Module) -> Iterator[str]:
+def _searched(nodes: Sequence[ast.AST]) -> set[str]:
     """Names that a method is called on which searches; and names that are used in any other way."""
     called = set()
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             value = node.func.value
             if isinstance(value, ast.Name) and node.func.attr in _ANCHORED:
                 called.add(value)
-    yield from (
+    return {
         node.id
-        for node in ast.walk(tree)
+        for node in nodes
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node not in called
-    )
+    }
 
 
 def _compiled(names: Mapping[str, Any]) -> Iterator[tuple[str, re.Pattern[Any]]]:
@@ -98,9 +98,9 @@ def _inside(value: object, depth: int) -> Iterator[re.Pattern[Any]]:
             yield from _inside(part, depth + 1)
 
 
-def _written(tree: ast.Module) -> Iterator[tuple[int, str, re.Pattern[Any]]]:
+def _written(nodes: Sequence[ast.AST]) -> Iterator[tuple[int, str, re.Pattern[Any]]]:
     """Patterns that stand in a call of `re.search` and its like."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
             continue
         called = node.func
