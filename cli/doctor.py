@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError
 
 from cli.doctor_callbacks import undelivered_in_words
-from cli.doctor_sources import NOTHING, allowed_sources, warnings_about_sources
+from cli.doctor_sources import NOTHING, allowed_sources, troubles_with_stores, warnings_about_sources
 from cli.forecast import risks_in_a_sentence
 from cli.formats import console, counted, moment, plain
 from cli.installation import in_production, open_database
@@ -150,11 +150,11 @@ def _inspection() -> HealthCheck:
 
 
 def _sources(settings: Settings) -> HealthCheck:
-    if not (settings.media_roots or settings.source_hosts):
+    if not (settings.media_roots or settings.source_hosts or settings.source_stores):
         return HealthCheck(part="sources", well=False, sentence=NOTHING)
-    warnings = list(warnings_about_sources(settings))
-    sentence = " ".join([allowed_sources(settings), *warnings])
-    return HealthCheck(part="sources", well=True, doubtful=bool(warnings), sentence=sentence)
+    warnings, troubles = list(warnings_about_sources(settings)), list(troubles_with_stores(settings))
+    sentence = " ".join([allowed_sources(settings), *warnings, *troubles])
+    return HealthCheck(part="sources", well=not troubles, doubtful=bool(warnings), sentence=sentence)
 
 
 def _embedded(state: Path, *, sandbox: bool) -> HealthCheck:

@@ -26,7 +26,7 @@ ITS_OWN = (
 #: Where the setting is not given, what the command line names is allowed.
 MEDIA_ROOTS = "GREENROOM_MEDIA_ROOTS"
 #: Settings that are paths; the stack's processes work in another folder.
-PATHS = ("_FILE", "CA_BUNDLE", "FIXED_FOLDER", "HEALTH_PATH")
+PATHS = ("_FILE", "CA_BUNDLE", "FIXED_FOLDER", "HEALTH_PATH", "SOURCE_CACHE_FOLDER")
 #: Stand for what the embedded stack makes, when the settings of its user are looked at.
 PLACEHOLDERS = {
     "GREENROOM_DATABASE_URL": "sqlite:///embedded.db",

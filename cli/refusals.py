@@ -13,8 +13,8 @@ from greenroom.sources import Sources
 #: Refusals that are shown; all of them stand in the campaign's status.
 MOST_SHOWN = 5
 _ALLOW = (
-    "Allow folders with GREENROOM_MEDIA_ROOTS and web servers with GREENROOM_SOURCE_HOSTS; see "
-    "docs/how-to/sources.md."
+    "Allow folders with GREENROOM_MEDIA_ROOTS, web servers with GREENROOM_SOURCE_HOSTS and stores with "
+    "GREENROOM_SOURCE_STORES; see docs/how-to/sources.md."
 )
 
 

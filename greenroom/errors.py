@@ -148,6 +148,14 @@ class SourceUnreadable(SourceUnavailable):
     """The file is there, but Greenroom's user has no right to read it."""
 
 
+class StoreLoginRefused(SourceUnavailable):
+    """A store does not let workers in, or they cannot speak to it at all: for the operator to put right.
+
+    Its files wait and are tried again, as if it were away: nothing is wrong with them, and once it is put
+    right, nobody has to do more.
+    """
+
+
 class OutOfResources(TransientError):
     """This machine has no more memory, open files, threads or room on a disk: no fault of the file's."""
 

@@ -24,7 +24,7 @@ from greenroom.callbacks.target import CallbackTarget
 from greenroom.channel_name import channel_name
 from greenroom.clock import require_aware, require_plausible
 from greenroom.errors import ManifestError
-from greenroom.is_url import is_url
+from greenroom.is_url import is_remote
 from greenroom.rules import Category
 
 LONGEST_REF = 255
@@ -73,8 +73,10 @@ def _source(text: str) -> str:
     # (`make bench`: "Handing a manifest over").
     if source.startswith("/") and not source.startswith("//"):
         return source
-    if not is_url(source) and not Path(source).is_absolute():
-        raise ValueError("must be an absolute path or an http(s) address")
+    if not is_remote(source) and not Path(source).is_absolute():
+        raise ValueError(
+            "must be an absolute path, or an address that begins with http(s)://, s3://, gs:// or sftp://"
+        )
     return source
 
 

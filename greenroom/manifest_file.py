@@ -8,6 +8,7 @@ over what is good; it may not change meanwhile.
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
@@ -33,7 +34,8 @@ _READERS: Final[dict[str, Callable[[TextIO, str], Iterator[ManifestRow]]]] = {
 _NEWLINES: Final = {".csv": "", ".json": "\n", ".jsonl": "\n"}
 #: By what a file begins with; no line with the names of columns begins so.
 _ENDINGS: Final = {"[": ".json", "{": ".jsonl"}
-_WEB: Final = ("http://", "https://")
+#: What no relative path begins with: an address, if one of a kind that is refused.
+_ADDRESS: Final = re.compile(r"[a-z][a-z0-9+.-]{0,15}://", re.IGNORECASE)
 
 
 def read_manifest(path: Path, *, fix: bool = False) -> ManifestFile:
@@ -227,10 +229,6 @@ def _beside(values: Any, folder: Path) -> Any:
     """A relative source starts at the manifest's folder."""
     if isinstance(values, dict):
         source = values.get("source")
-        if isinstance(source, str) and source and not source.startswith("/") and not _is_web(source):
+        if isinstance(source, str) and source and not source.startswith("/") and not _ADDRESS.match(source):
             return {**values, "source": str(folder / source)}
     return values
-
-
-def _is_web(source: str) -> bool:
-    return source[:8].lower().startswith(_WEB)

@@ -39,6 +39,7 @@ from greenroom.setting_types import (
     checked_sentinel_master,
     unless_empty,
 )
+from greenroom.sources.allowed_stores import AllowedStore, parse_stores
 from greenroom.sources.folders import parse_roots
 from greenroom.sources.hosts import AllowedHost, parse_hosts
 
@@ -135,6 +136,29 @@ class Settings(BaseModel):
             "none. `*` is every public one.",
         ),
     ] = None
+    source_stores: Annotated[
+        tuple[AllowedStore, ...] | None,
+        BeforeValidator(unless_empty(parse_stores)),
+        Field(
+            description="Buckets and SFTP servers, with a folder or without, whose files campaigns may name, "
+            "separated by commas: `s3://bucket/folder/`, `gs://bucket/`, `sftp://user@host/folder/`; "
+            "`=https://host` after one names the address of its API. Without it none.",
+        ),
+    ] = None
+    source_cache_folder: Annotated[
+        Path | None,
+        Field(
+            description="Folder on the worker's own disk for files that were fetched; without it each is "
+            "fetched for inspection and again for upload."
+        ),
+    ] = None
+    source_cache_mb: int = Field(
+        default=1024,
+        ge=1,
+        le=10_000_000,
+        description="Megabytes that the folder for fetched files may hold; what was used longest ago "
+        "goes first.",
+    )
     callback_hosts: Annotated[
         tuple[AllowedHost, ...] | None,
         BeforeValidator(unless_empty(parse_hosts)),
@@ -265,7 +289,7 @@ class Settings(BaseModel):
     @property
     def private_paths(self) -> tuple[Path, ...]:
         """What Greenroom keeps for itself, and opens for no campaign: its state, its keys, its settings."""
-        folders = () if self.state_folder is None else (self.state_folder.absolute(),)
+        folders = (one.absolute() for one in (self.state_folder, self.source_cache_folder) if one)
         return (*folders, *self._read_from, *_sqlite_files(self.database_url.get_secret_value()))
 
     @property

@@ -10,7 +10,7 @@ from greenroom.isolation.process_pool import ProcessPool
 from greenroom.isolation.protocol import ThumbnailOrder
 from greenroom.isolation.resource_limits import ResourceLimits
 from greenroom.settings import Settings
-from greenroom.sources import Sources, is_url
+from greenroom.sources import Sources, is_remote
 
 #: Seconds that one picture may compute, and take in all; and all pictures of a page together.
 _SECONDS: Final = 5.0
@@ -28,7 +28,7 @@ class Thumbnails:
 
     def of(self, source: str) -> bytes:
         """A picture of a file of this machine in WebP; nothing where it may not, or cannot, be made."""
-        if is_url(source) or time.monotonic() > self._over_at:
+        if is_remote(source) or time.monotonic() > self._over_at:
             return b""
         try:
             with self._sources.copy(source) as path:

@@ -30,7 +30,7 @@ from greenroom.isolation.worker_process import ProcessesFailed
 from greenroom.log_fields import about
 from greenroom.reasons import Reason
 from greenroom.resources import out_of_resources
-from greenroom.sources import Sources, is_url, source_name
+from greenroom.sources import Sources, is_remote, source_name
 from greenroom.task_names import TaskName
 from greenroom.verdict import Verdict
 from models.claim import Claim
@@ -177,7 +177,7 @@ def _chunks(items: Sequence[ItemUnderInspection]) -> Iterator[Sequence[ItemUnder
     """
     chunk: list[ItemUnderInspection] = []
     for item in items:
-        alone = item.fix or is_url(item.source)
+        alone = item.fix or is_remote(item.source)
         if chunk and (alone or len(chunk) == MOST_AT_A_TIME):
             yield chunk
             chunk = []

@@ -1,15 +1,17 @@
 """Fetching a file from the web, from hosts that the operator allows, and from nowhere that they lead to.
 
 How a host is connected to, and which may be: :mod:`.connections`. A redirect is checked like an address that
-somebody named.
+somebody named. Where a server says which version it sends (a strong ETag), a download that breaks is resumed.
 """
 
 from __future__ import annotations
 
+import re
 import socket
 import time
 import zlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 from typing import IO, Any
@@ -34,9 +36,15 @@ READ_SECONDS = 60.0
 FETCH_SECONDS = 600.0
 #: Redirects that are followed; a CDN needs one or two.
 MAX_SOURCE_REDIRECTS = 5
+#: Times that one download is resumed.
+MOST_RESUMED = 3
+#: A strong one (RFC 9110, 8.8.3): the same content, byte by byte. Longer ones are not worth keeping.
+_STRONG_ETAG = re.compile(r'"[\x21\x23-\x7e]{1,200}"')
 #: Of a length that is looked at; numbers of any length would take time to read.
 _MOST_DIGITS = 20
 _CHUNK = 64 * 1024
+_PARTIAL = 206
+_NOT_MODIFIED = 304
 _REDIRECTS = (301, 302, 303, 307, 308)
 #: The server's, or the moment's, fault: request time-out, too many requests, and all from 500.
 _FOR_NOW = (408, 429)
@@ -77,8 +85,17 @@ class Fetcher:
             return error
         return None
 
-    def fetch(self, source: str, into: IO[bytes]) -> None:
+    def fetch(self, source: str, into: IO[bytes], *, known: str = "") -> str | None:
         """Write what an address has into a file.
+
+        Args:
+            source: the address.
+            into: an empty file.
+            known: the version that need not be sent again.
+
+        Returns:
+            The version that was sent, empty where its server names none; None where it is the known one, and
+            nothing was written.
 
         Raises:
             SourceRefused: it may not be asked, or leads to one that may not.
@@ -89,31 +106,25 @@ class Fetcher:
         if refused := self.refusal(source):
             raise refused
         address, give_up_at = parse_address(source), time.monotonic() + FETCH_SECONDS
+        download = _Download(into=into, known=known)
         for _ in range(MAX_SOURCE_REDIRECTS + 1):
-            following = self._fetch(address, into, give_up_at)
+            following = self._fetch(address, download, give_up_at)
             if following is None:
-                return
+                return None if download.unchanged else download.version
             address = self._followed(address, following)
         raise SourceUnavailable(f"{shown(source)} was redirected more than {MAX_SOURCE_REDIRECTS} times.")
 
-    def _fetch(self, address: Address, into: IO[bytes], give_up_at: float) -> str | None:
+    def _fetch(self, address: Address, download: _Download, give_up_at: float) -> str | None:
         """Ask one address; returns where it redirects to, if it does. Errors name it without its query."""
         name = address.shown
         try:
-            with self._connections.asked(
-                address, method="GET", headers=_HEADERS, give_up_at=give_up_at, patience=READ_SECONDS
-            ) as answer:
-                if answer.status in _REDIRECTS and (location := answer.headers.get("Location")):
-                    return str(location)
-                _require_file(answer, name)
-                for piece in _pieces(answer):
-                    into.write(piece)
-                    if time.monotonic() > give_up_at:
-                        raise TimeoutError
-                    _require_size(into.tell())
+            return self._ask(address, download, give_up_at)
         except GreenroomError:
             raise
         except (*BROKEN_EXCHANGE, ValueError, zlib.error) as error:
+            if download.may_resume and time.monotonic() < give_up_at and out_of_resources(error) is None:
+                download.resumed += 1
+                return self._fetch(address, download, give_up_at)
             # Not `from error`: its text has the whole address.
             if (short := out_of_resources(error)) is not None:
                 raise short from None
@@ -122,6 +133,27 @@ class Fetcher:
             else:
                 reason = f"{name} could not be fetched: {_why(error)}."
             raise SourceUnavailable(reason) from None
+
+    def _ask(self, address: Address, download: _Download, give_up_at: float) -> str | None:
+        with self._connections.asked(
+            address,
+            method="GET",
+            headers={**_HEADERS, **download.conditions},
+            give_up_at=give_up_at,
+            patience=READ_SECONDS,
+        ) as answer:
+            if answer.status in _REDIRECTS and (location := answer.headers.get("Location")):
+                return str(location)
+            if answer.status == _NOT_MODIFIED and download.known and not download.resumed:
+                download.unchanged = True
+                return None
+            _require_file(answer, address.shown)
+            download.begin(answer)
+            for piece in _pieces(answer):
+                download.into.write(piece)
+                if time.monotonic() > give_up_at:
+                    raise TimeoutError
+                _require_size(download.into.tell())
         return None
 
     def _followed(self, address: Address, location: str) -> Address:
@@ -134,6 +166,56 @@ class Fetcher:
         except SourceRefused as error:
             raise SourceRefused(f"{address.shown} redirects elsewhere: {error}") from None
         return following
+
+
+@dataclass(kw_only=True)
+class _Download:
+    """One file on its way.
+
+    Attributes:
+        into: what has come of it so far.
+        known: the version that need not be sent again.
+        version: which is sent: a strong ETag; empty where there is none.
+        unchanged: whether the server said that it has the known one.
+        resumed: how often it was asked for the rest.
+    """
+
+    into: IO[bytes]
+    known: str = ""
+    version: str = ""
+    unchanged: bool = False
+    resumed: int = 0
+
+    @property
+    def may_resume(self) -> bool:
+        """Whether the server can be asked for the rest of the same version."""
+        return bool(self.version) and self.into.tell() > 0 and self.resumed < MOST_RESUMED
+
+    @property
+    def conditions(self) -> dict[str, str]:
+        """Headers: only what is not known, or the rest of what was begun."""
+        if self.resumed:
+            return {"Range": f"bytes={self.into.tell()}-", "If-Range": self.version}
+        return {"If-None-Match": self.known} if self.known else {}
+
+    def begin(self, answer: HTTPResponse) -> None:
+        """Take note of what an answer holds: the rest, or all of it.
+
+        Raises:
+            ValueError: it holds a part that was not asked for.
+        """
+        etag = answer.headers.get("ETag", "")
+        if answer.status == _PARTIAL:
+            start = answer.headers.get("Content-Range", "").removeprefix("bytes ").partition("-")[0]
+            if not self.resumed or start != str(self.into.tell()) or etag not in ("", self.version):
+                raise ValueError
+            return
+        if self.into.tell():
+            self.into.seek(0)
+            self.into.truncate()
+        # What is packed on its way is counted otherwise than what is unpacked here.
+        plain = answer.headers.get("Content-Encoding", "identity").strip().lower() in ("", "identity")
+        self.version = etag if plain and _STRONG_ETAG.fullmatch(etag) else ""
 
 
 def _require_file(answer: HTTPResponse, name: str) -> None:

@@ -98,7 +98,7 @@ def fallback_copy(
         for place in second.places:
             with ExitStack() as attempt:
                 try:
-                    path = attempt.enter_context(context.sources.copy(place))
+                    path = attempt.enter_context(context.sources.copy(place, sha256=asset.sha256))
                     same = _holds(path, asset)
                 except (SourceMissing, SourceUnavailable, FileRejected, OSError):
                     continue

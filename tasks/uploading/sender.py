@@ -34,7 +34,7 @@ from greenroom.log_fields import about, bound_fields
 from greenroom.provider import UploadContent
 from greenroom.rate_limit.ownership import OwnedChannel
 from greenroom.resources import out_of_resources
-from greenroom.sources import is_url
+from greenroom.sources import is_remote
 from models.asset_claims import AssetUnderUpload
 from models.claim import Claim
 from tasks.runtime.context import Context
@@ -136,7 +136,7 @@ class Sender:
         self._begin_more()
 
     def _way(self, job: UploadJob) -> SendMethod:
-        if job.second is not None or is_url(job.asset.source):
+        if job.second is not None or is_remote(job.asset.source):
             return SendMethod.FETCHED
         return (
             SendMethod.AT_ONCE
@@ -295,7 +295,7 @@ class Sender:
 
     def _content(self, job: UploadJob) -> AbstractContextManager[UploadContent]:
         """The file, wherever it is to be had; a file of this machine is opened when it is read."""
-        if job.second is None and not is_url(job.asset.source):
+        if job.second is None and not is_remote(job.asset.source):
             return nullcontext(_read_by(job.asset, lambda: self._open(job.asset.source)))
         return self._copied(job, job.second)
 
@@ -308,7 +308,7 @@ class Sender:
         copy = (
             fallback_copy(self._context, self._api_key, job.asset, second)
             if second
-            else self._context.sources.copy(job.asset.source)
+            else self._context.sources.copy(job.asset.source, sha256=job.asset.sha256)
         )
         with copy as path:
             # Read in large pieces by whoever sends it: a buffer would only ask the system more often.

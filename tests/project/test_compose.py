@@ -32,6 +32,7 @@ ITS_OWN = {
     "GREENROOM_REDIS_URL",
     "GREENROOM_FIXED_FOLDER",
     "GREENROOM_HEALTH_PATH",
+    "GREENROOM_SOURCE_CACHE_FOLDER",
 }
 WORKERS = {"migrate", "worker-upload", "worker-inspect"}
 #: Who reads the database, and gets a key that decrypts nothing.

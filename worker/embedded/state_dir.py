@@ -65,6 +65,11 @@ class StateDir:
         return self.folder / "fixed"
 
     @property
+    def fetched(self) -> Path:
+        """The files that were fetched, for a while."""
+        return self.folder / "fetched"
+
+    @property
     def media_roots(self) -> Path:
         """The paths that its user has named on the command line, by now: a list in JSON."""
         return self.folder / "media-roots.json"

@@ -133,6 +133,7 @@ class Supervisor:
             # Its logs are files that people read.
             "GREENROOM_LOG_FORMAT": "text",
             "GREENROOM_FIXED_FOLDER": str(self.state_dir.fixed.absolute()),
+            "GREENROOM_SOURCE_CACHE_FOLDER": str(self.state_dir.fetched.absolute()),
         }
         if self.plan.sandbox:
             settings["GREENROOM_API_BASE_URL"] = self.addresses["sandbox"]
