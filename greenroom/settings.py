@@ -142,7 +142,7 @@ class Settings(BaseModel):
         Field(
             description="Buckets and SFTP servers, with a folder or without, whose files campaigns may name, "
             "separated by commas: `s3://bucket/folder/`, `gs://bucket/`, `sftp://user@host/folder/`; "
-            "`=https://host` after one names the address of its API. Without it none.",
+            "`=https://example.com` after one names the address of its API. Without it none.",
         ),
     ] = None
     source_cache_folder: Annotated[

@@ -29,6 +29,7 @@ from tasks.runtime.announcements import Message
 from tasks.runtime.context import Context
 from tests.support.outside import say_what_was_not_run
 from tests.support.production import production  # noqa: F401 - a fixture for all
+from tests.support.s3_fixtures import s3, s3_server  # noqa: F401 - as above
 from tests.support.scraper import nothing_counted, scraper  # noqa: F401 - as above
 from tests.support.world import NOON, MakeWorld, PassingTime, World, free_port
 

@@ -73,7 +73,7 @@ def _parse(entry: str) -> AllowedStore:
     shown = entry.partition("://")[0] if {"@", "?"} & set(entry) else repr(entry)
     raise ValueError(
         f"has {shown}, which is no store. Write stores separated by commas, like s3://bucket/campaigns/, "
-        "gs://bucket/, sftp://user@files.example.com/outgoing/, or s3://bucket/=https://s3.example.com:9000 "
+        "gs://bucket/, sftp://user@example.com/outgoing/, or s3://bucket/=https://example.com:9000 "
         f"for a store of your own that speaks S3{problem}"
     )
 

@@ -80,6 +80,10 @@ class Sources:
         sentence = self._folders.refusal(source)
         return SourceRefused(sentence) if sentence else None
 
+    def close(self) -> None:
+        """End what reads stores, if it runs; it is started anew when it is needed."""
+        self._stores.close()
+
     def open(self, path: str, *, own: bool = False) -> BinaryIO:
         """A file of this machine, from its first byte; the caller closes it.
 

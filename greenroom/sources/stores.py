@@ -23,7 +23,7 @@ from greenroom.sources.address import NotAnAddress
 from greenroom.sources.allowed_stores import AllowedStore, store_of
 from greenroom.sources.display import shown
 from greenroom.sources.store_address import StoreAddress, parse_store_address
-from greenroom.stores.orders import LIBRARIES, StoreAnswer, StoreEnd, StoreOrder
+from greenroom.stores.orders import STORE_LIBRARIES, StoreAnswer, StoreEnd, StoreOrder
 from greenroom.stores.process import StoreProcess, StoreProcessFailed
 
 #: A file that takes longer altogether is given up for now: it would keep a worker from everything else.
@@ -188,7 +188,7 @@ def _error_of(address: StoreAddress, answer: StoreAnswer) -> GreenroomError:
             name=address.shown,
             code=f" ({answer.code})" if answer.code else "",
             scheme=address.scheme,
-            library=LIBRARIES[address.scheme],
+            library=STORE_LIBRARIES[address.scheme],
             credentials=_CREDENTIALS[address.scheme],
         )
     )

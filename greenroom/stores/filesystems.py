@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from greenroom.stores.orders import StoreOrder
 
-CONNECT_SECONDS: Final = 10
+STORE_CONNECT_SECONDS: Final = 10
 #: Seconds without a byte.
-READ_SECONDS: Final = 30
+STORE_READ_SECONDS: Final = 30
 #: Bytes that are asked for at a time. What was read up to a break is not read again.
 PIECE: Final = 8 * 1024 * 1024
 #: Of one request, by the library itself; a piece that fails is tried again by `reader`.
@@ -37,8 +37,8 @@ def _s3(order: StoreOrder) -> Any:
         skip_instance_cache=True,
         use_listings_cache=False,
         config_kwargs={
-            "connect_timeout": CONNECT_SECONDS,
-            "read_timeout": READ_SECONDS,
+            "connect_timeout": STORE_CONNECT_SECONDS,
+            "read_timeout": STORE_READ_SECONDS,
             "retries": {"total_max_attempts": _TRIES, "mode": "standard"},
             # Not each store that speaks S3 has them; what is sent has the inspected hash in any case.
             "response_checksum_validation": "when_required",
@@ -58,7 +58,7 @@ def _gs(order: StoreOrder) -> Any:
         endpoint_url=order.endpoint or None,
         skip_instance_cache=True,
         use_listings_cache=False,
-        requests_timeout=READ_SECONDS,
+        requests_timeout=STORE_READ_SECONDS,
     )
 
 
@@ -72,9 +72,9 @@ def _sftp(order: StoreOrder) -> Any:
         port=int(port),
         # What ~/.ssh/known_hosts says, as ssh does; sshfs by itself would believe any host.
         known_hosts=(),
-        connect_timeout=CONNECT_SECONDS,
-        login_timeout=CONNECT_SECONDS,
-        keepalive_interval=READ_SECONDS,
+        connect_timeout=STORE_CONNECT_SECONDS,
+        login_timeout=STORE_CONNECT_SECONDS,
+        keepalive_interval=STORE_READ_SECONDS,
         skip_instance_cache=True,
         **user,
     )

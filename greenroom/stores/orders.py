@@ -8,9 +8,9 @@ from enum import StrEnum
 from typing import Final, Self
 
 #: The library that reads each kind of store, and the extra that brings it.
-LIBRARIES: Final = {"gs": "gcsfs", "s3": "s3fs", "sftp": "sshfs"}
+STORE_LIBRARIES: Final = {"gs": "gcsfs", "s3": "s3fs", "sftp": "sshfs"}
 #: Files that one process reads at the same time.
-AT_ONCE: Final = 8
+READ_AT_ONCE: Final = 8
 
 
 class StoreEnd(StrEnum):

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Final
 
 import greenroom
-from greenroom.stores.orders import AT_ONCE, StoreAnswer, StoreOrder
+from greenroom.stores.orders import READ_AT_ONCE, StoreAnswer, StoreOrder
 
 _COMMAND: Final = ("-P", "-c", "from greenroom.stores.reader import main; main()")
 #: Seconds without an order, after which it is ended: its libraries take a hundred megabytes.
-IDLE_SECONDS: Final = 60.0
+STORE_IDLE_SECONDS: Final = 60.0
 #: Seconds more than an order's own, after which the process is ended; it may have to be started first.
 _GRACE_SECONDS: Final = 15.0
 #: Names of the environment that it is given: where libraries and credentials of stores are found, and no
@@ -40,7 +40,9 @@ class StoreProcessFailed(Exception):
 class StoreProcess:
     """One process for all threads of ours; several may ask it at the same time."""
 
-    def __init__(self, *, idle_seconds: float = IDLE_SECONDS, grace_seconds: float = _GRACE_SECONDS) -> None:
+    def __init__(
+        self, *, idle_seconds: float = STORE_IDLE_SECONDS, grace_seconds: float = _GRACE_SECONDS
+    ) -> None:
         """Prepare; it is started by the first order.
 
         Args:
@@ -50,7 +52,7 @@ class StoreProcess:
         self._idle_seconds = idle_seconds
         self._grace_seconds = grace_seconds
         self._lock = threading.Lock()
-        self._room = threading.BoundedSemaphore(AT_ONCE)
+        self._room = threading.BoundedSemaphore(READ_AT_ONCE)
         self._running: _Running | None = None
         self._idle: threading.Timer | None = None
         self._busy = 0

@@ -16,9 +16,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import IO, Any, Final
 
-from greenroom.stores.failures import NoRoom, answer_of, is_worth_another_try
+from greenroom.stores.error_ends import NoRoom, answer_of, is_worth_another_try
 from greenroom.stores.filesystems import PIECE, filesystem_of, path_of, version_of
-from greenroom.stores.orders import AT_ONCE, StoreAnswer, StoreEnd, StoreOrder
+from greenroom.stores.orders import READ_AT_ONCE, StoreAnswer, StoreEnd, StoreOrder
 
 #: Bytes of its own that it may have (``RLIMIT_DATA``); with its libraries it takes a third of that.
 MEMORY: Final = 768 * 1024 * 1024
@@ -154,7 +154,7 @@ def main() -> None:
         with writing:
             answers.write(answer.to_line(number))
 
-    threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="store")
+    threads = ThreadPoolExecutor(READ_AT_ONCE, thread_name_prefix="store")
     for line in sys.stdin.buffer:
         threads.submit(work, *StoreOrder.from_line(line))
     # Nobody waits for what is still being read.

@@ -34,7 +34,15 @@ _PLACE = re.compile(r"(<!-- table: ([a-z ]+) -->\n)(.*?)(<!-- end of table -->)"
 EXAMPLE = CHECKOUT / ".env.example"
 _LIST = re.compile(r"(?<=# table: example\n).*(?=# end of table\n)", re.DOTALL)
 #: Settings that are filled in above the list, or that docker-compose.yml or the embedded stack decides.
-_ELSEWHERE = ("database_url", "redis_url", "secret_key", "fixed_folder", "sole_uploader_since", "health_path")
+_ELSEWHERE = (
+    "database_url",
+    "redis_url",
+    "secret_key",
+    "fixed_folder",
+    "health_path",
+    "sole_uploader_since",
+    "source_cache_folder",
+)
 
 
 def table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

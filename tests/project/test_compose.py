@@ -42,13 +42,18 @@ MESSENGERS = {"beat", "flower"}
 OTHERS = {"postgres", "postgres-owner", "redis", "sandbox", "prometheus", "grafana"}
 #: Users of other people's images.
 USERS = {"redis", "postgres", "nobody", "grafana"}
+#: By which workers log in to stores.
+OF_STORES = {
+    *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION"),
+    "GOOGLE_APPLICATION_CREDENTIALS",
+}
 #: What signs and decrypts.
 OF_WORKERS = {"GREENROOM_SECRET_KEY", "GREENROOM_CALLBACK_SECRET"}
 
 
 def marked() -> dict[str, str]:
     """An environment in which every setting has a value of its own."""
-    return SECRETS | {name: f"value of {name}" for name in SETTINGS - SECRETS.keys()}
+    return SECRETS | {name: f"value of {name}" for name in (SETTINGS - SECRETS.keys()) | OF_STORES}
 
 
 def test_every_setting_reaches_its_services() -> None:
@@ -61,6 +66,14 @@ def test_every_setting_reaches_its_services() -> None:
         for name in SETTINGS - fixed:
             assert given[service][name] == marked()[name], f"{service} does not get {name}"
     assert not any(name.startswith(PREFIX) for service in OTHERS for name in given[service])
+
+
+def test_credentials_of_stores_are_with_workers_alone() -> None:
+    """Who reads no files needs none."""
+    for name, service in services(FILE, marked()).items():
+        assert (service["environment"].keys() & OF_STORES) == (
+            OF_STORES if name in WORKERS - {"migrate"} else set()
+        )
 
 
 def test_what_is_not_set_is_not_handed_on_empty() -> None:

@@ -173,7 +173,7 @@ def test_a_bucket_that_is_not_there_has_no_files(s3: S3Server, process: StorePro
     ],
     ids=["wrong secret", "unknown", "none", "of another bucket"],
 )
-def test_credentials_that_do_not_serve_are_told_apart(
+def test_credentials_that_do_not_serve_are_told_apart(  # noqa: PLR0917 - three are of the table above
     s3: S3Server,
     fresh_process: StoreProcess,
     monkeypatch: pytest.MonkeyPatch,

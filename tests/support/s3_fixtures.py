@@ -1,4 +1,4 @@
-"""Stores to read from, started once for all tests of them."""
+"""An S3 server to read from, started once for all tests of it."""
 
 from __future__ import annotations
 
