@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.types import AwareDatetime
@@ -10,7 +10,7 @@ from pydantic.types import AwareDatetime
 from greenroom.callbacks.target import CallbackTarget
 from greenroom.clock import require_plausible
 from greenroom.contract import MOST_FILES, MOST_ROWS, GivenMediaId, WebhookError
-from greenroom.manifest import ChannelName, ManifestItem, Ref
+from greenroom.manifest import ChannelName, ChannelNames, ManifestItem, Ref, channel_or_channels
 
 Moment = Annotated[AwareDatetime, AfterValidator(require_plausible)]
 
@@ -40,12 +40,20 @@ class CampaignFields(Dates):
 
     Attributes:
         channel: on which phone number it is sent.
+        channels: or all of them, where they are several.
         callback: whom to tell when it is ready, at risk, or has rejected files; left out, a known campaign
             keeps the one that it has.
     """
 
-    channel: ChannelName
+    model_config = ConfigDict(json_schema_extra=channel_or_channels)
+
+    channel: ChannelName = ""
+    channels: ChannelNames = ()
     callback: CallbackTarget | None = None
+
+    def without_defaults(self) -> dict[str, Any]:
+        """As the body had it."""
+        return self.model_dump(exclude_unset=True)
 
 
 class Manifest(CampaignFields):
@@ -61,9 +69,15 @@ class EstimateBody(CampaignFields):
 
 
 class ResolveBody(Body):
-    """Refs whose media IDs are asked for."""
+    """Refs whose media IDs are asked for.
+
+    Attributes:
+        refs: the scheduler's own references.
+        channel: of a campaign on several channels, for which.
+    """
 
     refs: Annotated[list[Ref], Field(max_length=MOST_ROWS)]
+    channel: ChannelName | None = None
 
 
 class RetryBody(Body):

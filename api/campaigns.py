@@ -22,11 +22,14 @@ from greenroom.answers import (
 )
 from greenroom.contract import After
 from greenroom.errors import EmptyManifest, ManifestError, Misuse, SubmissionSuperseded, UnknownName
-from greenroom.manifest import Name, parse_plan
+from greenroom.manifest import ChannelName, Name, parse_plan
 
 CampaignId = Annotated[Name, Path(description="The scheduler's own name for the campaign.")]
 #: Where a page begins: what the page before said as `after`.
 PageStart = Annotated[After, Query(description="What the page before had as `after`; none for the first.")]
+OfChannel = Annotated[
+    ChannelName | None, Query(description="Of a campaign on several channels, for which; of one, none.")
+]
 #: In the OpenAPI document: a body that is taken as it comes.
 _MANIFEST: dict[str, Any] = {
     "requestBody": {
@@ -95,7 +98,7 @@ def _add_manifests(routes: APIRouter) -> None:
         async with taken(request, campaign_id, services.limits) as body:
 
             def submitted() -> SubmissionChanges:
-                caller.require_channels([body.plan.channel])
+                caller.require_channels(body.plan.channels)
                 caller.require_free_name(campaign_id)
                 return services.greenroom.submit(body.plan, body.items(), allow_empty=allow_empty)
 
@@ -108,7 +111,7 @@ def _add_manifests(routes: APIRouter) -> None:
         async with taken(request, campaign_id, services.limits) as body:
 
             def handed_over() -> int:
-                caller.require_channels([body.plan.channel])
+                caller.require_channels(body.plan.channels)
                 caller.require_free_name(campaign_id)
                 return services.greenroom.add_items(body.plan, body.items())
 
@@ -138,23 +141,27 @@ def _add_questions(routes: APIRouter) -> None:
         """Items that cannot be sent, and why, by pages: ask on with `after` until it is null."""
         return Services.of(request).greenroom.rejected_page(campaign_id, after)
 
-    @routes.get("/media-ids", responses=responses, dependencies=_VISIBLE)
-    def media_ids(request: Request, campaign_id: CampaignId, after: PageStart = "") -> MediaIdsPage:
+    @routes.get("/media-ids", responses=documented(UnknownName, Misuse), dependencies=_VISIBLE)
+    def media_ids(
+        request: Request, campaign_id: CampaignId, after: PageStart = "", channel: OfChannel = None
+    ) -> MediaIdsPage:
         """The live media IDs of a campaign, by pages: ask on with `after` until it is null."""
-        return Services.of(request).greenroom.media_ids_page(campaign_id, after)
+        return Services.of(request).greenroom.media_ids_page(campaign_id, after, channel=channel)
 
-    @routes.post("/resolve", responses=responses, dependencies=_VISIBLE)
+    @routes.post("/resolve", responses=documented(UnknownName, Misuse), dependencies=_VISIBLE)
     def resolve(request: Request, campaign_id: CampaignId, body: ResolveBody) -> MediaIds:
         """The live media ID of each of these refs; a ref without one is left out."""
-        return MediaIds(media_ids=Services.of(request).greenroom.resolve(campaign_id, body.refs))
+        greenroom = Services.of(request).greenroom
+        return MediaIds(media_ids=greenroom.resolve(campaign_id, body.refs, channel=body.channel))
 
     @routes.post("/estimate", responses=documented(UnknownName, ChannelNotAllowed, ManifestError, Misuse))
     def estimate(request: Request, campaign_id: CampaignId, body: EstimateBody) -> Estimate:
         """When a campaign will be ready, or would be with so many files more; nothing is handed over."""
         caller = Caller.of(request)
-        caller.require_channels([body.channel])
+        fields = {name: value for name, value in body.without_defaults().items() if name != "files"}
+        plan = parse_plan({"id": campaign_id, **fields})
+        caller.require_channels(plan.channels)
         caller.require_free_name(campaign_id)
-        plan = parse_plan({"id": campaign_id, **body.model_dump(exclude={"files"})})
         return Services.of(request).greenroom.estimate(plan, body.files)
 
 

@@ -95,7 +95,7 @@ class Caller:
                 raise ChannelNotAllowed(f"This token is not for channel {channel}.")
 
     def require_campaign(self, campaign_id: str) -> None:
-        """Let it pass if the campaign is on one of its channels.
+        """Let it pass if the campaign is on its channels, and on no others.
 
         Raises:
             UnknownName: it is not, or is not there: who may not know does not learn which.
@@ -104,7 +104,7 @@ class Caller:
             return
         with self.services.database.read() as connection:
             row = get_campaign(connection, campaign_id)
-        if row.channel_id not in self.token.channels:
+        if not set(row.channels) <= set(self.token.channels):
             raise UnknownName(f"Campaign {campaign_id} is not known here.")
 
     def require_free_name(self, campaign_id: str) -> None:
@@ -120,5 +120,5 @@ class Caller:
                 row = get_campaign(connection, campaign_id)
         except UnknownName:
             return
-        if row.channel_id not in self.token.channels:
+        if not set(row.channels) <= set(self.token.channels):
             raise Misuse(f"The ID {campaign_id} is taken. Give the campaign another one.")

@@ -24,17 +24,21 @@ from models.item_reports import campaign_items
 )
 @installation_options
 def export(campaign_id: str, *, csv_file: Path | None, state: Path, sandbox: bool) -> None:
-    """Write CAMPAIGN_ID's mapping from refs to media IDs as CSV."""
+    """Write CAMPAIGN_ID's mapping from refs to media IDs as CSV.
+
+    Of a campaign on several channels there is a line for each of them, and a column that says which.
+    """
     now = datetime.now(UTC)
     with open_database(state, sandbox=sandbox) as database, database.read() as connection:
-        get_campaign(connection, campaign_id)
-        items = campaign_items(connection, campaign_id, now=now)
+        channels = get_campaign(connection, campaign_id).channels
+        items = campaign_items(connection, campaign_id, now=now, channels=channels)
+        several = len(channels) > 1
         if csv_file is None:
-            write_csv(items, sys.stdout)
+            write_csv(items, sys.stdout, channels=several)
             return
         try:
             with csv_file.open("w", encoding="utf-8", newline="") as file:
-                lines = write_csv(items, file)
+                lines = write_csv(items, file, channels=several)
         except OSError as error:
             raise Misuse(f"{csv_file} cannot be written: {error.strerror}") from error
     say(f"{counted(lines, 'line')} in {csv_file}", err=True)

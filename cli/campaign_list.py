@@ -40,7 +40,7 @@ def _counts_table(campaigns: Sequence[CampaignRow], counts: Mapping[str, Progres
         table.add_column(column, justify="right", no_wrap=True)
     for row in campaigns:
         progress = counts[row.id]
-        names = [plain(row.id) + _remark(row), plain(row.channel_id)]
+        names = [plain(row.id) + _remark(row), "\n".join(map(plain, row.channels))]
         table.add_row(
             *(["\n".join(names)] if narrow else names),
             short_moment(row.send_at) if narrow else moment(row.send_at),
@@ -50,6 +50,22 @@ def _counts_table(campaigns: Sequence[CampaignRow], counts: Mapping[str, Progres
             f"{progress.waiting + progress.uploading:,}",
             f"[green]{progress.ready:,}[/green]",
             f"[red]{bad:,}[/red]" if (bad := progress.rejected + progress.failed) else "0",
+        )
+    return table
+
+
+def channels_table(counts: Mapping[str, Progress]) -> Table:
+    """A line for each channel of a campaign that has several."""
+    table = plain_table()
+    table.add_column("Channel", overflow="fold")
+    for column in ("Uploading", "Ready", "Failed"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for channel, progress in counts.items():
+        table.add_row(
+            plain(channel),
+            f"{progress.waiting + progress.uploading:,}",
+            f"[green]{progress.ready:,}[/green]",
+            f"[red]{progress.failed:,}[/red]" if progress.failed else "0",
         )
     return table
 
@@ -65,6 +81,7 @@ def counts_as_json(row: CampaignRow, progress: Progress) -> dict[str, Any]:
     return {
         "campaign": row.id,
         "channel": row.channel_id,
+        **({"channels": row.channels} if row.further_channels else {}),
         "handed_over_at": row.created_at,
         "send_at": row.send_at,
         "keep_until": row.keep_until,
@@ -81,7 +98,10 @@ def show_campaigns(connection: Connection, *, as_json: bool, limit: int = DEFAUL
     """Print the counts of all campaigns."""
     now = datetime.now(UTC)
     campaigns = list_campaigns(connection, limit=limit)
-    counts = {row.id: campaign_progress(connection, row.id, now=now) for row in campaigns}
+    counts = {
+        row.id: campaign_progress(connection, row.id, now=now, further=row.further_channels)
+        for row in campaigns
+    }
     if as_json:
         print_json({"campaigns": [counts_as_json(row, counts[row.id]) for row in campaigns]})
     elif campaigns:

@@ -26,7 +26,12 @@ from greenroom.sources import Sources
 @click.argument("campaign_id")
 @given_options
 @click.option(
-    "--channel", type=CHANNEL, required=True, help="The WhatsApp phone number; known by `channel add`."
+    "--channel",
+    "channels",
+    type=CHANNEL,
+    required=True,
+    multiple=True,
+    help="The WhatsApp phone number, known by `channel add`; give it again for each further one.",
 )
 @click.option("--send-at", required=True, help="When it is sent, like 2026-12-01T09:00:00+01:00.")
 @click.option(
@@ -46,7 +51,7 @@ def submit(
     campaign_id: str,
     *,
     given: Given,
-    channel: str,
+    channels: tuple[str, ...],
     send_at: str,
     upload_from: str | None,
     keep_days: int,
@@ -72,7 +77,7 @@ def submit(
     plan = parse_plan(
         {
             "id": campaign_id,
-            "channel": channel,
+            "channels": channels,
             "send_at": start,
             "keep_until": start + timedelta(days=keep_days),
             "upload_from": parse_moment(upload_from) if upload_from else None,

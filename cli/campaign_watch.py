@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,7 +41,7 @@ class CampaignView:
 
     at: datetime
     row: CampaignRow
-    channel: ChannelRow
+    channels: Sequence[ChannelRow]
     progress: Progress
     readiness: Readiness
 
@@ -58,8 +58,8 @@ class CampaignView:
     @property
     def seen(self) -> tuple[object, ...]:
         """What has to differ for another line: not the moments alone, which differ at each look."""
-        pause = self.channel.paused_at, self.channel.paused_reason
-        return self.progress, self.readiness.at_risk, pause, self.row
+        pauses = tuple((one.paused_at, one.paused_reason) for one in self.channels)
+        return self.progress, self.readiness.at_risk, pauses, self.row
 
 
 def views(database: Database, campaign_id: str, settings: Settings) -> Iterator[CampaignView]:
@@ -68,16 +68,20 @@ def views(database: Database, campaign_id: str, settings: Settings) -> Iterator[
     Raises:
         UnknownName: there is no such campaign.
     """
-    followed = FollowedCampaign(campaign_id)
+    followed: FollowedCampaign | None = None
+    channels: tuple[str, ...] = ()
     while True:
         now = datetime.now(UTC)
         with database.read() as connection:
             row = get_campaign(connection, campaign_id)
+            if followed is None or row.channels != channels:
+                channels = row.channels
+                followed = FollowedCampaign(campaign_id, row.further_channels)
             progress = followed.look(connection, now=now)
             view = CampaignView(
                 at=now,
                 row=row,
-                channel=get_channel(connection, row.channel_id),
+                channels=[get_channel(connection, channel) for channel in channels],
                 progress=progress,
                 readiness=readiness_of(
                     connection,
@@ -116,8 +120,8 @@ def what_is_left(view: CampaignView) -> list[str]:
         sentences.append(in_a_sentence(readiness, now=view.at) + left)
     if view.row.upload_from is not None and view.row.cancelled_at is None:
         sentences.append(f"Its uploads begin at {zoned(view.row.upload_from)}.")
-    if view.channel.paused_at is not None:
-        sentences.append(f"Channel {view.channel.id} is paused: {view.channel.paused_reason}")
+    paused = (channel for channel in view.channels if channel.paused_at is not None)
+    sentences += [f"Channel {channel.id} is paused: {channel.paused_reason}" for channel in paused]
     if view.progress.hindrance:
         sentences.append(f"Waiting to try again: {view.progress.hindrance}")
     return sentences

@@ -70,11 +70,15 @@ _FATE = {
 def _require_open(plan: CampaignPlan, status: CampaignStatus) -> None:
     if status.state is CampaignState.CANCELLED:
         raise Misuse(f"Campaign {plan.id} was cancelled. Submit it anew under another ID.")
-    if status.channel != plan.channel:
+    if not set(_channels(status)) & set(plan.channels):
         raise Misuse(
-            f"Campaign {plan.id} belongs to channel {status.channel}; it cannot be sent on {plan.channel} "
-            "too. Give the second one an ID of its own."
+            f"Campaign {plan.id} belongs to channel {', '.join(_channels(status))}; it cannot be sent on "
+            f"{plan.channel} too. Give the second one an ID of its own."
         )
+
+
+def _channels(status: CampaignStatus) -> list[str]:
+    return [one.channel for one in status.channels] or [status.channel]
 
 
 def _moves(plan: CampaignPlan, status: CampaignStatus) -> str:
@@ -86,4 +90,9 @@ def _moves(plan: CampaignPlan, status: CampaignStatus) -> str:
     if plan.upload_from and status.upload_from:
         dates.append(("uploaded from", status.upload_from, plan.upload_from))
     moves = [f"{what} {moment(new)}, not {moment(old)}" for what, old, new in dates if new != old]
-    return f"would be moved: {'; '.join(moves)}" if moves else "keeps its dates"
+    moved = f"would be moved: {'; '.join(moves)}" if moves else "keeps its dates"
+    has = _channels(status)
+    added = [channel for channel in plan.channels if channel not in has]
+    gone = [channel for channel in has if channel not in plan.channels]
+    changes = [(added, "would be sent on {} too"), (gone, "no more on {}")]
+    return "; ".join([moved, *(said.format(", ".join(names)) for names, said in changes if names)])

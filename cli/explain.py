@@ -24,10 +24,17 @@ def sentences(story: ItemStory, *, now: datetime, uploads_per_second: float) -> 
     Args:
         story: what the tables hold.
         now: the present.
-        uploads_per_second: how fast its channel uploads.
+        uploads_per_second: how fast its channels upload.
     """
     yield from _handed_over(story)
     yield from _inspection(story, now=now)
+    for one in (story, *story.further):
+        on = f"On channel {one.channel.id}: " if story.further else ""
+        for sentence in _on_channel(one, now=now, uploads_per_second=uploads_per_second):
+            yield f"{on}{sentence}"
+
+
+def _on_channel(story: ItemStory, *, now: datetime, uploads_per_second: float) -> Iterator[str]:
     yield from map(_former_id, (one for one in story.media if not one.is_current))
     for one in story.media:
         if one.is_current:
@@ -38,10 +45,10 @@ def sentences(story: ItemStory, *, now: datetime, uploads_per_second: float) -> 
 
 def _handed_over(story: ItemStory) -> Iterator[str]:
     campaign = story.campaign
+    channels = f"{'channels' if story.further else 'channel'} {', '.join(campaign.channels)}"
     yield (
-        f"Campaign {campaign.id} was first handed over at {zoned(campaign.created_at)}, for channel "
-        f"{campaign.channel_id}. Its send time is {zoned(campaign.send_at)}, and it needs its files until "
-        f"{zoned(campaign.keep_until)}."
+        f"Campaign {campaign.id} was first handed over at {zoned(campaign.created_at)}, for {channels}. Its "
+        f"send time is {zoned(campaign.send_at)}, and it needs its files until {zoned(campaign.keep_until)}."
     )
     if campaign.cancelled_at is not None:
         yield f"The campaign was cancelled at {zoned(campaign.cancelled_at)}: it needs nothing any more."
@@ -214,6 +221,22 @@ def story_as_json(story: ItemStory) -> dict[str, Any]:
         "detail": report.detail,
         "advice": advice_on(report.reason),
         "inspection": asdict(story.inspection),
+        "upload": None if story.upload is None else asdict(story.upload),
+        "media": [asdict(one) for one in story.media],
+        "needed_until": story.needed_until,
+        **({"channels": [_channel_as_json(one) for one in (story, *story.further)]} if story.further else {}),
+    }
+
+
+def _channel_as_json(story: ItemStory) -> dict[str, Any]:
+    """What is told of one of several channels; the fields of before are those of the first."""
+    return {
+        "channel": story.channel.id,
+        "status": story.report.status,
+        "channel_paused_at": story.channel.paused_at,
+        "channel_paused_reason": story.channel.paused_reason,
+        "reason": story.report.reason,
+        "detail": story.report.detail,
         "upload": None if story.upload is None else asdict(story.upload),
         "media": [asdict(one) for one in story.media],
         "needed_until": story.needed_until,

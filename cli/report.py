@@ -82,6 +82,8 @@ def rejected_table(items: Sequence[ItemReport], *, most: int = MOST_LINES) -> Ta
     table.add_column("Why it cannot be sent, and what to do", overflow="fold", ratio=5)
     for item in items[:most]:
         detail = plain(item.detail or item.reason)
+        if item.channel_id is not None:
+            detail = f"On {plain(item.channel_id)}: {detail}"
         table.add_row(FileName(item.ref), f"[red]{detail}[/red]\n{advice_on(item.reason)}")
     return fitted(table)
 
@@ -126,17 +128,23 @@ def verdict(status: ItemStatus) -> str:
     return "rejected" if status is ItemStatus.REJECTED else "accepted"
 
 
-def write_csv(items: Iterable[ItemReport], file: TextIO) -> int:
+def write_csv(items: Iterable[ItemReport], file: TextIO, *, channels: bool = False) -> int:
     """Write the mapping from a scheduler's refs to media IDs; returns how many lines.
 
     No cell is one that a spreadsheet would run, and to a terminal nothing is written that could drive it.
+
+    Args:
+        items: of one campaign.
+        file: to write to.
+        channels: whether it has several, and a column says which one a line is of.
     """
-    writer = csv.DictWriter(file, COLUMNS)
+    columns = (*COLUMNS, "channel_id") if channels else COLUMNS
+    writer = csv.DictWriter(file, columns)
     writer.writeheader()
     on_terminal = file.isatty()
     lines = 0
     for item in items:
-        cells = {column: inert(_cell(item, column)) for column in COLUMNS}
+        cells = {column: inert(_cell(item, column)) for column in columns}
         writer.writerow({column: printable(cell) for column, cell in cells.items()} if on_terminal else cells)
         lines += 1
     return lines

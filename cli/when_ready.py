@@ -6,34 +6,40 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cli.formats import console, counted, plain, span
-from greenroom.answers import Estimate
+from greenroom.answers import ChannelEstimate, Estimate
 from greenroom.readiness import Readiness, UploadRate
 
 #: Shorter times are shown in seconds.
 _SHORT = timedelta(minutes=3)
 
 
-def show_readiness(readiness: Readiness, *, now: datetime) -> None:
-    """Print one sentence, and what can be done about a risk."""
+def show_readiness(readiness: Readiness, *, now: datetime, channel: str = "") -> None:
+    """Print one sentence, and what can be done about a risk; and on which channel, where it is named."""
     if not readiness.left:
         return
     colour = "red" if readiness.at_risk else "green"
-    console.print(f"\n[{colour}]{plain(in_a_sentence(readiness, now=now))}[/{colour}]", soft_wrap=True)
+    sentence = in_a_sentence(readiness, now=now)
+    if channel:
+        sentence = f"On channel {channel}: {sentence}"
+    console.print(f"\n[{colour}]{plain(sentence)}[/{colour}]", soft_wrap=True)
     for sentence in readiness.what_helps(now=now):
         console.print(f"  {plain(sentence)}", soft_wrap=True)
 
 
 def show_estimate(estimate: Estimate, *, allowed: float) -> None:
-    """Print what a worker said of a campaign that was just handed over."""
-    rate = UploadRate(per_second=estimate.uploads_per_second, allowed=allowed, observed=estimate.observed)
-    readiness = Readiness(
-        left=estimate.left,
-        rate=rate,
-        start=estimate.start,
-        send_at=estimate.send_at,
-        ready_at=estimate.ready_at,
+    """Print what a worker said of a campaign that was just handed over, on each channel if on several."""
+    now = datetime.now(UTC)
+    for channel in estimate.channels:
+        show_readiness(_readiness(channel, estimate, allowed), now=now, channel=channel.channel)
+    if not estimate.channels:
+        show_readiness(_readiness(estimate, estimate, allowed), now=now)
+
+
+def _readiness(one: Estimate | ChannelEstimate, estimate: Estimate, allowed: float) -> Readiness:
+    rate = UploadRate(per_second=one.uploads_per_second, allowed=allowed, observed=one.observed)
+    return Readiness(
+        left=one.left, rate=rate, start=estimate.start, send_at=estimate.send_at, ready_at=one.ready_at
     )
-    show_readiness(readiness, now=datetime.now(UTC))
 
 
 def readiness_as_json(readiness: Readiness, *, now: datetime) -> dict[str, Any]:

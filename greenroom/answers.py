@@ -33,18 +33,51 @@ class CampaignState(StrEnum):
     OVER = "over"
 
 
+class ChannelProgress(TaskAnswer):
+    """How far a campaign is on one of several channels.
+
+    Attributes:
+        channel: which.
+        state: ``paused`` until an operator acts; else that of the campaign.
+        paused_reason: why it is paused; empty where it is not.
+        hindrance: why some item has to wait there, in the words of its last failure; empty where none has to.
+        checking: items that have not been judged yet; they are the same on all channels, as `rejected` ones.
+        scheduled: items that were judged, and whose uploads begin later.
+        waiting: items in the backlog of this channel.
+        uploading: items with a worker that uploads them there.
+        ready: items with a media ID of this channel that can be sent.
+        rejected: items that inspection did not take.
+        failed: items whose upload there was given up.
+    """
+
+    channel: str
+    state: CampaignState
+    paused_reason: str = ""
+    hindrance: str = ""
+    checking: Count = 0
+    scheduled: Count = 0
+    waiting: Count = 0
+    uploading: Count = 0
+    ready: Count = 0
+    rejected: Count = 0
+    failed: Count = 0
+
+
 class CampaignStatus(TaskAnswer):
     """How far a campaign is at this moment.
 
+    Each item counts once. On several channels it counts where it is furthest behind: so it is ready when it
+    is ready on all of them.
+
     Attributes:
         campaign_id: which.
-        channel: on which channel.
+        channel: on which channel; the first, where it is on several.
         send_at: when it is sent.
         keep_until: until when its media are kept alive.
         upload_from: when its uploads begin; None where they have begun.
         at_risk_since: since when its uploads are known to come too late for `send_at`; None if they do not.
-        state: ``running``; ``paused``, with its channel, until an operator acts; ``cancelled``; or ``over``,
-            after `keep_until`.
+        state: ``running``; ``paused``, with one of its channels, until an operator acts; ``cancelled``; or
+            ``over``, after `keep_until`.
         paused_reason: why its channel is paused; empty where it is not.
         hindrance: why some item has to wait, in the words of its last failure; empty where none has to.
         checking: items that have not been judged yet.
@@ -55,6 +88,7 @@ class CampaignStatus(TaskAnswer):
         rejected: items that inspection did not take.
         failed: items whose upload was given up.
         at_risk: of those that are ready, how many have an ID that ends soon and could not be renewed.
+        channels: how far it is on each channel, where they are several; else nothing.
     """
 
     campaign_id: str
@@ -74,6 +108,7 @@ class CampaignStatus(TaskAnswer):
     rejected: Count = 0
     failed: Count = 0
     at_risk: Count = 0
+    channels: list[ChannelProgress] = []
 
     @computed_field  # type: ignore[prop-decorator] # mypy knows no other decorator around property
     @property
@@ -99,8 +134,21 @@ class CampaignStatus(TaskAnswer):
         return 0 < self.total == self.ready
 
 
+class ChannelEstimate(TaskAnswer):
+    """When a campaign will be ready on one of several channels; fields as of :class:`Estimate`."""
+
+    channel: str
+    left: Count
+    uploads_per_second: float
+    observed: bool
+    ready_at: AwareDatetime | None = None
+    at_risk: bool
+
+
 class Estimate(TaskAnswer):
     """When a campaign will be ready, as far as arithmetic can say (:mod:`greenroom.readiness`).
+
+    On several channels it is ready when the last of them is: what is said of a channel is said of that one.
 
     Attributes:
         left: uploads that it waits for, at most: files that are equal, or are rejected, need none.
@@ -111,6 +159,7 @@ class Estimate(TaskAnswer):
         ready_at: when the last of its files is uploaded; None while its channel is paused.
         at_risk: whether some file will not be ready when it is sent.
         what_helps: what can be done about that, a sentence each.
+        channels: the same of each channel, where they are several; else nothing.
     """
 
     left: Count
@@ -121,6 +170,7 @@ class Estimate(TaskAnswer):
     ready_at: AwareDatetime | None = None
     at_risk: bool
     what_helps: list[str] = []
+    channels: list[ChannelEstimate] = []
 
 
 class RejectedItem(TaskAnswer):
@@ -132,6 +182,8 @@ class RejectedItem(TaskAnswer):
         reason: the stable code; one that is not of `greenroom.reasons.Reason` is a newer version's.
         detail: a sentence with what was found and what is allowed.
         advice: what to do about it; empty for a reason that has none.
+        channel: where its upload was given up, of a campaign on several channels, for each of which there is
+            one of these; None where it is the same on all.
     """
 
     ref: str
@@ -139,13 +191,14 @@ class RejectedItem(TaskAnswer):
     reason: str
     detail: str
     advice: str
+    channel: str | None = None
 
 
 class RejectedPage(TaskAnswer):
     """Some of the items that cannot be sent; none does not mean that there are no more.
 
     Attributes:
-        items: in the order of their refs.
+        items: in the order of their refs, those of one channel after those of another.
         after: what to ask with for the next ones; None where there are no more.
     """
 

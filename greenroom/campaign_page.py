@@ -90,10 +90,20 @@ class FileCounts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ShownChannel:
+    """One of several channels of a campaign, and how many of its files stand where on it."""
+
+    name: str
+    counts: FileCounts
+
+
+@dataclass(frozen=True, kw_only=True)
 class CampaignPage:
     """All that the page shows.
 
     Attributes:
+        channel_id: the name of its channel; of several, their names.
+        channels: each of several; none where it has one.
         made_at: when it was so.
         upload_from: when its uploads begin; None if they have.
         readiness: when it will be ready; None of a campaign that is cancelled.
@@ -124,6 +134,7 @@ class CampaignPage:
     ending: Sequence[EndingFile]
     more_ending: int
     zone: tzinfo | None = None
+    channels: Sequence[ShownChannel] = ()
 
 
 def render(page: CampaignPage) -> str:

@@ -95,15 +95,16 @@ class Greenroom:
     def add_items(self, plan: CampaignPlan, items: Iterable[ManifestItem]) -> int:
         """Hand items over, and wait until each of them is in the database; returns how many.
 
-        The campaign is made where there is none, and moved where it has other dates. Items of other refs stay
-        as they are. The same again changes nothing. Items are taken as they are needed: an iterator over
-        millions of them is fine.
+        The campaign is made where there is none, and moved where it has other dates or channels. Items of
+        other refs stay as they are. The same again changes nothing. Items are taken as they are needed: an
+        iterator over millions of them is fine.
 
         Raises:
             EmptyManifest: there are none; nothing was done.
             ManifestError: an item is wrong, or the database refused it; the text says which.
             UnknownName: there is no such channel.
-            Misuse: the campaign is another channel's, was cancelled, is over, or ends before it is sent.
+            Misuse: the campaign is on other channels alone, was cancelled, is over, or ends before it is
+                sent.
             BrokerUnavailable: not all of it was acknowledged; hand it over again.
         """
         handed_over = 0
@@ -122,8 +123,11 @@ class Greenroom:
         removed before all of them are in the database. Where a worker died in the middle, items that it had
         added or removed may be counted as unchanged, or not at all.
 
+        On a channel that it did not have before, what was accepted is uploaded without another inspection;
+        what only it needed on one that it has no more is deleted there.
+
         Args:
-            plan: the campaign; one that is known is moved to these dates.
+            plan: the campaign; one that is known is moved to these dates and channels.
             items: all of them.
             allow_empty: whether to remove all there are is meant, where there are none.
 
@@ -132,12 +136,13 @@ class Greenroom:
             ManifestError: an item is wrong, stands twice, or the database refused it; nothing was removed.
             SubmissionSuperseded: another submission of the campaign began meanwhile.
             UnknownName: there is no such channel.
-            Misuse: the campaign is another channel's, was cancelled, is over, or ends before it is sent.
+            Misuse: the campaign is on other channels alone, was cancelled, is over, or ends before it is
+                sent.
             BrokerUnavailable: not all of it was acknowledged; submit it again.
         """
         given = iter(items) if allow_empty else _some(items, plan.id)
         summary = f"campaign {plan.id} on {plan.channel}"
-        begun = [_as_json(plan), str(uuid4())]
+        begun = [plan.as_message(), str(uuid4())]
         number: int = self._calls.ask(TaskName.BEGIN_SUBMISSION, begun, summary)
         added = changed = unchanged = removed = 0
         for taken in self._hand_over(TaskName.SUBMIT, plan, given, number):
@@ -174,7 +179,7 @@ class Greenroom:
         self, name: TaskName, plan: CampaignPlan, items: Iterable[ManifestItem], *more: object
     ) -> Iterator[Any]:
         """Send items in parts, some of them at a time; yields what was answered to each."""
-        message = _as_json(plan)
+        message = plan.as_message()
         in_flight: deque[SentTask] = deque()
         for part in chunks(items, ITEMS_A_MESSAGE):
             if len(in_flight) == MESSAGES_AHEAD:
@@ -224,7 +229,7 @@ class Greenroom:
             DatabaseUnavailable: ask again later.
         """
         summary = f"campaign {plan.id} with {files:,} files more"
-        found: Estimate = self._calls.ask(TaskName.ESTIMATE, [_as_json(plan), files], summary)
+        found: Estimate = self._calls.ask(TaskName.ESTIMATE, [plan.as_message(), files], summary)
         return found
 
     def wait_until_ready(
@@ -284,21 +289,33 @@ class Greenroom:
         page: RejectedPage = self._page(TaskName.REJECTED, [campaign_id], f"campaign {campaign_id}", after)
         return page
 
-    def media_ids_page(self, campaign_id: str, after: str = "") -> MediaIdsPage:
+    def media_ids_page(
+        self, campaign_id: str, after: str = "", *, channel: str | None = None
+    ) -> MediaIdsPage:
         """Some of the media IDs that :meth:`media_ids` yields; as :meth:`rejected_page`."""
-        page: MediaIdsPage = self._page(TaskName.MEDIA_IDS, [campaign_id], f"campaign {campaign_id}", after)
+        asked, summary = [campaign_id, after, *_named(channel)], f"campaign {campaign_id}"
+        page: MediaIdsPage = self._calls.ask(TaskName.MEDIA_IDS, asked, summary)
         return page
 
-    def resolve(self, campaign_id: str, refs: Iterable[str]) -> dict[str, str]:
+    def resolve(self, campaign_id: str, refs: Iterable[str], *, channel: str | None = None) -> dict[str, str]:
         """The live media ID of each ref; a ref without one is left out.
 
+        Args:
+            campaign_id: which.
+            refs: the scheduler's own references.
+            channel: on which channel the messages are sent, for an ID is good on one alone; None for a
+                campaign that has one.
+
         Raises:
-            UnknownName: there is no such campaign.
+            UnknownName: there is no such campaign, or it is not on that channel.
+            Misuse: it is on several channels, which the text names, and none was given.
             DatabaseUnavailable: ask again later.
         """
-        return dict(self.media_ids(campaign_id, refs))
+        return dict(self.media_ids(campaign_id, refs, channel=channel))
 
-    def media_ids(self, campaign_id: str, refs: Iterable[str] | None = None) -> Iterator[tuple[str, str]]:
+    def media_ids(
+        self, campaign_id: str, refs: Iterable[str] | None = None, *, channel: str | None = None
+    ) -> Iterator[tuple[str, str]]:
         """Refs of a campaign and the live media ID of each; those without one are left out.
 
         They come by pages, as they are needed.
@@ -307,20 +324,25 @@ class Greenroom:
             campaign_id: which.
             refs: of these, an iterator over millions of them is fine; None for all that there are, in the
                 order of the refs.
+            channel: as for :meth:`resolve`.
 
         Raises:
-            UnknownName: there is no such campaign.
+            UnknownName: there is no such campaign, or it is not on that channel.
+            Misuse: it is on several channels, which the text names, and none was given.
             DatabaseUnavailable: ask again later.
         """
         if refs is not None:
             for part in chunks(refs, REFS_A_MESSAGE):
                 summary = f"campaign {campaign_id}: {len(part)} refs"
-                found: dict[str, str] = self._calls.ask(TaskName.RESOLVE, [campaign_id, part], summary)
+                asked = [campaign_id, part, *_named(channel)]
+                found: dict[str, str] = self._calls.ask(TaskName.RESOLVE, asked, summary)
                 yield from found.items()
             return
-        page: MediaIdsPage
-        for page in self._pages(TaskName.MEDIA_IDS, [campaign_id], f"campaign {campaign_id}"):
+        after: str | None = ""
+        while after is not None:
+            page = self.media_ids_page(campaign_id, after, channel=channel)
             yield from page.media_ids.items()
+            after = page.after
 
     def retry(
         self, campaign_id: str, refs: Iterable[str] | None = None, *, every_reason: bool = False
@@ -451,9 +473,9 @@ class Greenroom:
             self._calls.send(name, [rows], f"{len(rows)} {what}")
 
 
-def _as_json(plan: CampaignPlan) -> dict[str, Any]:
-    """What is not set is left out: workers of before know less."""
-    return plan.model_dump(mode="json", exclude_none=True)
+def _named(channel: str | None) -> list[str]:
+    """An argument that workers of before do not know, where it is given."""
+    return [] if channel is None else [channel]
 
 
 def _some(items: Iterable[ManifestItem], campaign_id: str) -> Iterator[ManifestItem]:

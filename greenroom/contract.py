@@ -174,10 +174,11 @@ class EndSubmissionArguments(Arguments):
 
 
 class ResolveArguments(Arguments):
-    """Refs of a campaign whose media IDs are asked for."""
+    """Refs of a campaign whose media IDs are asked for; of one on several channels, for which channel."""
 
     campaign_id: Name
     refs: Annotated[list[Ref], Field(max_length=MOST_ROWS)]
+    channel: ChannelName | None = None
 
 
 class MarkUsedArguments(Arguments):
@@ -216,6 +217,12 @@ class PageArguments(Arguments):
 
     campaign_id: Name
     after: After = ""
+
+
+class MediaIdsArguments(PageArguments):
+    """Which media IDs of a campaign; of one on several channels, for which channel."""
+
+    channel: ChannelName | None = None
 
 
 class CompareArguments(Arguments):
@@ -279,7 +286,7 @@ ARGUMENTS: dict[TaskName, type[Arguments]] = {
     TaskName.STATUS: CampaignArguments,
     TaskName.ESTIMATE: EstimateArguments,
     TaskName.REJECTED: PageArguments,
-    TaskName.MEDIA_IDS: PageArguments,
+    TaskName.MEDIA_IDS: MediaIdsArguments,
     TaskName.COMPARE: CompareArguments,
     TaskName.RETRY: RetryArguments,
     TaskName.MOVE: MoveArguments,

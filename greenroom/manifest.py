@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Self
 
 from pydantic import (
     AfterValidator,
@@ -17,6 +17,7 @@ from pydantic import (
     StringConstraints,
     TypeAdapter,
     ValidationError,
+    model_validator,
 )
 from pydantic.types import AwareDatetime
 
@@ -29,6 +30,8 @@ from greenroom.rules import Category
 
 LONGEST_REF = 255
 LONGEST_SOURCE = 4096
+#: Channels of one campaign.
+MOST_CAMPAIGN_CHANNELS = 50
 #: Characters that are shown of the name of a field that is not known.
 _LONGEST_SHOWN = 50
 _NAME = re.compile(r"\+?[A-Za-z0-9][A-Za-z0-9._:+@-]*")
@@ -84,12 +87,39 @@ def _source(text: str) -> str:
 Ref = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_REF), AfterValidator(storable_whole)]
 
 
+#: All channels of one campaign.
+ChannelNames = Annotated[Sequence[ChannelName], Field(max_length=MOST_CAMPAIGN_CHANNELS)]
+
+
+def channel_or_channels(schema: dict[str, Any]) -> None:
+    """For the JSON Schema: two sorts of object, one with a channel, and one with a list of them."""
+    properties, required = schema.pop("properties"), schema.pop("required")
+    for name in ("channel", "channels"):
+        properties[name].pop("default")
+    filled = {"channels": {**properties["channels"], "minItems": 1}}
+    schema["anyOf"] = [
+        {
+            "type": schema["type"],
+            "properties": {**properties, **more},
+            "required": [needed, *required],
+            "additionalProperties": schema["additionalProperties"],
+        }
+        for needed, more in (("channel", {}), ("channels", filled))
+    ]
+    del schema["type"], schema["additionalProperties"]
+
+
+_NO_CHANNEL = "names no channel: give channel, or a list of channels"
+
+
 class CampaignPlan(BaseModel):
-    """A send-out: which channel, when it is sent, and until when its media must stay usable.
+    """A send-out: on which channels, when it is sent, and until when its media must stay usable.
 
     Attributes:
         id: the scheduler's own name for it.
-        channel: on which phone number it is sent.
+        channel: on which phone number it is sent; of several, the first.
+        channels: all numbers on which it is sent, each once. One may be given as `channel` alone, and several
+            as `channels` alone.
         send_at: when.
         keep_until: until when its media IDs can be used.
         upload_from: from when its media are uploaded; None for the operator's setting. They are inspected at
@@ -97,14 +127,32 @@ class CampaignPlan(BaseModel):
         callback: whom to tell when it is ready, at risk, or has rejected files. None leaves it as it is.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=channel_or_channels)
 
     id: Name
-    channel: ChannelName
+    channel: ChannelName = ""
+    channels: ChannelNames = ()
     send_at: Annotated[AwareDatetime, AfterValidator(require_plausible)]
     keep_until: Annotated[AwareDatetime, AfterValidator(require_plausible)]
     upload_from: Annotated[AwareDatetime, AfterValidator(require_plausible)] | None = None
     callback: CallbackTarget | None = None
+
+    @model_validator(mode="after")
+    def _one_list(self) -> Self:
+        """Have both say the same, each channel once."""
+        channels = tuple(dict.fromkeys(filter(None, (self.channel, *self.channels))))
+        if not channels:
+            raise ValueError(_NO_CHANNEL)
+        # It is frozen for everybody else.
+        self.__dict__.update(channel=channels[0], channels=channels)
+        return self
+
+    def as_message(self) -> dict[str, Any]:
+        """Its JSON for workers. What is not set, or said by another field, is left out: some know less."""
+        message = self.model_dump(mode="json", exclude_none=True)
+        if len(self.channels) == 1:
+            del message["channels"]
+        return message
 
 
 class ManifestItem(BaseModel):

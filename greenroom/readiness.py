@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from greenroom.clock import later
+from greenroom.clock import LATEST, later
 
 #: Below this share of the allowance, something else than the allowance limits the uploads.
 SLOW = 0.7
@@ -91,6 +91,15 @@ class Readiness:
             sentences.append("Send a part of its files on another number, which has an allowance of its own.")
         sentences.append("Move it, or a campaign of the same number that comes before it, to a later time.")
         return tuple(sentences)
+
+
+def of_all(channels: Collection[Readiness]) -> Readiness:
+    """Of a campaign on several channels: it is ready when the last of them is.
+
+    All uploads count that are left on any; whatever else is said is said of the last one.
+    """
+    last = max(channels, key=lambda one: (one.left > 0, one.ready_at or LATEST))
+    return replace(last, left=sum(one.left for one in channels))
 
 
 def finish_times(

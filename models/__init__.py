@@ -8,6 +8,7 @@ from models.campaign import Campaign
 from models.channel import Channel
 from models.database import Database
 from models.item import Item, ItemState
+from models.item_asset import ItemAsset
 from models.lookups import LookupFailure
 from models.media import Media
 from models.outbox import OutboxRow
@@ -23,6 +24,7 @@ __all__ = [
     "Channel",
     "Database",
     "Item",
+    "ItemAsset",
     "ItemState",
     "LookupFailure",
     "Media",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -87,6 +88,21 @@ class OutsideText(TypeDecorator[str]):
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - the API
         """Clean it, and cut it."""
         return None if value is None else storable(value, longest=self.longest)
+
+
+class Names(TypeDecorator[tuple[str, ...]]):
+    """Some names, in their order, as JSON; NULL for none."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: tuple[str, ...] | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - the API
+        """Write them."""
+        return json.dumps(list(value)) if value else None
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> tuple[str, ...]:  # noqa: ARG002 - the API
+        """Read them."""
+        return tuple(json.loads(value)) if value else ()
 
 
 #: What a person reads: a reason, a label.

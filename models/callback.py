@@ -58,9 +58,15 @@ class WatchedCampaign:
 
     campaign_id: str
     channel_id: str
+    further_channels: tuple[str, ...]
     send_at: datetime
     version: int
     stage: CallbackStage
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """All of its channels."""
+        return (self.channel_id, *self.further_channels)
 
 
 #: Changes after which all of the manifest is looked at again.
@@ -144,7 +150,14 @@ def watched_campaigns(
 ) -> dict[str, WatchedCampaign]:
     """Those of the campaigns that want call-backs, and are neither coming in, cancelled nor over."""
     statement = (
-        select(Callback.campaign_id, Campaign.channel_id, Campaign.send_at, Callback.version, Callback.stage)
+        select(
+            Callback.campaign_id,
+            Campaign.channel_id,
+            Campaign.further_channels,
+            Campaign.send_at,
+            Callback.version,
+            Callback.stage,
+        )
         .join(Campaign, Campaign.id == Callback.campaign_id)
         .where(
             among(Callback.campaign_id, campaign_ids),

@@ -1,18 +1,33 @@
-"""Campaigns: a send-out on one channel, with the time its media must be ready and how long they must stay."""
+"""Campaigns: a send-out on some channels, most often one, and how long its media must be ready and stay."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, ForeignKey, Select, String, bindparam, func, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    ForeignKey,
+    Select,
+    String,
+    Text,
+    bindparam,
+    func,
+    or_,
+    select,
+    type_coerce,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from greenroom.errors import Misuse, UnknownName
 from greenroom.manifest import CampaignPlan
-from models.base import Base, OutsideText, UtcDateTime, partial_index
+from models.base import Base, Names, OutsideText, UtcDateTime, partial_index
 from models.bulk import on_postgresql
 from models.channel import Channel, get_channel
 from models.upsert import insert
@@ -29,10 +44,14 @@ class Campaign(Base):
         partial_index("ix_campaigns_cancelled", "cancelled_at", where="cancelled_at IS NOT NULL"),
         partial_index("ix_campaigns_at_risk", "at_risk_since", where="at_risk_since IS NOT NULL"),
         partial_index("ix_campaigns_upload_from", "upload_from", where="upload_from IS NOT NULL"),
+        partial_index("ix_campaigns_further_channels", "id", where="further_channels IS NOT NULL"),
     )
 
     id: Mapped[str] = mapped_column(OutsideText(128), primary_key=True)
+    #: The first of its channels.
     channel_id: Mapped[str] = mapped_column(ForeignKey("channels.id"), index=True)
+    #: JSON: names of its other channels; NULL where it has none. See `models.item_asset`.
+    further_channels: Mapped[tuple[str, ...]] = mapped_column(Names, nullable=True)
     send_at: Mapped[datetime] = mapped_column(UtcDateTime)
     keep_until: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
@@ -51,6 +70,7 @@ class CampaignRow:
     """What the queries here return."""
 
     id: str
+    #: The first of its channels; the others are `further_channels`.
     channel_id: str
     send_at: datetime
     keep_until: datetime
@@ -60,27 +80,46 @@ class CampaignRow:
     at_risk_since: datetime | None
     #: The number of its latest submission; 0 before the first.
     submission: int
+    further_channels: tuple[str, ...] = ()
     #: Whether the call that answered this row gave the campaign other dates than it had.
     moved: bool = False
     #: Or wrote it first: it has no items yet, and nobody else can see it.
     created: bool = False
+    #: The channels that it had before this call, where they were others.
+    channels_before: tuple[str, ...] = ()
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """All of its channels."""
+        return (self.channel_id, *self.further_channels)
 
     def stands_as(self, plan: CampaignPlan, *, upload_from: datetime) -> bool:
-        """Whether the campaign has these dates and is on this channel, and is not cancelled."""
+        """Whether the campaign has these dates and is on these channels, and is not cancelled."""
         return (
-            (self.channel_id, self.send_at, self.keep_until) == (plan.channel, plan.send_at, plan.keep_until)
+            (self.send_at, self.keep_until) == (plan.send_at, plan.keep_until)
+            and set(self.channels) == set(plan.channels)
             and self.upload_from in (None, upload_from)
             and self.cancelled_at is None
         )
 
 
-_OF_A_CALL = ("moved", "created")
+_OF_A_CALL = ("moved", "created", "channels_before")
 _COLUMNS = tuple(
     getattr(Campaign, field.name) for field in fields(CampaignRow) if field.name not in _OF_A_CALL
 )
 _MINE = Campaign.id == bindparam("campaign_id")
 _CAMPAIGN = select(*_COLUMNS).where(_MINE)
-_DATES = select(Campaign.send_at, Campaign.keep_until, Campaign.upload_from).where(_MINE).with_for_update()
+_BEFORE = (
+    select(
+        Campaign.send_at,
+        Campaign.keep_until,
+        Campaign.upload_from,
+        Campaign.channel_id,
+        Campaign.further_channels,
+    )
+    .where(_MINE)
+    .with_for_update()
+)
 _CHANNEL_AND_CAMPAIGN = (
     select(Channel.media_life_seconds, *_COLUMNS)
     .outerjoin_from(Channel, Campaign, _MINE)
@@ -91,14 +130,15 @@ _CHANNEL_AND_CAMPAIGN = (
 @cache
 def _saving(*, postgresql: bool) -> Any:
     """Write the campaign, or its dates where it is known on this channel; returns its row where it was."""
-    names = ("id", "channel_id", "created_at", "send_at", "keep_until", "upload_from")
+    names = ("id", "channel_id", "further_channels", "created_at", "send_at", "keep_until", "upload_from")
     statement = insert(Campaign, postgresql=postgresql)
     statement = statement.values({name: bindparam(f"new_{name}") for name in names})
     new = statement.excluded
+    changing = ("channel_id", "further_channels", "send_at", "keep_until", "upload_from")
     statement = statement.on_conflict_do_update(
         index_elements=[Campaign.id],
-        set_={"send_at": new.send_at, "keep_until": new.keep_until, "upload_from": new.upload_from},
-        where=(Campaign.channel_id == new.channel_id) & Campaign.cancelled_at.is_(None),
+        set_={name: new[name] for name in changing},
+        where=(Campaign.channel_id == bindparam("known_channel_id")) & Campaign.cancelled_at.is_(None),
     )
     return statement.returning(*_COLUMNS)
 
@@ -112,16 +152,18 @@ def save_campaign(
     keep_until: datetime,
     now: datetime,
     upload_from: datetime | None = None,
+    further_channels: Sequence[str] = (),
 ) -> CampaignRow:
-    """Write the campaign, or move a known one to these dates; the same again changes nothing.
+    """Write the campaign, or give a known one these dates and channels; the same again changes nothing.
 
-    Uploads begin at once, or at `upload_from` where that is later. Once begun they have begun.
+    Uploads begin at once, or at `upload_from` where that is later. Once begun they have begun. What follows
+    from other channels is in `models.channel_changes`.
 
-    The channel is to be known: see :func:`channel_and_campaign`.
+    The channels are to be known: see :func:`channel_and_campaign`.
 
     Raises:
-        Misuse: the campaign is known on another channel, was cancelled, is over, or would end before it is
-            sent.
+        Misuse: the campaign is known on other channels alone, was cancelled, is over, or would end before it
+            is sent.
     """
     if keep_until < send_at:
         raise Misuse(
@@ -135,17 +177,36 @@ def save_campaign(
         )
     # So that parts of one manifest see each other's dates, also where none is committed yet.
     hold_campaign(connection, campaign_id, shared=False)
-    before = connection.execute(_DATES, {"campaign_id": campaign_id}).one_or_none()
+    before = connection.execute(_BEFORE, {"campaign_id": campaign_id}).one_or_none()
     begun = upload_from is None or upload_from <= now or (before is not None and before.upload_from is None)
     dates = (send_at, keep_until, None if begun else upload_from)
-    given = (campaign_id, channel_id, now, *dates)
-    names = ("new_id", "new_channel_id", "new_created_at", "new_send_at", "new_keep_until", "new_upload_from")
-    saving = _saving(postgresql=on_postgresql(connection))
-    row = connection.execute(saving, dict(zip(names, given, strict=True))).mappings().one_or_none()
+    had = () if before is None else (before.channel_id, *before.further_channels)
+    first, *further = _in_order((channel_id, *further_channels), before=had)
+    row = None
+    if not had or first in had:
+        new = {
+            "new_id": campaign_id,
+            "new_channel_id": first,
+            "new_further_channels": tuple(further),
+            "new_created_at": now,
+            "new_send_at": dates[0],
+            "new_keep_until": dates[1],
+            "new_upload_from": dates[2],
+            "known_channel_id": had[0] if had else first,
+        }
+        saving = _saving(postgresql=on_postgresql(connection))
+        row = connection.execute(saving, new).mappings().one_or_none()
     if row is None:
         raise _not_to_be_written(get_campaign(connection, campaign_id), channel_id)
-    moved = before is not None and tuple(before) != dates
-    return CampaignRow(**row, moved=moved, created=before is None)
+    moved = before is not None and tuple(before)[:3] != dates
+    others = had if set(had) != {first, *further} else ()
+    return CampaignRow(**row, moved=moved, created=before is None, channels_before=others)
+
+
+def _in_order(channels: Sequence[str], *, before: Sequence[str]) -> list[str]:
+    """Each channel once; those that the campaign had first, for what it has there stays as it is."""
+    had = [channel for channel in before if channel in channels]
+    return [*had, *(channel for channel in dict.fromkeys(channels) if channel not in had)]
 
 
 def _not_to_be_written(campaign: CampaignRow, channel_id: str) -> Misuse:
@@ -155,8 +216,9 @@ def _not_to_be_written(campaign: CampaignRow, channel_id: str) -> Misuse:
             f"Campaign {campaign.id} was cancelled at {campaign.cancelled_at.isoformat()}. Submit it anew "
             "under another ID."
         )
+    where = "channel" if len(campaign.channels) == 1 else "channels"
     return Misuse(
-        f"Campaign {campaign.id} belongs to channel {campaign.channel_id}; it cannot be sent on "
+        f"Campaign {campaign.id} belongs to {where} {', '.join(campaign.channels)}; it cannot be sent on "
         f"{channel_id} too. Give the second one an ID of its own."
     )
 
@@ -212,6 +274,13 @@ def get_campaign(connection: Connection, campaign_id: str) -> CampaignRow:
     if row is None:
         raise UnknownName(f"Campaign {campaign_id} is not known here.")
     return CampaignRow(**row)
+
+
+def is_on(channel_id: str) -> ColumnElement[bool]:
+    """A condition on :class:`Campaign`: a channel is among its own."""
+    # The names of the others, as JSON, of those few campaigns that have any.
+    further = type_coerce(Campaign.further_channels, Text()).contains(json.dumps(channel_id), autoescape=True)
+    return or_(Campaign.channel_id == channel_id, Campaign.further_channels.is_not(None) & further)
 
 
 def list_campaigns(connection: Connection, *, limit: int = 50) -> list[CampaignRow]:

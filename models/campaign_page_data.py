@@ -8,7 +8,15 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection
 
-from greenroom.campaign_page import BadGroup, CampaignPage, EndingFile, FileCounts, ShownFile, WeekAhead
+from greenroom.campaign_page import (
+    BadGroup,
+    CampaignPage,
+    EndingFile,
+    FileCounts,
+    ShownChannel,
+    ShownFile,
+    WeekAhead,
+)
 from greenroom.rules import Category
 from greenroom.settings import Settings
 from greenroom.sources import source_name
@@ -17,7 +25,7 @@ from models.campaign_readiness import readiness_of
 from models.channel import get_channel
 from models.forecast import at_risk, renewals
 from models.item_reports import ItemReport, campaign_items
-from models.progress import ItemStatus, Progress, campaign_progress
+from models.progress import ItemStatus, Progress, campaign_progress, progress_by_channel
 
 #: Bad files that are shown of one reason; and images, of those that are ready and of those that are bad.
 FILES_OF_A_REASON = 50
@@ -47,8 +55,9 @@ def campaign_page(
         UnknownName: there is no such campaign.
     """
     row = get_campaign(connection, campaign_id)
-    progress = campaign_progress(connection, campaign_id, now=now)
-    channel = get_channel(connection, row.channel_id)
+    progress = campaign_progress(connection, campaign_id, now=now, further=row.further_channels)
+    channels = [get_channel(connection, channel) for channel in row.channels]
+    paused = [channel for channel in channels if channel.paused_at is not None]
     is_cancelled = row.cancelled_at is not None
     readiness = None
     if not is_cancelled:
@@ -62,7 +71,8 @@ def campaign_page(
     )
     return CampaignPage(
         campaign_id=campaign_id,
-        channel_id=row.channel_id,
+        channel_id=", ".join(row.channels),
+        channels=_channels(connection, row, now=now),
         made_at=now,
         send_at=row.send_at,
         upload_from=row.upload_from,
@@ -70,9 +80,9 @@ def campaign_page(
         is_cancelled=is_cancelled,
         counts=_counts(progress),
         readiness=readiness,
-        paused=(channel.paused_reason or "No reason was given.") if channel.paused_at else "",
+        paused=" ".join(channel.paused_reason or "No reason was given." for channel in paused),
         hindrance=progress.hindrance,
-        bad=_bad(connection, campaign_id, now=now, thumbnail=thumbnail),
+        bad=_bad(connection, row, now=now, thumbnail=thumbnail),
         images=list(_images(connection, campaign_id, now=now, thumbnail=thumbnail)),
         weeks=_weeks(connection, row, now=now),
         ending=[
@@ -93,14 +103,22 @@ def _counts(progress: Progress) -> FileCounts:
     )
 
 
+def _channels(connection: Connection, row: CampaignRow, *, now: datetime) -> list[ShownChannel]:
+    """Its channels, where they are several."""
+    if not row.further_channels:
+        return []
+    by_channel = progress_by_channel(connection, row, now=now)
+    return [ShownChannel(name=name, counts=_counts(progress)) for name, progress in by_channel.items()]
+
+
 def _bad(
-    connection: Connection, campaign_id: str, *, now: datetime, thumbnail: MakeThumbnail
+    connection: Connection, row: CampaignRow, *, now: datetime, thumbnail: MakeThumbnail
 ) -> list[BadGroup]:
     """Bad files by reason, that of most files first; in memory are those that are shown."""
     first: defaultdict[str, list[ItemReport]] = defaultdict(list)
     counts: defaultdict[str, int] = defaultdict(int)
     bad = (ItemStatus.REJECTED, ItemStatus.FAILED)
-    for item in campaign_items(connection, campaign_id, now=now, statuses=bad):
+    for item in campaign_items(connection, row.id, now=now, statuses=bad, channels=row.channels):
         reason = item.reason or ""
         counts[reason] += 1
         if counts[reason] <= FILES_OF_A_REASON:
@@ -153,10 +171,12 @@ def _images(
 
 def _shown(item: ItemReport, image: bytes) -> ShownFile:
     name = source_name(item.source)
+    bad_on_one = item.channel_id is not None and item.status is ItemStatus.FAILED
+    on = f"On {item.channel_id}: " if bad_on_one else ""
     return ShownFile(
         ref=item.ref,
         name="" if item.ref.endswith(name) else name,
-        detail=item.detail or item.reason or "",
+        detail=f"{on}{item.detail or item.reason or ''}",
         thumbnail=image,
     )
 

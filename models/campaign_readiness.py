@@ -7,23 +7,23 @@ newest media IDs: where nothing waits, next to nothing.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, func, or_, select, update
 
-from greenroom.clock import EARLIEST
+from greenroom.clock import EARLIEST, LATEST
 from greenroom.manifest import CampaignPlan
-from greenroom.readiness import PendingUploads, Readiness, UploadRate, finish_times
+from greenroom.readiness import PendingUploads, Readiness, UploadRate, finish_times, of_all
 from models.asset import Asset, AssetState, Priority
 from models.bulk import among
-from models.campaign import Campaign, get_campaign
+from models.campaign import Campaign, CampaignRow, get_campaign, is_on
 from models.channel import ChannelRow, get_channel, get_channels
 from models.item import Item, ItemState
 from models.locks import lock_rows
 from models.media import Media
-from models.progress import Progress, campaign_progress
+from models.progress import Progress, campaign_progress, progress_by_channel, progress_on
 from models.states import in_state
 
 #: The newest media IDs, of all channels, from which the rates are worked out; and their greatest age.
@@ -94,48 +94,77 @@ def readiness_of(
     allowed: float,
     progress: Progress | None = None,
 ) -> Readiness:
-    """When one campaign will be ready, with all that its channel has before it.
+    """When one campaign will be ready, with all that its channels have before it.
 
     Args:
         connection: an open transaction.
         campaign_id: which.
         now: the present.
         allowed: uploads a second on one channel.
-        progress: how far it is, where that was counted already.
+        progress: how far it is, where that was counted already. Of a campaign on several channels, what is
+            not settled counts on each of them then.
 
     Raises:
         UnknownName: there is no such campaign.
     """
     campaign = get_campaign(connection, campaign_id)
-    progress = progress or campaign_progress(connection, campaign_id, now=now)
-    return _readiness_on(
-        connection,
-        campaign.channel_id,
-        PendingUploads(send_at=campaign.send_at, start=campaign.upload_from or now, files=0),
-        left=0 if campaign.cancelled_at else progress.total - progress.settled,
-        now=now,
-        allowed=allowed,
+    counted = None if progress is None else dict.fromkeys(campaign.channels, progress)
+    return of_all(
+        readiness_by_channel(connection, campaign, now=now, allowed=allowed, progress=counted).values()
     )
+
+
+def readiness_by_channel(
+    connection: Connection,
+    campaign: CampaignRow,
+    *,
+    now: datetime,
+    allowed: float,
+    progress: Mapping[str, Progress] | None = None,
+) -> dict[str, Readiness]:
+    """When a campaign will be ready on each of its channels; arguments as above."""
+    if progress is None:
+        progress = progress_by_channel(connection, campaign, now=now)
+    return {
+        channel: _readiness_on(
+            connection,
+            channel,
+            PendingUploads(send_at=campaign.send_at, start=campaign.upload_from or now, files=0),
+            left=0 if campaign.cancelled_at else on_it.total - on_it.settled,
+            now=now,
+            allowed=allowed,
+        )
+        for channel, on_it in progress.items()
+    }
 
 
 def readiness_with(
     connection: Connection, plan: CampaignPlan, more: PendingUploads, *, now: datetime, allowed: float
-) -> Readiness:
-    """When a campaign would be ready if it had so many files more than it has; it need not be known.
+) -> dict[str, Readiness]:
+    """When a campaign would be ready on each channel if it had so many files more; it need not be known.
 
     Args:
         connection: an open transaction.
         plan: the campaign.
-        more: the files, each of which is taken to need an upload.
+        more: the files, each of which is taken to need an upload on each channel.
         now: the present.
         allowed: uploads a second on one channel.
 
     Raises:
         UnknownName: there is no such channel.
     """
-    progress = campaign_progress(connection, plan.id, now=now)
-    left = progress.total - progress.settled + more.files
-    return _readiness_on(connection, plan.channel, more, left=left, now=now, allowed=allowed)
+    first = campaign_progress(connection, plan.id, now=now)
+    known: Mapping[str, Progress] = {}
+    if len(plan.channels) > 1 and first.total:
+        known = progress_by_channel(connection, get_campaign(connection, plan.id), now=now)
+    # On a channel that it does not have yet, all is uploaded that was not rejected.
+    anew = first if len(plan.channels) == 1 else Progress(waiting=first.total - first.rejected)
+    found = {}
+    for channel in plan.channels:
+        progress = known.get(channel, anew)
+        left = progress.total - progress.settled + more.files
+        found[channel] = _readiness_on(connection, channel, more, left=left, now=now, allowed=allowed)
+    return found
 
 
 def _readiness_on(
@@ -215,13 +244,23 @@ def campaigns_in_danger(connection: Connection, *, now: datetime, allowed: float
             ),
         )
         for channel_id, send_at in late
-        for campaign_id in _sent_at(connection, channel_id, send_at, now=now)
-        for progress in [campaign_progress(connection, campaign_id, now=now)]
+        for campaign_id, first in _sent_at(connection, channel_id, send_at, now=now)
+        for progress in [progress_on(connection, campaign_id, channel_id, now=now, first=first)]
     ]
     return sorted(
-        (one for one in found if one.readiness.at_risk),
+        _each_once(one for one in found if one.readiness.at_risk),
         key=lambda one: (one.readiness.send_at, one.campaign_id),
     )
+
+
+def _each_once(found: Iterable[CampaignReadiness]) -> Collection[CampaignReadiness]:
+    """Each campaign once, with the channel on which it is ready last."""
+    last: dict[str, CampaignReadiness] = {}
+    for one in found:
+        before = last.setdefault(one.campaign_id, one)
+        if (one.readiness.ready_at or LATEST) > (before.readiness.ready_at or LATEST):
+            last[one.campaign_id] = one
+    return last.values()
 
 
 def note_dangers(
@@ -249,20 +288,21 @@ def _backlog(
         _IS_LEFT, Asset.priority == Priority.CAMPAIGN
     )
     unseen = (
-        select(Campaign.channel_id, Campaign.send_at, func.count())
+        select(Campaign.channel_id, Campaign.further_channels, Campaign.send_at, func.count())
         .join(Item, Item.campaign_id == Campaign.id)
         .where(_IS_UNSEEN, Campaign.cancelled_at.is_(None), Campaign.upload_from.is_(None))
     )
     if channel_id is not None:
         uploads = uploads.where(Asset.channel_id == channel_id)
-        unseen = unseen.where(Campaign.channel_id == channel_id)
+        unseen = unseen.where(is_on(channel_id))
     found: defaultdict[str, list[PendingUploads]] = defaultdict(list)
-    for statement in (
-        uploads.group_by(Asset.channel_id, Asset.due_at),
-        unseen.group_by(Campaign.channel_id, Campaign.send_at),
-    ):
-        for channel, send_at, files in connection.execute(statement):
-            found[channel].append(PendingUploads(send_at=send_at, start=EARLIEST, files=files))
+    for channel, send_at, files in connection.execute(uploads.group_by(Asset.channel_id, Asset.due_at)):
+        found[channel].append(PendingUploads(send_at=send_at, start=EARLIEST, files=files))
+    unseen = unseen.group_by(Campaign.channel_id, Campaign.further_channels, Campaign.send_at)
+    for first, further, send_at, files in connection.execute(unseen):
+        for channel in (first, *further):
+            if channel_id in (None, channel):
+                found[channel].append(PendingUploads(send_at=send_at, start=EARLIEST, files=files))
     return found
 
 
@@ -272,7 +312,7 @@ def _scheduled(connection: Connection, channel_id: str) -> list[PendingUploads]:
         select(Campaign.send_at, Campaign.upload_from, func.count())
         .join(Item, Item.campaign_id == Campaign.id)
         .where(
-            Campaign.channel_id == channel_id,
+            is_on(channel_id),
             Campaign.upload_from.is_not(None),
             Campaign.cancelled_at.is_(None),
             Item.state != ItemState.REJECTED,
@@ -286,12 +326,15 @@ def _scheduled(connection: Connection, channel_id: str) -> list[PendingUploads]:
     ]
 
 
-def _sent_at(connection: Connection, channel_id: str, send_at: datetime, *, now: datetime) -> Sequence[str]:
-    statement = select(Campaign.id).where(
-        Campaign.channel_id == channel_id,
+def _sent_at(
+    connection: Connection, channel_id: str, send_at: datetime, *, now: datetime
+) -> list[tuple[str, bool]]:
+    """Campaigns on a channel, each with whether that is its first."""
+    statement = select(Campaign.id, Campaign.channel_id).where(
+        is_on(channel_id),
         Campaign.send_at == send_at,
         Campaign.upload_from.is_(None),
         Campaign.cancelled_at.is_(None),
         Campaign.keep_until > now,
     )
-    return connection.execute(statement).scalars().all()
+    return [(campaign_id, first == channel_id) for campaign_id, first in connection.execute(statement)]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, or_, select
+from sqlalchemy import ColumnElement, CompoundSelect, Connection, Select, func, or_, select
 
 from greenroom.clock import LATEST
 from greenroom.lifecycle import LifeRules
@@ -16,6 +16,7 @@ from models.asset import Asset, AssetState
 from models.campaign import Campaign
 from models.channel import Channel
 from models.item import Item
+from models.item_asset import Holding, on_all_channels
 from models.life_rules import RulesOf, ends_by_own_rules, rules_by_life
 from models.media import Media
 
@@ -42,12 +43,14 @@ class AtRisk:
 
     Attributes:
         campaign_id: which campaign.
+        channel_id: on which channel its ID is.
         ref: the scheduler's own reference.
         ends_at: until when its ID can be relied on; in the past for one that nobody should rely on any more.
         why: what kept it from being renewed.
     """
 
     campaign_id: str
+    channel_id: str
     ref: str
     ends_at: datetime
     why: str
@@ -59,17 +62,18 @@ def renewals(connection: Connection, campaign_id: str, *, now: datetime, until: 
     An ID that is renewed is renewed again when it is as old as the one before it was.
     """
     refresh_on, uploaded_on = func.date(Media.refresh_at), func.date(Media.uploaded_at)
-    statement = (
-        select(
-            refresh_on.label("on"),
-            uploaded_on.label("uploaded"),
-            func.count(Media.id.distinct()).label("files"),
+
+    def renewed(held: Holding) -> Select[*tuple[Any, ...]]:
+        files = func.count(Media.id.distinct()).label("files")
+        return (
+            select(refresh_on.label("on"), uploaded_on.label("uploaded"), files)
+            .select_from(held.items)
+            .join(Media, Media.asset_id == held.asset_id)
+            .where(Item.campaign_id == campaign_id, Media.is_current, Media.refresh_at.is_not(None))
+            .group_by(refresh_on, uploaded_on)
         )
-        .select_from(Item)
-        .join(Media, Media.asset_id == Item.asset_id)
-        .where(Item.campaign_id == campaign_id, Media.is_current, Media.refresh_at.is_not(None))
-        .group_by(refresh_on, uploaded_on)
-    )
+
+    statement = on_all_channels(renewed, campaign_id=campaign_id)
     weeks: Counter[date] = Counter()
     for row in connection.execute(statement):
         on, uploaded = _day(row.on), _day(row.uploaded)
@@ -108,24 +112,27 @@ def at_risk(
     found = [
         AtRisk(
             campaign_id=row.campaign_id,
+            channel_id=row.channel_id,
             ref=row.ref,
             ends_at=rules[row.media_life_seconds].end(row.uploaded_at, row.last_used_at),
             why=row.detail or row.reason or "",
         )
-        for row in connection.execute(_not_renewed(select(*_OF_ONE), now, campaign_id, rules))
+        for row in connection.execute(_not_renewed(_OF_ONE, now, campaign_id, rules))
     ]
     return sorted(found, key=lambda one: (one.ends_at, one.campaign_id, one.ref))[:limit]
 
 
 def count_at_risk(connection: Connection, campaign_id: str, *, now: datetime, rules_of: RulesOf) -> int:
-    """How many of a campaign's files :func:`at_risk` would name."""
-    statement = _not_renewed(select(func.count()), now, campaign_id, rules_by_life(connection, rules_of))
-    return int(connection.execute(statement).scalar_one())
+    """How many of a campaign's files :func:`at_risk` would name: each once, be it on several channels."""
+    rules = rules_by_life(connection, rules_of)
+    found = _not_renewed((Item.id,), now, campaign_id, rules).subquery()
+    return int(connection.execute(select(func.count(found.c.id.distinct()))).scalar_one())
 
 
 #: What is said of one.
 _OF_ONE = (
     Item.campaign_id,
+    Media.channel_id,
     Item.ref,
     Asset.reason,
     Asset.detail,
@@ -136,48 +143,46 @@ _OF_ONE = (
 
 
 def _not_renewed(
-    asked: Select[*tuple[Any, ...]],
-    now: datetime,
-    campaign_id: str | None,
-    rules: Mapping[int | None, LifeRules],
-) -> Select[*tuple[Any, ...]]:
-    statement = (
-        asked.select_from(Item)
-        .join(Campaign, Campaign.id == Item.campaign_id)
-        .join(Asset, Asset.id == Item.asset_id)
-        .join(Media, Media.asset_id == Asset.id)
-        .join(Channel, Channel.id == Media.channel_id)
-        .where(
-            Media.is_current,
-            or_(Asset.state == AssetState.FAILED, ends_by_own_rules(now + SOON, rules)),
-            Asset.state.in_(
-                (AssetState.FAILED, AssetState.WAITING, AssetState.CLAIMED, AssetState.UPLOADING)
-            ),
-            Campaign.cancelled_at.is_(None),
-            Campaign.upload_from.is_(None),
-            Campaign.keep_until > now,
+    columns: Sequence[Any], now: datetime, campaign_id: str | None, rules: Mapping[int | None, LifeRules]
+) -> CompoundSelect[*tuple[Any, ...]]:
+    def not_renewed(held: Holding) -> Select[*tuple[Any, ...]]:
+        statement = (
+            select(*columns)
+            .select_from(held.items)
+            .join(Campaign, Campaign.id == Item.campaign_id)
+            .join(Asset, Asset.id == held.asset_id)
+            .join(Media, Media.asset_id == Asset.id)
+            .join(Channel, Channel.id == Media.channel_id)
+            .where(
+                Media.is_current,
+                or_(Asset.state == AssetState.FAILED, ends_by_own_rules(now + SOON, rules)),
+                Asset.state.in_(
+                    (AssetState.FAILED, AssetState.WAITING, AssetState.CLAIMED, AssetState.UPLOADING)
+                ),
+                _needs(now),
+            )
         )
-    )
-    if campaign_id is not None:
-        statement = statement.where(Item.campaign_id == campaign_id)
-    return statement
+        return statement if campaign_id is None else statement.where(Item.campaign_id == campaign_id)
+
+    return on_all_channels(not_renewed, campaign_id=campaign_id)
+
+
+def _needs(now: datetime) -> ColumnElement[bool]:
+    """A condition on :class:`Campaign`: it needs what it holds now."""
+    return Campaign.cancelled_at.is_(None) & Campaign.upload_from.is_(None) & (Campaign.keep_until > now)
 
 
 def campaigns_at_risk(connection: Connection, asset_id: int, *, now: datetime, limit: int = 10) -> list[str]:
     """The campaigns that need an asset whose media ID could not be renewed; none, where it never had one."""
-    statement = (
-        select(Item.campaign_id)
-        .join(Campaign, Campaign.id == Item.campaign_id)
-        .join(Media, Media.asset_id == Item.asset_id)
-        .where(
-            Item.asset_id == asset_id,
-            Media.is_current,
-            Campaign.cancelled_at.is_(None),
-            Campaign.upload_from.is_(None),
-            Campaign.keep_until > now,
+
+    def in_need(held: Holding) -> Select[*tuple[Any, ...]]:
+        return (
+            select(Item.campaign_id)
+            .select_from(held.items)
+            .join(Campaign, Campaign.id == Item.campaign_id)
+            .join(Media, Media.asset_id == held.asset_id)
+            .where(held.asset_id == asset_id, Media.is_current, _needs(now))
         )
-        .distinct()
-        .order_by(Item.campaign_id)
-        .limit(limit)
-    )
-    return list(connection.execute(statement).scalars())
+
+    found = on_all_channels(in_need).subquery().c.campaign_id
+    return list(connection.execute(select(found).distinct().order_by(found).limit(limit)).scalars())

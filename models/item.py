@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, Connection, ForeignKey, String, Text, UniqueConstraint, false, select
+from sqlalchemy import BigInteger, ForeignKey, String, Text, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, BigKey, OutsideText, Sentence, UtcDateTime, partial_index
@@ -64,26 +64,3 @@ class Item(Base):
     submission: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     #: JSON: a list of {"code", "detail"}.
     notices: Mapped[str] = mapped_column(Text, default="[]")
-
-
-def other_sources(connection: Connection, asset_id: int, *, but: str, limit: int) -> tuple[str, ...]:
-    """Where else an asset's content may be had: sources of other items that hold it.
-
-    Args:
-        connection: an open transaction.
-        asset_id: of which content.
-        but: the source that is known.
-        limit: sources at most.
-    """
-    statement = (
-        select(Item.source)
-        .where(
-            Item.asset_id == asset_id,
-            Item.source != but,
-            # The source of a fixed file holds what it was before.
-            Item.original_sha256.is_(None),
-        )
-        .distinct()
-        .limit(limit)
-    )
-    return tuple(connection.execute(statement).scalars())

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, select, update
 
 from greenroom.reasons import Reason
 from greenroom.rules import Category
@@ -15,6 +16,7 @@ from models.campaign import Campaign
 from models.claim import Claim, lock_lapsed, renew
 from models.fair_shares import fair_shares
 from models.item import Item, ItemState
+from models.item_asset import Holding, on_all_channels
 from models.item_queue import put_items_back, reject_tried
 from models.locks import lock_rows
 from models.states import in_state
@@ -41,7 +43,9 @@ class ItemUnderInspection:
 
     claim: Claim
     campaign_id: str
+    #: The first of its campaign's channels, and the others.
     channel_id: str
+    further_channels: tuple[str, ...]
     ref: str
     source: str
     kind: Category | None
@@ -50,6 +54,11 @@ class ItemUnderInspection:
     attempts: int
     #: When its campaign's uploads begin; None if they have.
     upload_from: datetime | None
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """All on which it is to be uploaded."""
+        return (self.channel_id, *self.further_channels)
 
 
 def claim_items(connection: Connection, *, limit: int, now: datetime, lease: timedelta) -> list[ItemClaim]:
@@ -118,6 +127,7 @@ def _begun(
             claim=Claim(id=item_id, token=token),
             campaign_id=campaign_id,
             channel_id=channel_id,
+            further_channels=further,
             ref=ref,
             source=source,
             kind=Category(kind) if kind else None,
@@ -126,7 +136,20 @@ def _begun(
             attempts=attempts,
             upload_from=start,
         )
-        for item_id, token, campaign_id, channel_id, ref, source, kind, fix, due_at, attempts, start in rows
+        for (
+            item_id,
+            token,
+            campaign_id,
+            channel_id,
+            further,
+            ref,
+            source,
+            kind,
+            fix,
+            due_at,
+            attempts,
+            start,
+        ) in rows
     ]
 
 
@@ -147,6 +170,7 @@ _BEGUN = (
         Item.token,
         Item.campaign_id,
         Campaign.channel_id,
+        Campaign.further_channels,
         Item.ref,
         Item.source,
         Item.kind,
@@ -176,7 +200,17 @@ def postpone_item(
 
 def lock_items_of(connection: Connection, asset_ids: Collection[int]) -> None:
     """Lock the items that share these assets, in the one order; see `models.locks`."""
-    lock_rows(connection, Item, among(Item.asset_id, asset_ids))
+    lock_rows(connection, Item, _shares(asset_ids))
+
+
+def _shares(asset_ids: Collection[int]) -> ColumnElement[bool]:
+    """A condition on :class:`Item`: on some channel it has one of these assets."""
+
+    def sharing(held: Holding) -> Select[*tuple[Any, ...]]:
+        return select(Item.id).select_from(held.items).where(among(held.asset_id, asset_ids))
+
+    found = on_all_channels(sharing).subquery()
+    return Item.id.in_(select(found.c.id))
 
 
 def inspect_again(connection: Connection, *, asset_id: int, until: datetime, max_attempts: int) -> None:
@@ -185,7 +219,7 @@ def inspect_again(connection: Connection, *, asset_id: int, until: datetime, max
     Not at once, and it counts as an attempt: a file that is written to all the time has its end, too.
     """
     lock_items_of(connection, [asset_id])
-    mine = and_(Item.asset_id == asset_id, Item.state == ItemState.ACCEPTED)
+    mine = and_(_shares([asset_id]), Item.state == ItemState.ACCEPTED)
     detail = "The file was changed while it was being sent."
     reject_tried(connection, mine, max_attempts=max_attempts, reason=Reason.UNREADABLE, detail=detail)
     put_items_back(connection, mine, counts=True, detail=detail, until=until)

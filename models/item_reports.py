@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,13 +14,18 @@ from greenroom.verdict import Notice
 from models.asset import Asset
 from models.bulk import among
 from models.item import Item
+from models.item_asset import item_on
 from models.media import Media, alive
 from models.progress import PAGE, ItemStatus, item_status
 
 
 @dataclass(frozen=True, kw_only=True)
 class ItemReport:
-    """All that there is to say of one item."""
+    """All that there is to say of one item.
+
+    Attributes:
+        channel_id: on which channel, of a campaign that has several; None where it is the same on all.
+    """
 
     ref: str
     source: str
@@ -39,6 +44,11 @@ class ItemReport:
     uploaded_at: datetime | None
     last_used_at: datetime | None
     expires_at: datetime | None
+    channel_id: str | None = None
+
+
+#: Where an item stands alike on all channels.
+SAME_EVERYWHERE = frozenset({ItemStatus.CHECKING, ItemStatus.REJECTED})
 
 
 def campaign_items(
@@ -47,39 +57,81 @@ def campaign_items(
     *,
     now: datetime,
     statuses: Collection[ItemStatus] = tuple(ItemStatus),
+    channels: Sequence[str] = (),
 ) -> Iterator[ItemReport]:
-    """A line for each item of a campaign that has one of these statuses, in the order of its manifest."""
-    statement = _reports(now)
-    if set(statuses) != set(ItemStatus):
-        statement = statement.where(among(item_status(Item, now), statuses))
+    """A line for each item of a campaign that has one of these statuses, in the order of its manifest.
+
+    Args:
+        connection: an open transaction.
+        campaign_id: whose.
+        now: the present.
+        statuses: these alone.
+        channels: all of the campaign's, the first one first: where they are several, there is a line for each
+            of them, but of what is the same on all. Without them, there are lines of the first alone.
+    """
+    several = len(channels) > 1
     for ids in _ids(connection, campaign_id):
-        yield from map(_report, connection.execute(statement.where(among(Item.id, ids))).all())
+        lines = _lines(connection, ids, None, statuses, now)
+        if several:
+            lines = [
+                line if line.status in SAME_EVERYWHERE else replace(line, channel_id=channels[0])
+                for line in lines
+            ]
+            others = [status for status in statuses if status not in SAME_EVERYWHERE]
+            for channel in channels[1:]:
+                there = _lines(connection, ids, channel, others, now)
+                lines += [replace(line, channel_id=channel) for line in there]
+            order = {ref: place for place, ref in enumerate(dict.fromkeys(_refs(connection, ids)))}
+            lines.sort(key=lambda line: order[line.ref])
+        yield from lines
 
 
-def item_report(connection: Connection, campaign_id: str, ref: str, *, now: datetime) -> ItemReport | None:
-    """The same of one item; None where the campaign has none of that ref."""
-    mine = _reports(now).where(Item.campaign_id == campaign_id, Item.ref == ref)
+def _lines(
+    connection: Connection,
+    ids: Sequence[int],
+    channel: str | None,
+    statuses: Collection[ItemStatus],
+    now: datetime,
+) -> list[ItemReport]:
+    item = item_on(channel)
+    statement = _reports(item, now)
+    if set(statuses) != set(ItemStatus):
+        statement = statement.where(among(item_status(item, now), statuses))
+    return [_report(row) for row in connection.execute(statement.where(among(item.id, ids)))]
+
+
+def _refs(connection: Connection, ids: Sequence[int]) -> Sequence[str]:
+    statement = select(Item.ref).where(among(Item.id, ids)).order_by(Item.id)
+    return connection.execute(statement).scalars().all()
+
+
+def item_report(
+    connection: Connection, campaign_id: str, ref: str, *, now: datetime, channel: str | None = None
+) -> ItemReport | None:
+    """The same of one item, on a further channel that is named; None where the campaign has no such ref."""
+    item = item_on(channel)
+    mine = _reports(item, now).where(item.campaign_id == campaign_id, item.ref == ref)
     row = connection.execute(mine).one_or_none()
     return None if row is None else _report(row)
 
 
-def _reports(now: datetime) -> Select[*tuple[Any, ...]]:
+def _reports(item: type[Item], now: datetime) -> Select[*tuple[Any, ...]]:
     return (
         select(
-            Item.id,
-            Item.ref,
-            Item.source,
-            item_status(Item, now).label("status"),
-            Item.label,
-            Item.category,
-            Item.mime_type,
-            Item.size,
-            Item.sha256,
-            Item.original_sha256,
-            Item.fixed,
-            Item.reason,
-            Item.detail,
-            Item.notices,
+            item.id,
+            item.ref,
+            item.source,
+            item_status(item, now).label("status"),
+            item.label,
+            item.category,
+            item.mime_type,
+            item.size,
+            item.sha256,
+            item.original_sha256,
+            item.fixed,
+            item.reason,
+            item.detail,
+            item.notices,
             Asset.reason.label("asset_reason"),
             Asset.detail.label("asset_detail"),
             Media.media_id,
@@ -87,10 +139,10 @@ def _reports(now: datetime) -> Select[*tuple[Any, ...]]:
             Media.last_used_at,
             Media.expires_at,
         )
-        .select_from(Item)
-        .outerjoin(Asset, Asset.id == Item.asset_id)
+        .select_from(item)
+        .outerjoin(Asset, Asset.id == item.asset_id)
         .outerjoin(Media, and_(Media.asset_id == Asset.id, alive(now)))
-        .order_by(Item.id)
+        .order_by(item.id)
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from difflib import get_close_matches
 from typing import Any
@@ -15,6 +15,7 @@ from models.asset import Asset, AssetState, Priority
 from models.campaign import CampaignRow, get_campaign
 from models.channel import ChannelRow, get_channel
 from models.item import Item, ItemState
+from models.item_asset import ItemAsset
 from models.item_reports import ItemReport, item_report
 from models.life_rules import RulesOf
 from models.media import Media
@@ -104,6 +105,7 @@ class ItemStory:
         upload: None before inspection has accepted it.
         media: all IDs that its asset has had and that are not pruned, the first one first.
         needed_until: until when the last campaign needs its asset; None where none has begun to.
+        further: the same on each further channel of its campaign.
     """
 
     report: ItemReport
@@ -113,6 +115,7 @@ class ItemStory:
     upload: UploadStory | None
     media: tuple[MediaStory, ...]
     needed_until: datetime | None
+    further: tuple[ItemStory, ...] = ()
 
 
 def item_story(
@@ -127,18 +130,42 @@ def item_story(
     report = item_report(connection, campaign_id, ref, now=now)
     if report is None:
         raise UnknownName(_unknown(ref, campaign_id, nearest_refs(connection, campaign_id, ref)))
-    channel = get_channel(connection, campaign.channel_id)
     item = _row(connection, Item, Item.campaign_id == campaign_id, Item.ref == ref)
-    asset = None if item.asset_id is None else _row(connection, Asset, Asset.id == item.asset_id)
-    return ItemStory(
-        report=report,
-        campaign=campaign,
-        channel=channel,
-        inspection=_inspection(connection, item, now),
-        upload=None if asset is None else _upload(connection, asset, now),
-        media=() if asset is None else _media(connection, asset.id, rules_of(channel.media_life)),
-        needed_until=None if asset is None else needed_until(connection, [asset.id]).get(asset.id),
-    )
+    channel = get_channel(connection, campaign.channel_id)
+    inspection = _inspection(connection, item, now)
+
+    def on(channel: ChannelRow, report: ItemReport, asset_id: int | None) -> ItemStory:
+        upload = _on_channel(connection, asset_id, now=now, rules=rules_of(channel.media_life))
+        return ItemStory(report=report, campaign=campaign, channel=channel, inspection=inspection, **upload)
+
+    further = [
+        on(
+            get_channel(connection, name),
+            item_report(connection, campaign_id, ref, now=now, channel=name) or report,
+            _further_asset(connection, item, name),
+        )
+        for name in campaign.further_channels
+    ]
+    return replace(on(channel, report, item.asset_id), further=tuple(further))
+
+
+def _on_channel(
+    connection: Connection, asset_id: int | None, *, now: datetime, rules: LifeRules
+) -> dict[str, Any]:
+    """The fields of a story that are an asset's."""
+    if asset_id is None:
+        return {"upload": None, "media": (), "needed_until": None}
+    asset = _row(connection, Asset, Asset.id == asset_id)
+    return {
+        "upload": _upload(connection, asset, now),
+        "media": _media(connection, asset.id, rules),
+        "needed_until": needed_until(connection, [asset.id]).get(asset.id),
+    }
+
+
+def _further_asset(connection: Connection, item: Row[Any], channel_id: str) -> int | None:
+    mine = (ItemAsset.item_id == item.id, ItemAsset.token == item.token, ItemAsset.channel_id == channel_id)
+    return connection.execute(select(ItemAsset.asset_id).where(*mine)).scalar()
 
 
 def nearest_refs(connection: Connection, campaign_id: str, ref: str) -> list[str]:

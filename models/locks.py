@@ -25,6 +25,7 @@ LOCK_ORDER: Final = (
     "assets",
     "media",
     "items",
+    "item_assets",
     "channels",
     "lookup_failures",
     "callbacks",

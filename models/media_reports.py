@@ -10,12 +10,17 @@ from sqlalchemy import Connection, select
 
 from models.asset import Asset
 from models.bulk import among
-from models.item import Item
+from models.item_asset import item_on
 from models.media import Media, alive
 
 
 def live_media_ids(
-    connection: Connection, campaign_id: str, *, refs: Sequence[str] | None, now: datetime
+    connection: Connection,
+    campaign_id: str,
+    *,
+    refs: Sequence[str] | None,
+    now: datetime,
+    channel: str | None = None,
 ) -> dict[str, str]:
     """The live media ID of each of a campaign's refs; those without one are left out.
 
@@ -24,14 +29,16 @@ def live_media_ids(
         campaign_id: whose.
         refs: the scheduler's own references; None for all.
         now: the moment at which the IDs are to be alive.
+        channel: on which further channel; None for the campaign's first.
     """
+    item = item_on(channel)
     statement = (
-        select(Item.ref, Media.media_id)
-        .join(Media, Media.asset_id == Item.asset_id)
-        .where(Item.campaign_id == campaign_id, alive(now))
+        select(item.ref, Media.media_id)
+        .join(Media, Media.asset_id == item.asset_id)
+        .where(item.campaign_id == campaign_id, alive(now))
     )
     if refs is not None:
-        statement = statement.where(among(Item.ref, refs))
+        statement = statement.where(among(item.ref, refs))
     return {row.ref: row.media_id for row in connection.execute(statement)}
 
 

@@ -1,20 +1,26 @@
-"""How far campaigns are: counts for a progress bar, and a report with a line for each item."""
+"""How far campaigns are: how many of their items stand where.
+
+On one channel an item stands where its asset there does. Of a campaign on several, an item is where it is
+furthest behind, so that it counts once, and is ready when it is so on all of them.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import Case, Connection, Select, and_, case, func, literal_column, select
+from sqlalchemy import Case, Connection, Select, Subquery, and_, case, func, literal_column, select, union_all
 from sqlalchemy.orm import aliased
 
 from models.asset import Asset, AssetState
 from models.bulk import among
+from models.campaign import CampaignRow
 from models.item import Item, ItemState
+from models.item_asset import item_on
 from models.media import Media, alive
 
 #: Items that are looked at in one statement: so a campaign of a million fits in memory, and what belongs to
@@ -86,9 +92,39 @@ def _hindrance(item: type[Item], now: datetime) -> Case[str]:
     )
 
 
-def campaign_progress(connection: Connection, campaign_id: str, *, now: datetime) -> Progress:
-    """How far a campaign is at this moment."""
-    return _sum(_pages(connection, campaign_id, now=now))
+#: Channels on which a campaign's items are looked at: names of further ones; None is the first.
+Channels = tuple[str | None, ...]
+
+
+def campaign_progress(
+    connection: Connection, campaign_id: str, *, now: datetime, further: Sequence[str] = ()
+) -> Progress:
+    """How far a campaign is at this moment.
+
+    Args:
+        connection: an open transaction.
+        campaign_id: which.
+        now: the present.
+        further: its channels besides the first one, which is looked at alone where these are left out.
+    """
+    return _sum(_pages(connection, campaign_id, (None, *further), now=now))
+
+
+def progress_by_channel(
+    connection: Connection, campaign: CampaignRow, *, now: datetime
+) -> dict[str, Progress]:
+    """How far a campaign is on each of its channels; what was rejected is so on all of them."""
+    return {
+        channel: progress_on(connection, campaign.id, channel, now=now, first=channel == campaign.channel_id)
+        for channel in campaign.channels
+    }
+
+
+def progress_on(
+    connection: Connection, campaign_id: str, channel_id: str, *, now: datetime, first: bool
+) -> Progress:
+    """How far a campaign is on one of its channels; whether that is its first one is said."""
+    return _sum(_pages(connection, campaign_id, (None if first else channel_id,), now=now))
 
 
 @dataclass(kw_only=True)
@@ -120,6 +156,21 @@ class _Page:
         return not self.counts.keys() & UNSETTLED
 
 
+#: In which order items go through them; what was rejected, or not judged, is so on all channels.
+_PLACES: Final = {
+    status.value: place
+    for place, status in enumerate(
+        (
+            ItemStatus.CHECKING,
+            ItemStatus.REJECTED,
+            ItemStatus.SCHEDULED,
+            ItemStatus.WAITING,
+            ItemStatus.UPLOADING,
+            ItemStatus.FAILED,
+            ItemStatus.READY,
+        )
+    )
+}
 #: Stages that others follow.
 UNSETTLED: Final = {
     ItemStatus.CHECKING.value,
@@ -139,7 +190,7 @@ def _sum(pages: Iterable[_Page]) -> Progress:
     return Progress(**counts, hindrance=hindrance)
 
 
-def _pages(connection: Connection, campaign_id: str, *, now: datetime) -> Iterator[_Page]:
+def _pages(connection: Connection, campaign_id: str, channels: Channels, *, now: datetime) -> Iterator[_Page]:
     """All of a campaign, a page at a time.
 
     What is joined with a page is found by index; joined with the whole of a large campaign it would be found
@@ -147,7 +198,7 @@ def _pages(connection: Connection, campaign_id: str, *, now: datetime) -> Iterat
     """
     after = ""
     while True:
-        page = _read_page(connection, campaign_id, now=now, after=after, last=None)
+        page = _read_page(connection, campaign_id, channels, now=now, after=after, last=None)
         if page.counts:
             yield page
         if page.counts.total() < PAGE:
@@ -156,15 +207,17 @@ def _pages(connection: Connection, campaign_id: str, *, now: datetime) -> Iterat
 
 
 def _read_page(
-    connection: Connection, campaign_id: str, *, now: datetime, after: str, last: str | None
+    connection: Connection,
+    campaign_id: str,
+    channels: Channels,
+    *,
+    now: datetime,
+    after: str,
+    last: str | None,
 ) -> _Page:
     """The items from a ref to another one; or as many as a page has."""
     item = _items_of_page(campaign_id, after=after, last=last)
-    status = item_status(item, now)
-    # The last as the index has it, and not as Python sorts letters.
-    of_all = func.max(func.max(item.ref)).over()
-    counted = _with_media(select(status, func.count(), func.max(_hindrance(item, now)), of_all), item)
-    rows = connection.execute(counted.group_by(status)).all()
+    rows = connection.execute(_counted(item, channels, now)).all()
     return _Page(
         after=after,
         last=rows[0][3] if rows else after,
@@ -178,6 +231,47 @@ def _items_of_page(campaign_id: str, *, after: str, last: str | None) -> type[It
     chosen = select(Item).where(Item.campaign_id == campaign_id, Item.ref > after).order_by(Item.ref)
     chosen = chosen.limit(literal_column(str(PAGE))) if last is None else chosen.where(Item.ref <= last)
     return aliased(Item, chosen.subquery())
+
+
+def _counted(item: type[Item], channels: Channels, now: datetime) -> Select[*tuple[Any, ...]]:
+    """How many items stand where, something that hinders some of them, and the last ref of all."""
+    if len(channels) == 1:
+        item = item_on(channels[0], item)
+        status, why, ref = item_status(item, now), _hindrance(item, now), item.ref
+        counted = _with_media(select(status, func.count(), func.max(why), _last(ref)), item)
+        return counted.group_by(status)
+    each = _furthest_behind(item, channels, now)
+    counted = select(each.c.status, func.count(), func.max(each.c.why), _last(each.c.ref))
+    return counted.group_by(each.c.status)
+
+
+def _last(ref: Any) -> Any:
+    """The last as the index has it, and not as Python sorts letters."""
+    return func.max(func.max(ref)).over()
+
+
+def _each(item: type[Item], channels: Channels, now: datetime) -> Select[*tuple[Any, ...]]:
+    """Each item with where it stands, and what hinders it."""
+    if len(channels) == 1:
+        item = item_on(channels[0], item)
+        return _with_media(select(item.id, item_status(item, now), _hindrance(item, now)), item)
+    each = _furthest_behind(item, channels, now)
+    return select(each.c.id, each.c.status, each.c.why)
+
+
+def _furthest_behind(item: type[Item], channels: Channels, now: datetime) -> Subquery:
+    """Each item once, with where it is furthest behind on these channels, and what hinders it."""
+
+    def there(channel: str | None) -> Select[*tuple[Any, ...]]:
+        one = item_on(channel, item)
+        place = case(_PLACES, value=item_status(one, now)).label("place")
+        return _with_media(select(one.id, one.ref, place, _hindrance(one, now).label("why")), one)
+
+    every = union_all(*map(there, channels)).subquery()
+    first = func.min(every.c.place)
+    status = case({place: status for status, place in _PLACES.items()}, value=first).label("status")
+    columns = (every.c.id, func.max(every.c.ref).label("ref"), status, func.max(every.c.why).label("why"))
+    return select(*columns).group_by(every.c.id).subquery()
 
 
 def _with_media(statement: Select[*tuple[Any, ...]], item: type[Item]) -> Select[*tuple[Any, ...]]:
@@ -197,8 +291,9 @@ class FollowedCampaign:
     time, in turn, for what changes out of order. When all seems done, all is counted once more.
     """
 
-    def __init__(self, campaign_id: str) -> None:
+    def __init__(self, campaign_id: str, further: Sequence[str] = ()) -> None:
         self._campaign_id = campaign_id
+        self._channels: Channels = (None, *further)
         self._pages: list[_Page] = []
         self._turn = 0
 
@@ -207,7 +302,7 @@ class FollowedCampaign:
         if self._pages:
             self._follow(connection, now)
         if all(page.settled for page in self._pages):
-            self._pages = list(_pages(connection, self._campaign_id, now=now))
+            self._pages = list(_pages(connection, self._campaign_id, self._channels, now=now))
         return _sum(self._pages)
 
     def _follow(self, connection: Connection, now: datetime) -> None:
@@ -223,19 +318,19 @@ class FollowedCampaign:
                 self._read_unsettled(connection, page, now)
 
     def _read_again(self, connection: Connection, page: _Page, now: datetime) -> _Page:
-        return _read_page(connection, self._campaign_id, now=now, after=page.after, last=page.last)
+        return _read_page(
+            connection, self._campaign_id, self._channels, now=now, after=page.after, last=page.last
+        )
 
     def _read_unsettled(self, connection: Connection, page: _Page, now: datetime) -> None:
-        item: type[Item] = Item
         if page.unsettled is None:
             item = _items_of_page(self._campaign_id, after=page.after, last=page.last)
-        statement = _with_media(select(item.id, item_status(item, now), _hindrance(item, now)), item)
-        if page.unsettled is not None:
-            statement = statement.where(among(Item.id, page.unsettled))
-            page.counts = Counter({name: n for name, n in page.counts.items() if name not in UNSETTLED})
-        rows = connection.execute(statement).all()
-        if page.unsettled is None:
             page.counts = Counter()
+        else:
+            unsettled = select(Item).where(among(Item.id, page.unsettled)).subquery()
+            item = aliased(Item, unsettled)
+            page.counts = Counter({name: n for name, n in page.counts.items() if name not in UNSETTLED})
+        rows = connection.execute(_each(item, self._channels, now)).all()
         page.counts += Counter(name for _, name, _ in rows)
         page.unsettled = [item_id for item_id, name, _ in rows if name in UNSETTLED]
         page.hindrance = next((why for _, _, why in rows if why), "")

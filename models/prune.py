@@ -13,6 +13,7 @@ from models.bulk import among
 from models.callback import Callback
 from models.campaign import Campaign
 from models.item import Item
+from models.item_asset import ItemAsset, further_assets
 from models.locks import lock_rows
 from models.media import Media
 from models.outbox import OutboxRow
@@ -35,17 +36,19 @@ class Pruned:
 def prune_campaigns(connection: Connection, *, before: datetime, limit: int) -> Pruned:
     """Drop items of campaigns that were over or cancelled before a moment, and then the campaigns."""
     over = (
-        select(Campaign.id)
+        select(Campaign.id, Campaign.further_channels)
         .where(or_(Campaign.keep_until < before, Campaign.cancelled_at < before))
         .order_by(Campaign.keep_until)
         .limit(1)
         .with_for_update(skip_locked=True)
     )
-    campaign_id = connection.execute(over).scalar()
-    if campaign_id is None:
+    found = connection.execute(over).one_or_none()
+    if found is None:
         return Pruned(rows=0)
+    campaign_id, further_channels = found
     chosen = select(Item.id).where(Item.campaign_id == campaign_id).order_by(Item.id).limit(limit)
     ids = list(connection.execute(chosen.with_for_update()).scalars())
+    further = further_assets(connection, ids) if further_channels else set()
     items = delete(Item).where(among(Item.id, ids))
     gone = connection.execute(items.returning(Item.asset_id)).scalars()
     asset_ids = list(gone)
@@ -56,7 +59,8 @@ def prune_campaigns(connection: Connection, *, before: datetime, limit: int) -> 
             connection.execute(delete(table).where(table.campaign_id == campaign_id))
         connection.execute(delete(Campaign).where(Campaign.id == campaign_id))
         rows += 1
-    sources = _drop_assets(connection, {asset_id for asset_id in asset_ids if asset_id is not None})
+    unheld = {asset_id for asset_id in asset_ids if asset_id is not None} | further
+    sources = _drop_assets(connection, unheld)
     return Pruned(rows=rows + len(sources), sources=sources)
 
 
@@ -94,6 +98,7 @@ def _drop_assets(connection: Connection, asset_ids: Collection[int]) -> tuple[st
         .where(
             among(Asset.id, ids),
             ~exists().where(Item.asset_id == Asset.id),
+            ~exists().where(ItemAsset.asset_id == Asset.id),
             ~exists().where(Media.asset_id == Asset.id),
         )
         .returning(Asset.source)

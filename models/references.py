@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Connection, bindparam, func, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    Select,
+    bindparam,
+    func,
+    select,
+    update,
+)
 
 from models.asset import Asset, AssetState, Priority
 from models.asset_locks import IN_LOCK_ORDER
 from models.bulk import among, among_bound
 from models.campaign import Campaign
 from models.item import Item
+from models.item_asset import Holding, on_all_channels
 from models.media import Media, lock_media
 from models.states import in_state
 from models.wanted_assets import put_back
@@ -26,12 +38,16 @@ def _in_need(now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
     return begun & (Campaign.keep_until > now)
 
 
-_NEEDED_NOW = (
-    select(Item.asset_id)
-    .join(Campaign, Campaign.id == Item.campaign_id)
-    .where(among_bound(Item.asset_id, "ids"), _in_need(bindparam("now")))
-    .distinct()
-)
+def _needed(held: Holding) -> Select[*tuple[Any, ...]]:
+    needed = among_bound(held.asset_id, "ids") & _in_need(bindparam("now"))
+    return _with_campaigns(select(held.asset_id), held).where(needed).distinct()
+
+
+def _with_campaigns(asked: Select[*tuple[Any, ...]], held: Holding) -> Select[*tuple[Any, ...]]:
+    return asked.select_from(held.items).join(Campaign, Campaign.id == Item.campaign_id)
+
+
+_NEEDED_NOW = on_all_channels(_needed)
 
 
 def needed_now(connection: Connection, asset_ids: Collection[int], *, now: datetime) -> set[int]:
@@ -46,15 +62,12 @@ def campaigns_that_need(
     connection: Connection, asset_id: int, *, now: datetime, limit: int = 10
 ) -> list[str]:
     """Campaigns that need an asset, as :func:`needed_now` says it."""
-    statement = (
-        select(Campaign.id)
-        .join(Item, Item.campaign_id == Campaign.id)
-        .where(Item.asset_id == asset_id, _in_need(now))
-        .distinct()
-        .order_by(Campaign.id)
-        .limit(limit)
-    )
-    return list(connection.execute(statement).scalars())
+
+    def in_need(held: Holding) -> Select[*tuple[Any, ...]]:
+        return _with_campaigns(select(Campaign.id), held).where(held.asset_id == asset_id, _in_need(now))
+
+    found = on_all_channels(in_need).subquery()
+    return list(connection.execute(select(found.c.id).distinct().order_by(found.c.id).limit(limit)).scalars())
 
 
 def needed_until(connection: Connection, asset_ids: Collection[int]) -> dict[int, datetime]:
@@ -62,16 +75,20 @@ def needed_until(connection: Connection, asset_ids: Collection[int]) -> dict[int
 
     A campaign that was cancelled never needed anything, and one whose uploads begin later does not yet.
     """
-    rows = connection.execute(_NEEDED, {"ids": list(asset_ids)}).all()
-    return {asset_id: until for asset_id, until in rows if asset_id is not None}
+    latest: dict[int, datetime] = {}
+    for asset_id, until in connection.execute(_NEEDED_UNTIL, {"ids": list(asset_ids)}):
+        if asset_id is not None:
+            latest[asset_id] = max(until, latest.get(asset_id, until))
+    return latest
 
 
-_NEEDED = (
-    select(Item.asset_id, func.max(Campaign.keep_until))
-    .join(Campaign, Campaign.id == Item.campaign_id)
-    .where(among_bound(Item.asset_id, "ids"), Campaign.cancelled_at.is_(None), Campaign.upload_from.is_(None))
-    .group_by(Item.asset_id)
-)
+def _latest_need(held: Holding) -> Select[*tuple[Any, ...]]:
+    begun = Campaign.cancelled_at.is_(None) & Campaign.upload_from.is_(None)
+    of_each = _with_campaigns(select(held.asset_id, func.max(Campaign.keep_until)), held)
+    return of_each.where(among_bound(held.asset_id, "ids"), begun).group_by(held.asset_id)
+
+
+_NEEDED_UNTIL = on_all_channels(_latest_need)
 
 
 def check_references_again(connection: Connection, asset_ids: Collection[int], *, now: datetime) -> None:
@@ -87,26 +104,40 @@ def check_references_again(connection: Connection, asset_ids: Collection[int], *
 
 def lock_assets_of(connection: Connection, campaign_id: str, *, refs: Sequence[str] | None) -> list[int]:
     """Lock the assets that a campaign's items hold, in the one order in which everybody locks assets."""
-    held = select(Item.asset_id).where(Item.campaign_id == campaign_id, Item.asset_id.is_not(None))
-    if refs is not None:
-        held = held.where(among(Item.ref, refs))
+    held = held_by(campaign_id, refs=refs)
     locked = select(Asset.id).where(Asset.id.in_(held)).order_by(*IN_LOCK_ORDER).with_for_update()
     return list(connection.execute(locked).scalars())
 
 
+def held_by(campaign_id: str, *, refs: Sequence[str] | None = None) -> CompoundSelect[*tuple[Any, ...]]:
+    """The assets that a campaign's items hold, on all of its channels."""
+    mine = Item.campaign_id == campaign_id
+    if refs is not None:
+        mine &= among(Item.ref, refs)
+
+    def assets(held: Holding) -> Select[*tuple[Any, ...]]:
+        return select(held.asset_id).select_from(held.items).where(mine, held.asset_id.is_not(None))
+
+    return on_all_channels(assets, campaign_id=campaign_id)
+
+
 def follow_send_times(connection: Connection, campaign_id: str) -> None:
     """Order the waiting uploads of a campaign by its present send time, after it was moved."""
-    earliest = (
-        select(func.min(Campaign.send_at))
-        .join(Item, Item.campaign_id == Campaign.id)
-        .where(Item.asset_id == Asset.id, Campaign.cancelled_at.is_(None), Campaign.upload_from.is_(None))
-        .correlate(Asset)
-        .scalar_subquery()
-    )
-    held = select(Item.asset_id).where(Item.campaign_id == campaign_id, Item.asset_id.is_not(None))
+    begun = Campaign.cancelled_at.is_(None) & Campaign.upload_from.is_(None)
+
+    def send_times(held: Holding) -> Select[*tuple[Any, ...]]:
+        sent = _with_campaigns(select(Campaign.send_at), held).correlate(Asset)
+        return sent.where(held.asset_id == Asset.id, begun)
+
+    sent_at = on_all_channels(send_times).subquery()
+    earliest = select(func.min(sent_at.c.send_at)).scalar_subquery()
     connection.execute(
         update(Asset)
-        .where(Asset.id.in_(held), Asset.state == AssetState.WAITING, Asset.priority == Priority.CAMPAIGN)
+        .where(
+            Asset.id.in_(held_by(campaign_id)),
+            Asset.state == AssetState.WAITING,
+            Asset.priority == Priority.CAMPAIGN,
+        )
         .values(due_at=func.coalesce(earliest, Asset.due_at))
     )
 

@@ -17,6 +17,15 @@ JOIN campaigns ON campaigns.id = items.campaign_id
 JOIN media ON media.asset_id = items.asset_id
 WHERE media.is_current AND media.deleted_at IS NULL AND media.expires_at > CURRENT_TIMESTAMP
       AND campaigns.cancelled_at IS NULL
+UNION ALL
+SELECT items.campaign_id, items.ref, item_assets.channel_id, media.media_id, media.mime_type,
+       media.sha256, media.expires_at
+FROM items
+JOIN campaigns ON campaigns.id = items.campaign_id
+JOIN item_assets ON item_assets.item_id = items.id AND item_assets.token = items.token
+JOIN media ON media.asset_id = item_assets.asset_id
+WHERE media.is_current AND media.deleted_at IS NULL AND media.expires_at > CURRENT_TIMESTAMP
+      AND campaigns.cancelled_at IS NULL
 """
 
 

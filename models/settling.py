@@ -7,15 +7,17 @@ refs: of a campaign of a million, some twenty are noted one after the other.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, select
+from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, or_, select
 from sqlalchemy.orm import aliased
 
 from models.asset import Asset
 from models.callback import Callback, CallbackStage
 from models.campaign import Campaign
 from models.item import Item, ItemState
+from models.item_asset import ItemAsset, holds, item_on
 from models.media import Media
 from models.progress import PAGE, UNSETTLED, item_status
 from models.states import in_state
@@ -28,13 +30,13 @@ def _is_unjudged(campaign_id: ColumnElement[str]) -> ColumnElement[bool]:
 
 
 def _is_on_its_way(item_id: ColumnElement[int | None], now: datetime) -> ColumnElement[bool]:
-    found = (
-        select(Item.id)
-        .outerjoin(Asset, Asset.id == Item.asset_id)
-        .outerjoin(Media, and_(Media.asset_id == Asset.id, Media.is_current))
-        .where(Item.id == item_id, item_status(Item, now).in_(UNSETTLED))
-    )
-    return found.correlate(Callback).exists()
+    """Whether an item is on its way on some channel; not where it has no asset there yet, which is rare."""
+    of_item = (Item.id == item_id, item_status(Item, now).in_(UNSETTLED))
+    current = and_(Media.asset_id == Asset.id, Media.is_current)
+    first = select(Item.id).outerjoin(Asset, Asset.id == Item.asset_id).outerjoin(Media, current)
+    further = select(Item.id).join(ItemAsset, holds()).join(Asset, Asset.id == ItemAsset.asset_id)
+    further = further.outerjoin(Media, current)
+    return or_(*(found.where(*of_item).correlate(Callback).exists() for found in (first, further)))
 
 
 def campaigns_to_look_at(connection: Connection, *, now: datetime, limit: int) -> list[str]:
@@ -74,22 +76,33 @@ def _how_many(condition: ColumnElement[bool]) -> ColumnElement[int]:
     return func.coalesce(func.sum(case((condition, 1), else_=0)), 0)
 
 
-def find_unsettled(connection: Connection, campaign_id: str, *, now: datetime) -> int | None:
-    """The last of a campaign's items by its ref that is on its way; None where none is."""
+def find_unsettled(
+    connection: Connection, campaign_id: str, *, now: datetime, further: Sequence[str] = ()
+) -> int | None:
+    """An item that is on its way, of the last ones of a campaign by their refs; None where none is.
+
+    Args:
+        connection: an open transaction.
+        campaign_id: whose.
+        now: the present.
+        further: its channels besides the first.
+    """
     before: str | None = None
     while True:
         mine = select(Item).where(Item.campaign_id == campaign_id).order_by(Item.ref.desc()).limit(PAGE)
         page = aliased(Item, (mine if before is None else mine.where(Item.ref < before)).subquery())
-        found = connection.execute(
-            select(page.id)
-            .outerjoin(Asset, Asset.id == page.asset_id)
-            .outerjoin(Media, and_(Media.asset_id == Asset.id, Media.is_current))
-            .where(item_status(page, now).in_(UNSETTLED))
-            .order_by(page.ref.desc())
-            .limit(1)
-        ).scalar()
-        if found is not None:
-            return int(found)
+        for channel in (None, *further):
+            item = item_on(channel, page)
+            found = connection.execute(
+                select(item.id)
+                .outerjoin(Asset, Asset.id == item.asset_id)
+                .outerjoin(Media, and_(Media.asset_id == Asset.id, Media.is_current))
+                .where(item_status(item, now).in_(UNSETTLED))
+                .order_by(item.ref.desc())
+                .limit(1)
+            ).scalar()
+            if found is not None:
+                return int(found)
         # The first as the index has it, and not as Python sorts letters.
         before = connection.execute(select(func.min(page.ref))).scalar()
         if before is None:

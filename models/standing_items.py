@@ -19,6 +19,7 @@ from models.asset import Asset
 from models.bulk import collected, columns_of, given_rows, on_postgresql
 from models.campaign import CampaignRow
 from models.item import Item, ItemState
+from models.item_asset import ItemAsset, holds
 from models.manifest_items import as_given, known_refs
 from models.references import WITHOUT_AN_ID
 from models.states import in_state
@@ -55,7 +56,12 @@ def look_at(
     if not items:
         return Looked(standing=0, elsewhere=(), others=(), known=())
     postgresql = on_postgresql(connection)
-    statement = _look(begun=campaign.upload_from is None, written=written, postgresql=postgresql)
+    statement = _look(
+        begun=campaign.upload_from is None,
+        several=bool(campaign.further_channels),
+        written=written,
+        postgresql=postgresql,
+    )
     given = columns_of([as_given(item) for item in items], postgresql=postgresql)
     of_campaign = {"campaign_id": campaign.id, "number": campaign.submission}
     standing, elsewhere, known = connection.execute(statement, {**of_campaign, **given}).one()
@@ -85,10 +91,13 @@ def _others(
 
 
 @cache
-def _look(*, begun: bool, written: bool, postgresql: bool) -> Select[int, list[int], list[str]]:
+def _look(
+    *, begun: bool, several: bool, written: bool, postgresql: bool
+) -> Select[int, list[int], list[str]]:
     """How many items stand, the IDs of those of another submission, and the refs of those that do not.
 
-    Once the campaign's uploads have begun, what has an asset without an upload does not stand.
+    Once the campaign's uploads have begun, what has an asset without an upload does not stand; nor, where it
+    has several channels, what has such a one on a further channel.
     """
     lines = given_rows(Item, ("ref", "source", "kind", "fix"), postgresql=postgresql)
     given = lines.c
@@ -100,6 +109,9 @@ def _look(*, begun: bool, written: bool, postgresql: bool) -> Select[int, list[i
     )
     # Not EXISTS, for which it may read all assets.
     without_id = select(Asset.id).where(Asset.id == item.asset_id, WITHOUT_AN_ID).scalar_subquery()
+    further = (
+        select(Asset.id).join(ItemAsset, ItemAsset.asset_id == Asset.id).where(holds(item), WITHOUT_AN_ID)
+    )
     number: BindParameter[int] = bindparam("number")
     stands = and_(
         item.source == given.source,
@@ -107,6 +119,7 @@ def _look(*, begun: bool, written: bool, postgresql: bool) -> Select[int, list[i
         item.fix == given.fix,
         ~in_state(item.state, ItemState.REJECTED),
         *([without_id.is_(None)] if begun else []),
+        *([~further.correlate(item).exists()] if begun and several else []),
         *([item.submission == number] if written else []),
     )
     return (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from greenroom.verdict import Verdict
 from models.bulk import among_bound, update_rows
 from models.claim import Claim
 from models.item import Item, ItemState
+from models.item_asset import set_assets
 
 _LOCKED = select(Item.id, Item.token).where(among_bound(Item.id, "ids")).order_by(Item.id).with_for_update()
 
@@ -26,6 +27,7 @@ class Judged:
         claim: under which the item was inspected.
         verdict: on what will be sent: on the fixed file, where there is one.
         asset_id: what it will be sent as; None where it is rejected.
+        further_assets: what it will be sent as on further channels, each with its name.
         original_sha256: of the source, where it was fixed.
         fixed: what fixing did.
     """
@@ -35,6 +37,7 @@ class Judged:
     asset_id: int | None
     original_sha256: str | None = None
     fixed: Sequence[str] = ()
+    further_assets: Sequence[tuple[str, int]] = ()
 
 
 def record_verdicts(
@@ -54,8 +57,20 @@ def record_verdicts(
     ids = [*tokens, *(claim.id for claim in also)]
     rows = connection.execute(_LOCKED, {"ids": ids}).all()
     held = {item_id for item_id, token in rows if token == tokens.get(item_id)}
-    update_rows(connection, Item, [_as_row(one) for one in judged if one.claim.id in held])
+    taken = [one for one in judged if one.claim.id in held]
+    update_rows(connection, Item, [_as_row(one) for one in taken])
+    set_assets(connection, [row for one in taken for row in _further_rows(one)])
     return held
+
+
+def _further_rows(one: Judged) -> Iterator[dict[str, Any]]:
+    for channel_id, asset_id in one.further_assets:
+        yield {
+            "item_id": one.claim.id,
+            "channel_id": channel_id,
+            "asset_id": asset_id,
+            "token": one.claim.token,
+        }
 
 
 def _as_row(one: Judged) -> dict[str, Any]:

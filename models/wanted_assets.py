@@ -48,6 +48,11 @@ class NewAsset:
     #: Whether it is uploaded for this campaign now, and not at a later date.
     begun: bool = True
 
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What tells assets apart, in the order in which they are locked."""
+        return (self.channel_id, self.sha256, self.mime_type)
+
 
 def want_assets(connection: Connection, new: Sequence[NewAsset]) -> dict[tuple[str, str, str], int]:
     """The IDs of the assets for these contents, made if need be, their rows locked by this transaction.
@@ -61,9 +66,9 @@ def want_assets(connection: Connection, new: Sequence[NewAsset]) -> dict[tuple[s
     """
     latest: dict[tuple[str, str, str], NewAsset] = {}
     for one in new:
-        known = latest.setdefault((one.channel_id, one.sha256, one.mime_type), one)
+        known = latest.setdefault(one.key, one)
         if (not one.begun, one.due_at) < (not known.begun, known.due_at):
-            latest[one.channel_id, one.sha256, one.mime_type] = one
+            latest[one.key] = one
     if not latest:
         return {}
     rows = [

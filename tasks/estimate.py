@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from celery import shared_task
 
-from greenroom.answers import Estimate
+from greenroom.answers import ChannelEstimate, Estimate
 from greenroom.manifest import parse_plan
-from greenroom.readiness import PendingUploads, Readiness
+from greenroom.readiness import PendingUploads, Readiness, of_all
 from greenroom.task_names import TaskName
 from models.campaign_readiness import readiness_with
 from models.channel import get_channel
@@ -37,14 +38,18 @@ def estimate(context: Context, campaign: Mapping[str, Any], files: int) -> Estim
     require_allowed_callback(context, plan)
     now, allowed = context.clock.now(), context.settings.uploads_per_second
     with context.database.read() as connection:
-        start = upload_moment(context, plan, get_channel(connection, plan.channel).media_life)
+        lives = [get_channel(connection, channel).media_life for channel in plan.channels]
+        start = upload_moment(context, plan, *lives)
         more = PendingUploads(send_at=plan.send_at, start=start, files=files)
         found = readiness_with(connection, plan, more, now=now, allowed=allowed)
-    return as_estimate(found, now=now)
+    return as_estimate(of_all(found.values()), now=now, by_channel=found)
 
 
-def as_estimate(found: Readiness, *, now: datetime) -> Estimate:
+def as_estimate(
+    found: Readiness, *, now: datetime, by_channel: Mapping[str, Readiness] = MappingProxyType({})
+) -> Estimate:
     """When a campaign will be ready, as schedulers are told of it."""
+    several = by_channel if len(by_channel) > 1 else {}
     return Estimate(
         left=found.left,
         uploads_per_second=found.rate.per_second,
@@ -54,6 +59,17 @@ def as_estimate(found: Readiness, *, now: datetime) -> Estimate:
         ready_at=found.ready_at,
         at_risk=found.at_risk,
         what_helps=list(found.what_helps(now=now)),
+        channels=[
+            ChannelEstimate(
+                channel=channel,
+                left=one.left,
+                uploads_per_second=one.rate.per_second,
+                observed=one.rate.observed,
+                ready_at=one.ready_at,
+                at_risk=one.at_risk,
+            )
+            for channel, one in several.items()
+        ],
     )
 
 

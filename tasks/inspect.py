@@ -147,7 +147,8 @@ def _inspect(
             last = len(judged) == len(unwritten)
             if last or context.clock.now() - written_at >= WRITE_EVERY:
                 write_surely(context, judged, counts)
-                accepted_on |= {one.item.channel_id for one in judged if one.verdict and one.verdict.accepted}
+                accepted = (one.item for one in judged if one.verdict and one.verdict.accepted)
+                accepted_on.update(channel for item in accepted for channel in item.channels)
                 unwritten = unwritten[len(judged) :]
                 judged, written_at = [], context.clock.now()
             began_at = time.monotonic()

@@ -10,9 +10,8 @@ from greenroom.manifest import CampaignPlan, parse_moment
 from greenroom.task_names import TaskName
 from models.campaign import get_campaign
 from models.cancellation import cancel_campaign
-from models.channel import get_channel
 from models.moving import save_and_move
-from tasks.prepare import upload_moment
+from tasks.prepare import look_up
 from tasks.runtime.announcements import announce_dispatch
 from tasks.runtime.checked_task import CheckedTask, until_done
 from tasks.runtime.context import Context, current_context
@@ -37,16 +36,16 @@ def move(
         TransientError: the database is away; nothing was written.
     """
     with context.database.read() as connection:
-        channel = get_campaign(connection, campaign_id).channel_id
+        channels = get_campaign(connection, campaign_id).channels
     plan = CampaignPlan(
         id=campaign_id,
-        channel=channel,
+        channels=channels,
         send_at=parse_moment(send_at),
         keep_until=parse_moment(keep_until),
         upload_from=None if upload_from is None else parse_moment(upload_from),
     )
     with context.database.write() as connection:
-        begin = upload_moment(context, plan, get_channel(connection, channel).media_life)
+        begin, _ = look_up(context, connection, plan)
         save_and_move(connection, plan, upload_from=begin, now=context.clock.now())
     announce_dispatch(context, why=f"campaign {campaign_id} was moved")
 

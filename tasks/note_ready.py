@@ -82,7 +82,7 @@ def _note_settled(context: Context, campaign_id: str) -> int:
         before = _watched(connection, campaign_id, CallbackStage.UPLOADING, now)
         if before is None:
             return 0
-        unsettled = find_unsettled(connection, campaign_id, now=now)
+        unsettled = find_unsettled(connection, campaign_id, now=now, further=before.further_channels)
         ready = None if unsettled else payload_of(connection, before, CallbackEvent.READY, now=now)
     with context.database.write() as connection:
         hold_campaign(connection, campaign_id, shared=False)

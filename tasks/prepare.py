@@ -18,6 +18,7 @@ from greenroom.task_names import TaskName
 from greenroom.untrusted_text import one_line
 from models.callback import has_callback, note_change, save_callback
 from models.campaign import CampaignRow, channel_and_campaign, get_campaign, hold_campaign
+from models.channel import get_channel
 from models.manifest_items import add_items, lock_items, reject_items, save_items
 from models.moving import save_and_move
 from models.references import want_again
@@ -86,8 +87,7 @@ def take_over(
     refused: list[str] = []
 
     def write(connection: Connection, part: Sequence[ManifestItem]) -> Written:
-        media_life, known = channel_and_campaign(connection, channel_id=plan.channel, campaign_id=plan.id)
-        upload_from = upload_moment(context, plan, media_life)
+        upload_from, known = look_up(context, connection, plan)
         # Most often all are new, or as they were: then there is nothing to be locked.
         stands = known is not None and known.stands_as(plan, upload_from=upload_from)
         written = (
@@ -132,12 +132,32 @@ def require_allowed_callback(context: Context, plan: CampaignPlan) -> None:
         raise Misuse(f"Campaign {plan.id}: {refused}")
 
 
-def upload_moment(context: Context, plan: CampaignPlan, media_life: timedelta | None) -> datetime:
-    """When uploads begin: as the plan says; else as long ahead as settings and the life of IDs allow."""
+def look_up(
+    context: Context, connection: Connection, plan: CampaignPlan
+) -> tuple[datetime, CampaignRow | None]:
+    """When a campaign's uploads are to begin; and the campaign, if it is known.
+
+    Raises:
+        UnknownName: one of its channels is not known.
+    """
+    first, known = channel_and_campaign(connection, channel_id=plan.channel, campaign_id=plan.id)
+    others = [get_channel(connection, channel).media_life for channel in plan.channels[1:]]
+    return upload_moment(context, plan, first, *others), known
+
+
+def upload_moment(context: Context, plan: CampaignPlan, *media_lives: timedelta | None) -> datetime:
+    """When uploads begin: as the plan says; else as long ahead as settings and the lives of IDs allow.
+
+    Args:
+        context: the world.
+        plan: the campaign.
+        media_lives: how long each of its channels keeps IDs; None for the setting that holds for all.
+    """
     if plan.upload_from is not None:
         return plan.upload_from
-    rules = context.settings.life_rules(media_life)
-    return rules.upload_from(plan.send_at, ahead=timedelta(days=context.settings.upload_days_before))
+    ahead = timedelta(days=context.settings.upload_days_before)
+    rules = map(context.settings.life_rules, media_lives)
+    return max(each.upload_from(plan.send_at, ahead=ahead) for each in rules)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,7 +243,7 @@ def _write(
         known=not campaign.created,
     )
     save_callback(connection, plan.id, plan.callback)
-    if written and not campaign.created:
+    if (written or campaign.channels_before) and not campaign.created:
         note_change(connection, plan.id)
     return Written(changes=changes, items=looked.others)
 

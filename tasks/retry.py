@@ -48,11 +48,11 @@ def retry(
         campaign = hold_open_campaign(connection, campaign_id, now=now)
         last = None
         if refs is None:
-            found, last = unsendable_items(connection, campaign_id, after=after, now=now)
+            found, last = unsendable_items(connection, campaign_id, campaign.channels, after=after, now=now)
             found = [one for one in found if every_reason or may_have_passed(one.reason)]
         else:
             _require_known(connection, campaign_id, refs)
-            found = unsendable_among(connection, campaign_id, refs, now=now)
+            found = unsendable_among(connection, campaign_id, campaign.channels, refs, now=now)
         # What is given up before its campaign begins uploads is put back when it begins.
         failed = [] if campaign.upload_from else _of(found, ItemStatus.FAILED)
         upload_again(connection, campaign, refs=failed, now=now)
@@ -67,7 +67,8 @@ def retry(
 
 
 def _of(items: Sequence[UnsendableItem], status: ItemStatus) -> list[str]:
-    return [item.ref for item in items if item.status is status]
+    # Each once, though it may have been given up on several channels.
+    return list(dict.fromkeys(item.ref for item in items if item.status is status))
 
 
 def _require_known(connection: Connection, campaign_id: str, refs: Sequence[str]) -> None:

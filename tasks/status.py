@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from celery import shared_task
+from sqlalchemy import Connection
 
-from greenroom.answers import CampaignState, CampaignStatus, RejectedPage
+from greenroom.answers import CampaignState, CampaignStatus, ChannelProgress, RejectedPage
 from greenroom.task_names import TaskName
 from models.campaign import CampaignRow, get_campaign
 from models.channel import ChannelRow, get_channel
 from models.forecast import count_at_risk
 from models.item_pages import unsendable_items
-from models.progress import campaign_progress
+from models.progress import campaign_progress, progress_by_channel
 from tasks.runtime.callback_payload import as_rejected_item
 from tasks.runtime.checked_task import CheckedTask
 from tasks.runtime.context import Context, current_context
@@ -30,9 +32,12 @@ def status(context: Context, campaign_id: str) -> CampaignStatus:
     with context.database.read() as connection:
         campaign = get_campaign(connection, campaign_id)
         channel = get_channel(connection, campaign.channel_id)
-        progress = campaign_progress(connection, campaign_id, now=now)
+        further = campaign.further_channels
+        progress = campaign_progress(connection, campaign_id, now=now, further=further)
+        channels = _by_channel(connection, campaign, now) if further else []
         rules_of = context.settings.life_rules
         endangered = count_at_risk(connection, campaign_id, now=now, rules_of=rules_of)
+    reasons = [_paused_reason(channel), *(one.paused_reason for one in channels)]
     return CampaignStatus(
         campaign_id=campaign.id,
         channel=channel.id,
@@ -40,8 +45,8 @@ def status(context: Context, campaign_id: str) -> CampaignStatus:
         keep_until=campaign.keep_until,
         upload_from=campaign.upload_from,
         at_risk_since=campaign.at_risk_since,
-        state=_state(campaign, channel, now),
-        paused_reason="" if channel.paused_at is None else channel.paused_reason or "",
+        state=_state_on_all(_state(campaign, channel, now), channels),
+        paused_reason=next(filter(None, reasons), ""),
         hindrance=progress.hindrance,
         checking=progress.checking,
         scheduled=progress.scheduled,
@@ -51,7 +56,40 @@ def status(context: Context, campaign_id: str) -> CampaignStatus:
         rejected=progress.rejected,
         failed=progress.failed,
         at_risk=endangered,
+        channels=channels,
     )
+
+
+def _by_channel(connection: Connection, campaign: CampaignRow, now: datetime) -> list[ChannelProgress]:
+    found = []
+    for channel_id, progress in progress_by_channel(connection, campaign, now=now).items():
+        channel = get_channel(connection, channel_id)
+        found.append(
+            ChannelProgress(
+                channel=channel_id,
+                state=_state(campaign, channel, now),
+                paused_reason=_paused_reason(channel),
+                hindrance=progress.hindrance,
+                checking=progress.checking,
+                scheduled=progress.scheduled,
+                waiting=progress.waiting,
+                uploading=progress.uploading,
+                ready=progress.ready,
+                rejected=progress.rejected,
+                failed=progress.failed,
+            )
+        )
+    return found
+
+
+def _paused_reason(channel: ChannelRow) -> str:
+    return "" if channel.paused_at is None else channel.paused_reason or ""
+
+
+def _state_on_all(first: CampaignState, channels: Sequence[ChannelProgress]) -> CampaignState:
+    """One paused channel is enough for a campaign to wait."""
+    paused = any(one.state is CampaignState.PAUSED for one in channels)
+    return CampaignState.PAUSED if paused else first
 
 
 def _state(campaign: CampaignRow, channel: ChannelRow, now: datetime) -> CampaignState:
@@ -75,8 +113,9 @@ def rejected(context: Context, campaign_id: str, after: str = "") -> RejectedPag
         TransientError: the database is away.
     """
     with context.database.read() as connection:
-        get_campaign(connection, campaign_id)
-        found, last = unsendable_items(connection, campaign_id, after=after, now=context.clock.now())
+        channels = get_campaign(connection, campaign_id).channels
+        now = context.clock.now()
+        found, last = unsendable_items(connection, campaign_id, channels, after=after, now=now)
     return RejectedPage(items=[as_rejected_item(item) for item in found], after=last)
 
 

@@ -14,10 +14,10 @@ from greenroom.chunks import chunks
 from greenroom.manifest import parse_plan
 from greenroom.task_names import TaskName
 from models.callback import save_callback
-from models.campaign import channel_and_campaign, get_campaign, hold_campaign
+from models.campaign import get_campaign, hold_campaign
 from models.moving import save_and_move
 from models.submissions import close_submission, next_submission, others_of, remove_others, require_submission
-from tasks.prepare import require_allowed_callback, take_over, upload_moment
+from tasks.prepare import look_up, require_allowed_callback, take_over
 from tasks.runtime.checked_task import CheckedTask, until_done
 from tasks.runtime.context import Context, current_context
 
@@ -43,9 +43,8 @@ def begin_submission(context: Context, campaign: Mapping[str, Any], key: str) ->
     plan = parse_plan(campaign)
     require_allowed_callback(context, plan)
     with context.database.write() as connection:
-        media_life, _ = channel_and_campaign(connection, channel_id=plan.channel, campaign_id=plan.id)
-        upload_from = upload_moment(context, plan, media_life)
-        save_and_move(connection, plan, upload_from=upload_from, now=context.clock.now())
+        upload_from, _ = look_up(context, connection, plan)
+        save_and_move(connection, plan, upload_from=upload_from, now=context.clock.now(), complete=True)
         save_callback(connection, plan.id, plan.callback)
         return next_submission(connection, plan.id, key=key)
 

@@ -29,7 +29,8 @@ class CallbackData(TaskAnswer):
 
     Attributes:
         campaign_id: which.
-        channel: on which channel.
+        channel: on which channel; the first, where it is on several.
+        channels: all of them, where they are several.
         version: of its manifest: a number that grows when that changes, or is tried again.
         send_at: when it is sent.
         total: items.
@@ -42,6 +43,7 @@ class CallbackData(TaskAnswer):
 
     campaign_id: str
     channel: str
+    channels: tuple[str, ...] | None = None
     version: Count
     send_at: AwareDatetime
     total: Count

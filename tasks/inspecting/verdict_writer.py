@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -117,16 +117,18 @@ def _write(
     maybe_later = {one.item.campaign_id for one in final if one.item.upload_from is not None}
     later = waiting_campaigns(connection, maybe_later) if maybe_later else set()
     new = {
-        one.item.claim: _asset_of(one, begun=one.item.campaign_id not in later)
+        one.item.claim: _assets_of(one, begun=one.item.campaign_id not in later)
         for one in final
         if one.verdict and one.verdict.accepted
     }
-    assets = want_assets(connection, list(new.values()))
+    ids = want_assets(connection, [asset for each in new.values() for asset in each])
+    assets = {claim: [(one.channel_id, ids[one.key]) for one in each] for claim, each in new.items()}
     verdicts = [
         Judged(
             claim=one.item.claim,
             verdict=one.verdict,
-            asset_id=_id_of(assets, new.get(one.item.claim)),
+            asset_id=next((asset_id for _, asset_id in assets.get(one.item.claim, ())), None),
+            further_assets=assets.get(one.item.claim, [])[1:],
             original_sha256=one.fixed.original_sha256 if one.fixed else None,
             fixed=one.fixed.steps if one.fixed else (),
         )
@@ -134,8 +136,8 @@ def _write(
         if one.verdict
     ]
     held = record_verdicts(connection, verdicts, also=[one.item.claim for one in again])
-    begun = {claim for claim, one in new.items() if one.begun and claim.id in held}
-    wanted = {one.asset_id for one in verdicts if one.asset_id is not None and one.claim in begun}
+    begun = {claim for claim, each in new.items() if each[0].begun and claim.id in held}
+    wanted = {asset_id for claim in begun for _, asset_id in assets[claim]}
     queue_uploads(connection, wanted - live_assets(connection, wanted, now=now))
     for one in again:
         until = now + backoff(one.item.attempts)
@@ -144,9 +146,9 @@ def _write(
     counts.update(str(one.verdict.reason) for one in final if one.verdict and one.verdict.reason)
     if not context.events.files:
         return counts, []
-    ids = {one.claim: one.asset_id for one in verdicts}
+    firsts = {one.claim: one.asset_id for one in verdicts}
     ended = [
-        _file(one.item, one.verdict, at=now, asset_id=ids.get(one.item.claim))
+        _file(one.item, one.verdict, at=now, asset_id=firsts.get(one.item.claim))
         for one in final
         if one.verdict and one.item.claim.id in held
     ]
@@ -177,17 +179,14 @@ def _file(
     )
 
 
-def _id_of(assets: Mapping[tuple[str, str, str], int], new: NewAsset | None) -> int | None:
-    return None if new is None else assets[new.channel_id, new.sha256, new.mime_type]
-
-
-def _asset_of(one: JudgedItem, *, begun: bool) -> NewAsset:
+def _assets_of(one: JudgedItem, *, begun: bool) -> list[NewAsset]:
+    """One on each channel, that on the first one first."""
     verdict = one.verdict
     if verdict is None or verdict.sha256 is None or verdict.mime_type is None or verdict.category is None:
         raise AssertionError("an accepted file has a hash, a MIME type and a category")
     # A fixed file stays where it is kept, to be uploaded again at a refresh.
     source = str(one.fixed.path.absolute()) if one.fixed else one.item.source
-    return NewAsset(
+    first = NewAsset(
         channel_id=one.item.channel_id,
         sha256=verdict.sha256,
         mime_type=verdict.mime_type,
@@ -198,3 +197,4 @@ def _asset_of(one: JudgedItem, *, begun: bool) -> NewAsset:
         due_at=one.item.due_at,
         begun=begun,
     )
+    return [first, *(replace(first, channel_id=channel) for channel in one.item.further_channels)]

@@ -33,10 +33,11 @@ def payload_of(
         now: the present.
         estimate: when it will be ready, where that is what happened.
     """
-    progress = campaign_progress(connection, watched.campaign_id, now=now)
+    campaign_id, further = watched.campaign_id, watched.further_channels
+    progress = campaign_progress(connection, campaign_id, now=now, further=further)
     unsendable: list[UnsendableItem] = []
     if progress.rejected or progress.failed:
-        unsendable, _ = unsendable_items(connection, watched.campaign_id, after="", now=now)
+        unsendable, _ = unsendable_items(connection, campaign_id, watched.channels, after="", now=now)
     return CallbackPayload(
         id=str(uuid4()),
         type=event,
@@ -44,6 +45,7 @@ def payload_of(
         data=CallbackData(
             campaign_id=watched.campaign_id,
             channel=watched.channel_id,
+            channels=watched.channels if further else None,
             version=watched.version,
             send_at=watched.send_at,
             total=progress.total,
@@ -64,4 +66,5 @@ def as_rejected_item(item: UnsendableItem) -> RejectedItem:
         reason=item.reason or "",
         detail=item.detail,
         advice=advice_on(item.reason),
+        channel=item.channel,
     )

@@ -1,7 +1,8 @@
 """A row of Flower for each file: what inspection said of it, and what came of its uploads.
 
-The row is an item's, from its verdict to its media ID. Celery's rule for events that come out of order lets
-nothing follow a success but a retry; so a file that failed has both.
+The row is an item's, from its verdict to its media ID; each upload on a further channel has one of its own.
+Celery's rule for events that come out of order lets nothing follow a success but a retry; so a file that
+failed has both.
 """
 
 from __future__ import annotations
@@ -101,6 +102,11 @@ def row_of_item(item_id: int) -> str:
     return f"{_ITEM_ROW}{item_id}"
 
 
+def _row_of_upload(item: ServedItem, one: UploadedFile) -> str:
+    row = row_of_item(item.item_id)
+    return f"{row}-{one.channel_id}" if item.is_further else row
+
+
 def _of_inspection(one: InspectedFile, live: Mapping[int, str]) -> Iterable[TaskEvent]:
     row = _row(row_of_item(one.item_id), one.at, _described(one.ref, one.source, one.campaign_id), one)
     if one.reason:
@@ -116,7 +122,7 @@ def _of_inspection(one: InspectedFile, live: Mapping[int, str]) -> Iterable[Task
 
 def _of_upload(one: UploadedFile, items: Sequence[ServedItem]) -> Iterator[TaskEvent]:
     rows = [
-        _row(row_of_item(item.item_id), one.at, _described(item.ref, item.source, item.campaign_id), one)
+        _row(_row_of_upload(item, one), one.at, _described(item.ref, item.source, item.campaign_id), one)
         for item in items
     ] or [_row(f"{_ASSET_ROW}{one.asset_id}", one.at, one_line(one.file_name), one)]
     for row in rows:

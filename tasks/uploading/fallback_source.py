@@ -30,7 +30,7 @@ from greenroom.errors import (
 from greenroom.sources import shown
 from greenroom.spool import spooled
 from models.asset_claims import AssetUnderUpload
-from models.item import other_sources
+from models.asset_items import other_sources
 from models.lookups import book_failure, count_at, no_more_lookups, room_at, take_back
 from models.media import live_media_id
 from models.usage_reports import UsageReport, record_dead

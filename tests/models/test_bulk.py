@@ -154,7 +154,7 @@ def is_query(node: ast.expr, names: set[str]) -> bool:
     """Whether this is a SELECT, or a name for one, and what is said of it further."""
     while isinstance(node, ast.Call | ast.Attribute):
         node = node.func if isinstance(node, ast.Call) else node.value
-    return isinstance(node, ast.Name) and node.id in {"select", "union", *names}
+    return isinstance(node, ast.Name) and node.id in {"select", "union", "held_by", *names}
 
 
 def is_written_out(node: ast.expr) -> bool:

@@ -50,11 +50,18 @@ SILENT = "The worker that was looking at this file went silent."
 def hand_over(world: World, source: str = "/media/a.jpg") -> None:
     """One item, as `prepare` writes it."""
     now = world.clock.now()
-    dates = {"send_at": now + timedelta(hours=9), "keep_until": now + timedelta(days=9)}
+    send_at, keep_until = now + timedelta(hours=9), now + timedelta(days=9)
     with world.database.write() as connection:
-        save_campaign(connection, campaign_id="spring", channel_id=CHANNEL, now=now, **dates)
+        save_campaign(
+            connection,
+            campaign_id="spring",
+            channel_id=CHANNEL,
+            now=now,
+            send_at=send_at,
+            keep_until=keep_until,
+        )
         items = [ManifestItem(ref="a", source=source)]
-        save_items(connection, campaign_id="spring", due_at=dates["send_at"], items=items)
+        save_items(connection, campaign_id="spring", due_at=send_at, items=items)
 
 
 def claim(world: World) -> Claim:

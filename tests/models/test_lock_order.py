@@ -39,6 +39,7 @@ SEEN = {
     ("assets", "items"),
     ("assets", "channels"),
     ("items", "callbacks"),
+    ("items", "item_assets"),
     ("campaigns", "assets"),
     ("campaigns", "items"),
     ("media", "channels"),
@@ -110,6 +111,7 @@ def play(harness: Harness) -> None:
     later = {str(number): harness.make_file(f"later-{number}") for number in range(3)}
     harness.submit("later", harness.channels[0], later, send_in=20 * DAY, keep=5 * DAY)
     replace(harness, files[:4], files[2:6])
+    change_channels(harness, files[3:9])
     for ask in (status, rejected, media_ids):
         ask(harness.context, "campaign-1")
     foresee(harness.context)
@@ -154,6 +156,21 @@ def replace(harness: Harness, *manifests: list[Path]) -> None:
         harness.tick()
         harness.tick()
     assert len(harness.called_back) == len(manifests)
+
+
+def change_channels(harness: Harness, files: list[Path]) -> None:
+    """One campaign on both numbers, on each of them alone, and on both again while it is looked at."""
+    send_at = harness.clock.now() + 5 * DAY
+    dates = {"send_at": send_at.isoformat(), "keep_until": (send_at + DAY).isoformat()}
+    one, two = harness.channels
+    for number, channels in enumerate(([two, one], [one], [one, two], [two])):
+        plan = {"id": "on-both", "channels": channels, **dates}
+        items = [{"ref": path.name, "source": str(path)} for path in files[: 4 + number]]
+        submission = begin_submission(harness.context, plan, str(number))
+        submit(harness.context, plan, items, submission)
+        end_submission(harness.context, "on-both", submission)
+        if number != 2:
+            harness.tick()
 
 
 def days(harness: Harness, number: int) -> None:

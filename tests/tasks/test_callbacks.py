@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import pairwise
 from operator import itemgetter
 from pathlib import Path
@@ -534,9 +534,9 @@ def test_a_large_campaign_is_not_looked_at_whole_at_each_tick(
     """Its last item on its way is noted; until that is settled, no other one is looked at."""
     looks: list[str] = []
 
-    def look(connection: Connection, campaign_id: str, *, now: datetime) -> int | None:
+    def look(connection: Connection, campaign_id: str, **more: Any) -> int | None:
         looks.append(campaign_id)
-        return find_unsettled(connection, campaign_id, now=now)
+        return find_unsettled(connection, campaign_id, **more)
 
     monkeypatch.setattr("tasks.note_ready.find_unsettled", look)
     images = [make_image(f"{number}.jpg", number) for number in range(6)]
