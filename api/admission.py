@@ -16,8 +16,9 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.body_size import bounded
+from api.pages.access import is_page
 from api.problems import problem_response
-from api.refusals import NotAuthenticated, ServerBusy
+from api.refusals import NotAuthenticated, ServerBusy, TokenReadsOnly
 from api.services import Caller, Services
 from greenroom.bearer_token import TOKEN, TOKEN_PREFIX
 from greenroom.errors import GreenroomError
@@ -27,14 +28,18 @@ logger = logging.getLogger("greenroom.api")
 
 #: What is answered to everybody: nothing of an installation's.
 OPEN_PATHS: Final = frozenset({"/healthz", "/openapi.json"})
+#: What a token may be used with that only reads.
+READING: Final = ("GET", "HEAD")
 _SCHEME: Final = "bearer "
 
 
 class Admission:
     """Around the application: each request is logged, and those that do not come in never reach it."""
 
-    def __init__(self, app: ASGIApp, services: Services) -> None:
+    def __init__(self, app: ASGIApp, pages: ASGIApp, services: Services) -> None:
         self._app = app
+        #: They have a door of their own.
+        self._pages = pages
         self._services = services
         self._in_flight = 0
 
@@ -51,9 +56,10 @@ class Admission:
                 status = message["status"]
             await send(message)
 
+        answer = self._pages if is_page(scope["path"]) else self._answer
         self._in_flight += 1
         try:
-            await self._answer(scope, receive, noted)
+            await answer(scope, receive, noted)
         finally:
             self._in_flight -= 1
             milliseconds = (time.monotonic() - began) * 1000
@@ -68,6 +74,8 @@ class Admission:
             if scope["path"] not in OPEN_PATHS:
                 caller = await self._caller(scope)
                 scope.setdefault("state", {})["caller"] = caller
+                if caller.token.read_only and scope["method"] not in READING:
+                    raise TokenReadsOnly("This token only reads: it may be used with GET alone.")
                 self._services.rates.take(caller.token.id)
             receive = bounded(scope, receive, self._services.limits)
         except GreenroomError as error:

@@ -14,12 +14,15 @@ from starlette.types import ASGIApp
 from api.admission import Admission
 from api.bodies import Health, Manifest
 from api.campaigns import campaign_routes
+from api.pages.application import pages_application
+from api.pages.thumbnail_cache import ThumbnailCache
 from api.problems import Problem, documented, problem_response
 from api.refusals import ApiRefusal, BodyTooLarge, MethodNotAllowed, PathUnknown, RequestInvalid
 from api.reports import report_routes
 from api.services import Services
 from greenroom import __version__
 from greenroom.errors import DatabaseUnavailable, GreenroomError
+from greenroom.settings import Settings
 from greenroom.untrusted_text import one_line
 
 _DESCRIPTION: Final = (
@@ -36,8 +39,8 @@ _REFUSALS: Final = {
 }
 
 
-def application(services: Services) -> ASGIApp:
-    """The API, as a server runs it."""
+def application(services: Services, settings: Settings, thumbnails: ThumbnailCache) -> ASGIApp:
+    """The API and the pages, as a server runs them."""
     api = FastAPI(
         title="Greenroom",
         version=__version__,
@@ -56,7 +59,7 @@ def application(services: Services) -> ASGIApp:
     _add_health(api)
     _add_errors(api)
     _complete_document(api)
-    return Admission(api, services)
+    return Admission(api, pages_application(services, settings, thumbnails), services)
 
 
 def _add_health(api: FastAPI) -> None:

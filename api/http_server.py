@@ -13,10 +13,14 @@ from typing import Final
 import uvicorn
 
 from api.application import application
+from api.login_rates import LoginRates
+from api.pages.thumbnail_cache import ThumbnailCache
 from api.request_rates import RequestRates
 from api.services import ApiLimits, Services
 from greenroom.client import Greenroom
+from greenroom.clock import SystemClock
 from greenroom.settings import Settings
+from greenroom.thumbnails import Thumbnails
 from models import Database
 
 __all__ = ["ApiLimits", "run_api"]
@@ -61,11 +65,24 @@ def run_api(settings: Settings, limits: ApiLimits, *, host: str, port: int) -> N
         result_url=settings.redis_url.get_secret_value(),
         sentinel_master=settings.sentinel_master,
     )
-    with listening, closing(Database(settings.database_url)) as database, client:
+    with (
+        listening,
+        closing(Database(settings.database_url)) as database,
+        client,
+        closing(ThumbnailCache(Thumbnails(settings))) as thumbnails,
+    ):
         rates = RequestRates(per_minute=limits.requests_per_minute, monotonic=time.monotonic)
-        services = Services(database=database, greenroom=client, rates=rates, limits=limits)
+        services = Services(
+            database=database,
+            greenroom=client,
+            rates=rates,
+            login_rates=LoginRates(time.monotonic),
+            limits=limits,
+            clock=SystemClock(),
+            monotonic=time.monotonic,
+        )
         config = uvicorn.Config(
-            application(services),
+            application(services, settings, thumbnails),
             http="httptools",
             ws="none",
             lifespan="off",

@@ -24,6 +24,8 @@ RETRY_SECONDS: Final = 5
 STATUSES: Final[Mapping[type[errors.GreenroomError], HTTPStatus]] = {
     refusals.NotAuthenticated: HTTPStatus.UNAUTHORIZED,
     refusals.ChannelNotAllowed: HTTPStatus.FORBIDDEN,
+    refusals.TokenReadsOnly: HTTPStatus.FORBIDDEN,
+    refusals.OtherSite: HTTPStatus.FORBIDDEN,
     refusals.PathUnknown: HTTPStatus.NOT_FOUND,
     refusals.MethodNotAllowed: HTTPStatus.METHOD_NOT_ALLOWED,
     refusals.BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -88,6 +90,7 @@ def documented(*more: type[errors.GreenroomError]) -> dict[int | str, dict[str, 
     """What the OpenAPI document says of an operation's errors: those of every operation, and these."""
     usual = (
         refusals.NotAuthenticated,
+        refusals.TokenReadsOnly,
         refusals.BodyTooLarge,
         refusals.RequestInvalid,
         refusals.TooManyRequests,

@@ -25,6 +25,14 @@ class ChannelNotAllowed(ApiRefusal):
     """The token is limited to channels, and this is none of them."""
 
 
+class TokenReadsOnly(ApiRefusal):
+    """The token is one that only reads, and the request is not of that kind."""
+
+
+class OtherSite(ApiRefusal):
+    """A form was sent by another site than the one that shows it."""
+
+
 class PathUnknown(ApiRefusal):
     """There is nothing at this path."""
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import cast
 
 from pydantic import SecretStr
 from starlette.requests import Request
 
+from api.login_rates import LoginRates
 from api.refusals import ChannelNotAllowed
 from api.request_rates import RequestRates
 from greenroom.client import Greenroom
+from greenroom.clock import Clock
 from greenroom.errors import Misuse, UnknownName
 from models import Database
 from models.api_tokens import ApiTokenRow, token_row
-from models.campaign import get_campaign
+from models.campaign import CampaignRow, get_campaign
 from models.channel import list_channels
 
 
@@ -44,12 +46,19 @@ class ApiLimits:
 
 @dataclass(frozen=True, kw_only=True)
 class Services:
-    """The database, for who may come in; and the client, for all the rest. Of use in several threads."""
+    """The database, for who may come in and for pages; the client, for all the rest. For several threads.
+
+    Attributes:
+        monotonic: seconds of a clock that never goes back.
+    """
 
     database: Database
     greenroom: Greenroom
     rates: RequestRates
+    login_rates: LoginRates
     limits: ApiLimits
+    clock: Clock
+    monotonic: Callable[[], float]
 
     @classmethod
     def of(cls, request: Request) -> Services:
@@ -104,8 +113,12 @@ class Caller:
             return
         with self.services.database.read() as connection:
             row = get_campaign(connection, campaign_id)
-        if not set(row.channels) <= set(self.token.channels):
+        if not self.may_see(row):
             raise UnknownName(f"Campaign {campaign_id} is not known here.")
+
+    def may_see(self, row: CampaignRow) -> bool:
+        """Whether a campaign is on its channels, and on no others."""
+        return self.token.channels is None or set(row.channels) <= self.token.channels
 
     def require_free_name(self, campaign_id: str) -> None:
         """Let it pass if no campaign on another's channel has this ID.

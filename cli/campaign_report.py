@@ -13,9 +13,10 @@ from cli.formats import say
 from cli.installation import embedded_home, in_production, open_database
 from cli.new_file import new_file
 from cli.options import installation_options
-from greenroom.campaign_page import render
-from greenroom.thumbnails import Thumbnails
+from greenroom.campaign_page import data_uri, render
+from greenroom.thumbnails import PAGE_SECONDS, Thumbnails
 from models.campaign_page_data import campaign_page
+from models.item_reports import ItemReport
 
 
 @click.command()
@@ -39,15 +40,14 @@ def report(
     settings = installed_settings(sandbox=sandbox, state_dir=state_dir)
     with (
         open_database(state, sandbox=sandbox) as database,
-        closing(Thumbnails(settings)) as maker,
+        closing(Thumbnails(settings, seconds=PAGE_SECONDS)) as maker,
         database.read() as connection,
     ):
-        make = maker.of if thumbnails else _no_thumbnail
-        page = campaign_page(connection, campaign_id, settings, now=now, thumbnail=make)
+
+        def thumbnail(item: ItemReport) -> str:
+            return data_uri(maker.of(item.source)) if thumbnails else ""
+
+        page = campaign_page(connection, campaign_id, settings, now=now, thumbnail=thumbnail)
     with new_file(html_file, force=force) as file:
         file.write(render(page).encode("utf-8", "replace"))
     say(f"The page of {campaign_id} is in {html_file}", err=True)
-
-
-def _no_thumbnail(_source: str) -> bytes:
-    return b""

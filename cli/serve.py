@@ -1,4 +1,4 @@
-"""`greenroom serve`: the HTTP API, for schedulers that do not speak Celery."""
+"""`greenroom serve`: the HTTP API, for schedulers that do not speak Celery, and pages for people."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MANIFEST_MIB = 256
     help="In MiB; about 100 bytes make a line.",
 )
 def serve(*, host: str, port: int, requests_per_minute: int, largest_manifest: int) -> None:
-    """Serve the HTTP API until it is interrupted; who may come in is said by `greenroom token`.
+    """Serve the HTTP API and the live pages until it is interrupted; `greenroom token` says who may come in.
 
     It speaks plain HTTP. Beyond this machine, put a server in front of it that speaks TLS.
     """

@@ -1,4 +1,4 @@
-"""`greenroom token`: who may hand campaigns over by HTTP, and on which channels."""
+"""`greenroom token`: who may come by HTTP, to hand campaigns over or to read, and on which channels."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _installed() -> Iterator[Database]:
 
 @click.group()
 def token() -> None:
-    """Tokens of the schedulers that come by HTTP."""
+    """Tokens of those who come by HTTP: schedulers, and people who read."""
 
 
 @token.command("new")
@@ -41,9 +41,10 @@ def token() -> None:
     type=CHANNEL,
     help="It may work on this one alone; may be repeated.",
 )
-def new(name: str, *, channels: tuple[str, ...]) -> None:
-    """Make a token for the scheduler NAME, and print it: this once, for only its digest is kept."""
-    made = new_token()
+@click.option("--read-only", is_flag=True, help="It changes nothing; a person logs in to the pages with it.")
+def new(name: str, *, channels: tuple[str, ...], read_only: bool) -> None:
+    """Make a token for NAME, a scheduler or a person, and print it: this once, for only a digest is kept."""
+    made = new_token(read_only=read_only)
     with _installed() as database, database.write() as connection:
         add_token(
             connection,
@@ -51,9 +52,11 @@ def new(name: str, *, channels: tuple[str, ...]) -> None:
             token=made,
             channels=channels or None,
             now=datetime.now(UTC),
+            read_only=read_only,
         )
     click.echo(made.get_secret_value())
-    say("Keep it where your scheduler reads secrets: it is not shown again.", err=True)
+    kept = "in a password manager" if read_only else "where your scheduler reads secrets"
+    say(f"Keep it {kept}: it is not shown again.", err=True)
 
 
 @token.command("list")
@@ -69,17 +72,23 @@ def token_list(*, as_json: bool) -> None:
         say("No tokens yet. Make one with: greenroom token new NAME")
         return
     table = plain_table()
-    for column in ("Name", "Since", "Channels"):
+    for column in ("Name", "Since", "May", "Channels"):
         table.add_column(column, overflow="fold")
     for row in tokens:
         channels = "[dim]all[/dim]" if row.channels is None else plain(", ".join(sorted(row.channels)))
-        table.add_row(plain(row.name), moment(row.created_at), channels)
+        may = "read" if row.read_only else "read and write"
+        table.add_row(plain(row.name), moment(row.created_at), may, channels)
     console.print(table)
 
 
 def _as_json(row: ApiTokenRow) -> dict[str, Any]:
     channels = None if row.channels is None else sorted(row.channels)
-    return {"name": row.name, "channels": channels, "created_at": row.created_at}
+    return {
+        "name": row.name,
+        "channels": channels,
+        "created_at": row.created_at,
+        "read_only": row.read_only,
+    }
 
 
 @token.command("revoke")

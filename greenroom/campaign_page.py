@@ -1,27 +1,20 @@
 """A campaign as one page of HTML, for the people who plan it: is it ready, what is to be done, what comes.
 
-A pure function of what is to be shown. The page is one file without scripts that refers to nothing outside
-itself, so that it opens from a mail; what others wrote (names, sentences) is text in it and nothing else.
+A pure function of what is to be shown. As a file, the page has no scripts and refers to nothing outside
+itself, so that it opens from a mail; the HTTP server shows the same page, live. What others wrote (names,
+sentences) is text in it and nothing else.
 """
 
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
-from functools import cache
-from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from greenroom.figures import counted
+from greenroom.page_templates import LiveView, rendered, with_zone
 from greenroom.readiness import Readiness
-from greenroom.reasons import advice_on
-from greenroom.untrusted_text import printable
-
-#: Characters of a name or a sentence that are shown.
-LONGEST = 300
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,13 +25,13 @@ class ShownFile:
         ref: the manifest's own reference.
         name: the file's name, where it is another one.
         detail: why it cannot be sent; empty of one that can.
-        thumbnail: a small picture in WebP, or nothing.
+        thumbnail: where a thumbnail of it is, see :func:`data_uri`; empty of one that has none.
     """
 
     ref: str
     name: str = ""
     detail: str = ""
-    thumbnail: bytes = b""
+    thumbnail: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +81,20 @@ class FileCounts:
         """All of them."""
         return self.ready + self.on_their_way + self.scheduled + self.checking + self.bad
 
+    def parts(self) -> Iterator[tuple[str, float, float]]:
+        """The parts of a bar: of what kind, where it begins, and how wide it is, in hundredths."""
+        begin = 0.0
+        for kind, count in (
+            ("ready", self.ready),
+            ("going", self.on_their_way + self.scheduled),
+            ("bad", self.bad),
+        ):
+            if count:
+                # One of a million can be seen, too.
+                width = max(100 * count / self.total, 0.5)
+                yield kind, round(begin, 2), round(width, 2)
+                begin += width
+
 
 @dataclass(frozen=True, kw_only=True)
 class ShownChannel:
@@ -98,22 +105,14 @@ class ShownChannel:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CampaignPage:
-    """All that the page shows.
+class CampaignGlance:
+    """What is said of a campaign at a glance.
 
     Attributes:
         channel_id: the name of its channel; of several, their names.
-        channels: each of several; none where it has one.
         made_at: when it was so.
-        upload_from: when its uploads begin; None if they have.
         readiness: when it will be ready; None of a campaign that is cancelled.
-        paused: why its channel is paused; empty if it is not.
         hindrance: why some file has to wait; empty if none has to.
-        bad: groups, that of most files first.
-        images: of files that are ready, some.
-        weeks: all of the coming ones, also those without a renewal.
-        ending: files at risk, some.
-        more_ending: how many there are besides.
         zone: in which moments are shown.
     """
 
@@ -121,31 +120,54 @@ class CampaignPage:
     channel_id: str
     made_at: datetime
     send_at: datetime
-    upload_from: datetime | None
-    keep_until: datetime
     is_cancelled: bool
     counts: FileCounts
     readiness: Readiness | None
-    paused: str
     hindrance: str
+    zone: tzinfo | None = None
+
+    @property
+    def is_going_on(self) -> bool:
+        """Whether files of it are being worked on."""
+        return not self.is_cancelled and bool(self.counts.on_their_way + self.counts.checking)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CampaignPage(CampaignGlance):
+    """All that the page shows.
+
+    Attributes:
+        upload_from: when its uploads begin; None if they have.
+        channels: each of several; none where it has one.
+        paused: why its channel is paused; empty if it is not.
+        bad: groups, that of most files first.
+        images: of files that are ready, some.
+        weeks: all of the coming ones, also those without a renewal.
+        ending: files at risk, some.
+        more_ending: how many there are besides.
+    """
+
+    upload_from: datetime | None
+    keep_until: datetime
+    paused: str
     bad: Sequence[BadGroup]
     images: Sequence[ShownFile]
     weeks: Sequence[WeekAhead]
     ending: Sequence[EndingFile]
     more_ending: int
-    zone: tzinfo | None = None
     channels: Sequence[ShownChannel] = ()
 
 
-def render(page: CampaignPage) -> str:
-    """The page, as HTML."""
-    return _template().render(
+def render(page: CampaignPage, live: LiveView | None = None) -> str:
+    """The page, as HTML: a file of its own; or as the HTTP server shows it."""
+    return rendered(
+        "campaign.html",
+        live=live,
+        zone=page.zone,
         page=page,
         verdict=verdict_on(page),
         most_in_a_week=max((week.files for week in page.weeks), default=0),
         helps=page.readiness.what_helps(now=page.made_at) if page.readiness else (),
-        moment=lambda at: with_zone(at, page.zone),
-        machine=lambda at: at.isoformat(timespec="seconds"),
     )
 
 
@@ -159,7 +181,7 @@ class PageVerdict:
     sentence: str
 
 
-def verdict_on(page: CampaignPage) -> PageVerdict:
+def verdict_on(page: CampaignGlance) -> PageVerdict:
     """What is said first."""
     counts = page.counts
     sent = "is" if page.send_at > page.made_at else "was"
@@ -214,45 +236,6 @@ def _length(time: timedelta) -> str:
     return f"{round(time.total_seconds())} seconds"
 
 
-def with_zone(at: datetime, zone: tzinfo | None = None) -> str:
-    """A moment with its zone: ``Fri 21 Jun 2030, 09:00 CEST (UTC+02:00)``.
-
-    Args:
-        at: when.
-        zone: in which it is shown; the machine's own, where none is given.
-    """
-    local = at.astimezone(zone)
-    name, offset = local.strftime("%Z"), f"UTC{local:%z}"
-    offset = f"{offset[:-2]}:{offset[-2:]}"
-    named = "UTC" if name == "UTC" else f"{name} ({offset})" if name.isalpha() else offset
-    return f"{local:%a} {local.day} {local:%b %Y, %H:%M} {named}"
-
-
-def _data_uri(image: bytes) -> str:
-    return f"data:image/webp;base64,{b64encode(image).decode()}"
-
-
-def _title(reason: str) -> str:
-    return printable(reason).replace("_", " ").capitalize() or "Not said"
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(
-        # Whatever is put in is escaped; nothing here says otherwise.
-        autoescape=True,
-        loader=PackageLoader("greenroom", ""),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    filters: dict[str, Any] = {
-        "shown": lambda text: printable(text, longest=LONGEST),
-        "advice": advice_on,
-        "title": _title,
-        "data_uri": _data_uri,
-        "files": _files,
-        "week": lambda day: f"{day.day} {day:%b %Y}",
-    }
-    environment.filters |= filters
-    return environment.get_template("campaign_page.html")
+def data_uri(image: bytes) -> str:
+    """A thumbnail in WebP, in a page itself; empty for an empty one."""
+    return f"data:image/webp;base64,{b64encode(image).decode()}" if image else ""

@@ -12,6 +12,7 @@ from models.item_asset import ItemAsset
 from models.lookups import LookupFailure
 from models.media import Media
 from models.outbox import OutboxRow
+from models.page_sessions import PageSession
 from models.submission_part import SubmissionPart
 
 __all__ = [
@@ -29,5 +30,6 @@ __all__ = [
     "LookupFailure",
     "Media",
     "OutboxRow",
+    "PageSession",
     "SubmissionPart",
 ]

@@ -1,4 +1,4 @@
-"""The tokens of schedulers that come by HTTP: who they are, and on which channels they may work."""
+"""The tokens of who comes by HTTP: who they are, and on which channels they may work, or only read."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import hmac
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from pydantic import SecretStr
-from sqlalchemy import JSON, Connection, String, delete, insert, select
+from sqlalchemy import JSON, Connection, Row, String, delete, false, insert, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from greenroom.bearer_token import digest_of
@@ -28,6 +29,8 @@ class ApiToken(Base):
     #: IDs of the channels that it may work on; NULL for all.
     channels: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    #: Whether it changes nothing, and may be used to log in to the pages.
+    read_only: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,9 +41,10 @@ class ApiTokenRow:
     name: str
     channels: frozenset[str] | None
     created_at: datetime
+    read_only: bool
 
 
-_COLUMNS = (ApiToken.id, ApiToken.name, ApiToken.channels, ApiToken.created_at)
+TOKEN_COLUMNS = (ApiToken.id, ApiToken.name, ApiToken.channels, ApiToken.created_at, ApiToken.read_only)
 
 
 def add_token(
@@ -50,6 +54,7 @@ def add_token(
     token: SecretStr,
     channels: Collection[str] | None,
     now: datetime,
+    read_only: bool = False,
 ) -> None:
     """Note a token.
 
@@ -59,6 +64,7 @@ def add_token(
         token: of which the digest is kept.
         channels: those that it may work on; None for all.
         now: the present.
+        read_only: whether it changes nothing.
 
     Raises:
         Misuse: the name has one already.
@@ -70,25 +76,27 @@ def add_token(
         get_channel(connection, channel_id)
     kept = None if channels is None else sorted(set(channels))
     values = {"name": name, "digest": digest_of(token), "channels": kept, "created_at": now}
-    connection.execute(insert(ApiToken).values(**values))
+    connection.execute(insert(ApiToken).values(**values, read_only=read_only))
 
 
 def token_row(connection: Connection, token: SecretStr) -> ApiTokenRow | None:
     """Whose token it is; None where it is nobody's (any more)."""
     digest = digest_of(token)
-    found = connection.execute(select(ApiToken.digest, *_COLUMNS).where(ApiToken.digest == digest)).first()
+    found = connection.execute(
+        select(ApiToken.digest, *TOKEN_COLUMNS).where(ApiToken.digest == digest)
+    ).first()
     if found is None or not hmac.compare_digest(found.digest, digest):
         return None
-    return _row(found.id, found.name, found.channels, found.created_at)
+    return as_token_row(found)
 
 
 def list_tokens(connection: Connection) -> list[ApiTokenRow]:
     """All of them, by name."""
-    return [_row(*found) for found in connection.execute(select(*_COLUMNS).order_by(ApiToken.name))]
+    return list(map(as_token_row, connection.execute(select(*TOKEN_COLUMNS).order_by(ApiToken.name))))
 
 
 def revoke_token(connection: Connection, name: str) -> None:
-    """Forget a token; from the next request on it is nobody's.
+    """Forget a token, and with it who is logged in by it; from the next request on it is nobody's.
 
     Raises:
         UnknownName: the name has none.
@@ -97,6 +105,13 @@ def revoke_token(connection: Connection, name: str) -> None:
         raise UnknownName(f"{name} has no token. All that there are: greenroom token list")
 
 
-def _row(number: int, name: str, channels: list[str] | None, created_at: datetime) -> ApiTokenRow:
-    limited = None if channels is None else frozenset(channels)
-    return ApiTokenRow(id=number, name=name, channels=limited, created_at=created_at)
+def as_token_row(row: Row[*tuple[Any, ...]]) -> ApiTokenRow:
+    """A row that has :data:`TOKEN_COLUMNS`."""
+    limited = None if row.channels is None else frozenset(row.channels)
+    return ApiTokenRow(
+        id=row.id,
+        name=row.name,
+        channels=limited,
+        created_at=row.created_at,
+        read_only=row.read_only,
+    )

@@ -19,8 +19,10 @@ from sqlalchemy import (
     Text,
     bindparam,
     func,
+    literal,
     or_,
     select,
+    tuple_,
     type_coerce,
 )
 from sqlalchemy.orm import Mapped, mapped_column
@@ -287,3 +289,31 @@ def list_campaigns(connection: Connection, *, limit: int = 50) -> list[CampaignR
     """The campaigns with the latest send times first."""
     statement = select(*_COLUMNS).order_by(Campaign.send_at.desc(), Campaign.id).limit(limit)
     return [CampaignRow(**row) for row in connection.execute(statement).mappings()]
+
+
+def campaigns_by_date(
+    connection: Connection,
+    *,
+    now: datetime,
+    sent: bool,
+    after: tuple[datetime, str] | None,
+    limit: int,
+) -> list[CampaignRow]:
+    """Campaigns that are to be sent, the next one first; or that were, the last one first.
+
+    Args:
+        connection: an open transaction.
+        now: the present.
+        sent: which of the two.
+        after: send time and ID of the one before the first; None from the beginning.
+        limit: campaigns at most.
+    """
+    place = tuple_(Campaign.send_at, Campaign.id)
+    statement = select(*_COLUMNS).where(Campaign.send_at <= now if sent else Campaign.send_at > now)
+    if after is not None:
+        mark = tuple_(literal(after[0], Campaign.send_at.type), literal(after[1], Campaign.id.type))
+        statement = statement.where(place < mark if sent else place > mark)
+    order = (Campaign.send_at.desc(), Campaign.id.desc()) if sent else (Campaign.send_at, Campaign.id)
+    return [
+        CampaignRow(**row) for row in connection.execute(statement.order_by(*order).limit(limit)).mappings()
+    ]

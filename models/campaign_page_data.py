@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from greenroom.campaign_page import (
     BadGroup,
+    CampaignGlance,
     CampaignPage,
     EndingFile,
     FileCounts,
@@ -34,13 +35,13 @@ MOST_IMAGES = 24
 MOST_ENDING = 50
 WEEKS_SHOWN = 8
 
-#: Makes a small picture of a source, or nothing.
-MakeThumbnail = Callable[[str], bytes]
+#: Where a thumbnail of an item's file is, for a page; empty where there is none.
+ThumbnailOf = Callable[[ItemReport], str]
 _IMAGES = (Category.IMAGE, Category.STICKER)
 
 
 def campaign_page(
-    connection: Connection, campaign_id: str, settings: Settings, *, now: datetime, thumbnail: MakeThumbnail
+    connection: Connection, campaign_id: str, settings: Settings, *, now: datetime, thumbnail: ThumbnailOf
 ) -> CampaignPage:
     """All that the page of a campaign shows.
 
@@ -49,39 +50,28 @@ def campaign_page(
         campaign_id: whose.
         settings: of the installation.
         now: the present.
-        thumbnail: is asked for up to twice :data:`MOST_IMAGES` sources.
+        thumbnail: is asked for up to three times :data:`MOST_IMAGES` items.
 
     Raises:
         UnknownName: there is no such campaign.
     """
     row = get_campaign(connection, campaign_id)
-    progress = campaign_progress(connection, campaign_id, now=now, further=row.further_channels)
+    glance = campaign_glance(connection, row, settings, now=now)
     channels = [get_channel(connection, channel) for channel in row.channels]
     paused = [channel for channel in channels if channel.paused_at is not None]
-    is_cancelled = row.cancelled_at is not None
-    readiness = None
-    if not is_cancelled:
-        readiness = readiness_of(connection, campaign_id, now=now, allowed=settings.uploads_per_second)
     ending = at_risk(
         connection,
         now=now,
         rules_of=settings.life_rules,
         campaign_id=campaign_id,
-        limit=max(progress.total, 1),
+        limit=max(glance.counts.total, 1),
     )
     return CampaignPage(
-        campaign_id=campaign_id,
-        channel_id=", ".join(row.channels),
+        **vars(glance),
         channels=_channels(connection, row, now=now),
-        made_at=now,
-        send_at=row.send_at,
         upload_from=row.upload_from,
         keep_until=row.keep_until,
-        is_cancelled=is_cancelled,
-        counts=_counts(progress),
-        readiness=readiness,
         paused=" ".join(channel.paused_reason or "No reason was given." for channel in paused),
-        hindrance=progress.hindrance,
         bad=_bad(connection, row, now=now, thumbnail=thumbnail),
         images=list(_images(connection, campaign_id, now=now, thumbnail=thumbnail)),
         weeks=_weeks(connection, row, now=now),
@@ -90,6 +80,30 @@ def campaign_page(
             for one in ending[:MOST_ENDING]
         ],
         more_ending=max(0, len(ending) - MOST_ENDING),
+    )
+
+
+def campaign_glance(
+    connection: Connection, row: CampaignRow, settings: Settings, *, now: datetime
+) -> CampaignGlance:
+    """What is said of a campaign at a glance: how many files stand where, and when it will be ready."""
+    progress = campaign_progress(connection, row.id, now=now, further=row.further_channels)
+    is_cancelled = row.cancelled_at is not None
+    readiness = None
+    if not is_cancelled:
+        allowed = settings.uploads_per_second
+        # On several channels, what is left differs.
+        counted = None if row.further_channels else progress
+        readiness = readiness_of(connection, row.id, now=now, allowed=allowed, progress=counted)
+    return CampaignGlance(
+        campaign_id=row.id,
+        channel_id=", ".join(row.channels),
+        made_at=now,
+        send_at=row.send_at,
+        is_cancelled=is_cancelled,
+        counts=_counts(progress),
+        readiness=readiness,
+        hindrance=progress.hindrance,
     )
 
 
@@ -112,7 +126,7 @@ def _channels(connection: Connection, row: CampaignRow, *, now: datetime) -> lis
 
 
 def _bad(
-    connection: Connection, row: CampaignRow, *, now: datetime, thumbnail: MakeThumbnail
+    connection: Connection, row: CampaignRow, *, now: datetime, thumbnail: ThumbnailOf
 ) -> list[BadGroup]:
     """Bad files by reason, that of most files first; in memory are those that are shown."""
     first: defaultdict[str, list[ItemReport]] = defaultdict(list)
@@ -123,37 +137,42 @@ def _bad(
         counts[reason] += 1
         if counts[reason] <= FILES_OF_A_REASON:
             first[reason].append(item)
-    thumbnails = _Thumbnails(thumbnail)
+    shown = _BadFiles(thumbnail)
     return [
         BadGroup(
             reason=reason,
             count=counts[reason],
-            files=[_shown(item, thumbnails.of(item)) for item in first[reason]],
+            files=[shown_file(item, shown.of(item)) for item in first[reason]],
         )
         for reason in sorted(counts, key=lambda reason: (-counts[reason], reason))
     ]
 
 
-class _Thumbnails:
-    """Pictures, of so many files at most."""
+def looks_like_image(item: ItemReport) -> bool:
+    """Whether a thumbnail can be made of it, as far as its verdict says."""
+    named = item.category in _IMAGES or (item.mime_type or "").startswith("image/")
+    return named or " image" in f" {item.label}".lower()
 
-    def __init__(self, make: MakeThumbnail) -> None:
-        self._make = make
+
+class _BadFiles:
+    """Thumbnails, of so many files at most."""
+
+    def __init__(self, thumbnail: ThumbnailOf) -> None:
+        self._thumbnail = thumbnail
         self._left = MOST_IMAGES
 
-    def of(self, item: ItemReport) -> bytes:
-        """A file's picture; nothing, where it is no image, or there are enough."""
-        looks_like_one = item.category in _IMAGES or (item.mime_type or "").startswith("image/")
-        if not self._left or not (looks_like_one or " image" in f" {item.label}".lower()):
-            return b""
+    def of(self, item: ItemReport) -> str:
+        """A file's thumbnail; nothing, where it is no image, or there are enough."""
+        if not self._left or not looks_like_image(item):
+            return ""
         self._left -= 1
-        return self._make(item.source)
+        return self._thumbnail(item)
 
 
 def _images(
-    connection: Connection, campaign_id: str, *, now: datetime, thumbnail: MakeThumbnail
+    connection: Connection, campaign_id: str, *, now: datetime, thumbnail: ThumbnailOf
 ) -> Iterator[ShownFile]:
-    """The first images that are ready, as far as a picture of them can be made."""
+    """The first images that are ready, as far as a thumbnail of them can be made."""
     tried = found = 0
     ready: Iterable[ItemReport] = campaign_items(
         connection, campaign_id, now=now, statuses=(ItemStatus.READY,)
@@ -162,14 +181,15 @@ def _images(
         if item.category not in _IMAGES:
             continue
         tried += 1
-        if image := thumbnail(item.source):
+        if image := thumbnail(item):
             found += 1
-            yield _shown(item, image)
+            yield shown_file(item, image)
         if found == MOST_IMAGES or tried == 2 * MOST_IMAGES:
             return
 
 
-def _shown(item: ItemReport, image: bytes) -> ShownFile:
+def shown_file(item: ItemReport, thumbnail: str) -> ShownFile:
+    """An item as pages show it."""
     name = source_name(item.source)
     bad_on_one = item.channel_id is not None and item.status is ItemStatus.FAILED
     on = f"On {item.channel_id}: " if bad_on_one else ""
@@ -177,7 +197,7 @@ def _shown(item: ItemReport, image: bytes) -> ShownFile:
         ref=item.ref,
         name="" if item.ref.endswith(name) else name,
         detail=f"{on}{item.detail or item.reason or ''}",
-        thumbnail=image,
+        thumbnail=thumbnail,
     )
 
 

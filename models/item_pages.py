@@ -122,7 +122,7 @@ def _first_found(
 ) -> tuple[list[Any], str | None]:
     """What statements find in the first look that finds something; each in the order of the refs."""
     last: str | None = after
-    for begin, last in _looks(connection, campaign_id, after):
+    for begin, last in looks(connection, campaign_id, after):
         rows: list[Any] = []
         for item, statement in statements:
             mine = statement.where(item.campaign_id == campaign_id, item.ref > begin).order_by(item.ref)
@@ -132,7 +132,7 @@ def _first_found(
     return [], last
 
 
-def _looks(connection: Connection, campaign_id: str, after: str) -> Iterator[tuple[str, str | None]]:
+def looks(connection: Connection, campaign_id: str, after: str) -> Iterator[tuple[str, str | None]]:
     """Pages of items: after which ref, and up to which; None for the last one, which is not full."""
     # The last as the index has it, and not as Python sorts letters.
     following = select(Item.ref).where(Item.campaign_id == campaign_id).order_by(Item.ref)

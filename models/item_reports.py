@@ -115,6 +115,29 @@ def item_report(
     return None if row is None else _report(row)
 
 
+def reports_between(
+    connection: Connection,
+    campaign_id: str,
+    *,
+    refs: tuple[str, str | None],
+    channel: str | None,
+    statuses: Collection[ItemStatus],
+    now: datetime,
+    limit: int,
+) -> list[ItemReport]:
+    """The first lines in the order of refs, after one of them and up to another; None for the rest.
+
+    Those of the first channel, or of a further one that is named.
+    """
+    (after, last), item = refs, item_on(channel)
+    statement = _reports(item, now).where(item.campaign_id == campaign_id, item.ref > after)
+    statement = statement.where(among(item_status(item, now), statuses))
+    if last is not None:
+        statement = statement.where(item.ref <= last)
+    statement = statement.order_by(None).order_by(item.ref).limit(limit)
+    return list(map(_report, connection.execute(statement)))
+
+
 def _reports(item: type[Item], now: datetime) -> Select[*tuple[Any, ...]]:
     return (
         select(

@@ -32,6 +32,7 @@ LOCK_ORDER: Final = (
     "outbox",
     "submission_parts",
     "api_tokens",
+    "page_sessions",
 )
 
 

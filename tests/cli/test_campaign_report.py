@@ -22,8 +22,8 @@ from greenroom.campaign_page import (
     WeekAhead,
     render,
     verdict_on,
-    with_zone,
 )
+from greenroom.page_templates import with_zone
 from greenroom.readiness import Readiness, UploadRate
 from tests.support.browser import DESKTOP, PHONE, browser, missing_program, show_as
 from tests.support.page_check import faults_of

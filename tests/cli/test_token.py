@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from cli import main
-from greenroom.bearer_token import TOKEN
+from greenroom.bearer_token import READING_PREFIX, TOKEN
 from greenroom.vault import new_secret_key
 from models import Database
 from models.api_tokens import token_row
@@ -71,6 +71,19 @@ def test_a_token_is_made_shown_once_and_revoked(tokens: Tokens, database: Databa
     assert tokens.run("revoke", "shop").stdout == "The token of shop is revoked.\n"
     with database.read() as connection:
         assert token_row(connection, SecretStr(token)) is None
+
+
+def test_a_token_that_only_reads_says_so(tokens: Tokens, database: Database) -> None:
+    """By its form, in the list, and to whoever lets it in."""
+    made = tokens.run("new", "maria", "--read-only")
+    assert made.stdout.startswith(READING_PREFIX)
+    assert "password manager" in made.stderr
+    with database.read() as connection:
+        row = token_row(connection, SecretStr(made.stdout.strip()))
+    assert row is not None
+    assert row.read_only
+    assert json.loads(tokens.run("list", "--json").stdout)["tokens"][0]["read_only"] is True
+    assert " read " in tokens.run("list").stdout
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,16 @@ import uvicorn
 from pydantic import SecretStr
 
 from api.application import application
+from api.login_rates import LoginRates
+from api.pages.thumbnail_cache import ThumbnailCache
 from api.request_rates import RequestRates
 from api.services import ApiLimits, Services
 from greenroom.bearer_token import new_token
 from greenroom.client import Greenroom
+from greenroom.clock import Clock, SystemClock
+from greenroom.settings_loader import load_settings
+from greenroom.thumbnails import Thumbnails
+from greenroom.vault import new_secret_key
 from models import Database
 from models.api_tokens import add_token
 from tests.support.world import NOON, free_port
@@ -33,11 +39,18 @@ class RunningApi:
     session: requests.Session
     services: Services
 
-    def token(self, name: str, *channels: str) -> str:
+    def token(self, name: str, *channels: str, read_only: bool = False) -> str:
         """Another token."""
-        made = new_token()
+        made = new_token(read_only=read_only)
         with self.services.database.write() as connection:
-            add_token(connection, name=name, token=made, channels=channels or None, now=NOON)
+            add_token(
+                connection,
+                name=name,
+                token=made,
+                channels=channels or None,
+                now=NOON,
+                read_only=read_only,
+            )
         return made.get_secret_value()
 
     def ask(self, method: str, path: str, *, token: str | None = None, **more: object) -> requests.Response:
@@ -54,8 +67,10 @@ def running_api(
     broker: str,
     *,
     limits: ApiLimits | None = None,
+    clock: Clock | None = None,
     monotonic: Callable[[], float] = time.monotonic,
     timeout: float = PATIENCE,
+    media_roots: str = "",
 ) -> Iterator[RunningApi]:
     """It, for as long as the block runs.
 
@@ -63,16 +78,41 @@ def running_api(
         database_url: of a database with our tables.
         broker: of the workers, if there are any.
         limits: how much is taken.
+        clock: of the pages; the machine's own, where none is given.
         monotonic: the clock of the rates.
         timeout: seconds that the client waits for a worker.
+        media_roots: folders whose images pages may show.
     """
     limits = limits or ApiLimits()
     database, client = Database(SecretStr(database_url)), Greenroom(broker, timeout=timeout)
     rates = RequestRates(per_minute=limits.requests_per_minute, monotonic=monotonic)
-    services = Services(database=database, greenroom=client, rates=rates, limits=limits)
+    services = Services(
+        database=database,
+        greenroom=client,
+        rates=rates,
+        login_rates=LoginRates(monotonic),
+        limits=limits,
+        clock=clock or SystemClock(),
+        monotonic=monotonic,
+    )
+    settings = load_settings(
+        {
+            "GREENROOM_DATABASE_URL": database_url,
+            "GREENROOM_REDIS_URL": broker,
+            "GREENROOM_SECRET_KEY": new_secret_key().get_secret_value(),
+            "GREENROOM_MEDIA_ROOTS": media_roots,
+        },
+        dotenv=None,
+    )
+    thumbnails = ThumbnailCache(Thumbnails(settings))
     port = free_port()
     config = uvicorn.Config(
-        application(services), port=port, http="httptools", lifespan="off", access_log=False, log_config=None
+        application(services, settings, thumbnails),
+        port=port,
+        http="httptools",
+        lifespan="off",
+        access_log=False,
+        log_config=None,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
@@ -89,6 +129,7 @@ def running_api(
         server.should_exit = True
         thread.join(PATIENCE)
         client.close()
+        thumbnails.close()
         database.close()
 
 

@@ -13,6 +13,7 @@ from cli import main
 from greenroom.campaign_page import render
 from greenroom.reasons import ADVICE, Reason
 from models.campaign_page_data import FILES_OF_A_REASON, MOST_IMAGES, campaign_page
+from models.item_reports import ItemReport
 from tests.support.world import World
 from tests.tasks.conftest import MakeImage
 from tests.tasks.test_inspect import hand_over, inspect_all
@@ -36,7 +37,7 @@ def installed(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 
 
 def test_the_command_writes_the_page(installed: World, make_image: MakeImage, tmp_path: Path) -> None:
-    """Pictures of what is ready, advice on what is bad; a file that is there is somebody's."""
+    """Thumbnails of what is ready, advice on what is bad; a file that is there is somebody's."""
     secretive = make_image("good.jpg")
     Image.new("RGB", (600, 300), "teal").save(secretive, exif=b"Exif\x00\x00where it was taken")
     empty = tmp_path / "empty.jpg"
@@ -79,9 +80,9 @@ def test_the_page_is_bounded(world: World, tmp_path: Path) -> None:
     upload_all(world)
     asked: list[str] = []
 
-    def thumbnail(source: str) -> bytes:
-        asked.append(source)
-        return b"RIFF"
+    def thumbnail(item: ItemReport) -> str:
+        asked.append(item.source)
+        return "data:,"
 
     with world.database.read() as connection:
         page = campaign_page(
