@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -143,6 +144,28 @@ def test_a_limited_reader_sees_campaigns_of_some_channels(
             nothing = limited.get(f"/campaigns/nobodys{path}")
             assert (hidden.status_code, nothing.status_code) == (404, 404)
             assert hidden.text.replace("spring", "nobodys") == nothing.text
+
+
+def test_of_a_campaign_on_several_channels_each_has_its_files(
+    world: World, paged: RunningApi, manager: Reader, tmp_path: Path
+) -> None:
+    """The campaign's page names both, its files are those of one, and who may see one of them sees nothing."""
+    other = world.add_channel("4930901820")
+    path = tmp_path / "a.png"
+    path.touch()
+    plan: dict[str, Any] = world.campaign()
+    del plan["channel"]
+    prepare(world.context, {**plan, "channels": [CHANNEL, other]}, [{"ref": "a", "source": str(path)}])
+    page = manager.get("/campaigns/spring").text
+    assert f"<dt>From numbers</dt><dd>{CHANNEL}, {other}</dd>" in page
+    for number in (CHANNEL, other):
+        files = manager.get(f"/campaigns/spring/files?number={number}").text
+        assert f'aria-current="page">{number}</a>' in files
+        assert files.count('<th scope="row" role="rowheader">') == 1
+    with reader(paged) as limited:
+        limited.log_in(paged.token("limited", other, read_only=True))
+        assert "No campaign is to be sent." in limited.get("/campaigns").text
+        assert limited.get("/campaigns/spring").status_code == 404
 
 
 def test_a_page_is_shown_anew_while_work_goes_on(
