@@ -149,7 +149,7 @@ def test_a_limited_reader_sees_campaigns_of_some_channels(
 def test_of_a_campaign_on_several_channels_each_has_its_files(
     world: World, paged: RunningApi, manager: Reader, tmp_path: Path
 ) -> None:
-    """The campaign's page names both, its files are those of one, and who may see one of them sees nothing."""
+    """The page names both, its files are those of one, and who may see one of them alone sees nothing."""
     other = world.add_channel("4930901820")
     path = tmp_path / "a.png"
     path.touch()
