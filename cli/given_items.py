@@ -16,9 +16,10 @@ from cli.given_options import STANDARD_INPUT, Given
 from greenroom.errors import ManifestError, Misuse
 from greenroom.folder_items import items_of_paths
 from greenroom.folder_walk import FolderWalk
-from greenroom.manifest import ManifestItem
+from greenroom.manifest import ManifestItem, parse_items
 from greenroom.manifest_file import ManifestFile
 from greenroom.rules import MIB
+from greenroom.sources import source_name, unsigned
 from greenroom.spool import spooled
 
 #: Bytes of a manifest that comes on standard input: ten million lines of a hundred characters.
@@ -57,11 +58,21 @@ def given_items(given: Given) -> GivenItems:
 def _of_paths(given: Given) -> GivenItems:
     walk = FolderWalk(include=given.include, exclude=given.exclude)
     items = items_of_paths(given.paths, walk)
+    items += _of_addresses(given.addresses, {item.ref for item in items})
     say_what_was_passed_over(walk)
     left_out = say_what_is_unusable(walk)
     if given.fix:
         items = [item.model_copy(update={"fix": True}) for item in items]
     return GivenItems(items=items, left_out=left_out)
+
+
+def _of_addresses(addresses: Collection[str], refs: set[str]) -> list[ManifestItem]:
+    """An item for each: its ref is the file's name, or the address where another file has that name."""
+    sources: dict[str, str] = {}
+    for address in dict.fromkeys(addresses):
+        name = source_name(address)
+        sources[unsigned(address) if name in sources or name in refs else name] = address
+    return parse_items([{"ref": ref, "source": source} for ref, source in sources.items()], where="address")
 
 
 def _of_manifest(path: Path, *, fix: bool) -> GivenItems:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -11,6 +12,7 @@ from typing import Any
 import click
 
 from cli.folder_options import pattern_options
+from greenroom.is_url import is_remote
 
 #: The manifest that comes on standard input.
 STANDARD_INPUT = Path("-")
@@ -18,9 +20,14 @@ STANDARD_INPUT = Path("-")
 
 @dataclass(frozen=True, kw_only=True)
 class Given:
-    """What these options say; their names are the command line's."""
+    """What these options say; their names are the command line's.
+
+    Attributes:
+        addresses: paths that are none: files of web servers and stores.
+    """
 
     paths: tuple[Path, ...]
+    addresses: tuple[str, ...] = ()
     manifest: Path | None
     include: tuple[str, ...]
     exclude: tuple[str, ...]
@@ -28,10 +35,22 @@ class Given:
     fix: bool
 
     def __post_init__(self) -> None:
-        if bool(self.paths) == bool(self.manifest):
+        if bool(self.paths or self.addresses) == bool(self.manifest):
             raise click.UsageError("Give paths, or a --manifest.")
         if self.manifest and (self.include or self.exclude):
             raise click.UsageError("--include and --exclude are for folders; a manifest says what it takes.")
+
+
+class _PathOrAddress(click.Path):
+    """A path that is there, or an address, which stays a text."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Path | str | bytes | os.PathLike[str]:
+        """What was given; called by click."""
+        if isinstance(value, str) and is_remote(value):
+            return value
+        return super().convert(value, param, ctx)
 
 
 def given_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -40,7 +59,7 @@ def given_options(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def with_given(
         *words: Any,
-        paths: tuple[Path, ...],
+        paths: tuple[Path | str, ...],
         manifest: Path | None,
         include: tuple[str, ...],
         exclude: tuple[str, ...],
@@ -49,11 +68,17 @@ def given_options(command: Callable[..., None]) -> Callable[..., None]:
         **options: Any,
     ) -> None:
         given = Given(
-            paths=paths, manifest=manifest, include=include, exclude=exclude, strict=strict, fix=fix
+            paths=tuple(path for path in paths if isinstance(path, Path)),
+            addresses=tuple(path for path in paths if isinstance(path, str)),
+            manifest=manifest,
+            include=include,
+            exclude=exclude,
+            strict=strict,
+            fix=fix,
         )
         command(*words, given=given, **options)
 
-    paths_argument = click.argument("paths", nargs=-1, type=click.Path(path_type=Path, exists=True))
+    paths_argument = click.argument("paths", nargs=-1, type=_PathOrAddress(path_type=Path, exists=True))
     manifest_option = click.option(
         "--manifest",
         type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),

@@ -29,7 +29,7 @@ _ENDS: Final = {
     **dict.fromkeys(("FileExpired", "PreconditionFailed", "412"), StoreEnd.CHANGED),
     **dict.fromkeys(("AccessDenied", "AllAccessDisabled", "InvalidObjectState"), StoreEnd.FORBIDDEN),
     **dict.fromkeys(("NoSuchBucket", "NoSuchKey", "NoSuchVersion", "SFTPNoSuchFile"), StoreEnd.MISSING),
-    **dict.fromkeys(("MemoryError", "NoRoom"), StoreEnd.NO_ROOM),
+    "NoRoom": StoreEnd.NO_ROOM,
 }
 _CODE: Final = re.compile(r"[A-Za-z0-9_]{1,60}")
 #: Causes of an error that are looked at.
@@ -61,8 +61,8 @@ def answer_of(error: BaseException) -> StoreAnswer:
 
 
 def is_worth_another_try(error: BaseException) -> bool:
-    """Whether the same request may succeed in a moment."""
-    return answer_of(error).end is StoreEnd.AWAY
+    """Whether the same request may succeed in a moment; not what sends more than there is room for."""
+    return answer_of(error).end is StoreEnd.AWAY and not isinstance(error, MemoryError)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -6,6 +6,8 @@ standard files of this machine. None of them is ever named by a campaign.
 
 from __future__ import annotations
 
+import errno
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -16,6 +18,8 @@ STORE_CONNECT_SECONDS: Final = 10
 STORE_READ_SECONDS: Final = 30
 #: Bytes that are asked for at a time. What was read up to a break is not read again.
 PIECE: Final = 8 * 1024 * 1024
+#: Bytes of one answer: a piece, and what one read of the network may bring beyond it.
+MOST_OF_AN_ANSWER: Final = PIECE + 1024 * 1024
 #: Of one request, by the library itself; a piece that fails is tried again by `reader`.
 _TRIES: Final = 2
 
@@ -32,6 +36,7 @@ def filesystem_of(order: StoreOrder) -> Any:
 def _s3(order: StoreOrder) -> Any:
     from s3fs import S3FileSystem  # noqa: PLC0415 - only where one is needed
 
+    _confine_aiohttp()
     store = S3FileSystem(
         endpoint_url=order.endpoint or None,
         skip_instance_cache=True,
@@ -51,6 +56,7 @@ def _s3(order: StoreOrder) -> Any:
 def _gs(order: StoreOrder) -> Any:
     from gcsfs import GCSFileSystem  # noqa: PLC0415 - as above
 
+    _confine_aiohttp()
     # A token never travels without TLS; what is reached so is somebody's emulator.
     token = "anon" if order.endpoint.startswith("http://") else None
     return GCSFileSystem(
@@ -78,6 +84,32 @@ def _sftp(order: StoreOrder) -> Any:
         skip_instance_cache=True,
         **user,
     )
+
+
+@cache
+def _confine_aiohttp() -> None:
+    """Have aiohttp ask the operator's server and no other, and read no more than was asked for.
+
+    It follows redirects unless a request says otherwise, and reads an answer whole, however long that is; the
+    requests of aiobotocore and gcsfs leave it at that. This process has no other use for it. A bucket's
+    region is another matter: botocore finds its server by itself.
+    """
+    import aiohttp  # noqa: PLC0415 - as above
+
+    ask, read = aiohttp.ClientSession._request, aiohttp.StreamReader.readany  # noqa: SLF001 - all go through it
+
+    async def asked(session: Any, method: str, url: Any, **options: Any) -> Any:
+        return await ask(session, method, url, **{**options, "allow_redirects": False})
+
+    async def bounded(content: Any) -> bytes:
+        if content.total_bytes > MOST_OF_AN_ANSWER:
+            raise OSError(errno.EMSGSIZE, "more than was asked for")
+        return await read(content)
+
+    patched: Any = aiohttp.ClientSession
+    patched._request = asked  # noqa: SLF001 - as above
+    patched = aiohttp.StreamReader
+    patched.readany = bounded
 
 
 def path_of(order: StoreOrder) -> str:

@@ -28,9 +28,9 @@ class StoreEnd(StrEnum):
     FORBIDDEN = "forbidden"
     #: There are no credentials, the store does not know them, or its host key is not known here.
     LOGIN = "login"
-    #: The store is away, throttles, or answers what cannot be.
+    #: The store is away, throttles, or answers what cannot be, or more than was asked for.
     AWAY = "away"
-    #: This machine has no room on a disk, or no memory.
+    #: This machine has no room on a disk.
     NO_ROOM = "no room"
     #: The library for such stores is not installed.
     NO_LIBRARY = "no library"

@@ -122,7 +122,7 @@ def _piece(store: Any, order: StoreOrder, version: str, at: int, size: int) -> b
         file.seek(at)
         wanted = min(PIECE, size - at)
         piece: bytes = file.read(wanted)
-    if not 0 < len(piece) <= wanted:
+    if len(piece) != wanted:
         raise OSError(errno.EIO, "less, or more, than was said")
     return piece
 
@@ -151,11 +151,16 @@ def main() -> None:
 
     def work(number: int, order: StoreOrder) -> None:
         answer = reader.answer(order)
+        if answer.code == MemoryError.__name__:
+            # Whoever else was about to get some may hang for want of it: a new process has all of it again.
+            os._exit(1)
         with writing:
             answers.write(answer.to_line(number))
 
     threads = ThreadPoolExecutor(READ_AT_ONCE, thread_name_prefix="store")
-    for line in sys.stdin.buffer:
-        threads.submit(work, *StoreOrder.from_line(line))
-    # Nobody waits for what is still being read.
-    os._exit(0)
+    try:
+        for line in sys.stdin.buffer:
+            threads.submit(work, *StoreOrder.from_line(line))
+    finally:
+        # Nobody waits for what is still being read, nor for a thread that hangs.
+        os._exit(0)

@@ -7,10 +7,11 @@ import json
 import subprocess
 from pathlib import Path
 
+import click
 import pytest
 
 from cli.given_items import given_items, spool_manifest
-from cli.given_options import Given
+from cli.given_options import Given, given_options
 from greenroom.errors import ManifestError, Misuse
 from tests.cli.conftest import PATIENCE, Greenroom
 from tests.support.command import COMMAND, environment
@@ -38,6 +39,27 @@ def test_bad_lines_are_told_and_counted(tmp_path: Path, capsys: pytest.CaptureFi
     path.write_text("ref,source\na\n", encoding="utf-8")
     with pytest.raises(Misuse, match="none of it can be used"):
         given_items(of_manifest(path))
+
+
+def test_addresses_are_items_beside_paths(tmp_path: Path) -> None:
+    """Each by the name of its file; where two have one name, the second by its address, without its query."""
+    (tmp_path / "a.txt").write_text("x", encoding="utf-8")
+    seen: list[Given] = []
+
+    @click.command()
+    @given_options
+    def command(*, given: Given) -> None:
+        seen.append(given)
+
+    addresses = ["s3://campaigns/spring/hero.jpg", "https://cdn.example/hero.jpg?signature=canary"]
+    command([str(tmp_path / "a.txt"), *addresses, addresses[0]], standalone_mode=False)
+    assert [(item.ref, item.source) for item in given_items(seen[0]).items] == [
+        ("a.txt", str(tmp_path / "a.txt")),
+        ("hero.jpg", addresses[0]),
+        ("https://cdn.example/hero.jpg", addresses[1]),
+    ]
+    with pytest.raises(click.UsageError, match="does not exist"):
+        command(["az://campaigns/hero.jpg"], standalone_mode=False)
 
 
 def test_strict_holds_for_folders(tmp_path: Path) -> None:
