@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
-.PHONY: help setup demo demo-stay test coverage outside-readers lint secrets mutants fuzz hostile eye bench bench-quick bench-allowance bench-backlog bench-small bench-numbers bench-manifest bench-forecasts bench-plans bench-scale bench-soak bench-start bench-rest chaos upgrade-drill docs bench-scrape drill lock pin-images clean
+.PHONY: help setup demo demo-stay test coverage outside-readers lint secrets mutants fuzz hostile eye bench bench-quick bench-allowance bench-backlog bench-small bench-numbers bench-manifest bench-line bench-forecasts bench-plans bench-scale bench-soak bench-start bench-rest chaos upgrade-drill docs bench-scrape drill lock pin-images clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -86,6 +86,9 @@ bench-numbers: $(READY) ## Forty numbers at once, and a campaign that overtakes 
 
 bench-manifest: $(READY) ## Submit a manifest of a million lines, and again with one line changed (three minutes)
 	@$(BIN)/python -m benchmarks.large_manifest
+
+bench-line: $(READY) ## What a new line of a manifest costs in PostgreSQL and Python, part by part (a minute)
+	@$(BIN)/python -m benchmarks.line_cost
 
 bench-forecasts: $(READY) ## When campaigns were said to be ready, and when they were (two minutes)
 	@$(BIN)/python -m benchmarks.forecasts

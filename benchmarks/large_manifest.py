@@ -3,8 +3,8 @@
 Run with ``make bench-manifest``, or ``python -m benchmarks.large_manifest [--lines 1000000]``; some minutes.
 A real broker and PostgreSQL, and the worker of `docker-compose.yml` that serves ``upload,control`` with
 threads. Nobody serves ``inspection`` and there is no beat: lines are taken over, and nothing more. Each pass
-is a process of its own, which makes its lines as they are needed. Peaks are those that the system noted
-(``VmHWM``), anew for each pass. Writes ``benchmarks/results/large_manifest.md``.
+is a process of its own, which makes its lines as they are needed (`benchmarks.manifest_client`). Peaks are
+those that the system noted (``VmHWM``), anew for each pass. Writes ``benchmarks/results/large_manifest.md``.
 """
 
 from __future__ import annotations
@@ -12,12 +12,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -29,19 +27,18 @@ from redis import Redis
 from sqlalchemy import text
 
 from benchmarks.machine import describe
+from benchmarks.manifest_client import CHANNEL, PATIENCE, peak_of
 from benchmarks.peers.contender import CHECKOUT
 from benchmarks.peers.services import postgres, valkey
 from greenroom.client import Greenroom
-from greenroom.manifest import CampaignPlan, ManifestItem
+from greenroom.manifest import CampaignPlan
 from greenroom.vault import Vault, new_secret_key
 from migrations import upgrade_database
 from models import Database
 from models.channel import add_channel
 
 RESULTS = Path(__file__).parent / "results" / "large_manifest.md"
-CHANNEL = "4915112345678"
 LINES = 1_000_000
-PATIENCE = 3_600.0
 MB = 1e6
 #: Written to ``/proc/PID/clear_refs``, the peak begins anew (proc_pid_clear_refs(5)).
 NEW_PEAK = "5"
@@ -83,7 +80,7 @@ class Installation:
         for pid in (self._pids["broker"], self._pids["worker"]):
             Path(f"/proc/{pid}/clear_refs").write_text(NEW_PEAK, encoding="ascii")
         before, wal = self._cpu(), self._wal()
-        words = [sys.executable, "-m", "benchmarks.large_manifest", "--submit", self._redis_url]
+        words = [sys.executable, "-m", "benchmarks.manifest_client", self._redis_url]
         words += ["--lines", str(lines), "--changed", str(changed)]
         done = subprocess.run(words, cwd=CHECKOUT, stdout=subprocess.PIPE, check=True)
         client: dict[str, Any] = json.loads(done.stdout)
@@ -95,7 +92,7 @@ class Installation:
             cpu={"client": client["cpu"], **{name: after[name] - before[name] for name in after}},
             peak={
                 "client": client["peak"],
-                **{name: _peak(self._pids[name]) for name in ("broker", "worker")},
+                **{name: peak_of(self._pids[name]) for name in ("broker", "worker")},
             },
             wal=self._wal() - wal,
         )
@@ -111,38 +108,6 @@ class Installation:
     def _wal(self) -> int:
         with self._database.read() as connection:
             return int(connection.execute(text("SELECT pg_current_wal_insert_lsn() - '0/0'")).scalar_one())
-
-
-def _peak(pid: int) -> int:
-    for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
-    raise RuntimeError(f"process {pid} has no VmHWM")
-
-
-def items(lines: int, changed: int) -> Iterator[ManifestItem]:
-    """A million customers, each with a file of their own; the last ones have a new one."""
-    for number in range(lines):
-        version = "-new" if number >= lines - changed else ""
-        ref = f"customer-{number:08}"
-        yield ManifestItem(ref=ref, source=f"/media/coupons/{ref}{version}.jpg")
-
-
-def submit(broker: str, lines: int, changed: int) -> dict[str, Any]:
-    """In a process of its own: submit the manifest; returns what the client has seen and used."""
-    send_at = datetime(2030, 3, 21, 9, tzinfo=UTC)
-    plan = CampaignPlan(id="large", channel=CHANNEL, send_at=send_at, keep_until=send_at + timedelta(days=14))
-    with Greenroom(broker, timeout=PATIENCE) as client:
-        began = time.monotonic()
-        said = client.submit(plan, items(lines, changed))
-        seconds = time.monotonic() - began
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return {
-        "said": said.model_dump(),
-        "seconds": seconds,
-        "cpu": used.ru_utime + used.ru_stime,
-        "peak": used.ru_maxrss * 1024,
-    }
 
 
 def measure(folder: Path, lines: int) -> list[Pass]:
@@ -224,15 +189,10 @@ def report(passes: list[Pass], lines: int) -> str:
 
 
 def main() -> None:
-    """Measure, print, write; or be the client of one pass."""
+    """Measure, print, write."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--lines", type=int, default=LINES)
-    arguments.add_argument("--changed", type=int, default=0)
-    arguments.add_argument("--submit", metavar="BROKER", help="be the client of one pass")
     given = arguments.parse_args()
-    if given.submit:
-        print(json.dumps(submit(given.submit, given.lines, given.changed)))
-        return
     with tempfile.TemporaryDirectory() as folder:
         page = report(measure(Path(folder), given.lines), given.lines)
     print(page)

@@ -191,6 +191,10 @@ def _limits(results: Results) -> Iterator[str]:
 def _manifests(results: Results) -> Iterator[str]:
     rows = [
         (
+            "one raw `COPY` into a table of the same columns alone",
+            _cell(results.of(GREENROOM, "bare"), _whole),
+        ),
+        (
             "one raw `COPY` into a table like `items`, with its indexes and foreign keys",
             _cell(results.of(GREENROOM, "copy"), _whole),
         ),

@@ -237,12 +237,24 @@ def insert_rows(
         same: columns that are the same in all rows.
         more: a function of a module, which adds an ON CONFLICT, or a RETURNING; it is called once.
     """
+    return insert_columns(connection, table, _columns(rows), same=same, more=more)
+
+
+def insert_columns(
+    connection: Connection,
+    table: Any,
+    columns: Mapping[str, Sequence[Any]],
+    *,
+    same: Mapping[str, Any] | None = None,
+    more: Callable[[Insert], Insert] | None = None,
+) -> CursorResult[Any]:
+    """Write new rows, whose values are given by column; arguments as of :func:`insert_rows`."""
     same = same or {}
     postgresql = on_postgresql(connection)
-    statement = _insertion(table, tuple(same), tuple(rows[0]), more, postgresql=postgresql)
+    statement = _insertion(table, tuple(same), tuple(columns), more, postgresql=postgresql)
     return connection.execute(
         statement,
-        {**_of_all(same), **columns_of(rows, postgresql=postgresql)},
+        {**of_all(same), **parameters_of(columns, postgresql=postgresql)},
         # SQLAlchemy would keep it of updates and deletes alone.
         execution_options={"preserve_rowcount": True},
     )
@@ -266,25 +278,27 @@ def _insertion(
     return more(statement) if more else statement
 
 
-def add_rows(
-    connection: Connection, table: Any, rows: Sequence[Mapping[str, Any]], *, same: Mapping[str, Any]
+def add_columns(
+    connection: Connection,
+    table: Any,
+    columns: Mapping[str, Sequence[Any]],
+    *,
+    same: Mapping[str, Any],
 ) -> bool:
     """Write rows that are not there yet, without the price of ON CONFLICT: a mark in each, taken off again.
 
     Args:
         connection: an open transaction.
         table: a mapped class.
-        rows: each with the same columns. They are written, and so locked, in this order.
+        columns: the rows' values, at least one of each. They are written, and so locked, in this order.
         same: columns that are the same in all rows.
 
     Returns:
         Whether they were written; False where one of them is there after all: then none was.
     """
-    if not rows:
-        return True
     try:
         with connection.begin_nested():
-            insert_rows(connection, table, rows, same=same)
+            insert_columns(connection, table, columns, same=same)
     except IntegrityError as error:
         if not _is_there(error):
             raise
@@ -321,7 +335,7 @@ def update_rows(
         return 0
     same, names, postgresql = same or {}, tuple(rows[0]), on_postgresql(connection)
     statement = _update(table, tuple(same), names, only, postgresql=postgresql)
-    written = connection.execute(statement, {**_of_all(same), **columns_of(rows, postgresql=postgresql)})
+    written = connection.execute(statement, {**of_all(same), **columns_of(rows, postgresql=postgresql)})
     return written.rowcount
 
 
@@ -335,18 +349,19 @@ def _update(
     postgresql: bool,
 ) -> Update:
     given, columns = given_rows(table, names, postgresql=postgresql), table.__table__.c
-    of_all = {name: bindparam(f"same_{name}", type_=columns[name].type) for name in same}
+    alike = {name: bindparam(f"same_{name}", type_=columns[name].type) for name in same}
     each = {name: given.c[name] for name in names if name != "id"}
     conditions = [table.id == given.c.id, *([] if only is None else [only])]
-    return update(table).where(*conditions).values({**of_all, **each})
+    return update(table).where(*conditions).values({**alike, **each})
 
 
-def _of_all(same: Mapping[str, Any]) -> dict[str, Any]:
+def of_all(same: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters of columns that are the same in all rows."""
     return {f"same_{name}": value for name, value in same.items()}
 
 
 def given_rows(table: Any, names: Sequence[str], *, postgresql: bool = True) -> FromClause:
-    """Rows as the database reads them from the parameters that :func:`columns_of` has.
+    """Rows as the database reads them from the parameters that :func:`parameters_of` has.
 
     On PostgreSQL from one array for each column: four times as fast as VALUES, whose parameters are the
     driver's and the parser's work; COPY into a temporary table is no faster at the size of a message, and
@@ -371,11 +386,20 @@ def given_rows(table: Any, names: Sequence[str], *, postgresql: bool = True) -> 
     return select(*values).subquery("given")
 
 
-def columns_of(rows: Sequence[Mapping[str, Any]], *, postgresql: bool = True) -> dict[str, list[Any]]:
+def parameters_of(columns: Mapping[str, Sequence[Any]], *, postgresql: bool = True) -> dict[str, Any]:
     """The parameters of :func:`given_rows`, of at least one row."""
     if postgresql:
-        return {f"each_{name}": [row[name] for row in rows] for name in rows[0]}
-    return {"each_row": [[row[name] for name in rows[0]] for row in rows]}
+        return {f"each_{name}": values for name, values in columns.items()}
+    return {"each_row": list(zip(*columns.values(), strict=True))}
+
+
+def columns_of(rows: Sequence[Mapping[str, Any]], *, postgresql: bool = True) -> dict[str, Any]:
+    """The same, of at least one row, each with the same columns."""
+    return parameters_of(_columns(rows), postgresql=postgresql)
+
+
+def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    return {name: [row[name] for row in rows] for name in rows[0]}
 
 
 def _without_length(kind: TypeEngine[Any]) -> TypeEngine[Any]:

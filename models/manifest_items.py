@@ -11,10 +11,13 @@ from sqlalchemy.dialects.postgresql import Insert
 
 from greenroom.errors import SourceRefused
 from greenroom.manifest import ManifestItem
-from models.bulk import add_rows, among, insert_rows, update_rows
+from models.bulk import add_columns, among, insert_columns, update_rows
 from models.item import Item, ItemState
 from models.item_queue import waiting_anew
 from models.locks import lock_rows
+
+#: Refs of a part that are looked for before all are taken for new.
+REFS_TRIED = 20
 
 
 def lock_items(connection: Connection, *, campaign_id: str, refs: Sequence[str] | None) -> None:
@@ -33,6 +36,12 @@ def known_refs(connection: Connection, *, campaign_id: str, refs: Sequence[str])
     """Those of the refs that the campaign has items of already, as far as others have committed them."""
     statement = select(Item.ref).where(Item.campaign_id == campaign_id, among(Item.ref, refs))
     return list(connection.execute(statement).scalars())
+
+
+def seem_new(connection: Connection, campaign_id: str, items: Sequence[ManifestItem]) -> bool:
+    """Whether the campaign has none of a few of these items; where it has, all are worth a look."""
+    step = max(len(items) // REFS_TRIED, 1)
+    return not known_refs(connection, campaign_id=campaign_id, refs=[item.ref for item in items[::step]])
 
 
 def add_items(
@@ -55,12 +64,11 @@ def add_items(
     Returns:
         Whether they were written.
     """
-    return add_rows(
-        connection,
-        Item,
-        [as_given(item) for item in items],
-        same={"campaign_id": campaign_id, "due_at": due_at, "submission": submission},
-    )
+    if not items:
+        return True
+    columns, alike = columns_given(items)
+    of_campaign = {"campaign_id": campaign_id, "due_at": due_at, "submission": submission}
+    return add_columns(connection, Item, columns, same={**of_campaign, **alike})
 
 
 def save_items(
@@ -90,11 +98,12 @@ def save_items(
     rows = list(items)
     if not rows:
         return 0
-    written = insert_rows(
+    columns, alike = columns_given(rows)
+    written = insert_columns(
         connection,
         Item,
-        [as_given(item) for item in rows],
-        same={"campaign_id": campaign_id, "due_at": due_at, "submission": submission},
+        columns,
+        same={"campaign_id": campaign_id, "due_at": due_at, "submission": submission, **alike},
         more=_or_inspect_anew if known else None,
     )
     return written.rowcount
@@ -149,9 +158,26 @@ def reject_items(connection: Connection, *, campaign_id: str, refused: Mapping[s
     update_rows(connection, Item, rows)
 
 
-def as_given(item: ManifestItem) -> dict[str, Any]:
-    """The columns of an item that its line gives."""
-    return {"ref": item.ref, "source": item.source, "kind": item.kind, "fix": item.fix}
+def columns_given(items: Sequence[ManifestItem]) -> tuple[dict[str, Sequence[Any]], dict[str, Any]]:
+    """What lines say of items: values by column, and the value of each column that is the same for all.
+
+    Most often all have one kind, or none, and are fixed or are not: that is said once.
+    """
+    columns: dict[str, Sequence[Any]] = {
+        "ref": [item.ref for item in items],
+        "source": [item.source for item in items],
+    }
+    alike: dict[str, Any] = {}
+    perhaps_alike: dict[str, list[Any]] = {
+        "kind": [item.kind for item in items],
+        "fix": [item.fix for item in items],
+    }
+    for name, values in perhaps_alike.items():
+        if values.count(values[0]) == len(values):
+            alike[name] = values[0]
+        else:
+            columns[name] = values
+    return columns, alike
 
 
 def move_items(connection: Connection, *, campaign_id: str, due_at: datetime) -> None:

@@ -16,11 +16,11 @@ from sqlalchemy.orm import aliased
 
 from greenroom.manifest import ManifestItem
 from models.asset import Asset
-from models.bulk import collected, columns_of, given_rows, on_postgresql
+from models.bulk import collected, given_rows, of_all, on_postgresql, parameters_of
 from models.campaign import CampaignRow
 from models.item import Item, ItemState
 from models.item_asset import ItemAsset, holds
-from models.manifest_items import as_given, known_refs
+from models.manifest_items import columns_given, known_refs
 from models.references import WITHOUT_AN_ID
 from models.states import in_state
 
@@ -56,15 +56,18 @@ def look_at(
     if not items:
         return Looked(standing=0, elsewhere=(), others=(), known=())
     postgresql = on_postgresql(connection)
+    columns, alike = columns_given(items)
     statement = _look(
+        tuple(columns),
         begun=campaign.upload_from is None,
         several=bool(campaign.further_channels),
         written=written,
         postgresql=postgresql,
     )
-    given = columns_of([as_given(item) for item in items], postgresql=postgresql)
     of_campaign = {"campaign_id": campaign.id, "number": campaign.submission}
-    standing, elsewhere, known = connection.execute(statement, {**of_campaign, **given}).one()
+    given = parameters_of(columns, postgresql=postgresql)
+    asked = {**of_campaign, **of_all(alike), **given}
+    standing, elsewhere, known = connection.execute(statement, asked).one()
     return Looked(
         standing=standing,
         elsewhere=elsewhere or (),
@@ -92,15 +95,19 @@ def _others(
 
 @cache
 def _look(
-    *, begun: bool, several: bool, written: bool, postgresql: bool
+    names: tuple[str, ...], *, begun: bool, several: bool, written: bool, postgresql: bool
 ) -> Select[int, list[int], list[str]]:
     """How many items stand, the IDs of those of another submission, and the refs of those that do not.
 
     Once the campaign's uploads have begun, what has an asset without an upload does not stand; nor, where it
     has several channels, what has such a one on a further channel.
     """
-    lines = given_rows(Item, ("ref", "source", "kind", "fix"), postgresql=postgresql)
+    lines = given_rows(Item, names, postgresql=postgresql)
     given = lines.c
+    kind, fix = (
+        given[name] if name in names else bindparam(f"same_{name}", type_=Item.__table__.c[name].type)
+        for name in ("kind", "fix")
+    )
     mine = (Item.campaign_id == bindparam("campaign_id")) & (Item.ref == given.ref)
     # One look at the index for each line. What the planner would do with a join depends on how many rows
     # there were when it looked last: of a table that fills up, it would read all.
@@ -115,11 +122,11 @@ def _look(
     number: BindParameter[int] = bindparam("number")
     stands = and_(
         item.source == given.source,
-        item.kind.is_not_distinct_from(given.kind),
-        item.fix == given.fix,
+        item.kind.is_not_distinct_from(kind),
+        item.fix == fix,
         ~in_state(item.state, ItemState.REJECTED),
         *([without_id.is_(None)] if begun else []),
-        *([~further.correlate(item).exists()] if begun and several else []),
+        *([further.limit(1).correlate(item).scalar_subquery().is_(None)] if begun and several else []),
         *([item.submission == number] if written else []),
     )
     return (

@@ -157,8 +157,8 @@ def others_of(connection: Connection, campaign_id: str, *, number: int, after: s
     of_campaign = (Item.campaign_id == campaign_id, Item.ref > after)
     # As a difference of two lists: what the database takes for a few rows may be a million, and whatever else
     # it might do with those would take hours.
-    written_elsewhere = select(Item.id).where(*of_campaign, Item.submission != number)
-    others = written_elsewhere.except_(noted_ids(connection, campaign_id, number))
+    noted = noted_ids(connection, campaign_id, number)
+    others = select(Item.id).where(*of_campaign, Item.submission != number).except_(noted)
     statement = select(Item.ref).where(*of_campaign, Item.id.in_(others)).order_by(Item.ref).limit(limit)
     return list(connection.execute(statement).scalars())
 

@@ -19,7 +19,7 @@ from greenroom.untrusted_text import one_line
 from models.callback import has_callback, note_change, save_callback
 from models.campaign import CampaignRow, channel_and_campaign, get_campaign, hold_campaign
 from models.channel import get_channel
-from models.manifest_items import add_items, lock_items, reject_items, save_items
+from models.manifest_items import add_items, lock_items, reject_items, save_items, seem_new
 from models.moving import save_and_move
 from models.references import want_again
 from models.submissions import ItemChanges, note_submission, pass_over_standing, require_submission
@@ -197,6 +197,11 @@ def write_beside(
         campaign = get_campaign(connection, plan.id)
         number = _submission(campaign, submission)
         if plan.keep_until > now and campaign.stands_as(plan, upload_from=upload_from):
+            if seem_new(connection, plan.id, rows) and add_items(
+                connection, campaign_id=plan.id, due_at=plan.send_at, items=rows, submission=number
+            ):
+                note_change(connection, plan.id)
+                return Written(changes=ItemChanges(added=len(rows)), items=rows)
             looked = pass_over_standing(connection, campaign, rows, submission=submission)
             if not looked.known and add_items(
                 connection, campaign_id=plan.id, due_at=plan.send_at, items=looked.others, submission=number

@@ -6,6 +6,7 @@ looks first. RabbitMQ's messages have a form that the server itself keeps to.
 
 from __future__ import annotations
 
+import json
 import logging
 import select
 from contextlib import suppress
@@ -13,9 +14,10 @@ from functools import cached_property
 from queue import Empty
 from typing import Any, cast
 
-from kombu import compression
+from kombu import compression, serialization
 from kombu.transport import TRANSPORT_ALIASES
 from kombu.transport import redis as kombu_redis
+from kombu.utils import json as kombu_json
 from redis.exceptions import RedisError
 
 from worker.quarantine import Poison, check_envelope, unpacked
@@ -208,3 +210,5 @@ def install() -> None:
         # By its stubs it returns the encoder alone.
         encoder, _ = cast("tuple[Any, str]", compression.get_encoder(content_type))
         compression.register(encoder, _refuse_compressed, content_type)
+    # kombu's own would look at each object, and make of some what their sender names: nobody here sends such.
+    serialization.register("json", kombu_json.dumps, json.loads, "application/json", "utf-8")

@@ -93,9 +93,9 @@ class GreenroomStack:
         files = int(options["files"])
         self.add_numbers([CHANNEL_OF_MANIFESTS])
         name = f"{what}-{time.monotonic_ns()}"
-        measure = {"enqueue": self._enqueue, "save": self._save, "copy": self._copy}[what]
+        measure = {"enqueue": self._enqueue, "save": self._save, "copy": self._copy, "bare": self._bare}[what]
         seconds = measure(name, self._items(files))
-        if what != "copy":
+        if what not in ("copy", "bare"):
             # Or they would be inspected while the next thing is measured.
             with self.database.write() as connection:
                 cancel_campaign(connection, name, now=datetime.now(UTC))
@@ -159,15 +159,21 @@ class GreenroomStack:
         self._must_be_there(name, len(items))
         return seconds
 
-    def _copy(self, name: str, items: list[ManifestItem]) -> float:
+    def _bare(self, name: str, items: list[ManifestItem]) -> float:
+        """COPY of the same rows into a table that has their columns, and no index or foreign key."""
+        return self._copy(name, items, bare=True)
+
+    def _copy(self, name: str, items: list[ManifestItem], *, bare: bool = False) -> float:
         """The limit: one COPY of the same rows into a table with the same indexes and foreign keys."""
         columns = "campaign_id, due_at, ref, source, fix, state, token, attempts, label, detail, notices"
         address = self._stack.settings.database_url.get_secret_value()
         now = datetime.now(UTC)
         with Psycopg.connect(address.replace("+psycopg", "")) as connection:
             connection.execute("DROP TABLE IF EXISTS copied")
-            connection.execute("CREATE TABLE copied (LIKE items INCLUDING ALL)")
-            for column, table in (("campaign_id", "campaigns"), ("asset_id", "assets")):
+            including = "DEFAULTS" if bare else "ALL"
+            connection.execute(f"CREATE TABLE copied (LIKE items INCLUDING {including})")
+            keys = () if bare else (("campaign_id", "campaigns"), ("asset_id", "assets"))
+            for column, table in keys:
                 connection.execute(f"ALTER TABLE copied ADD FOREIGN KEY ({column}) REFERENCES {table}")
             connection.execute(
                 "INSERT INTO campaigns (id, channel_id, send_at, keep_until, created_at)"

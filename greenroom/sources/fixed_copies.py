@@ -25,6 +25,11 @@ class FixedCopies:
         self._root = None if folder is None else str(folder.absolute()).rstrip("/") + "/"
 
     @property
+    def root(self) -> str | None:
+        """Where they are, as it was named."""
+        return self._root and self._root.rstrip("/")
+
+    @property
     def folder(self) -> str | None:
         """Where they are; links resolved."""
         return None if self._root is None else os.path.realpath(self._root)

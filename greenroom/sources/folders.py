@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +30,10 @@ _TRIES: Final = 8
 _KNOWN_SECONDS: Final = 30.0
 #: No path can be so long, hold this, or go through a file or in a circle, now or later.
 _NO_FILE: Final = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EINVAL, errno.ELOOP)
+
+
+#: Folders whose answer is kept.
+FOLDERS_REMEMBERED: Final = 1_000
 
 
 class Folders:
@@ -48,6 +53,8 @@ class Folders:
         self._roots = frozenset(map(_plain, roots))
         self._private = frozenset(map(_plain, private))
         self._known: _Places | None = None
+        # Manifests name many files of few folders.
+        self._allows_all_of = lru_cache(FOLDERS_REMEMBERED)(self._find_whether_all_of)
 
     def refusal(self, path: str) -> str | None:
         """Why a path may not be opened, as far as can be known without opening it: a sentence."""
@@ -56,6 +63,8 @@ class Folders:
                 f"{shown(path)} may not be opened: GREENROOM_MEDIA_ROOTS is not set, so that no folder is "
                 "allowed."
             )
+        if "/../" not in path and self._allows_all_of(path.rpartition("/")[0]):
+            return None
         if "/../" not in path and _root_of(path, self._roots) is not None:
             # Links may lead anywhere; that is looked at in earnest when the file is opened.
             own = _root_of(path, self._private) is not None or self._copies.has(path)
@@ -68,6 +77,16 @@ class Folders:
         if _root_of(real, places.roots) is None:
             return _outside(path)
         return _own(path) if places.is_own(real) else None
+
+    def _find_whether_all_of(self, folder: str) -> bool:
+        """Whether all files of a folder may be opened, by its letters, and none in it is Greenroom's own."""
+        own = [*self._private, *filter(None, [self._copies.root])]
+        below = f"{folder}/"
+        return (
+            _root_of(folder, self._roots) is not None
+            and _root_of(folder, own) is None
+            and not any(place.startswith(below) for place in own)
+        )
 
     def open(self, path: str) -> int:
         """A handle to read a file.

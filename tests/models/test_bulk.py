@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError, StatementError
 
 from greenroom.untrusted_text import REPLACEMENT
 from models import Campaign, Item
-from models.bulk import add_rows, among, columns_of, given_rows, insert_rows, on_postgresql
+from models.bulk import add_columns, among, columns_of, given_rows, insert_rows, on_postgresql
 from tests.support.world import CHANNEL, World
 
 CHECKOUT = Path(__file__).parents[2]
@@ -103,15 +103,13 @@ def test_rows_are_added_where_none_is_there(world: World) -> None:
     now = world.clock.now()
 
     def add(*ids: str, channel: str = CHANNEL) -> bool:
-        rows = [{"id": name} for name in ids]
         same = {"channel_id": channel, "send_at": now, "keep_until": now, "created_at": now}
-        return add_rows(connection, Campaign, rows, same=same)
+        return add_columns(connection, Campaign, {"id": ids}, same=same)
 
     with world.database.write() as connection:
         assert add("spring", "summer")
         assert not add("autumn", "summer")
         assert add("winter")
-        assert add()
         with pytest.raises(IntegrityError):
             add("one", channel="nobody's")
         found = connection.execute(select(Campaign.id).order_by(Campaign.id)).scalars().all()
