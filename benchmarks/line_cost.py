@@ -2,8 +2,8 @@
 
 Run with ``make bench-line``, or ``python -m benchmarks.line_cost [--lines 40000]``; a minute. The same rows
 go into tables like `items` that have one thing more each, by a statement like Greenroom's in parts of a
-message's size, and by ``COPY``. Then Greenroom writes them, without broker and Celery, and what its steps take
-by themselves is measured beside. Each figure is the least of some rounds, in microseconds of CPU for each
+message's size, and by ``COPY``. Then Greenroom writes them, without broker and Celery; what its steps take by
+themselves is measured beside. Each figure is the least of some rounds, in microseconds of CPU for each
 line. Writes ``benchmarks/results/line_cost.md``.
 """
 
@@ -187,7 +187,7 @@ def report(found: dict[str, tuple[float, float]], lines: int) -> str:
         [
             "# What one new line of a manifest costs",
             "",
-            f"`make bench-line`; {lines:,} lines in parts of {ITEMS_A_MESSAGE:,}, least of {ROUNDS} rounds; {on}.",
+            f"`make bench-line`; {lines:,} lines by {ITEMS_A_MESSAGE:,}, least of {ROUNDS} rounds; {on}.",
             "",
             "| µs of CPU for each line | PostgreSQL | Python |",
             "| --- | ---: | ---: |",
