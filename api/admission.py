@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.body_size import bounded
 from api.pages.access import is_page
 from api.problems import problem_response
-from api.refusals import NotAuthenticated, ServerBusy, TokenReadsOnly
+from api.refusals import NotAuthenticated, RequestInvalid, ServerBusy, TokenReadsOnly
 from api.services import Caller, Services
 from greenroom.bearer_token import TOKEN, TOKEN_PREFIX
 from greenroom.errors import GreenroomError
@@ -77,6 +77,7 @@ class Admission:
                 if caller.token.read_only and scope["method"] not in READING:
                     raise TokenReadsOnly("This token only reads: it may be used with GET alone.")
                 self._services.rates.take(caller.token.id)
+                _require_no_token(scope)
             receive = bounded(scope, receive, self._services.limits)
         except GreenroomError as error:
             await problem_response(error)(scope, receive, send)
@@ -97,6 +98,19 @@ class Admission:
                 "installation makes one with: greenroom token new NAME"
             )
         return caller
+
+
+def _require_no_token(scope: Scope) -> None:
+    """Let nobody's token go on as the ID of a campaign: into messages, logs and Flower.
+
+    Raises:
+        RequestInvalid: the path has one.
+    """
+    if TOKEN.search(scope["path"]):
+        raise RequestInvalid(
+            "There is a token in the path. Send it in the header Authorization, and replace this one: paths "
+            "are written into logs on their way."
+        )
 
 
 def _shown(scope: Scope) -> tuple[str, str]:

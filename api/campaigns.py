@@ -117,6 +117,20 @@ def _add_manifests(routes: APIRouter) -> None:
 
             return HandedOver(items=await run_in_threadpool(handed_over))
 
+    compared = {**options, "dependencies": [*options["dependencies"], *_VISIBLE]}
+
+    @routes.post("/compare", **compared)
+    async def compare(request: Request, campaign_id: CampaignId) -> SubmissionChanges:
+        """Say what handing this whole manifest over would change at this moment; nothing is written."""
+        caller, services = Caller.of(request), Services.of(request)
+        async with taken(request, campaign_id, services.limits) as body:
+
+            def changes() -> SubmissionChanges:
+                caller.require_channels(body.plan.channels)
+                return services.greenroom.compare(campaign_id, body.items())
+
+            return await run_in_threadpool(changes)
+
 
 def _turnstile(turnstile: _Turnstile) -> Any:
     """As an asynchronous dependency, so that all of it is done by the event loop, one step at a time."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
 from fastapi import APIRouter, Request, Response
 
 from api.bodies import Channels, FailedMessages, Reports
@@ -22,20 +25,14 @@ def report_routes() -> APIRouter:
     )
     def uses(request: Request, body: Reports) -> Response:
         """Report messages that were sent with media IDs."""
-        Caller.of(request).require_channels(report.channel for report in body.reports)
-        rows = [(report.channel, report.media_id, report.at) for report in body.reports]
-        Services.of(request).greenroom.mark_used(rows)
-        return Response(status_code=ENQUEUED)
+        return _enqueued(Services.of(request).greenroom.mark_used, request, body)
 
     @routes.post(
         "/dead", status_code=ENQUEUED, response_class=Response, responses=responses, tags=["reports"]
     )
     def dead(request: Request, body: Reports) -> Response:
         """Report media IDs that the provider did not know; what is needed is uploaded anew at once."""
-        Caller.of(request).require_channels(report.channel for report in body.reports)
-        rows = [(report.channel, report.media_id, report.at) for report in body.reports]
-        Services.of(request).greenroom.mark_dead(rows)
-        return Response(status_code=ENQUEUED)
+        return _enqueued(Services.of(request).greenroom.mark_dead, request, body)
 
     @routes.post(
         "/errors", status_code=ENQUEUED, response_class=Response, responses=responses, tags=["reports"]
@@ -56,3 +53,11 @@ def report_routes() -> APIRouter:
         return Channels(channels=Caller.of(request).channels())
 
     return routes
+
+
+def _enqueued(
+    report: Callable[[Iterable[tuple[str, str, datetime]]], None], request: Request, body: Reports
+) -> Response:
+    Caller.of(request).require_channels(one.channel for one in body.reports)
+    report([(one.channel, one.media_id, one.at) for one in body.reports])
+    return Response(status_code=ENQUEUED)

@@ -9,12 +9,12 @@ import click
 
 from cli.formats import say
 from cli.installation import open_database
-from cli.options import installation_options
+from cli.options import CAMPAIGN, installation_options
 from models.cancellation import cancel_campaign
 
 
 @click.command()
-@click.argument("campaign_id")
+@click.argument("campaign_id", type=CAMPAIGN)
 @installation_options
 def cancel(campaign_id: str, *, state: Path, sandbox: bool) -> None:
     """Say that CAMPAIGN_ID needs nothing any more; what only it needed is deleted at the provider."""

@@ -12,7 +12,7 @@ from cli.explain import COLOURS, sentences, story_as_json
 from cli.formats import console, plain
 from cli.installation import open_database
 from cli.json_lines import print_json
-from cli.options import installation_options, json_option
+from cli.options import CAMPAIGN, installation_options, json_option
 from cli.tables import FileName
 from greenroom.sources import unsigned
 from models.campaign_readiness import upload_rate
@@ -20,7 +20,7 @@ from models.item_story import item_story
 
 
 @click.command()
-@click.argument("campaign_id")
+@click.argument("campaign_id", type=CAMPAIGN)
 @click.argument("ref")
 @json_option
 @installation_options

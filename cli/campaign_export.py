@@ -10,7 +10,7 @@ import click
 
 from cli.formats import counted, say
 from cli.installation import open_database
-from cli.options import installation_options
+from cli.options import CAMPAIGN, installation_options
 from cli.report import write_csv
 from greenroom.errors import Misuse
 from models.campaign import get_campaign
@@ -18,7 +18,7 @@ from models.item_reports import campaign_items
 
 
 @click.command()
-@click.argument("campaign_id")
+@click.argument("campaign_id", type=CAMPAIGN)
 @click.option(
     "--csv", "csv_file", type=click.Path(path_type=Path, dir_okay=False), help="[default: standard output]"
 )

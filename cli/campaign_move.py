@@ -7,6 +7,7 @@ from datetime import timedelta
 import click
 
 from cli.formats import moment, say
+from cli.options import CAMPAIGN
 from cli.production_client import client_of
 from cli.when_ready import show_estimate
 from greenroom.manifest import CampaignPlan, parse_moment
@@ -14,7 +15,7 @@ from greenroom.settings_loader import load_settings
 
 
 @click.command()
-@click.argument("campaign_id")
+@click.argument("campaign_id", type=CAMPAIGN)
 @click.option("--send-at", help="When it is sent, like 2026-12-01T09:00:00+01:00.  [default: as before]")
 @click.option(
     "--upload-from",

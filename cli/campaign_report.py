@@ -12,7 +12,7 @@ from cli.embedded_plan import installed_settings
 from cli.formats import say
 from cli.installation import embedded_home, in_production, open_database
 from cli.new_file import new_file
-from cli.options import installation_options
+from cli.options import CAMPAIGN, installation_options
 from greenroom.campaign_page import data_uri, render
 from greenroom.thumbnails import PAGE_SECONDS, Thumbnails
 from models.campaign_page_data import campaign_page
@@ -20,7 +20,7 @@ from models.item_reports import ItemReport
 
 
 @click.command()
-@click.argument("campaign_id")
+@click.argument("campaign_id", type=CAMPAIGN)
 @click.option(
     "--html",
     "html_file",

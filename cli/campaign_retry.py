@@ -5,12 +5,13 @@ from __future__ import annotations
 import click
 
 from cli.formats import counted, say
+from cli.options import CAMPAIGN
 from cli.production_client import client_of
 from greenroom.settings_loader import load_settings
 
 
 @click.command()
-@click.argument("campaign_id")
+@click.argument("campaign_id", type=CAMPAIGN)
 @click.argument("refs", nargs=-1)
 @click.option(
     "--all",

@@ -17,7 +17,7 @@ from cli.forecast import WEEKS, show_forecast
 from cli.formats import console, moment, plain, say
 from cli.installation import open_database
 from cli.json_lines import print_json
-from cli.options import installation_options, json_option
+from cli.options import CAMPAIGN, installation_options, json_option
 from cli.report import rejected_table
 from cli.when_ready import readiness_as_json, show_readiness
 from greenroom.readiness import Readiness, of_all
@@ -133,7 +133,7 @@ def _bad_as_json(item: ItemReport) -> dict[str, Any]:
 
 
 @click.command()
-@click.argument("campaign_id", required=False)
+@click.argument("campaign_id", type=CAMPAIGN, required=False)
 @json_option
 @installation_options
 def status(campaign_id: str | None, *, as_json: bool, state: Path, sandbox: bool) -> None:

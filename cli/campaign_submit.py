@@ -13,7 +13,7 @@ from cli.formats import say
 from cli.given_items import given_items
 from cli.given_options import STANDARD_INPUT, Given, given_options
 from cli.handing_over import hand_over, what_of_others
-from cli.options import CHANNEL, keep_days_option
+from cli.options import CAMPAIGN, CHANNEL, keep_days_option
 from cli.production_client import client_of
 from cli.refusals import say_what_is_refused
 from cli.when_ready import show_estimate
@@ -23,7 +23,7 @@ from greenroom.sources import Sources
 
 
 @click.command()
-@click.argument("campaign_id")
+@click.argument("campaign_id", type=CAMPAIGN)
 @given_options
 @click.option(
     "--channel",

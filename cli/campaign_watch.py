@@ -19,7 +19,7 @@ from rich.text import Text
 from cli.embedded_plan import installed_settings
 from cli.formats import console, counted, plain, say, zoned
 from cli.installation import open_database
-from cli.options import installation_options
+from cli.options import CAMPAIGN, installation_options
 from cli.when_ready import in_a_sentence, length
 from greenroom.readiness import Readiness
 from greenroom.settings import Settings
@@ -179,7 +179,7 @@ def _on_screen(seen: Iterator[CampaignView]) -> CampaignView:
 
 
 @click.command()
-@click.argument("campaign_id")
+@click.argument("campaign_id", type=CAMPAIGN)
 @installation_options
 @click.pass_context
 def watch(context: click.Context, campaign_id: str, *, state: Path, sandbox: bool) -> None:

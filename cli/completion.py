@@ -15,7 +15,7 @@ SHELLS = ("bash", "zsh", "fish")
 @click.argument("shell", type=click.Choice(SHELLS))
 @click.pass_context
 def completion(context: click.Context, *, shell: str) -> None:
-    """Print the script by which SHELL completes commands, options and paths.
+    """Print the script by which SHELL completes commands, options, paths and names.
 
     For bash, in ~/.bashrc: eval "$(greenroom completion bash)". For zsh, in ~/.zshrc: the same with zsh.
     For fish: greenroom completion fish > ~/.config/fish/completions/greenroom.fish

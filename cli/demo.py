@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import sys
 from datetime import UTC, datetime, timedelta
@@ -63,7 +64,7 @@ def demo(*, stay: bool, state: Path) -> None:
         say_what_the_sandbox_saw(outcome)
         if stay:
             _stay(running, state_dir)
-    _say_what_next()
+    _say_what_next(state)
 
 
 def _stay(stack: Stack, state_dir: StateDir) -> None:
@@ -80,16 +81,30 @@ def _stay(stack: Stack, state_dir: StateDir) -> None:
         remarks.print("Ending everything")
 
 
-def _say_what_next() -> None:
-    console.print("\n[bold]Next, with your own files[/bold]\n")
+def _say_what_next(state: Path) -> None:
     # As it was called here: from a checkout by its path, and otherwise as it is found.
     name = "greenroom" if Path(sys.argv[0]).is_absolute() else sys.argv[0]
-    for command, what in (
+    # What this installation has is looked at as live: it is all there is in its folder.
+    where = f"--state {shlex.quote(str(state / DEMO))}"
+    console.print("\n[bold]See this campaign again[/bold]\n")
+    _list(
+        (f"{name} campaign status spring-sale {where}", "how far it is, and what the coming weeks hold"),
+        (
+            f"{name} campaign report spring-sale --html spring-sale.html {where}",
+            "the same as a page for campaign managers",
+        ),
+    )
+    console.print("\n[bold]Next, with your own files[/bold]\n")
+    _list(
         (f"{name} check ./media", "judge them, with nothing running and no network"),
         (f"{name} run ./media --channel {CHANNEL} --sandbox", "rehearse the upload against the sandbox"),
         (
             f"GREENROOM_API_KEY_FILE=channel.key {name} run ./media --channel {CHANNEL}",
             "upload them to 360dialog, with the API key in that file",
         ),
-    ):
-        console.print(f"  [cyan]{command}[/cyan]\n      {what}", soft_wrap=True)
+    )
+
+
+def _list(*commands: tuple[str, str]) -> None:
+    for command, what in commands:
+        console.print(f"  [cyan]{plain(command)}[/cyan]\n      {what}", soft_wrap=True)

@@ -12,7 +12,7 @@ import click
 from dotenv import dotenv_values
 from pydantic import SecretStr
 
-from cli.options import LIVE, SANDBOX, STATE
+from cli.options import STATE, homes_of
 from greenroom.errors import Misuse
 from greenroom.settings_loader import load_settings
 from models import Database
@@ -59,8 +59,7 @@ def embedded_home(state: Path, *, sandbox: bool) -> StateDir:
     Raises:
         Misuse: there is none.
     """
-    # A folder that `greenroom demo --state` or an earlier run made may be named itself.
-    homes = [StateDir(folder=state / (SANDBOX if sandbox else LIVE)), StateDir(folder=state)]
+    homes = [StateDir(folder=folder) for folder in homes_of(state, sandbox=sandbox)]
     for state_dir in homes:
         if state_dir.database.exists():
             return state_dir

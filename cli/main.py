@@ -45,6 +45,18 @@ class CommandGroup(LazyGroup):
         except click.ClickException as error:
             raise _made_printable(error) from error.__cause__
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the subcommand; what stands in for it, where a shell asks for names."""
+        if ctx.resilient_parsing:
+            from cli.quick_completion import quick_command  # noqa: PLC0415 - not loaded otherwise
+
+            quick = quick_command(ctx, args)
+            if quick is not None:
+                return quick.name, quick, args[2:]
+        return super().resolve_command(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the subcommand."""
         try:

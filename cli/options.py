@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
+from cli.known_names import NameTable, known_names
 from sandbox.latency import Latency
 
 #: A campaign got ready by hand keeps its media for as long as the provider does without a refresh.
@@ -16,6 +18,12 @@ KEEP_DAYS = 30
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
 STATE = Path(".greenroom")
+
+
+def homes_of(state: Path, *, sandbox: bool) -> tuple[Path, Path]:
+    """The folders in which an embedded installation may be that `--state` and `--sandbox` name."""
+    # A folder that `greenroom demo --state` or an earlier run made may be named itself.
+    return state / (SANDBOX if sandbox else LIVE), state
 
 
 class _ChannelName(click.ParamType[str]):
@@ -28,8 +36,32 @@ class _ChannelName(click.ParamType[str]):
 
         return parse_channel_name(value)
 
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Those that are known."""
+        del param
+        return _completed("channels", ctx, incomplete)
 
-CHANNEL = _ChannelName()
+
+class _CampaignId(click.types.StringParamType):
+    """A campaign's ID, as it is written."""
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Those that are known."""
+        del param
+        return _completed("campaigns", ctx, incomplete)
+
+
+def _completed(table: NameTable, context: click.Context, beginning: str) -> list[CompletionItem]:
+    state = context.params.get("state") or STATE
+    homes = homes_of(state, sandbox=bool(context.params.get("sandbox")))
+    return [CompletionItem(name) for name in known_names(table, beginning, homes=homes)]
+
+
+CHANNEL, CAMPAIGN = _ChannelName(), _CampaignId()
 #: Media IDs of the sandbox and of the real provider never meet in one database.
 LIVE, SANDBOX, DEMO = "live", "sandbox", "demo"
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
+from threading import Event
 from typing import Any
 
 from celery import Celery
@@ -24,6 +26,14 @@ from greenroom.task_names import QUEUES, TaskName
 AWAY = (OperationalError, RedisError, RuntimeError)
 #: Times that a broker that is away is tried again: what Celery would do by itself.
 MOST_ATTEMPTS = 20
+
+
+#: Is set where nobody waits any more for the calls of a context: they send nothing further then.
+ABANDONED: ContextVar[Event | None] = ContextVar("greenroom-abandoned", default=None)
+
+
+class CallAbandoned(GreenroomError):
+    """Nobody waits for the call any more; what it had sent is with the broker, and the rest is not sent."""
 
 
 class BrokerUnavailable(TransientError):
@@ -95,7 +105,11 @@ class TaskCalls:
 
         Raises:
             BrokerUnavailable: it could not be enqueued.
+            CallAbandoned: nobody waits for it.
         """
+        abandoned = ABANDONED.get()
+        if abandoned is not None and abandoned.is_set():
+            raise CallAbandoned(f"{name} was not sent: nobody waits for it any more.")
         try:
             result = self._app.send_task(
                 name,

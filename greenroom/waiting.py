@@ -49,6 +49,43 @@ def _obstacle(status: CampaignStatus) -> str:
     return f" Waiting to try again: {status.hindrance}" if status.hindrance else ""
 
 
+class SettlingWait:
+    """When to look at a campaign that is waited for, and when that is over; whoever waits looks and sleeps.
+
+    Args:
+        timeout: seconds, for all of it.
+        monotonic: seconds on a clock that never jumps.
+    """
+
+    def __init__(self, *, timeout: float, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._timeout = timeout
+        self._monotonic = monotonic
+        self._until = monotonic() + timeout
+        self._asked = 0.0
+
+    def patience(self) -> float:
+        """How many seconds a look that begins now may take."""
+        self._asked = self._monotonic()
+        return max(self._until - self._asked, SHORTEST_PAUSE)
+
+    def pause_after(self, last: CampaignStatus | TransientError) -> float:
+        """How many seconds to sleep before the next look.
+
+        Args:
+            last: what the last look found, or failed with.
+
+        Raises:
+            NotSettledInTime: items are still on their way.
+            TransientError: the last look failed, and the time is over.
+        """
+        now = self._monotonic()
+        left = self._until - now
+        if left <= 0:
+            raise last if isinstance(last, TransientError) else NotSettledInTime(last, self._timeout)
+        pause = min(max((now - self._asked) * PAUSES_A_LOOK, SHORTEST_PAUSE), LONGEST_PAUSE)
+        return min(pause, left)
+
+
 def wait_until_settled(
     look: Callable[[float], CampaignStatus],
     *,
@@ -72,12 +109,11 @@ def wait_until_settled(
         NotSettledInTime: items are still on their way.
         TransientError: the last look failed, and the time is over.
     """
-    began = monotonic()
+    wait = SettlingWait(timeout=timeout, monotonic=monotonic)
     while True:
-        asked = monotonic()
         last: CampaignStatus | TransientError
         try:
-            last = look(max(began + timeout - asked, SHORTEST_PAUSE))
+            last = look(wait.patience())
         except TransientError as error:
             last = error
         else:
@@ -85,9 +121,4 @@ def wait_until_settled(
                 on_progress(last)
             if last.is_settled:
                 return last
-        now = monotonic()
-        left = began + timeout - now
-        if left <= 0:
-            raise last if isinstance(last, TransientError) else NotSettledInTime(last, timeout)
-        pause = min(max((now - asked) * PAUSES_A_LOOK, SHORTEST_PAUSE), LONGEST_PAUSE)
-        sleep(min(pause, left))
+        sleep(wait.pause_after(last))

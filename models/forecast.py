@@ -13,12 +13,14 @@ from sqlalchemy import ColumnElement, CompoundSelect, Connection, Select, func, 
 from greenroom.clock import LATEST
 from greenroom.lifecycle import LifeRules
 from models.asset import Asset, AssetState
-from models.campaign import Campaign
+from models.callback import Callback, CallbackStage
+from models.campaign import Campaign, get_campaign
 from models.channel import Channel
 from models.item import Item
 from models.item_asset import Holding, on_all_channels
 from models.life_rules import RulesOf, ends_by_own_rules, rules_by_life
-from models.media import Media
+from models.media import Media, alive
+from models.states import in_state
 
 #: An ID that has not been renewed is at risk from so long before its end.
 SOON = timedelta(days=2)
@@ -114,10 +116,11 @@ def at_risk(
             campaign_id=row.campaign_id,
             channel_id=row.channel_id,
             ref=row.ref,
-            ends_at=rules[row.media_life_seconds].end(row.uploaded_at, row.last_used_at),
+            ends_at=end,
             why=row.detail or row.reason or "",
         )
         for row in connection.execute(_not_renewed(_OF_ONE, now, campaign_id, rules))
+        if (end := rules[row.media_life_seconds].end(row.uploaded_at, row.last_used_at)) <= row.keep_until
     ]
     return sorted(found, key=lambda one: (one.ends_at, one.campaign_id, one.ref))[:limit]
 
@@ -125,8 +128,51 @@ def at_risk(
 def count_at_risk(connection: Connection, campaign_id: str, *, now: datetime, rules_of: RulesOf) -> int:
     """How many of a campaign's files :func:`at_risk` would name: each once, be it on several channels."""
     rules = rules_by_life(connection, rules_of)
-    found = _not_renewed((Item.id,), now, campaign_id, rules).subquery()
+    keep_until = get_campaign(connection, campaign_id).keep_until
+    too_soon = ends_by_own_rules(keep_until, rules)
+    found = _not_renewed((Item.id,), now, campaign_id, rules, too_soon).subquery()
     return int(connection.execute(select(func.count(found.c.id.distinct()))).scalar_one())
+
+
+def watched_at_risk(connection: Connection, *, now: datetime, rules_of: RulesOf) -> set[str]:
+    """Campaigns that want call-backs, and of which :func:`at_risk` may name files.
+
+    What ends soon was due for renewal: so IDs are found by that moment, and not one by one.
+    """
+    rules = rules_by_life(connection, rules_of)
+    soon = max([SOON, *(each.look_every for each in rules.values())])
+    due = Media.refresh_at <= now + soon
+    found = _not_renewed((Item.campaign_id,), now, None, rules, due, _is_watched()).subquery()
+    return set(connection.execute(select(found.c.campaign_id).distinct()).scalars())
+
+
+def watched_failures(connection: Connection, *, now: datetime) -> dict[str, int]:
+    """Campaigns of which was said that they are ready, and how many of their files have failed by now."""
+
+    def failed(held: Holding) -> Select[*tuple[Any, ...]]:
+        return (
+            select(Item.campaign_id, Item.id)
+            .select_from(held.items)
+            .join(Asset, Asset.id == held.asset_id)
+            .join(Campaign, Campaign.id == Item.campaign_id)
+            .outerjoin(Media, (Media.asset_id == Asset.id) & alive(now))
+            .where(
+                in_state(Asset.state, AssetState.FAILED),
+                Media.id.is_(None),
+                _is_watched(Callback.stage == CallbackStage.TOLD),
+                _needs(now),
+            )
+        )
+
+    found = on_all_channels(failed).subquery()
+    counted = select(found.c.campaign_id, func.count(found.c.id.distinct()).label("failed"))
+    rows = connection.execute(counted.group_by(found.c.campaign_id))
+    return {row.campaign_id: row.failed for row in rows}
+
+
+def _is_watched(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    """A condition on :class:`Item`: its campaign wants call-backs, and is as is said of them."""
+    return Item.campaign_id.in_(select(Callback.campaign_id).where(*conditions))
 
 
 #: What is said of one.
@@ -134,6 +180,7 @@ _OF_ONE = (
     Item.campaign_id,
     Media.channel_id,
     Item.ref,
+    Campaign.keep_until,
     Asset.reason,
     Asset.detail,
     Media.uploaded_at,
@@ -143,7 +190,11 @@ _OF_ONE = (
 
 
 def _not_renewed(
-    columns: Sequence[Any], now: datetime, campaign_id: str | None, rules: Mapping[int | None, LifeRules]
+    columns: Sequence[Any],
+    now: datetime,
+    campaign_id: str | None,
+    rules: Mapping[int | None, LifeRules],
+    *conditions: ColumnElement[bool],
 ) -> CompoundSelect[*tuple[Any, ...]]:
     def not_renewed(held: Holding) -> Select[*tuple[Any, ...]]:
         statement = (
@@ -160,6 +211,7 @@ def _not_renewed(
                     (AssetState.FAILED, AssetState.WAITING, AssetState.CLAIMED, AssetState.UPLOADING)
                 ),
                 _needs(now),
+                *conditions,
             )
         )
         return statement if campaign_id is None else statement.where(Item.campaign_id == campaign_id)
@@ -173,15 +225,19 @@ def _needs(now: datetime) -> ColumnElement[bool]:
 
 
 def campaigns_at_risk(connection: Connection, asset_id: int, *, now: datetime, limit: int = 10) -> list[str]:
-    """The campaigns that need an asset whose media ID could not be renewed; none, where it never had one."""
+    """The campaigns that need an asset whose media ID could not be renewed; none, where it never had one.
+
+    It may be found dead just then, where the provider is asked for its copy.
+    """
 
     def in_need(held: Holding) -> Select[*tuple[Any, ...]]:
+        had_one = Media.is_current | Media.died_at.is_not(None)
         return (
             select(Item.campaign_id)
             .select_from(held.items)
             .join(Campaign, Campaign.id == Item.campaign_id)
             .join(Media, Media.asset_id == held.asset_id)
-            .where(held.asset_id == asset_id, Media.is_current, _needs(now))
+            .where(held.asset_id == asset_id, had_one, _needs(now))
         )
 
     found = on_all_channels(in_need).subquery().c.campaign_id

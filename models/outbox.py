@@ -110,6 +110,15 @@ def latest_number(connection: Connection, watched: WatchedCampaign, event: Callb
     return connection.execute(statement).scalar() or 0
 
 
+def latest_callback(
+    connection: Connection, watched: WatchedCampaign, event: CallbackEvent
+) -> CallbackPayload | None:
+    """What was written last of an event, of this version."""
+    statement = select(OutboxRow.body).where(_is_of(watched, event)).order_by(OutboxRow.number.desc())
+    body = connection.execute(statement.limit(1)).scalar()
+    return None if body is None else CallbackPayload.model_validate_json(body)
+
+
 def was_told_since(
     connection: Connection, watched: WatchedCampaign, event: CallbackEvent, *, since: datetime
 ) -> bool:

@@ -5,29 +5,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 from celery import shared_task
-from sqlalchemy import Connection
 
-from greenroom.callbacks.payload import CallbackEvent
 from greenroom.figures import human_time
 from greenroom.log_fields import about
 from greenroom.task_names import TaskName
-from models.callback import WatchedCampaign, watched_campaigns
-from models.campaign import get_campaign
 from models.campaign_readiness import CampaignReadiness, campaigns_in_danger, note_dangers
-from models.outbox import latest_number, put_in_outbox, was_told_since
 from tasks.estimate import as_estimate
-from tasks.runtime.callback_payload import payload_of
 from tasks.runtime.context import Context, current_context
 from tasks.runtime.reporting_task import ReportingTask
+from tasks.runtime.risk_callbacks import write_risk_callbacks
 from tasks.runtime.sentences import what_was_done
 
 logger = logging.getLogger(__name__)
-
-#: A campaign that is just in time, or just not, is at risk now and then: that is told once.
-AGAIN_AFTER = timedelta(hours=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +43,8 @@ def foresee(context: Context) -> Foreseen:
         dangers = campaigns_in_danger(connection, now=now, allowed=allowed)
     with context.database.write() as connection:
         new, over = note_dangers(connection, {one.campaign_id for one in dangers}, now=now)
-        _write_callbacks(connection, dangers, now=now)
+        estimates = {one.campaign_id: as_estimate(one.readiness, now=now) for one in dangers}
+        write_risk_callbacks(connection, estimates, now=now, rules_of=context.settings.life_rules)
     for one in dangers:
         if one.campaign_id in new:
             help_ = " ".join(one.readiness.what_helps(now=now))
@@ -61,28 +53,6 @@ def foresee(context: Context) -> Foreseen:
     for campaign_id in sorted(over):
         logger.info("Campaign %s is at risk no more.", campaign_id, extra=about(campaign=campaign_id))
     return Foreseen(at_risk=[one.campaign_id for one in dangers], new=new, over=over)
-
-
-def _write_callbacks(connection: Connection, dangers: Sequence[CampaignReadiness], *, now: datetime) -> None:
-    """One for each time that a version of a campaign begins to be at risk, and one an hour at most.
-
-    Of those that were at risk before, too: another version is told anew, and so is who wants it from now on.
-    """
-    event = CallbackEvent.AT_RISK
-    watched = watched_campaigns(connection, [one.campaign_id for one in dangers], now=now)
-    for one in dangers:
-        mine = watched.get(one.campaign_id)
-        if mine is None or was_told_since(connection, mine, event, since=_since(connection, mine, now)):
-            continue
-        found = as_estimate(one.readiness, now=now)
-        payload = payload_of(connection, mine, event, now=now, estimate=found)
-        put_in_outbox(connection, payload, number=latest_number(connection, mine, event) + 1)
-
-
-def _since(connection: Connection, watched: WatchedCampaign, now: datetime) -> datetime:
-    """From when on a call-back is of the same danger."""
-    began = get_campaign(connection, watched.campaign_id).at_risk_since or now
-    return min(began, now - AGAIN_AFTER)
 
 
 def _why(one: CampaignReadiness) -> str:

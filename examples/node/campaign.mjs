@@ -28,6 +28,9 @@ async function* pages(task) {
 
 try {
   const items = files.map((source) => ({ ref: source, source }));
+  // Beforehand: each file counts as an upload.
+  const forecast = await greenroom.call("media.estimate", [plan, items.length]);
+  console.error(`${forecast.left} uploads, ready at ${forecast.ready_at}. ${forecast.what_helps.join(" ")}`);
   // Up to 10,000 items in one message; more are several messages.
   await greenroom.call("media.prepare", [plan, items], { summary: `campaign ${id}: ${items.length} items` });
   let status = await greenroom.call("media.status", [id]);

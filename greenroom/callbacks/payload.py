@@ -14,6 +14,7 @@ from greenroom.answers import Count, Estimate, RejectedItem, TaskAnswer
 
 #: Items that one names; the rest is counted, and `greenroom.client.Greenroom.rejected` has all.
 MOST_UNSENDABLE: Final = 20
+MOST_AT_RISK: Final = 20
 
 
 class CallbackEvent(StrEnum):
@@ -22,6 +23,33 @@ class CallbackEvent(StrEnum):
     READY = "campaign.ready"
     REJECTED = "campaign.rejected"
     AT_RISK = "campaign.at_risk"
+
+
+class RiskReason(StrEnum):
+    """Why a campaign is at risk."""
+
+    #: Uploads will not be over when it is sent.
+    UPLOADS_LATE = "uploads_late"
+    #: Media IDs end while it needs them, and could not be renewed.
+    IDS_ENDING = "ids_ending"
+    #: Since it was said to be ready, media IDs have died and could not be replaced: files have failed.
+    IDS_LOST = "ids_lost"
+
+
+class MediaAtRisk(TaskAnswer):
+    """An item whose media ID ends while the campaign needs it, and could not be renewed.
+
+    Attributes:
+        ref: the scheduler's own reference.
+        channel: on which channel.
+        ends_at: until when its ID can be relied on.
+        why: what kept it from being renewed; empty while it waits for its turn.
+    """
+
+    ref: str
+    channel: str
+    ends_at: AwareDatetime
+    why: str
 
 
 class CallbackData(TaskAnswer):
@@ -38,7 +66,10 @@ class CallbackData(TaskAnswer):
         rejected: items that inspection did not take.
         failed: items whose upload was given up.
         unsendable: the first of those that are rejected or failed, by their refs.
-        estimate: when it will be ready; of ``campaign.at_risk`` alone.
+        reasons: why it is at risk; this and what follows of ``campaign.at_risk`` alone.
+        estimate: when it will be ready, if uploads come too late.
+        at_risk: items whose media ID ends, and could not be renewed.
+        media_at_risk: the first of those, by the end of their IDs.
     """
 
     campaign_id: str
@@ -51,7 +82,10 @@ class CallbackData(TaskAnswer):
     rejected: Count
     failed: Count
     unsendable: tuple[RejectedItem, ...] = ()
+    reasons: tuple[RiskReason, ...] | None = None
     estimate: Estimate | None = None
+    at_risk: Count | None = None
+    media_at_risk: tuple[MediaAtRisk, ...] | None = None
 
 
 class CallbackPayload(TaskAnswer):

@@ -131,6 +131,7 @@ def test_a_limited_token_knows_its_own_channels_alone(api: RunningApi) -> None:
         ("GET", "/rejected", None),
         ("GET", "/media-ids", None),
         ("POST", "/resolve", {"refs": ["a"]}),
+        ("POST", "/compare", {**CAMPAIGN, "channel": "4930901820", "items": []}),
     ):
         problem(api.ask(method, f"/v1/campaigns/theirs{path}", token=token, json=body), 404, "UnknownName")
     taken = api.ask("PUT", "/v1/campaigns/theirs", token=token, json={**CAMPAIGN, "channel": "4930901820"})
@@ -255,7 +256,7 @@ def test_the_log_has_who_and_what_and_neither_queries_nor_tokens(
         wait_for(lambda: len(lines()) == 3)
     assert token not in caplog.text
     assert [line.split(" ms ")[1] for line in lines()] == ["shop", "-", "shop"]
-    assert lines()[0].startswith("GET /v1/campaigns/greenroom_.../rejected 503 ")
+    assert lines()[0].startswith("GET /v1/campaigns/greenroom_.../rejected 422 ")
     assert lines()[1].startswith("GET /v1/channels 401 ")
     assert all(line.isprintable() for line in lines())
 

@@ -129,6 +129,20 @@ def test_a_campaign_from_its_manifest_to_its_end(
     assert ok(api.ask("GET", "/v1/campaigns/none"), 404)["title"] == "UnknownName"
 
 
+def test_what_a_manifest_would_change_is_said_beforehand(api: RunningApi, tmp_path: Path) -> None:
+    """By the very body that is submitted then; a campaign that is not known has nothing to compare with."""
+    *items, bad = made_items(tmp_path / "media")
+    sale = {"channel": CHANNEL, **dates()}
+    ok(api.ask("PUT", "/v1/campaigns/sale", json={**sale, "items": items}))
+    other = [items[0], {**items[1], "source": bad["source"]}, bad]
+    lines = "\n".join(json.dumps(row) for row in [sale, *other])
+    sent: dict[str, Any] = {"data": lines, "headers": LINES}
+    told = [ok(api.ask("POST", "/v1/campaigns/sale/compare", **sent)) for _ in range(2)]
+    assert told == [{"added": 1, "changed": 1, "unchanged": 1, "removed": 1}] * 2
+    assert ok(api.ask("PUT", "/v1/campaigns/sale", **sent)) == told[0]
+    assert ok(api.ask("POST", "/v1/campaigns/none/compare", **sent), 404)["title"] == "UnknownName"
+
+
 def test_whoever_hands_over_by_http_is_called_back(api: RunningApi, tmp_path: Path) -> None:
     """As JSON and as JSON lines; what is not allowed is refused by its setting."""
     *items, _ = made_items(tmp_path / "media")

@@ -151,9 +151,13 @@ def test_the_demo_shows_all_and_leaves_nothing(greenroom: Greenroom, tmp_path: P
         assert words in result.stdout
     assert (tmp_path / ".greenroom" / "demo" / "spring-sale.csv").exists()
     assert not (tmp_path / ".greenroom" / "demo" / "processes.json").exists()
-    status = greenroom("campaign", "status", "--state", ".greenroom/demo")
-    assert status.returncode == 0
-    assert "spring-sale" in status.stdout
+    told = [line.split() for line in result.stdout.splitlines()]
+    again = [line[1:] for line in told if line[1:2] == ["campaign"]]
+    assert [line[1] for line in again] == ["status", "report"]
+    for line in again:
+        looked = greenroom(*line)
+        assert (looked.returncode, "spring-sale" in looked.stdout + looked.stderr) == (0, True), looked.stderr
+    assert "spring-sale" in (tmp_path / "spring-sale.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

@@ -181,7 +181,6 @@ OWN_WORDS = {
         "channel: why",
         "check: group.reason",
         "check: summary.headline()",
-        "demo: command",
         "when_ready: colour",
         "demo: what",
         "doctor: finding.mark",

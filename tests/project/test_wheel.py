@@ -250,7 +250,7 @@ def test_the_client_is_imported_with_what_the_wheel_brings(scheduler: Path) -> N
     """And with the contract and manifests; no library that opens files or speaks HTTP is loaded."""
     result = in_the_scheduler(
         scheduler,
-        "import sys, greenroom.client, greenroom.contract, greenroom.manifest_file;"
+        "import sys, greenroom.aio, greenroom.client, greenroom.contract, greenroom.manifest_file;"
         f"print([name for name in {HEAVY} if name in sys.modules])",
     )
     assert (result.stdout.strip(), result.stderr) == ("[]", "")

@@ -33,11 +33,17 @@ def _told(stack: Stack) -> Iterator[None]:
             log.write(traceback.format_exc())
 
 
-def plan(campaign: str, channel: str) -> CampaignPlan:
+def plan(campaign: str, channel: str, **more: object) -> CampaignPlan:
     """A campaign of now."""
     now = datetime.now(UTC)
     send_at, keep_until = now + timedelta(hours=1), now + timedelta(days=9)
-    return parse_plan({"id": campaign, "channel": channel, "send_at": send_at, "keep_until": keep_until})
+    dates = {"send_at": send_at, "keep_until": keep_until}
+    return parse_plan({"id": campaign, "channel": channel, **dates, **more})
+
+
+def _callback(port: int) -> dict[str, str]:
+    """Whom to tell, by an address that lets whoever has it tell things, too."""
+    return {"url": f"http://127.0.0.1:{port}/{SEEDS['path of a call-back']}"}
 
 
 def items(stack: Stack, file: Path) -> list[ManifestItem]:
@@ -117,7 +123,7 @@ def drive(stack: Stack, file: Path) -> None:
     client = Greenroom(stack.settings["GREENROOM_REDIS_URL"], timeout=60)
     try:
         every = items(stack, file)
-        client.add_items(plan("seeded", ONE), every)
+        client.add_items(plan("seeded", ONE, callback=_callback(stack.web)), every)
         client.add_items(plan("revoked", REVOKED), every[:1])
         wait_for(lambda: _states(stack, "seeded")[0] >= 2, "the file, and the one of an address, are ready")
         wait_for(_one(stack, "SELECT 1 FROM channels WHERE paused_at IS NOT NULL"), "a channel is paused")
@@ -127,12 +133,42 @@ def drive(stack: Stack, file: Path) -> None:
         wait_for(_one(stack, "SELECT 1 FROM media WHERE last_used_at IS NOT NULL"), "uses are recorded")
         with _told(stack):
             client.resolve("unheard-of", ["x"])
+        with _told(stack):
+            client.submit(plan("refused", ONE, callback=_callback(1)), every)
     finally:
         client.close()
+    _come_by_http(stack, file)
     _lose_the_file(stack, file)
     _say_nonsense(stack)
     _retrieve(stack, file.parent, ids["file"])
     _type_everything(stack)
+
+
+def _come_by_http(stack: Stack, file: Path) -> None:
+    """A campaign with call-backs, which fail at first; the token where it does not belong; another's."""
+    token, answers = SEEDS["API token"], []
+    served = plan("served", ONE).model_dump(mode="json", exclude={"id"}, exclude_none=True)
+    body = {**served, "items": [{"ref": "a", "source": str(file)}]}
+
+    def put(name: str, **more: object) -> None:
+        answers.append(stack.ask("PUT", f"/v1/campaigns/{name}", json={**body, **more}))
+
+    put("served", callback=_callback(stack.web))
+    put("refused", callback=_callback(1))
+    put("served", callback={"url": f"http://{token}@127.0.0.1/{SEEDS['path of a call-back']}"})
+    put("served", items=[{"ref": "a", "source": token}])
+    put(token, unknown=token)
+    answers.append(stack.ask("GET", f"/v1/campaigns/{token}/rejected?after={token}"))
+    answers += [stack.ask("GET", "/v1/channels", token=wrong) for wrong in (token[:-1], f"{token}x")]
+    with (stack.logs / "answers.log").open("w", encoding="utf-8") as log:
+        log.writelines(f"{answer.status_code} {answer.headers} {answer.text}\n" for answer in answers)
+    assert [answer.status_code for answer in answers] == [200, 409, 422, 422, 422, 422, 401, 401]
+    wait_for(_one(stack, "SELECT 1 FROM outbox WHERE failure <> ''"), "a call-back has failed")
+    stack.type("doctor", "token list")
+    wait_for(
+        _one(stack, "SELECT 1 FROM outbox WHERE campaign_id = 'served' AND delivered_at IS NOT NULL"),
+        "a call-back is delivered",
+    )
 
 
 def _retrieve(stack: Stack, folder: Path, media_id: str) -> None:
@@ -219,6 +255,7 @@ def _type_everything(stack: Stack) -> None:
         f"GREENROOM_DATABASE_URL=mysql://seeded:{database}@127.0.0.1/seeded",
         f"GREENROOM_REDIS_URL=redis://:{redis}@127.0.0.1:no-port/0",
         f"GREENROOM_SECRET_KEY={SECRET_KEY.replace('=', '')}",
+        f"GREENROOM_CALLBACK_SECRET={SEEDS['call-back secret'][:-2]}",
     )
     stack.type(
         *("doctor", "campaign status", "campaign status seeded", "campaign export seeded", "media list"),

@@ -19,12 +19,17 @@ from greenroom.task_names import TaskName
 from tests.secrets.seeds import PLANTED, SEEDS, Piece, Search
 from tests.secrets.stack import Stack, wait_for
 
-#: Columns that hold sources' addresses whole, because the file is fetched from there again.
-SOURCES = frozenset({"items.source", "assets.source"})
+#: Columns that hold addresses whole, because a file is fetched from there again, or somebody called back.
+ADDRESSES = frozenset({"items.source", "assets.source", "callbacks.target"})
 FLOWER = (
     *("/", "/workers", "/workers?refresh=1&json=1", "/worker/upload@seeded", "/worker/inspect@seeded"),
     *("/tasks", "/broker", "/metrics", "/api/workers?refresh=1", "/api/tasks?limit=1000", "/api/task/types"),
     "/api/queues/length",
+)
+API = (
+    *("/openapi.json", "/healthz", "/v1/channels", "/v1/campaigns/nobody", "/nowhere?of=nobody"),
+    *(f"/v1/campaigns/{name}" for name in ("seeded", "revoked", "served")),
+    *(f"/v1/campaigns/{name}/rejected" for name in ("seeded", "served")),
 )
 INSPECTED = ("conf", "report", "stats", "active", "reserved", "scheduled", "registered")
 
@@ -74,13 +79,13 @@ def _value(redis: Redis, key: bytes) -> bytes:
 
 
 def database(stack: Stack) -> Iterator[Piece]:
-    """Every column of every row, but for those of sources."""
-    return (piece for piece in _columns(stack) if piece.where not in SOURCES)
+    """Every column of every row, but for those of addresses."""
+    return (piece for piece in _columns(stack) if piece.where not in ADDRESSES)
 
 
-def sources(stack: Stack) -> Iterator[Piece]:
-    """Those of sources."""
-    return (piece for piece in _columns(stack) if piece.where in SOURCES)
+def addresses(stack: Stack) -> Iterator[Piece]:
+    """Those of addresses."""
+    return (piece for piece in _columns(stack) if piece.where in ADDRESSES)
 
 
 def _columns(stack: Stack) -> Iterator[Piece]:
@@ -122,6 +127,14 @@ _TABLE = {
 }
 
 
+def http_api(stack: Stack) -> Iterator[Piece]:
+    """What it answers to whoever has a token, and to whoever has none."""
+    for token in (SEEDS["API token"], ""):
+        for path in API:
+            answer = stack.ask("GET", path, token=token)
+            yield Piece(where=path, data=repr(answer.headers).encode() + answer.content)
+
+
 def remote_control(stack: Stack) -> Iterator[Piece]:
     """What workers say of themselves: what `celery inspect` prints."""
     app = Celery(broker=stack.settings["GREENROOM_REDIS_URL"], set_as_current=False)
@@ -148,19 +161,20 @@ def processes(stack: Stack) -> Iterator[Piece]:
         yield Piece(where=f"process {process.pid}", data=words.encode())
 
 
-#: While everything runs; by name. The last two hold sources' addresses by design.
+#: While everything runs; by name. The last two hold addresses by design.
 LIVE: dict[str, Callable[[Stack], Iterable[Piece]]] = {
     "logs, DEBUG": logs,
     "broker: keys and values": broker,
     "database: all columns": database,
     "Flower: pages and API": flower,
+    "HTTP API": http_api,
     "celery inspect": remote_control,
     "command lines": processes,
     "files": files,
-    "database: sources": sources,
+    "database: addresses": addresses,
     "broker: append-only file": broker_files,
 }
-BY_DESIGN = frozenset({"database: sources", "broker: append-only file"})
+BY_DESIGN = frozenset({"database: addresses", "broker: append-only file"})
 
 
 def plant(stack: Stack, secret: str) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from greenroom.bearer_token import TOKEN_PREFIX
+from greenroom.callbacks.signature import SECRET_PREFIX
 from greenroom.vault import new_secret_key
 
 SECRET_KEY, OLD_SECRET_KEY = (new_secret_key().get_secret_value() for _ in range(2))
@@ -24,9 +26,12 @@ SEEDS = {
     "signature of a source": "seedSourceSignature3rf",
     "signature of a redirect": "seedRedirectSignature6gj",
     "signature of a download": "seedDownloadSignature1ps",
+    "API token": f"{TOKEN_PREFIX}seedApiTokenOfAScheduler6wk".ljust(len(TOKEN_PREFIX) + 43, "q"),
+    "call-back secret": SECRET_PREFIX + base64.b64encode(b"seedCallbackSecretWith32Bytes0xv").decode(),
+    "path of a call-back": "seedCallbackPath5ny",
 }
-#: What signs a source's address: it has to be kept where the file is to be fetched from again.
-OF_SOURCES = frozenset({"password of a source", "signature of a source"})
+#: What signs an address: it has to be kept where a file is to be fetched from again, or somebody called back.
+OF_ADDRESSES = frozenset({"password of a source", "signature of a source", "path of a call-back"})
 #: Not seeded, but planted afterwards, so that each place is seen to be searched.
 PLANTED = "planted"
 PLANT = "plantedSecretOfNobody0yc"

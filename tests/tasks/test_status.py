@@ -12,6 +12,7 @@ from greenroom.errors import UnknownName
 from greenroom.reasons import ADVICE, Reason
 from greenroom.task_names import TaskName
 from models import Asset, Item, Media, item_pages
+from models.campaign import Campaign
 from models.cancellation import cancel_campaign
 from models.channel import pause_channel
 from tasks.prepare import prepare
@@ -83,11 +84,15 @@ def test_why_nothing_happens_is_said(campaign: World) -> None:
 
 
 def test_ids_that_end_soon_and_were_not_renewed_are_at_risk(campaign: World) -> None:
-    """They are still ready, and count as such."""
+    """They are still ready, and count as such; not one that lasts for as long as the campaign needs it."""
     with campaign.database.write() as connection:
         connection.execute(
             update(Asset).where(Asset.file_name == "a.jpg").values(state="failed", reason="missing")
         )
+    found = status(campaign.context, "spring")
+    assert (found.ready, found.at_risk) == (2, 0)
+    with campaign.database.write() as connection:
+        connection.execute(update(Campaign).values(keep_until=campaign.clock.now() + timedelta(days=31)))
     found = status(campaign.context, "spring")
     assert (found.ready, found.at_risk) == (2, 1)
 

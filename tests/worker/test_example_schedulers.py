@@ -15,9 +15,11 @@ from typing import Any
 import pytest
 from celery import Celery
 from redis import Redis
+from sqlalchemy import func, select
 
 from examples import makers
 from greenroom.client import Greenroom
+from models.media import Media
 from sandbox.testing import RunningSandbox
 from tests.support.production import CHANNEL, KEY, PATIENCE, Production, wait_for
 from worker.checkout import CHECKOUT
@@ -92,9 +94,16 @@ def campaign(name: str, files: list[Path], *, send_in: timedelta) -> dict[str, A
     }
 
 
+def uses(running: Production) -> int:
+    """How many media IDs have been reported as used."""
+    used = select(func.count()).where(Media.last_used_at.is_not(None))
+    with running.database.read() as connection:
+        return connection.execute(used).scalar_one()
+
+
 def test_a_shop_in_celery(production: Stack, shop: dict[str, str], files: list[Path], tmp_path: Path) -> None:
     """A campaign is planned, sent once, and what a webhook tells replaces an ID; one is called off."""
-    _, sandbox = production
+    running, sandbox = production
     folder = Path(shop["SHOP_FOLDER"])
     (folder / "new").mkdir(parents=True)
 
@@ -127,17 +136,21 @@ def test_a_shop_in_celery(production: Stack, shop: dict[str, str], files: list[P
         own.send_task("shop.cancel", ["later"])
         wait_for((folder / "cancelled" / "later.json").exists)
         assert greenroom.status("later").state == "cancelled"
+        wait_for(lambda: uses(running) > 0)
     assert sandbox.stats()[KEY]["messages"] == 2
-    assert "broken.jpg is not ready" in (tmp_path / "shop.log").read_text(encoding="utf-8")
+    log = (tmp_path / "shop.log").read_text(encoding="utf-8")
+    assert "broken.jpg is not ready" in log
+    assert "Campaign later: 3 files, ready at 20" in log
+    assert "Campaign sale will be late." in log
 
 
 def test_a_shop_in_django(production: Stack, shop: dict[str, str], files: list[Path]) -> None:
-    """Recipients are rows, each with a file; what is wrong with one is noted beside it."""
-    _, sandbox = production
+    """Recipients are rows, each with a file; what is wrong is noted beside one, and a dead ID replaced."""
+    running, sandbox = production
 
-    def manage(*words: str) -> str:
+    def manage(*words: str, given: str = "") -> str:
         command = [sys.executable, str(DJANGO / "manage.py"), *words]
-        done = subprocess.run(command, env=shop, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, env=shop, capture_output=True, text=True, check=False, input=given)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -154,12 +167,22 @@ def test_a_shop_in_django(production: Stack, shop: dict[str, str], files: list[P
         "    Recipient.objects.create(campaign=sale, phone=phone, file=file, kind='image')\n",
     )
     assert manage("hand_over", "sale").splitlines() == [
+        "3 uploads at most. In time.",
         "3 added, 0 changed, 0 removed.",
         "2 of 3 files are ready.",
     ]
+    sandbox.faults(DEAD)
     assert manage("send", "sale") == "2 of 3 messages sent.\n"
     assert manage("send", "sale") == "0 of 1 messages sent.\n"
     assert sandbox.stats()[KEY]["messages"] == 2
+    wait_for(lambda: uses(running) == 2)
+    failed = sandbox.failed_statuses(KEY)
+    (dead,) = [status["biz_opaque_callback_data"] for status in failed]
+    assert manage("take_statuses", CHANNEL, given=json.dumps(failed)) == "1 failed.\n"
+    with Greenroom(shop["SHOP_GREENROOM_BROKER"], timeout=PATIENCE) as greenroom:
+        wait_for(lambda: len({*dict(greenroom.media_ids("sale")).values()} - {dead}) == 2)
+        # Whoever got nothing gets another message.
+        assert manage("send", "sale") == "1 of 2 messages sent.\n"
     # Whoever looks after the campaign replaces the file.
     listed = "from campaigns.models import Recipient\nfor one in Recipient.objects.exclude(problem=''): "
     assert "broken.jpg: This is" in manage(
@@ -168,11 +191,43 @@ def test_a_shop_in_django(production: Stack, shop: dict[str, str], files: list[P
     manage("shell", "--command", f"{listed}one.file = {str(files[0])!r}; one.save()")
     assert "0 added, 1 changed, 0 removed." in manage("hand_over", "sale")
     assert manage("send", "sale") == "1 of 1 messages sent.\n"
+    assert manage("call_off", "sale") == "sale is called off.\n"
+    with Greenroom(shop["SHOP_GREENROOM_BROKER"], timeout=PATIENCE) as greenroom:
+        assert greenroom.status("sale").state == "cancelled"
+
+
+def test_campaigns_side_by_side_in_asyncio(shop: dict[str, str], files: list[Path], tmp_path: Path) -> None:
+    """A line for each file of each; the error of one that fails is said, and the others are called off."""
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "coupon.jpg").write_bytes(files[1].read_bytes())
+    files[2].write_bytes(b"")
+    words = [sys.executable, "-m", "examples.asyncio_scheduler", shop["SHOP_GREENROOM_BROKER"]]
+
+    def get_ready(channel: str) -> subprocess.CompletedProcess[str]:
+        command = [*words, channel, str(files[0].parent), str(other)]
+        return subprocess.run(
+            command, env=shop, capture_output=True, text=True, check=False, timeout=PATIENCE
+        )
+
+    done = get_ready(CHANNEL)
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    ready = {(line["campaign"], line["ref"]): line["media_id"] for line in lines if "media_id" in line}
+    assert set(ready) == {("media", "hero.jpg"), ("media", "coupon.jpg"), ("other", "coupon.jpg")}
+    assert ready["media", "coupon.jpg"] == ready["other", "coupon.jpg"]
+    (bad,) = [line for line in lines if "advice" in line]
+    assert (bad["campaign"], bad["ref"]) == ("media", "broken.jpg")
+    assert "media: 2 of 3 ready" in done.stderr
+    failed = get_ready("4930901820")
+    assert failed.returncode == 1
+    assert "UnknownName: Channel 4930901820 is not known" in failed.stderr
 
 
 def test_the_client_and_messages_are_all_that_they_need() -> None:
     """What a wheel without extras brings, and beside it what is the shop's own."""
-    for path in (CHECKOUT / "examples" / "celery_scheduler.py", *DJANGO.rglob("*.py")):
+    own = [CHECKOUT / "examples" / f"{name}_scheduler.py" for name in ("celery", "asyncio")]
+    for path in (*own, *DJANGO.rglob("*.py")):
         text = path.read_text(encoding="utf-8")
         assert not {"models.", "tasks", "worker", "cli"} & {
             line.split()[1].partition(".")[0]

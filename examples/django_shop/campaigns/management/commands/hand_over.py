@@ -30,11 +30,11 @@ class Command(BaseCommand):
     def hand_over(self, greenroom: Greenroom, campaign: Campaign, wait: float) -> None:
         """Submit it, wait until each file is ready or judged bad, and note what is wrong with bad ones."""
         plan = campaign.plan()
+        estimate = greenroom.estimate(plan, files=campaign.recipients.count())
+        late = " ".join(["It will be late.", *estimate.what_helps])
+        self.stdout.write(f"{estimate.left} uploads at most. {late if estimate.at_risk else 'In time.'}")
         changes = greenroom.submit(plan, campaign.items())
         self.stdout.write(f"{changes.added} added, {changes.changed} changed, {changes.removed} removed.")
-        estimate = greenroom.estimate(plan)
-        if estimate.at_risk:
-            self.stderr.write(" ".join(["It will be late.", *estimate.what_helps]))
         status = greenroom.wait_until_ready(plan.id, timeout=wait)
         campaign.recipients.update(problem="")
         for item in greenroom.rejected(plan.id):

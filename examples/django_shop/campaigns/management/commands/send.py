@@ -36,6 +36,8 @@ class Command(BaseCommand):
     ) -> None:
         """Send one message; of what the provider refuses, Greenroom knows whether it is the file."""
         message = message_for(media_id, to=recipient.phone, category=recipient.kind)
+        # A webhook that tells of a failure gives this back, see `take_statuses`.
+        message["biz_opaque_callback_data"] = media_id
         headers = {"D360-API-KEY": settings.WHATSAPP_KEY}
         answer = requests.post(f"{settings.WHATSAPP_API}/messages", json=message, headers=headers, timeout=30)
         channel = recipient.campaign.channel
