@@ -1,0 +1,52 @@
+"""A campaign on two numbers as a shop has it: by the command, the client and HTTP, on real workers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from greenroom.client import Greenroom
+from greenroom.errors import Misuse, UnknownName
+from sandbox.testing import RunningSandbox
+from tests.support.http_api import running_api
+from tests.support.production import CHANNEL, KEY, PATIENCE, Production
+
+OTHER, OTHER_KEY = "33612345678", "canary-production-key-of-the-other"
+SENT = "2030-01-01T09:00:00+00:00"
+
+
+def test_a_campaign_on_two_numbers(
+    production: tuple[Production, RunningSandbox], redis_url: str, tmp_path: Path
+) -> None:
+    """Handed over once, it is ready on both, and answers the IDs of the one that is asked for."""
+    running, sandbox = production
+    for channel, key in ((CHANNEL, KEY), (OTHER, OTHER_KEY)):
+        running.greenroom("channel", "add", channel, GREENROOM_API_KEY=key)
+    media = tmp_path / "media"
+    media.mkdir()
+    for name in ("one.txt", "two.txt"):
+        (media / name).write_text(f"This is {name}.\n", encoding="utf-8")
+    when = ("--send-at", SENT, "--upload-from", "2026-01-01T00:00:00Z")
+    numbers = ("--channel", CHANNEL, "--channel", f"+{OTHER}")
+    text = running.greenroom("campaign", "submit", "sale", str(media), *numbers, *when, "--dry-run")
+    assert "would be handed over" in text
+    assert f"On channel {OTHER}: 2 uploads left" in text
+    running.greenroom("campaign", "submit", "sale", str(media), *numbers, *when)
+    with Greenroom(redis_url, timeout=PATIENCE) as client:
+        found = client.wait_until_ready("sale", timeout=PATIENCE)
+        assert found.is_ready
+        assert [(one.channel, one.ready) for one in found.channels] == [(CHANNEL, 2), (OTHER, 2)]
+        ids = {channel: client.resolve("sale", ["one.txt", "two.txt"], channel=channel) for channel in (CHANNEL, OTHER)}
+        assert set(ids[CHANNEL].values()) == set(sandbox.live_media_ids(KEY))
+        assert set(ids[OTHER].values()) == set(sandbox.live_media_ids(OTHER_KEY))
+        assert dict(client.media_ids("sale", channel=OTHER)) == ids[OTHER]
+        with pytest.raises(Misuse, match=f"{CHANNEL}, {OTHER}"):
+            client.resolve("sale", ["one.txt"])
+        with pytest.raises(UnknownName, match="not on channel 391"):
+            client.resolve("sale", ["one.txt"], channel="391234567")
+    database_url = running.environment["GREENROOM_DATABASE_URL"]
+    with running_api(database_url, redis_url, timeout=PATIENCE) as api:
+        by_http(api, ids)
+    text = running.greenroom("campaign", "submit", "sale", str(media), "--channel", OTHER, *when, "--dry-run")
+    assert f"no more on {CHANNEL}" in text
