@@ -9,7 +9,7 @@ import pytest
 from greenroom.client import Greenroom
 from greenroom.errors import Misuse, UnknownName
 from sandbox.testing import RunningSandbox
-from tests.support.http_api import running_api
+from tests.support.http_api import RunningApi, running_api
 from tests.support.production import CHANNEL, KEY, PATIENCE, Production
 
 OTHER, OTHER_KEY = "33612345678", "canary-production-key-of-the-other"
@@ -37,7 +37,8 @@ def test_a_campaign_on_two_numbers(
         found = client.wait_until_ready("sale", timeout=PATIENCE)
         assert found.is_ready
         assert [(one.channel, one.ready) for one in found.channels] == [(CHANNEL, 2), (OTHER, 2)]
-        ids = {channel: client.resolve("sale", ["one.txt", "two.txt"], channel=channel) for channel in (CHANNEL, OTHER)}
+        refs = ["one.txt", "two.txt"]
+        ids = {channel: client.resolve("sale", refs, channel=channel) for channel in (CHANNEL, OTHER)}
         assert set(ids[CHANNEL].values()) == set(sandbox.live_media_ids(KEY))
         assert set(ids[OTHER].values()) == set(sandbox.live_media_ids(OTHER_KEY))
         assert dict(client.media_ids("sale", channel=OTHER)) == ids[OTHER]
@@ -50,3 +51,20 @@ def test_a_campaign_on_two_numbers(
         by_http(api, ids)
     text = running.greenroom("campaign", "submit", "sale", str(media), "--channel", OTHER, *when, "--dry-run")
     assert f"no more on {CHANNEL}" in text
+
+
+def by_http(api: RunningApi, ids: dict[str, dict[str, str]]) -> None:
+    """The same answers; and nothing for a token that is for one of its channels alone."""
+    page = api.ask("GET", "/v1/campaigns/sale/media-ids", params={"channel": OTHER}).json()
+    assert page["media_ids"] == ids[OTHER]
+    asked = {"refs": ["one.txt"], "channel": CHANNEL}
+    found = api.ask("POST", "/v1/campaigns/sale/resolve", json=asked).json()["media_ids"]
+    assert found == {"one.txt": ids[CHANNEL]["one.txt"]}
+    assert api.ask("POST", "/v1/campaigns/sale/resolve", json={"refs": ["one.txt"]}).status_code == 409
+    of_one = api.token("one", CHANNEL)
+    assert api.ask("GET", "/v1/campaigns/sale", token=of_one).status_code == 404
+    dates = {"send_at": SENT, "keep_until": SENT}
+    more = {"channels": [CHANNEL, OTHER], **dates}
+    assert api.ask("POST", "/v1/campaigns/new/estimate", json=more, token=of_one).status_code == 403
+    estimate = api.ask("POST", "/v1/campaigns/new/estimate", json={**more, "files": 5}).json()
+    assert [(one["channel"], one["left"]) for one in estimate["channels"]] == [(CHANNEL, 5), (OTHER, 5)]
