@@ -158,12 +158,16 @@ def _note_use(_connection: Any, record: ConnectionPoolEntry) -> None:
 
 
 def _try_idle(connection: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
-    """Find out whether a connection that nobody used for a while stands; if not, the pool makes another."""
+    """Find out whether a connection that nobody used for a while stands; if not, the pool makes another.
+
+    Outside of a transaction: after a ROLLBACK the driver forgets which statements it has prepared.
+    """
     if time.monotonic() - record.info.get("used_at", math.inf) < TRY_AFTER_SECONDS:
         return
     try:
+        connection.autocommit = True
         connection.execute("")
-        connection.rollback()
+        connection.autocommit = False
     except connection.OperationalError as error:
         raise InvalidatePoolError from error
 

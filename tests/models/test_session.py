@@ -98,3 +98,16 @@ def test_a_session_that_ends_just_after_its_use_fails_one_transaction(
         connection.execute(text("SELECT 1"))
     with world.database.write() as connection:
         assert connection.execute(text("SELECT 1")).scalar() == 1
+
+
+def test_a_session_that_is_tried_keeps_its_prepared_statements(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else PostgreSQL would plan each of them anew after each pause, and five times over."""
+    if world.database.dialect == "sqlite":
+        pytest.skip("SQLite has no sessions")
+    monkeypatch.setattr(database_module, "TRY_AFTER_SECONDS", 0.0)
+    for _ in range(7):
+        with world.database.read() as connection:
+            prepared = connection.execute(text("SELECT count(*) FROM pg_prepared_statements")).scalar_one()
+    assert prepared == 1
