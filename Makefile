@@ -69,7 +69,7 @@ eye: $(READY) ## Compare verdicts on the files of a folder with what other reade
 bench: $(READY) ## Compare with what people use instead, and with the limits (a quarter of an hour)
 	@$(BIN)/python -m benchmarks.suite
 
-bench-quick: $(READY) ## The same in under 90 s, with fewer rounds
+bench-quick: $(READY) ## The same in under 100 s, with fewer rounds
 	@$(BIN)/python -m benchmarks.suite --quick
 
 bench-allowance: $(READY) ## How much of a number's 25 uploads a second is used (some minutes)

@@ -24,7 +24,8 @@ class Sizes:
         rounds: without a pace, each time.
         files: in a round without a pace.
         reference_files: in a round of bare requests.
-        paced_seconds: that one number's pace is watched.
+        paced_seconds: that one number's pace is watched; whole ones, for half a second may hold the uploads
+            of a whole one, and more than the allowance would be counted.
         manifest: files handed over at once.
         celery_manifest: tasks enqueued one by one, to compare.
     """
@@ -34,14 +35,14 @@ class Sizes:
     rounds: int
     files: int
     reference_files: int
-    paced_seconds: float
+    paced_seconds: int
     manifest: int
     celery_manifest: int
 
     @property
     def different_files(self) -> int:
         """As many as one contender is given before it is ended."""
-        return SPARE + self.rounds * self.files + round(LIMIT_PER_SECOND * self.paced_seconds)
+        return SPARE + self.rounds * self.files + LIMIT_PER_SECOND * self.paced_seconds
 
 
 WHOLE = Sizes(
@@ -60,7 +61,7 @@ QUICK = Sizes(
     rounds=2,
     files=160,
     reference_files=150,
-    paced_seconds=2.5,
+    paced_seconds=5,
     manifest=50_000,
     celery_manifest=1_000,
 )

@@ -31,6 +31,7 @@ def report(results: Results, *, image: str, quick: bool) -> str:
             *_section("Without a pace: what an upload costs", _flat_out(results)),
             *_section(f"One number, {LIMIT_PER_SECOND} uploads a second", _paced(results)),
             *_section("The limits", _limits(results)),
+            *_section("What limits each of Greenroom's figures", _limited_by(results)),
             *_section("Handing a manifest over", _manifests(results)),
             *_section("The same campaign again", _again(results)),
             *_section("How each is set up", _tunings(results)),
@@ -79,7 +80,7 @@ def _machine(results: Results) -> Iterator[str]:
     sizes = results.sizes
     yield (
         f"- rounds without a pace: {sizes.passes * sizes.rounds} of {sizes.files:,} files of 50 KB; "
-        f"one number's pace: {sizes.passes} times {sizes.paced_seconds:g} s"
+        f"one number's pace: {sizes.passes} times {sizes.paced_seconds} s"
     )
 
 
@@ -186,6 +187,47 @@ def _limits(results: Results) -> Iterator[str]:
     if not results.of("wrk", "rate"):
         yield ""
         yield "`wrk` is not installed: the bare socket stands for the endpoint's ceiling, which lies higher."
+
+
+def _limited_by(results: Results) -> Iterator[str]:
+    """Each figure, and what it would have to get past to be better."""
+    numbers = results.sizes.numbers
+    pace = f"{LIMIT_PER_SECOND * numbers:,} uploads/s are the allowance of {numbers} numbers"
+    socket = _cell(results.of("socket", "cpu"), _hundredth)
+    copied = _cell(results.of(GREENROOM, "copy"), _whole)
+    rows = [
+        (
+            "CPU ms an upload, without a pace",
+            _cell(results.of(GREENROOM, "cpu"), _hundredth),
+            f"Python; by a bare socket it is {socket} ms, without beginning and ending on so many numbers",
+        ),
+        (
+            "uploads/s, without a pace",
+            _cell(results.of(GREENROOM, "rate"), _whole),
+            f"{pace}; where fewer are reached, the messages and transactions before a number's first upload",
+        ),
+        (
+            "first upload after",
+            _cell(results.of(GREENROOM, "first"), _milliseconds),
+            "three messages through the broker and five transactions, one after the other",
+        ),
+        (
+            "one number, uploads/s",
+            _cell(results.of(GREENROOM, "paced"), _tenth),
+            f"the allowance, {LIMIT_PER_SECOND}; windows are 5 ms longer than a second, or more",
+        ),
+        (
+            "handing over, files/s",
+            _cell(results.of(GREENROOM, "enqueue"), _whole),
+            f"PostgreSQL, of which one `COPY` of the same rows, {copied} a second, takes all; and JSON",
+        ),
+        (
+            "memory, all",
+            _cell(results.of(GREENROOM, "memory"), lambda value: f"{value:.0f} MB"),
+            "the libraries that each process that was not forked from another has loaded for itself",
+        ),
+    ]
+    yield from _table(("", "Greenroom", "limited by"), [row for row in rows if row[1]])
 
 
 def _manifests(results: Results) -> Iterator[str]:

@@ -6,7 +6,7 @@ Writes a table and a plot to ``benchmarks/results/``, and all single figures to 
 leaves out.
 
     python -m benchmarks.suite           # a quarter of an hour
-    python -m benchmarks.suite --quick   # under 90 s: fewer rounds, fewer contenders
+    python -m benchmarks.suite --quick   # under 100 s: fewer rounds, fewer contenders
 """
 
 from __future__ import annotations
@@ -245,7 +245,7 @@ class Suite:
         seconds = self.sizes.paced_seconds
         self.endpoint.reset(latency=LATENCY, jitter=JITTER, allowed=LIMIT_PER_SECOND)
         # Enough for the first second, which may have a burst and is not judged, and for some after the last.
-        files = round(LIMIT_PER_SECOND * (seconds + 4))
+        files = LIMIT_PER_SECOND * (seconds + 4)
         keys = self._numbers(contender)[:1]
         contender.ask("upload", **self._next_files(contender, files), keys=keys, paced=True)
         self.endpoint.await_uploads(1)
