@@ -138,6 +138,8 @@ def _claim(
     worker: str | None = None,
 ) -> dict[str, list[Any]]:
     """Claim the most urgent assets of channels, up to `limit` of each; returns their rows by channel."""
+    if not channel_ids:
+        return {}
     postgresql = on_postgresql(connection)
     # One statement for all, where the database can look at each channel's beginning in one.
     asked = [{"each_id": list(channel_ids)}] if postgresql else [{"channel": each} for each in channel_ids]

@@ -15,17 +15,30 @@ Entry = TypeVar("Entry")
 Answer = TypeVar("Answer")
 
 
+#: Entries of one batch from which on the next one is waited for longer.
+MANY = 2
+
+
 class Batcher(Generic[Entry, Answer]):
     """Hands entries to a function, as many at a time as have come, and each answer to whoever asked."""
 
-    def __init__(self, *, gather: float = 0.0, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        *,
+        gather: float = 0.0,
+        gather_many: float | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         """Prepare; nothing is done yet.
 
         Args:
             gather: seconds that whoever comes first waits for others to come, too.
+            gather_many: the same while many come: when the last batch had :data:`MANY` entries.
             sleep: sleeps for a number of seconds.
         """
         self._gather = gather
+        self._gather_many = gather if gather_many is None else gather_many
+        self._last = 0
         self._sleep = sleep
         self._lock = threading.Lock()
         self._working = threading.Lock()
@@ -46,10 +59,11 @@ class Batcher(Generic[Entry, Answer]):
         with self._working:
             # Unless whoever worked before has done it.
             if not mine.done():
-                if self._gather:
-                    self._sleep(self._gather)
+                if pause := self._gather_many if self._last >= MANY else self._gather:
+                    self._sleep(pause)
                 with self._lock:
                     entries, self._entries = self._entries, []
+                self._last = len(entries)
                 # Of many tasks and channels: a line of it is about none of this thread's own.
                 with logged_about(task_id=None, attempt=None, channel=None):
                     _do(entries, work)

@@ -39,6 +39,8 @@ logger = logging.getLogger(__name__)
 #: Seconds that a channel waits for the process's others, to claim or to record together with them. They look
 #: at the same moments, and a transaction costs as much as fifty rows (`make bench-backlog`).
 GATHER_SECONDS = 0.03
+#: The same where many do: channels with small campaigns begin and end at moments of their own.
+GATHER_MANY_SECONDS = 0.1
 #: And between two looks of one inspection: campaigns that come in meanwhile share its transactions, and the
 #: messages that their files are uploaded by. Only the first one is looked at at once.
 GATHER_CAMPAIGNS_SECONDS = 0.1
@@ -179,8 +181,8 @@ def make_context(settings: Settings) -> Context:
         linger_seconds=LINGER_SECONDS,
         gather_seconds=GATHER_CAMPAIGNS_SECONDS,
         beginning=Batcher(gather=BEGIN_SECONDS),
-        recording=Batcher(gather=GATHER_SECONDS),
-        taking=Batcher(gather=GATHER_SECONDS),
+        recording=Batcher(gather=GATHER_SECONDS, gather_many=GATHER_MANY_SECONDS),
+        taking=Batcher(gather=GATHER_SECONDS, gather_many=GATHER_MANY_SECONDS),
         events=EventQueue(files=settings.file_events),
     )
 

@@ -102,3 +102,13 @@ def test_whoever_comes_first_waits_for_the_others() -> None:
         others = [threads.submit(ask, number) for number in range(THREADS)]
         assert [one.result() for one in (*others, first)] == [2 * number for number in range(THREADS + 1)]
     assert calls == [list(range(THREADS + 1))]
+
+
+def test_where_many_come_the_next_one_waits_longer_for_others() -> None:
+    """And not any more when it was alone all the same."""
+    pauses: list[float] = []
+    work = Work(Batcher(gather=1.0, gather_many=2.0, sleep=pauses.append))
+    work.all_of([0, 1, 2, 4])
+    assert pauses == [1.0, 1.0]
+    assert [work.together.submit(6, work), work.together.submit(7, work)] == [12, 14]
+    assert pauses == [1.0, 1.0, 2.0, 1.0]
