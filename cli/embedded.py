@@ -18,6 +18,7 @@ from cli.progress_bar import RunProgress, run_progress
 from greenroom.client import Greenroom
 from greenroom.errors import ChannelError, Misuse
 from greenroom.manifest import CampaignPlan, ManifestItem
+from greenroom.settings import Settings
 from greenroom.vault import Vault
 from models import Database
 from models.campaign import get_campaign
@@ -76,7 +77,7 @@ def get_ready(stack: Stack, request: RunRequest) -> RunOutcome:
     database = Database(stack.settings.database_url)
     client = Greenroom(stack.settings.celery_broker, timeout=SANDBOX_START_SECONDS)
     try:
-        _add_channel(database, stack, request)
+        save_channel(database, stack.settings, request, sandbox=stack.sandbox is not None)
         with run_progress() as bars:
             task = bars.add_task("Starting", total=None, settled="", bad="")
             client.add_items(request.campaign, request.items)
@@ -107,7 +108,12 @@ def _counted(stack: Stack, request: RunRequest) -> dict[str, Any]:
     return of_channels.get(sandbox_key(request.campaign.channel).get_secret_value(), {})
 
 
-def _add_channel(database: Database, stack: Stack, request: RunRequest) -> None:
+def save_channel(database: Database, settings: Settings, request: RunRequest, *, sandbox: bool) -> None:
+    """Add a run's channel, or give it the run's key.
+
+    Raises:
+        UnknownName: there is no key, and no such channel.
+    """
     channel_id = request.campaign.channel
     with database.write() as connection:
         if request.api_key is None:
@@ -116,8 +122,8 @@ def _add_channel(database: Database, stack: Stack, request: RunRequest) -> None:
         add_channel(
             connection,
             channel_id=channel_id,
-            api_base_url=EMBEDDED_SANDBOX if stack.sandbox else stack.settings.api_base_url,
-            api_key=Vault(stack.settings.secret_key).encrypt(request.api_key),
+            api_base_url=EMBEDDED_SANDBOX if sandbox else settings.api_base_url,
+            api_key=Vault(settings.secret_key).encrypt(request.api_key),
             now=datetime.now(UTC),
         )
 

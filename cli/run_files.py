@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +19,7 @@ from cli.formats import console, counted, plain, remarks
 from cli.given_items import given_items
 from cli.given_options import Given
 from cli.installation import read_api_key
+from cli.known_files import run_known
 from cli.options import LIVE, SANDBOX
 from cli.refusals import say_what_is_refused
 from cli.report import accepted_table, item_as_json, rejected_table, write_csv
@@ -94,9 +95,11 @@ def run_files(options: RunOptions, supervisor: SupervisorProcess) -> int:
     request = RunRequest(campaign=plan, items=items, api_key=api_key)
     with (
         saying_what_is_kept(StateDir(folder=state_dir), plan.id),
-        embedded_stack(stack, supervisor) as running,
+        ExitStack() as running,
     ):
-        outcome = get_ready(running, request)
+        outcome = run_known(stack, request) or get_ready(
+            running.enter_context(embedded_stack(stack, supervisor)), request
+        )
         csv_file = options.csv_file or state_dir / f"{plan.id}.csv"
         # Before anything is printed: whoever reads the output may stop reading, like `head`.
         save_mapping(outcome, csv_file)

@@ -86,6 +86,16 @@ def inspect(context: Context, claims: Sequence[Claim]) -> dict[str, int]:
     return dict(counts)
 
 
+def inspect_all(context: Context) -> None:
+    """Judge all that waits, where no worker could help: nobody is asked to, and nothing is handed out.
+
+    Raises:
+        TransientError: the database is away; what was not written is taken up again after its lease.
+    """
+    while items := _look(context, limit=context.settings.inspect_batch_size):
+        _inspect(context, items, Counter(), set())
+
+
 def _take(context: Context, claims: Sequence[Claim]) -> list[ItemUnderInspection]:
     with context.database.write() as connection:
         return take_items(

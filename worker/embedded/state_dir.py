@@ -110,6 +110,20 @@ class StateDir:
         return self.folder / "secret.key"
 
     @property
+    def settings(self) -> dict[str, str]:
+        """Those of whoever works here that are the same at each start."""
+        return {
+            "GREENROOM_DATABASE_URL": self.database_url,
+            "GREENROOM_SECRET_KEY_FILE": str(self.secret_key.absolute()),
+            "GREENROOM_STATE_FOLDER": str(self.folder.absolute()),
+            "GREENROOM_LEASE_SECONDS": "15",
+            # Its logs are files that people read.
+            "GREENROOM_LOG_FORMAT": "text",
+            "GREENROOM_FIXED_FOLDER": str(self.fixed.absolute()),
+            "GREENROOM_SOURCE_CACHE_FOLDER": str(self.fetched.absolute()),
+        }
+
+    @property
     def processes(self) -> Path:
         """Which processes run, so that none of them outlives a killed stack for long."""
         return self.folder / "processes.json"

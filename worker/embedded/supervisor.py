@@ -122,18 +122,11 @@ class Supervisor:
 
     def _settings(self) -> dict[str, str]:
         settings = {
+            **self.state_dir.settings,
             # Whoever uploaded for this state folder before has ended: it is locked.
             "GREENROOM_SOLE_UPLOADER_SINCE": self._started_at.isoformat(),
-            "GREENROOM_DATABASE_URL": self.state_dir.database_url,
             "GREENROOM_REDIS_URL": self.addresses["redis"],
             "GREENROOM_BROKER_URL": self.addresses["redis"],
-            "GREENROOM_SECRET_KEY_FILE": str(self.state_dir.secret_key.absolute()),
-            "GREENROOM_STATE_FOLDER": str(self.state_dir.folder.absolute()),
-            "GREENROOM_LEASE_SECONDS": "15",
-            # Its logs are files that people read.
-            "GREENROOM_LOG_FORMAT": "text",
-            "GREENROOM_FIXED_FOLDER": str(self.state_dir.fixed.absolute()),
-            "GREENROOM_SOURCE_CACHE_FOLDER": str(self.state_dir.fetched.absolute()),
         }
         if self.plan.sandbox:
             settings["GREENROOM_API_BASE_URL"] = self.addresses["sandbox"]
