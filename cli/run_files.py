@@ -97,9 +97,8 @@ def run_files(options: RunOptions, supervisor: SupervisorProcess) -> int:
         saying_what_is_kept(StateDir(folder=state_dir), plan.id),
         ExitStack() as running,
     ):
-        outcome = run_known(stack, request) or get_ready(
-            running.enter_context(embedded_stack(stack, supervisor)), request
-        )
+        known = run_known(stack, request)
+        outcome = known or get_ready(running.enter_context(embedded_stack(stack, supervisor)), request)
         csv_file = options.csv_file or state_dir / f"{plan.id}.csv"
         # Before anything is printed: whoever reads the output may stop reading, like `head`.
         save_mapping(outcome, csv_file)
@@ -110,6 +109,8 @@ def run_files(options: RunOptions, supervisor: SupervisorProcess) -> int:
         else:
             show(outcome)
         say_where(csv_file)
+        if known is not None:
+            remarks.print("All of them came before: nothing had to be uploaded.")
         say_what_the_sandbox_saw(outcome)
     return 1 if taken.left_out or outcome.progress.ready < outcome.progress.total else 0
 
