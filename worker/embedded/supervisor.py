@@ -17,7 +17,7 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,8 @@ from worker.embedded.state_dir import StateDir
 
 #: Seconds between two looks at the children.
 CHILD_CHECK_SECONDS = 0.25
+#: The provider's second, with the longest margin that a window has.
+A_SECOND_AND_MORE = timedelta(seconds=1.1)
 #: What the names of workers begin with.
 WORKER = "worker-"
 
@@ -121,10 +123,12 @@ class Supervisor:
             time.sleep(READY_CHECK_SECONDS)
 
     def _settings(self) -> dict[str, str]:
+        # Whoever uploaded for this state folder before has ended: it is locked. And to a sandbox that is
+        # started here, nobody can have uploaded before.
+        alone_since = self._started_at - (A_SECOND_AND_MORE if self.plan.sandbox else timedelta())
         settings = {
             **self.state_dir.settings,
-            # Whoever uploaded for this state folder before has ended: it is locked.
-            "GREENROOM_SOLE_UPLOADER_SINCE": self._started_at.isoformat(),
+            "GREENROOM_SOLE_UPLOADER_SINCE": alone_since.isoformat(),
             "GREENROOM_REDIS_URL": self.addresses["redis"],
             "GREENROOM_BROKER_URL": self.addresses["redis"],
         }
