@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import wait
 from contextlib import suppress
+from functools import partial
 
 from celery import shared_task
 
@@ -59,29 +60,44 @@ def upload_and_report(
     # Whether or not there is something to do: a worker has looked.
     with suppress(LimiterUnavailable):
         context.limiter.note_started(list(batches))
-    turns = [
-        context.channel_threads.submit(
-            _upload, context, Batch(channel_id=channel_id, claims=claims), task_id, bound_fields()
-        )
-        for channel_id, claims in batches.items()
-    ]
-    wait(turns)
+    turns: list[Turn] = []
+    # One for all channels of the message: what somebody has locked is skipped.
+    with renewing(context, partial(_claims_of, turns), renew_assets, lost=partial(_forget, turns)):
+        channels = [
+            context.channel_threads.submit(
+                _upload, context, Batch(channel_id=channel_id, claims=claims), turns, task_id, bound_fields()
+            )
+            for channel_id, claims in batches.items()
+        ]
+        wait(channels)
     report = UploadReport()
-    for turn in turns:
-        report.add(turn.result())
+    for channel in channels:
+        report.add(channel.result())
     if any(report.counts.values()):
         # What came after a channel's owner looked last, and before it released the channel.
         hand_out_accepted(context, list(batches))
     return report
 
 
-def _upload(context: Context, batch: Batch, task_id: str, task: Mapping[str, object]) -> UploadReport:
+def _claims_of(turns: Sequence[Turn]) -> list[Claim]:
+    return [claim for turn in tuple(turns) for claim in turn.claims()]
+
+
+def _forget(turns: Sequence[Turn], lost: Sequence[Claim]) -> None:
+    if lost:
+        for turn in tuple(turns):
+            turn.forget(lost)
+
+
+def _upload(
+    context: Context, batch: Batch, turns: list[Turn], task_id: str, task: Mapping[str, object]
+) -> UploadReport:
     """The same on one channel, in a thread of its own, for a task that its lines are about."""
     with logged_about(**{**task, "channel": batch.channel_id}):
-        return _upload_batch(context, batch, task_id)
+        return _upload_batch(context, batch, turns, task_id)
 
 
-def _upload_batch(context: Context, batch: Batch, task_id: str) -> UploadReport:
+def _upload_batch(context: Context, batch: Batch, turns: list[Turn], task_id: str) -> UploadReport:
     taken_at = boottime()
     report = UploadReport()
     begun = context.beginning.submit(batch, lambda every: begin_batches(context, every))
@@ -95,9 +111,9 @@ def _upload_batch(context: Context, batch: Batch, task_id: str) -> UploadReport:
         report.note_postponed(len(begun.assets), str(error))
         return report
     turn = Turn(context, begun.channel, begun.key, owned, report=report, task_id=task_id)
+    turns.append(turn)
     try:
-        with renewing(context, turn.claims, renew_assets, lost=turn.forget):
-            turn.run(still_held(context, begun.assets, taken_at=taken_at))
+        turn.run(still_held(context, begun.assets, taken_at=taken_at))
     finally:
         owned.release()
     return report

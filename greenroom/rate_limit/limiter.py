@@ -27,6 +27,7 @@ Works on Redis 6 and later and on Valkey, clustered too: each script touches a s
 
 from __future__ import annotations
 
+import math
 import secrets
 import time
 from collections.abc import Callable, Sequence
@@ -54,6 +55,8 @@ from greenroom.rate_limit.sliding_log import PROVIDER_LIMIT_PER_SECOND, SlidingL
 DEFAULT_UPLOADS_PER_SECOND = float(PROVIDER_LIMIT_PER_SECOND)
 #: An upload that somebody asked for and that has not begun within this time waits for a worker: all are busy.
 SHORT_OF_WORKERS_SECONDS = 1.0
+#: Seconds for which enough workers stay enough.
+ENOUGH_WORKERS_SECONDS = 0.5
 #: One that was asked for longer ago than this was lost on the way.
 LOST_REQUEST_SECONDS = 30.0
 
@@ -158,6 +161,8 @@ class Limiter:
         self.monotonic = monotonic
         self.wall = wall
         self._redis = redis
+        #: When to ask again whether workers are short; a moment of the clock that never jumps.
+        self._enough_until = -math.inf
         self._namespace = namespace
         self._sole_since = 0 if sole_since is None else round(sole_since.timestamp() * MICRO)
         self._heartbeat = redis.register_script(_ACQUIRE)
@@ -253,11 +258,19 @@ class Limiter:
     def short_of_workers(self) -> bool:
         """Whether some channel waits for a worker that has time for it.
 
+        All channels of a process want to know: that none does is taken to be so for a moment.
+
         Raises:
             LimiterUnavailable: Redis could not be asked.
         """
+        now = self.monotonic()
+        if now < self._enough_until:
+            return False
         ages = (SHORT_OF_WORKERS_SECONDS * MICRO, LOST_REQUEST_SECONDS * MICRO)
-        return bool(self._call(self._waiting, self._requested, *map(round, ages)))
+        if self._call(self._waiting, self._requested, *map(round, ages)):
+            return True
+        self._enough_until = now + ENOUGH_WORKERS_SECONDS
+        return False
 
     @property
     def _requested(self) -> str:
