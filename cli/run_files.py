@@ -19,10 +19,10 @@ from cli.formats import console, counted, plain, remarks
 from cli.given_items import given_items
 from cli.given_options import Given
 from cli.installation import read_api_key
-from cli.known_files import run_known
 from cli.options import LIVE, SANDBOX
 from cli.refusals import say_what_is_refused
 from cli.report import accepted_table, item_as_json, rejected_table, write_csv
+from cli.run_again import run_known
 from cli.verdicts import MOST_LINES
 from greenroom.errors import Misuse
 from greenroom.manifest import parse_channel_name, parse_moment, parse_plan
