@@ -22,7 +22,7 @@ from cli.embedded import RunOutcome, RunRequest, save_channel
 from cli.embedded_plan import PLACEHOLDERS
 from greenroom.clock import SystemClock
 from greenroom.errors import SourceMissing, SourceUnavailable, SourceUnreadable
-from greenroom.is_url import is_url
+from greenroom.is_url import is_remote
 from greenroom.manifest import ManifestItem
 from greenroom.rate_limit.limiter import Limiter
 from greenroom.rules import MIB
@@ -136,7 +136,7 @@ def _contents(sources: Sources, items: Collection[ManifestItem]) -> dict[str, st
     contents: dict[str, str | None] = {}
     size = 0
     for item in items:
-        if item.fix or is_url(item.source):
+        if item.fix or is_remote(item.source):
             return None
         try:
             with sources.open(item.source) as file:
