@@ -20,6 +20,7 @@ from api.pages.access import is_page
 from api.problems import problem_response
 from api.refusals import NotAuthenticated, RequestInvalid, ServerBusy, TokenReadsOnly
 from api.services import Caller, Services
+from greenroom import tracing
 from greenroom.bearer_token import TOKEN, TOKEN_PREFIX
 from greenroom.errors import GreenroomError
 from greenroom.untrusted_text import one_line
@@ -48,6 +49,24 @@ class Admission:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        with tracing.traced(
+            "request", parent=_trace_headers(scope), kind="SERVER", method=scope["method"]
+        ) as span:
+            status = await self._noted(scope, receive, send)
+            if span is not None:
+                route = scope.get("route")
+                span.set_attributes(
+                    {
+                        "http.response.status_code": status,
+                        "http.route": str(
+                            getattr(route, "path_format", getattr(route, "path", "")) or "none"
+                        ),
+                        "greenroom.token": _name(scope),
+                    }
+                )
+
+    async def _noted(self, scope: Scope, receive: Receive, send: Send) -> int:
+        """Answer it, and write its line of the log; returns the status."""
         began, status = time.monotonic(), 500
 
         async def noted(message: Message) -> None:
@@ -64,6 +83,7 @@ class Admission:
             self._in_flight -= 1
             milliseconds = (time.monotonic() - began) * 1000
             logger.info("%s %s %d %.0f ms %s", *_shown(scope), status, milliseconds, _name(scope))
+        return status
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -111,6 +131,11 @@ def _require_no_token(scope: Scope) -> None:
             "There is a token in the path. Send it in the header Authorization, and replace this one: paths "
             "are written into logs on their way."
         )
+
+
+def _trace_headers(scope: Scope) -> dict[str, str]:
+    given = Headers(scope=scope) if tracing.tracing_is_on() else {}
+    return {name: given[name] for name in tracing.HEADERS if name in given}
 
 
 def _shown(scope: Scope) -> tuple[str, str]:

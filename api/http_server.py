@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
 import sys
 import time
@@ -17,6 +18,7 @@ from api.login_rates import LoginRates
 from api.pages.thumbnail_cache import ThumbnailCache
 from api.request_rates import RequestRates
 from api.services import ApiLimits, Services
+from greenroom import tracing
 from greenroom.client import Greenroom
 from greenroom.clock import SystemClock
 from greenroom.settings import Settings
@@ -57,6 +59,7 @@ def run_api(settings: Settings, limits: ApiLimits, *, host: str, port: int) -> N
         OSError: it cannot listen there.
     """
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    tracing.use("greenroom-serve", os.environ)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.create_server((host, port), family=family, backlog=limits.requests)
     address = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
@@ -95,6 +98,7 @@ def run_api(settings: Settings, limits: ApiLimits, *, host: str, port: int) -> N
             timeout_graceful_shutdown=END_SECONDS,
         )
         _Announcing(config, lambda: _announce(address, host)).run(sockets=[listening])
+    tracing.end()
 
 
 def _announce(address: str, host: str) -> None:

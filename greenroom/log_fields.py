@@ -13,8 +13,10 @@ from contextvars import ContextVar
 from types import MappingProxyType
 from typing import Any, Final
 
+from greenroom.tracing import trace_id
+
 #: Fields in the order in which they are shown.
-FIELDS: Final = ("task", "task_id", "attempt", "campaign", "channel", "ref", "file", "media_id")
+FIELDS: Final = ("task", "task_id", "attempt", "campaign", "channel", "ref", "file", "media_id", "trace_id")
 #: The attribute of a record that holds what its line alone knows.
 _ATTRIBUTE: Final = "about"
 
@@ -43,5 +45,5 @@ def about(**fields: object) -> dict[str, Any]:
 
 def fields_of(record: logging.LogRecord) -> dict[str, object]:
     """What a record is about, in the order of :data:`FIELDS`; to be asked by the thread that logged it."""
-    known = {**_bound.get(), **getattr(record, _ATTRIBUTE, {})}
+    known = {**_bound.get(), **getattr(record, _ATTRIBUTE, {}), "trace_id": trace_id()}
     return {name: known[name] for name in FIELDS if known.get(name) is not None}

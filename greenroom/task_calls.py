@@ -15,6 +15,7 @@ from kombu.exceptions import OperationalError
 from pydantic import ValidationError
 from redis.exceptions import RedisError
 
+from greenroom import tracing
 from greenroom.answers import ANSWERS
 from greenroom.contract import CONTRACT_VERSION, VERSION_HEADER, excerpt
 from greenroom.errors import GreenroomError, Misuse, TransientError, WorkerFailed
@@ -116,7 +117,7 @@ class TaskCalls:
                 args=args,
                 queue=QUEUES[name],
                 argsrepr=summary,
-                headers={VERSION_HEADER: CONTRACT_VERSION},
+                headers={VERSION_HEADER: CONTRACT_VERSION, **tracing.here()},
             )
         except AWAY as error:
             raise BrokerUnavailable("The broker could not be reached; nothing was enqueued.") from error

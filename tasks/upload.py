@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import wait
 from contextlib import suppress
 from functools import partial
+from typing import Any
 
 from celery import shared_task
 
+from greenroom import tracing
 from greenroom.clock import boottime
 from greenroom.errors import DatabaseUnavailable, LimiterUnavailable, NoSlotInTime
 from greenroom.log_fields import bound_fields, logged_about
@@ -65,7 +67,13 @@ def upload_and_report(
     with renewing(context, partial(_claims_of, turns), renew_assets, lost=partial(_forget, turns)):
         channels = [
             context.channel_threads.submit(
-                _upload, context, Batch(channel_id=channel_id, claims=claims), turns, task_id, bound_fields()
+                _upload,
+                context,
+                Batch(channel_id=channel_id, claims=claims),
+                turns,
+                task_id,
+                bound_fields(),
+                tracing.here(),
             )
             for channel_id, claims in batches.items()
         ]
@@ -90,11 +98,23 @@ def _forget(turns: Sequence[Turn], lost: Sequence[Claim]) -> None:
 
 
 def _upload(
-    context: Context, batch: Batch, turns: list[Turn], task_id: str, task: Mapping[str, object]
+    context: Context,
+    batch: Batch,
+    turns: list[Turn],
+    task_id: str,
+    task: Mapping[str, object],
+    within: Mapping[str, str],
 ) -> UploadReport:
-    """The same on one channel, in a thread of its own, for a task that its lines are about."""
-    with logged_about(**{**task, "channel": batch.channel_id}):
-        return _upload_batch(context, batch, turns, task_id)
+    """The same on one channel, in a thread of its own, for a task that its lines and its span are about."""
+    named: dict[str, Any] = {"channel": batch.channel_id, "task_id": task_id or None}
+    with (
+        logged_about(**{**task, "channel": batch.channel_id}),
+        tracing.traced("upload to a channel", parent=within, **named) as span,
+    ):
+        report = _upload_batch(context, batch, turns, task_id)
+        if span is not None:
+            span.set_attributes({f"greenroom.{name}": count for name, count in report.counts.items()})
+        return report
 
 
 def _upload_batch(context: Context, batch: Batch, turns: list[Turn], task_id: str) -> UploadReport:

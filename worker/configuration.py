@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from importlib import import_module
 from typing import Any
 
@@ -11,6 +12,7 @@ from celery.app import trace
 from celery.signals import celeryd_init
 from kombu import Queue as KombuQueue
 
+from greenroom import tracing
 from greenroom.redis_client import is_unix_socket, transport_options
 from greenroom.settings import Settings
 from greenroom.task_names import QUEUES, TASK_TIME_LIMIT, Queue
@@ -128,4 +130,5 @@ def make_app(settings: Settings) -> Celery:
     if settings.health_path is not None:
         keep_health_file(app, settings.health_path)
     configure(settings)
+    tracing.use("greenroom-worker", os.environ)
     return app

@@ -19,6 +19,7 @@ from celery.signals import (
     worker_shutting_down,
 )
 
+from greenroom import tracing
 from tasks.runtime.context import close_context, stop_soon
 from tasks.runtime.task_events import note_worker_name
 from worker import hung
@@ -119,6 +120,7 @@ def end_when_told(sender: Any, **_: Any) -> None:
 def leave_nothing_open(**_: Any) -> None:
     """Close a pool process's connections."""
     close_context()
+    tracing.end()
 
 
 @worker_shutting_down.connect
@@ -131,3 +133,4 @@ def begin_nothing_more(**_: Any) -> None:
 def leave_nothing_open_here(**_: Any) -> None:
     """Close the connections of a pool of threads, which has no processes of its own."""
     close_context()
+    tracing.end()

@@ -14,6 +14,7 @@ from kombu import Exchange, Queue
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
+from greenroom import tracing
 from greenroom.redis_client import is_lost_connection
 from greenroom.task_names import QUEUES, TaskName
 from greenroom.untrusted_text import one_line
@@ -46,7 +47,11 @@ class Message:
 def publish_to_broker(message: Message) -> None:
     """Enqueue on the app that `worker` has made current."""
     current_app.send_task(
-        message.name, args=message.args, queue=QUEUES[message.name], argsrepr=message.summary
+        message.name,
+        args=message.args,
+        queue=QUEUES[message.name],
+        argsrepr=message.summary,
+        headers=tracing.here(),
     )
 
 

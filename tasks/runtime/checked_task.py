@@ -7,12 +7,14 @@ sentence of its own, as a message that is refused has, costs one line of the log
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from inspect import Signature, signature
 from typing import Any, TypeVar
 
 from celery import Task
 
+from greenroom import tracing
 from greenroom.contract import VERSION_HEADER, check_message
 from greenroom.errors import GreenroomError, TransientError
 from greenroom.log_fields import logged_about
@@ -39,8 +41,16 @@ class CheckedTask(Task[Any, Any]):
             MessageRefused: it does not keep to the contract; nothing was done.
         """
         check_message(TaskName(self.name), args, kwargs, version=self.request.get(VERSION_HEADER))
-        with running.noted(str(self.name)), logged_about(**self._about(args, kwargs)):
+        about = self._about(args, kwargs)
+        with running.noted(str(self.name)), logged_about(**about), self._traced(about):
             return self.perform(*args, **kwargs)
+
+    def _traced(self, about: dict[str, object]) -> AbstractContextManager[object]:
+        """A span for this run, within whatever had the message sent."""
+        if not tracing.tracing_is_on():
+            return nullcontext()
+        headers = {name: self.request.get(name) for name in tracing.HEADERS}
+        return tracing.traced(str(self.name), parent=headers, kind="CONSUMER", **about)
 
     def perform(self, *args: Any, **kwargs: Any) -> Any:
         """Do what was asked, which keeps to the contract."""

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from pydantic import SecretStr
 
+from greenroom import tracing
 from greenroom.clock import boottime
 from greenroom.counters import GIVEN_UP
 from greenroom.errors import (
@@ -66,6 +67,16 @@ def give_back_claims(context: Context, assets: Sequence[AssetUnderUpload], why: 
             lock_held(connection, [asset.claim for asset in assets])
             for asset in assets:
                 postpone_asset(connection, asset.claim, until=None, detail=why, counts=False)
+
+
+def _tell(outcomes: Sequence[UploadOutcome]) -> None:
+    """An event of the span for each file."""
+    if not tracing.tracing_is_on():
+        return
+    for outcome in outcomes:
+        error = None if outcome.error is None else type(outcome.error).__name__
+        asset = outcome.asset
+        tracing.event("file", asset_id=asset.claim.id, media_id=outcome.media_id, error=error)
 
 
 class Turn:
@@ -148,7 +159,9 @@ class Turn:
             task_id=self._task_id,
         )
         self._recording = outcomes
-        ends = record_outcomes(self._context, entry)
+        with tracing.traced("record uploads", channel=self._channel.id, files=len(outcomes)):
+            _tell(outcomes)
+            ends = record_outcomes(self._context, entry)
         self._report.note(outcomes, ends)
         if ends["failed"]:
             GIVEN_UP.add(count=ends["failed"])

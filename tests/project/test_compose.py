@@ -26,6 +26,13 @@ SECRETS = {
 }
 #: All but what the embedded stack alone can know.
 SETTINGS = {PREFIX + name.upper() for name in Settings.model_fields} - {"GREENROOM_SOLE_UPLOADER_SINCE"}
+#: Of OpenTelemetry's own variables, those that are handed on.
+OF_TRACES = {
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_HEADERS",
+    "OTEL_TRACES_SAMPLER",
+    "OTEL_TRACES_SAMPLER_ARG",
+}
 #: What the file itself decides, because it knows where things are.
 ITS_OWN = {
     "GREENROOM_DATABASE_URL",
@@ -53,7 +60,9 @@ OF_WORKERS = {"GREENROOM_SECRET_KEY", "GREENROOM_CALLBACK_SECRET"}
 
 def marked() -> dict[str, str]:
     """An environment in which every setting has a value of its own."""
-    return SECRETS | {name: f"value of {name}" for name in (SETTINGS - SECRETS.keys()) | OF_STORES}
+    return SECRETS | {
+        name: f"value of {name}" for name in (SETTINGS - SECRETS.keys()) | OF_STORES | OF_TRACES
+    }
 
 
 def test_every_setting_reaches_its_services() -> None:
@@ -74,6 +83,15 @@ def test_credentials_of_stores_are_with_workers_alone() -> None:
         assert (service["environment"].keys() & OF_STORES) == (
             OF_STORES if name in WORKERS - {"migrate"} else set()
         )
+
+
+def test_the_collector_reaches_whoever_traces() -> None:
+    """Workers, beat, Flower and the HTTP API."""
+    given = {name: value for name, value in marked().items() if name in OF_TRACES}
+    assert given.keys() == OF_TRACES
+    for name, service in services(FILE, marked()).items():
+        if name in WORKERS | READERS | MESSENGERS:
+            assert given.items() <= service["environment"].items(), name
 
 
 def test_what_is_not_set_is_not_handed_on_empty() -> None:
