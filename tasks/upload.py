@@ -73,7 +73,7 @@ def upload_and_report(
                 turns,
                 task_id,
                 bound_fields(),
-                tracing.here(),
+                within=tracing.here(),
             )
             for channel_id, claims in batches.items()
         ]
@@ -103,6 +103,7 @@ def _upload(
     turns: list[Turn],
     task_id: str,
     task: Mapping[str, object],
+    *,
     within: Mapping[str, str],
 ) -> UploadReport:
     """The same on one channel, in a thread of its own, for a task that its lines and its span are about."""
