@@ -48,7 +48,7 @@ def _counts_table(campaigns: Sequence[CampaignRow], counts: Mapping[str, Progres
             f"{progress.checking:,}",
             *([f"{progress.scheduled:,}"] if scheduled else []),
             f"{progress.waiting + progress.uploading:,}",
-            f"[green]{progress.ready:,}[/green]",
+            f"[green]{progress.ready:,}[/green]" if progress.ready else "0",
             f"[red]{bad:,}[/red]" if (bad := progress.rejected + progress.failed) else "0",
         )
     return table

@@ -32,10 +32,13 @@ def show_forecast(connection: Connection, campaign: CampaignRow, *, now: datetim
     console.print(
         f"[bold]The coming weeks[/bold]; the campaign needs its files until {day(campaign.keep_until)}."
     )
-    console.print(_weeks(weeks, now=now, until=until))
-    console.print()
+    if weeks:
+        console.print(_weeks(weeks, now=now, until=until))
+        console.print()
+    else:
+        console.print("No media ID has to be renewed.")
     if not endangered:
-        console.print("[green]No media ID is at risk.[/green]")
+        console.print("[green]No media ID ends too soon.[/green]")
         return
     console.print(_endangered(endangered[:FILES], now=now))
     if len(endangered) > FILES:

@@ -34,12 +34,20 @@ from tests.support.scraper import nothing_counted, scraper  # noqa: F401 - as ab
 from tests.support.world import NOON, MakeWorld, PassingTime, World, free_port
 
 POSTGRES_TRIES = 3
+TESTS = Path(__file__).parent
+#: Folders whose tests start whole stacks come first: none of them is still at work when all others are done.
+STACKS = frozenset({"api", "chaos", "cli", "hostile", "secrets", "worker"})
 
 
 def pytest_configure() -> None:
     """Let what tests start be interrupted, also where they themselves are not to be (`nohup`)."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest; within that, and after it, the order stays."""
+    items.sort(key=lambda item: STACKS.isdisjoint(item.path.relative_to(TESTS).parts[:1]))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

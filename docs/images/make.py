@@ -75,6 +75,7 @@ def recorder(lines: int) -> Console:
         id(formats.console): console,
         id(formats.remarks): console,
         id(report.accepted_table): partial(report.accepted_table, most=lines),
+        id(report.rejected_table): partial(report.rejected_table, most=lines),
     }
     for module in [module for name, module in sys.modules.items() if name.startswith("cli.")]:
         for name, value in vars(module).copy().items():
@@ -88,6 +89,7 @@ def record_demo() -> Console:
     """Run the demo in a folder that is removed afterwards; returns the console with what it wrote."""
     console = recorder(LINES)
     console.print("[bold]$ make demo[/bold]")
+    sys.argv[0] = ".venv/bin/greenroom"  # as it calls itself
     with tempfile.TemporaryDirectory() as folder, chdir(folder):
         demo.main([], standalone_mode=False)
     return console

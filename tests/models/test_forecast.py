@@ -118,6 +118,21 @@ def test_each_channels_own_life_is_forecast(world: World, ready: list[int]) -> N
     assert both == []
 
 
+def test_weeks_without_anything_are_a_sentence(
+    world: World, ready: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No table of dashes."""
+    console = Console(width=100, file=StringIO(), record=True, highlight=False)
+    monkeypatch.setattr(screen, "console", console)
+    now, rules_of = world.clock.now(), world.context.settings.life_rules
+    with world.database.write() as connection:
+        connection.execute(update(Asset).where(Asset.id.in_(ready)).values(state="waiting"))
+        screen.show_forecast(connection, get_campaign(connection, "spring"), now=now, rules_of=rules_of)
+    shown = console.export_text()
+    assert "No media ID has to be renewed.\n" in shown
+    assert "Week of" not in shown
+
+
 def test_the_screen(world: World, ready: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     """Weeks as bars, files at risk in words; silence for a campaign that is over."""
     console = Console(width=100, file=StringIO(), record=True, highlight=False)
@@ -128,7 +143,7 @@ def test_the_screen(world: World, ready: list[int], monkeypatch: pytest.MonkeyPa
     shown = console.export_text()
     assert "The coming weeks" in shown
     assert "22 Jun 2026" in shown
-    assert "No media ID is at risk." in shown
+    assert "No media ID ends too soon." in shown
     with world.database.write() as connection:
         connection.execute(
             update(Asset).where(Asset.id == ready[0]).values(state="failed", detail="There is no file.")
