@@ -34,7 +34,7 @@ ADVICE: dict[Reason, str] = {
     Reason.NOT_AN_ADDRESS: "Correct the address in the manifest.",
     Reason.UNREADABLE: "Give Greenroom's user the right to read the file.",
     Reason.TOO_LARGE: "Compress or shorten it until it is under the limit.",
-    Reason.TYPE_NOT_SUPPORTED: "Send it as one of the types that WhatsApp takes.",
+    Reason.TYPE_NOT_SUPPORTED: "Save it as a type that WhatsApp takes; renaming it is not enough.",
     Reason.CODEC_NOT_SUPPORTED: "Export it anew: audio as AAC, MP3 or Opus; video as H.264 with AAC.",
     Reason.TOO_MANY_AUDIO_STREAMS: "Export the video with a single audio track.",
     Reason.COLOUR_NOT_SUPPORTED: "Save the image as 8-bit RGB.",

@@ -95,9 +95,12 @@ def _killed(site: Site) -> Any:
 
 @drill("nobody inspects", "InspectionStalled", patience=120)
 def _inspection(site: Site) -> Any:
+    # Who is frozen keeps what the broker hands to it: the submission has to go to somebody else.
+    site.tell(site.stack.inspector, "cancel_consumer", "control")
     with site.stack.frozen(site.stack.inspector):
         site.submit("unseen", 250)
         yield
+    site.tell(site.stack.inspector, "add_consumer", "control")
 
 
 @drill("a key is revoked", "ChannelPaused", "CampaignAtRisk", patience=90)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import socket
+import subprocess
 import sys
 import time
 import urllib.request
@@ -27,6 +29,8 @@ from worker.embedded.ports import free_port
 SETTINGS = {"GREENROOM_READ_TIMEOUT": "60"}
 #: Seconds that a worker may take to answer, on a busy machine.
 ANSWER_SECONDS = 60.0
+#: Seconds after which a worker asks the broker about its present queues alone.
+LAST_LOOK_SECONDS = 3.0
 #: Files that the drill has at hand.
 FILES = 900
 
@@ -94,6 +98,16 @@ class Site:
     def let_an_hour_pass(self) -> None:
         """For what the provider is taken to have counted: refused uploads of earlier drills, too."""
         self.sql("UPDATE lookup_failures SET at = at - interval '1 hour'")
+
+    def tell(self, worker: str, *words: str) -> None:
+        """Tell a worker something by `celery control`, and wait until it has been done."""
+        to = ("--destination", f"{worker}@{socket.gethostname()}", "--timeout", str(ANSWER_SECONDS))
+        celery = (sys.executable, "-m", "celery", "--quiet", "-A", "worker", "control")
+        subprocess.run(
+            [*celery, *to, *words], env=_environment(self.stack), check=True, stdout=subprocess.DEVNULL
+        )
+        # The worker's last look at its queues, which may have begun before, takes a second.
+        time.sleep(LAST_LOOK_SECONDS)
 
     def sql(self, statement: str) -> None:
         """Let time pass in the tables, or look away."""

@@ -301,7 +301,7 @@ def test_the_summary_has_the_most_frequent_reason_first(
     assert all(len(line) <= int(columns) for line in lines)
     assert lines[0].split() == ["Files", "Verdict", "Example"]
     assert lines[1].endswith("second.gif")
-    advice = "Send it as one of the types that WhatsApp takes."
+    advice = "Save it as a type that WhatsApp takes; renaming it is not enough."
     assert advice.startswith(lines[2].strip().removesuffix("\N{HORIZONTAL ELLIPSIS}"))
     assert lines[-3].strip() == "1 of them with a remark."
     assert lines[-1] == "2 of 6 files accepted"
