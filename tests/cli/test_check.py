@@ -55,7 +55,7 @@ def test_the_table_says_what_and_why(greenroom: Greenroom, folder: Path) -> None
     result = greenroom("check", folder, COLUMNS="300")
     assert "moving.gif" in result.stdout
     assert "1 of 2 files accepted" in result.stdout
-    assert "1  type_not_supported: Send it as" in result.stdout
+    assert "1  type_not_supported: Save it as" in result.stdout
     assert result.returncode == 1
 
 
