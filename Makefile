@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
-.PHONY: help setup demo demo-stay test coverage outside-readers lint secrets mutants fuzz hostile eye bench bench-quick bench-allowance bench-backlog bench-small bench-numbers bench-manifest bench-line bench-forecasts bench-plans bench-scale bench-soak bench-start bench-rest chaos upgrade-drill docs bench-scrape drill lock pin-images clean
+.PHONY: help setup demo demo-stay test coverage outside-readers lint secrets mutants fuzz hostile eye bench bench-quick bench-allowance bench-backlog bench-small bench-numbers bench-manifest bench-line bench-forecasts bench-plans bench-wheel bench-scale bench-soak bench-start bench-rest chaos upgrade-drill docs bench-scrape drill lock pin-images clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -94,6 +94,9 @@ bench-line: $(READY) ## What a new line of a manifest costs in PostgreSQL and Py
 
 bench-forecasts: $(READY) ## When campaigns were said to be ready, and when they were (two minutes)
 	@$(BIN)/python -m benchmarks.forecasts
+
+bench-wheel: $(READY) ## What the wheel brings into a fresh environment: size, packages, import, types (a minute)
+	@$(BIN)/python -m benchmarks.installed_wheel
 
 bench-plans: $(READY) ## Explain all that the tasks ask of PostgreSQL, on tables of a million rows (a quarter of an hour)
 	@$(BIN)/python -m benchmarks.query_plans

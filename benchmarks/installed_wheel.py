@@ -3,14 +3,13 @@
 Run with ``python -m benchmarks.installed_wheel [--rounds N]``; half a minute, with the package index that pip
 is set up for. Writes ``benchmarks/results/installed_wheel.md``.
 
-The wheel is built, and installed by pip with what it depends on, into an environment that has nothing else;
-once as a scheduler has it and once as the command. Packages are of the versions that pip finds on that day.
+The wheel is built, and installed by pip with what it depends on, into an environment that has nothing else,
+as a scheduler has it. Packages are of the versions that pip finds on that day.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -28,6 +27,8 @@ from worker.checkout import CHECKOUT
 RESULTS = Path(__file__).parent / "results" / "installed_wheel.md"
 ROUNDS = 9
 MB = 1_000_000
+#: Of the machine, what the figures depend on.
+MACHINE = ("date", "processor", "kernel", "python", "load before")
 #: What a scheduler imports.
 IMPORTS = {
     "`python -c pass`": "pass",
@@ -44,7 +45,7 @@ class Installed:
 
     Attributes:
         python: its interpreter.
-        packages: how many it has beside pip.
+        packages: how many it has, with Greenroom itself.
         size: bytes of all of them.
     """
 
@@ -60,16 +61,15 @@ def built(folder: Path) -> Path:
     return path
 
 
-def installed(wheel: Path, folder: Path, extra: str) -> Installed:
-    """A fresh environment with the wheel, and what it depends on with an extra, if any."""
+def installed(wheel: Path, folder: Path) -> Installed:
+    """A fresh environment with the wheel, and what it depends on."""
     venv.create(folder, with_pip=False)
     python = folder / "bin" / "python"
     pip = [sys.executable, "-m", "pip", "--python", str(python), "--disable-pip-version-check", "--quiet"]
-    tool([*pip, "install", "--no-compile", f"{wheel}{extra}"])
-    listed = json.loads(tool([*pip, "list", "--format", "json"]))
+    tool([*pip, "install", "--no-compile", str(wheel)])
     (packages,) = folder.glob("lib/python*/site-packages")
     sizes = [path.stat().st_size for path in packages.rglob("*") if path.is_file() and path.suffix != ".pyc"]
-    return Installed(python=python, packages=len(listed), size=sum(sizes))
+    return Installed(python=python, packages=len(list(packages.glob("*.dist-info"))), size=sum(sizes))
 
 
 def tool(command: Sequence[str], *, folder: Path = CHECKOUT) -> str:
@@ -110,30 +110,26 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         wheel = built(folder / "dist")
-        client, app = installed(wheel, folder / "client", ""), installed(wheel, folder / "app", "[app]")
+        client = installed(wheel, folder / "client")
         costs = {title: import_costs(client.python, code, rounds=rounds) for title, code in IMPORTS.items()}
         size, said = wheel.stat().st_size, types_of_examples(client.python, folder)
-    text = page(size, {"greenroom": client, "greenroom[app]": app}, costs, said)
+    text = page(size, client, costs, said)
     RESULTS.write_text(text, encoding="utf-8")
     sys.stdout.write(text)
 
 
-def page(wheel: int, environments: dict[str, Installed], costs: dict[str, list[Cost]], types: str) -> str:
+def page(wheel: int, client: Installed, costs: dict[str, list[Cost]], types: str) -> str:
     """The results as Markdown."""
     lines = [
         "# What the wheel brings",
         "",
-        "Written by `make bench-wheel`; [what it is for](../../docs/how-to/install.md#what-it-brings).",
+        "Written by `make bench-wheel`; [what it is](../../docs/how-to/install.md#what-a-scheduler-gets).",
         "",
-        *describe(),
+        *(f"- {name}: {value}" for name, value in describe().items() if name in MACHINE),
         "",
         f"The wheel itself: {wheel / MB:.2f} MB.",
-        "",
-        "| in a fresh environment | packages, with itself | MB |",
-        "| --- | ---: | ---: |",
+        f"In a fresh environment, with all that it needs: {client.packages} packages, {client.size / MB:.0f} MB.",
     ]
-    for name, one in environments.items():
-        lines.append(f"| `{name}` | {one.packages} | {one.size / MB:.0f} |")
     lines += [
         "",
         "A fresh interpreter with `greenroom` alone, medians and the smallest and largest:",

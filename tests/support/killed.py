@@ -17,10 +17,14 @@ import worker  # makes the Celery app that tasks of others are sent by
 from greenroom.clock import ManualClock
 from greenroom.settings_loader import load_settings
 from tasks import deliver as of_deliver
+from tasks import foresee as of_foresee
 from tasks import note_ready as of_note_ready
+from tasks.runtime import risk_callbacks
 from tasks.runtime.context import make_context
 
-TASKS = {"deliver": of_deliver, "note_ready": of_note_ready}
+TASKS = {"deliver": of_deliver, "note_ready": of_note_ready, "foresee": of_foresee}
+#: Where a task's functions are that are not in its own module.
+ELSEWHERE = {"put_in_outbox of foresee": (risk_callbacks, "put_in_outbox")}
 #: Which function of a task's module is the last one that is run, and whether it is run at all.
 POINTS = {
     "before it is sent": ("deliver", "_send", False),
@@ -29,6 +33,7 @@ POINTS = {
     "after that is committed": ("deliver", "_write", True),
     "before what is to be told is committed": ("note_ready", "put_in_outbox", True),
     "after what is to be told is committed": ("note_ready", "announce_delivery", False),
+    "before a risk is committed": ("foresee", "put_in_outbox of foresee", True),
 }
 
 
@@ -46,7 +51,8 @@ def main(name: str, moment: str, point: str = "") -> None:
     module = TASKS[name]
     if point:
         _, function, run = POINTS[point]
-        setattr(module, function, _killing(getattr(module, function), run=run))
+        place, function = ELSEWHERE.get(function, (module, function))
+        setattr(place, function, _killing(getattr(place, function), run=run))
     context = make_context(load_settings(dotenv=None))
     getattr(module, name)(replace(context, clock=ManualClock(datetime.fromisoformat(moment))))
 

@@ -9,19 +9,23 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from examples.makers import drawn_image, saved
 from greenroom.settings import Settings
+from models.channel import pause_channel
 from tasks.deliver import LEASE, deliver
+from tasks.foresee import foresee
 from tasks.note_ready import note_ready
 from tasks.prepare import prepare
 from tests.support.killed import POINTS
 from tests.support.receiver import HOSTS, SECRET, Receiver, receiving
-from tests.support.world import MakeWorld, World
+from tests.support.world import CHANNEL, MakeWorld, World
 from tests.tasks.conftest import MakeImage
-from tests.tasks.test_callbacks import items, outbox
+from tests.tasks.test_callbacks import bad_file, items, outbox
 from tests.tasks.test_inspect import inspect_all
 from tests.tasks.test_upload import upload_all
 from worker.checkout import CHECKOUT
@@ -74,7 +78,11 @@ def run(world: World, *arguments: str) -> int:
     return subprocess.run(command, cwd=CHECKOUT, env=environment, check=False).returncode
 
 
-@pytest.mark.parametrize("point", POINTS)
+#: Those of a campaign that is ready; of risks there is a test of its own.
+OF_READY = [point for point, (task, _, _) in POINTS.items() if task != "foresee"]
+
+
+@pytest.mark.parametrize("point", OF_READY)
 def test_by_http(world: World, receiver: Receiver, make_image: MakeImage, point: str) -> None:
     """Asked twice where the first answer was lost with its worker, and by the same ID."""
     make_ready(world, make_image, {"url": receiver.url})
@@ -95,6 +103,60 @@ def test_by_http(world: World, receiver: Receiver, make_image: MakeImage, point:
 def messages(world: World) -> list[dict[str, Any]]:
     """What waits in the broker for the other program."""
     return [json.loads(text) for text in world.context.redis.lrange("crm", 0, -1)]
+
+
+def fall_into_all(world: World, folder: Path, callback: dict[str, str]) -> None:
+    """A campaign with a file that is rejected, one that is ready, and one that will be late."""
+    good, late, bad = (folder / name for name in ("good.jpg", "late.jpg", "bad.jpg"))
+    for number, path in enumerate((good, late)):
+        path.write_bytes(saved(drawn_image(64, 64, title=path.stem, look=number), "JPEG"))
+    bad_file(folder)
+    prepare(world.context, {**world.campaign(), "callback": callback}, items(good, bad))
+    inspect_all(world)
+    upload_all(world)
+    late_plan = {**world.campaign("late"), "callback": callback}
+    prepare(world.context, late_plan, items(late))
+    inspect_all(world)
+    with world.database.write() as connection:
+        pause_channel(connection, CHANNEL, reason="unpaid", now=world.clock.now(), tried=None)
+
+
+@pytest.mark.parametrize(
+    ("by", "point"),
+    [
+        ("task", "before what is to be told is committed"),
+        ("http", "before a risk is committed"),
+        ("task", "before that is committed"),
+    ],
+)
+def test_every_kind_of_event(world: World, receiver: Receiver, tmp_path: Path, point: str, by: str) -> None:
+    """Rejected, ready and at risk: one row each, whatever died; delivered again under the same ID alone."""
+    task = {"task": "crm.campaign_told", "queue": "crm"}
+    fall_into_all(world, tmp_path, {"url": receiver.url} if by == "http" else task)
+    if POINTS[point][0] == "deliver":
+        note_ready(world.context)
+        foresee(world.context)
+    assert run(world, POINTS[point][0], point) == -signal.SIGKILL
+    for _ in range(2):
+        world.clock.advance(LEASE)
+        note_ready(world.context)
+        foresee(world.context)
+        if by == "http":
+            deliver(world.context)
+        else:
+            assert run(world, "deliver") == 0
+    rows = outbox(world)
+    assert sorted((row.campaign_id, row.event) for row in rows) == [
+        ("late", "campaign.at_risk"),
+        ("spring", "campaign.ready"),
+        ("spring", "campaign.rejected"),
+    ]
+    assert all(row.delivered_at is not None for row in rows)
+    told = receiver.ids if by == "http" else [one["headers"]["id"] for one in messages(world)]
+    assert set(told) == {row.id for row in rows}
+    again = 1 if POINTS[point][0] == "deliver" else 0
+    # The threads of the worker that was killed may have sent the others, too.
+    assert len(rows) <= len(told) <= len(rows) + again * len(rows)
 
 
 @pytest.mark.parametrize("point", ["before it is sent", "after it was sent"])
