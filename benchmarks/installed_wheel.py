@@ -128,7 +128,7 @@ def page(wheel: int, client: Installed, costs: dict[str, list[Cost]], types: str
         *(f"- {name}: {value}" for name, value in describe().items() if name in MACHINE),
         "",
         f"The wheel itself: {wheel / MB:.2f} MB.",
-        f"In a fresh environment, with all that it needs: {client.packages} packages, {client.size / MB:.0f} MB.",
+        f"In a fresh environment: {client.packages} packages, {client.size / MB:.0f} MB.",
     ]
     lines += [
         "",
