@@ -132,9 +132,13 @@ def _show(results: Sequence[Result]) -> CheckSummary:
     if len(results) > len(shown):
         console.print(f"... and {len(results) - len(shown):,} more; all of them with --json.")
     console.print(f"\n[bold]{summary.headline()}[/bold]")
+    reasons = Table.grid(padding=(0, 2, 0, 0))
+    reasons.add_column(justify="right", min_width=7)
     for group in summary.groups:
         if group.reason:
-            console.print(f"  {group.files:>5,}  {group.reason}: {advice_on(group.reason)}")
+            reasons.add_row(f"{group.files:,}", f"{group.reason}: {advice_on(group.reason)}")
+    if reasons.row_count:
+        console.print(reasons)
     if any(fixing is not None for _, _, fixing in results):
         _show_fixes(results)
     return summary
