@@ -61,6 +61,8 @@ def items(stack: Stack, file: Path) -> list[ManifestItem]:
         "no port": f"http://user:{password}@127.0.0.1:99999/x.jpg?{_SIGNED}",
         "no host": f"http:{password}?{_SIGNED}",
         "not allowed": f"https://user:{password}@files.example.com/x.jpg?{_SIGNED}",
+        "not in its store": "s3://campaigns/hero.jpg",
+        "user of a store": f"s3://user:{password}@campaigns/x.jpg",
         "not TLS": f"https://user:{password}@127.0.0.1:{stack.web}/good.jpg?{_SIGNED}",
     }
     accepted = []

@@ -63,6 +63,8 @@ class Web(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    do_HEAD = do_GET  # noqa: N815 - the library's own name
+
     def do_POST(self) -> None:
         """Take a call-back, once it was sent elsewhere and refused."""
         body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -268,6 +270,9 @@ def running(folder: Path, media: Path, server: str, image: bytes) -> Iterator[St
                 ),
                 "GREENROOM_CALLBACK_HOSTS": f"http://127.0.0.1:{web}",
                 "GREENROOM_CALLBACK_SECRET": SEEDS["call-back secret"],
+                "GREENROOM_SOURCE_STORES": f"s3://campaigns/=http://127.0.0.1:{web}",
+                "AWS_ACCESS_KEY_ID": "nobody",
+                "AWS_SECRET_ACCESS_KEY": SEEDS["secret of a store"],
                 "GREENROOM_DISPATCH_EVERY": "1",
                 "FLOWER_BASIC_AUTH": f"greenroom:{SEEDS['Flower password']}",
             },
