@@ -254,7 +254,7 @@ def insert_columns(
     statement = _insertion(table, tuple(same), tuple(columns), more, postgresql=postgresql)
     return connection.execute(
         statement,
-        {**of_all(same), **parameters_of(columns, postgresql=postgresql)},
+        {**parameters_alike(same), **parameters_of(columns, postgresql=postgresql)},
         # SQLAlchemy would keep it of updates and deletes alone.
         execution_options={"preserve_rowcount": True},
     )
@@ -335,7 +335,8 @@ def update_rows(
         return 0
     same, names, postgresql = same or {}, tuple(rows[0]), on_postgresql(connection)
     statement = _update(table, tuple(same), names, only, postgresql=postgresql)
-    written = connection.execute(statement, {**of_all(same), **columns_of(rows, postgresql=postgresql)})
+    given = {**parameters_alike(same), **columns_of(rows, postgresql=postgresql)}
+    written = connection.execute(statement, given)
     return written.rowcount
 
 
@@ -355,7 +356,7 @@ def _update(
     return update(table).where(*conditions).values({**alike, **each})
 
 
-def of_all(same: Mapping[str, Any]) -> dict[str, Any]:
+def parameters_alike(same: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters of columns that are the same in all rows."""
     return {f"same_{name}": value for name, value in same.items()}
 

@@ -16,7 +16,7 @@ from sqlalchemy.orm import aliased
 
 from greenroom.manifest import ManifestItem
 from models.asset import Asset
-from models.bulk import collected, given_rows, of_all, on_postgresql, parameters_of
+from models.bulk import collected, given_rows, on_postgresql, parameters_alike, parameters_of
 from models.campaign import CampaignRow
 from models.item import Item, ItemState
 from models.item_asset import ItemAsset, holds
@@ -66,7 +66,7 @@ def look_at(
     )
     of_campaign = {"campaign_id": campaign.id, "number": campaign.submission}
     given = parameters_of(columns, postgresql=postgresql)
-    asked = {**of_campaign, **of_all(alike), **given}
+    asked = {**of_campaign, **parameters_alike(alike), **given}
     standing, elsewhere, known = connection.execute(statement, asked).one()
     return Looked(
         standing=standing,
