@@ -225,7 +225,8 @@ class Production(Stack):
         points = ("-I", "benchmarks.chaos.points", "--loglevel", "INFO")
         for name in self.uploaders:
             yield self._celery(name, "worker", *uploading, "--hostname", f"{name}@%h", *points)
-        inspecting = ("-Q", "inspection,control", "--concurrency", "2", "--hostname", "inspect@%h")
+        looking = ("-Q", "inspection,control", "--pool", "threads", "--concurrency", "2")
+        inspecting = (*looking, "--hostname", "inspect@%h")
         yield self._celery(self.inspector, "worker", *inspecting, *points)
         yield self._celery("beat", "beat", "--schedule", str(self.folder / "schedule"), "--loglevel", "INFO")
 
@@ -352,7 +353,7 @@ class Embedded(Stack):
         pid = self.pid("broker")
         self.expect_end("broker")
         os.kill(pid, signal.SIGKILL)
-        # The supervisor looks four times a second.
+        # The supervisor sees it at once, and starts another one.
         time.sleep(1)
 
 

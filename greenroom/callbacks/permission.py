@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Final
 from greenroom.callbacks.target import CallbackTarget
 from greenroom.errors import SourceRefused
 from greenroom.sources.address import Address, NotAnAddress, parse_address
-from greenroom.sources.connections import AllowedConnections
 from greenroom.task_names import Queue, TaskName
 
 if TYPE_CHECKING:
     from greenroom.settings import Settings
+    from greenroom.sources.connections import AllowedConnections
 
 #: A task's name, or the beginning of some with a star behind it.
 _PATTERN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]*\*?")
