@@ -38,8 +38,8 @@ from models.backlog import backlog
 from models.campaign_readiness import campaigns_in_danger
 from models.channel import list_channels
 from models.forecast import at_risk
-from tasks.dispatch import HEARTBEAT
 from tasks.runtime.context import provider_of
+from tasks.runtime.tick import HEARTBEAT
 
 #: Seconds that a part has to answer.
 REPLY_SECONDS = 3.0

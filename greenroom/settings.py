@@ -262,7 +262,8 @@ class Settings(BaseModel):
         default=5.0,
         ge=0.2,
         le=60,
-        description="Seconds between two ticks of the dispatcher, which is called at need in between.",
+        description="Seconds between two ticks of the dispatcher, which is called at need in between; more "
+        "than 5 count as 5, for a tick also looks for lapsed claims, and for call-backs.",
     )
     log_format: Annotated[
         Literal["auto", "json", "text"],
@@ -274,7 +275,7 @@ class Settings(BaseModel):
     health_path: Annotated[
         Path | None,
         Field(
-            description="File that a worker touches every two seconds while it takes messages, and beat "
+            description="File that a worker touches every five seconds while it takes messages, and beat "
             "with its ticks; for health checks."
         ),
     ] = None

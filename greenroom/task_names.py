@@ -80,3 +80,6 @@ QUEUES: dict[TaskName, Queue] = {
 #: Seconds after which a task that hangs in a pool process is ended; where its pool is one of threads, which
 #: cannot be ended, its worker is (`worker.hung`). Its claims are taken up again.
 TASK_TIME_LIMIT = 3600
+#: Beat ticks at least as often, in seconds. A tick asks for a sweep of claims, and for a look at call-backs,
+#: where there are any (`tasks.runtime.tick`).
+TICK_SECONDS = 5.0

@@ -88,11 +88,17 @@ class Database:
         Raises:
             DatabaseUnavailable: the database is away.
         """
-        with (
-            _failures_as_ours(),
-            self.engine.connect().execution_options(greenroom_read_only=True) as connection,
-            connection.begin(),
-        ):
+        with _reading(self.engine) as connection:
+            yield connection
+
+    @contextmanager
+    def read_briefly(self) -> Iterator[Connection]:
+        """A transaction like those of :meth:`read` that waits for nobody for long.
+
+        Raises:
+            DatabaseUnavailable: as :meth:`read`, or a lock was not had within :data:`BRIEF_SECONDS`.
+        """
+        with _reading(self._brief) as connection:
             yield connection
 
     def close(self) -> None:
@@ -114,6 +120,16 @@ def _failures_as_ours() -> Iterator[None]:
         if error.connection_invalidated:
             raise DatabaseUnavailable(f"The connection to the database was lost: {error.orig}") from error
         raise
+
+
+@contextmanager
+def _reading(engine: Engine) -> Iterator[Connection]:
+    with (
+        _failures_as_ours(),
+        engine.connect().execution_options(greenroom_read_only=True) as connection,
+        connection.begin(),
+    ):
+        yield connection
 
 
 def _give_up_replicas(context: ExceptionContext) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, func, or_, select, true
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, or_, select, true
 
 from models.bulk import columns_of, given_rows, on_postgresql
 from models.campaign import Campaign
@@ -57,6 +57,11 @@ def _campaigns_with_waiting_items(connection: Connection) -> dict[str, list[str]
     for row in connection.execute(_queues()):
         queues.setdefault(row.channel_id, []).append(row.id)
     return queues
+
+
+def anything_to_inspect() -> ColumnElement[bool]:
+    """Whether an item waits for inspection, for now or for a later moment, of a campaign that goes on."""
+    return _queues().order_by(None).exists()
 
 
 @cache

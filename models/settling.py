@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, exists, func, or_, select
 from sqlalchemy.orm import aliased
 
 from models.asset import Asset
@@ -41,9 +41,19 @@ def _is_on_its_way(item_id: ColumnElement[int | None], now: datetime) -> ColumnE
 
 def campaigns_to_look_at(connection: Connection, *, now: datetime, limit: int) -> list[str]:
     """Campaigns of which something may have to be said, those that are sent first before others."""
+    statement = _to_look_at(now).order_by(Campaign.send_at, Callback.campaign_id).limit(limit)
+    return list(connection.execute(statement).scalars())
+
+
+def anything_to_look_at(now: datetime) -> ColumnElement[bool]:
+    """Whether there is such a campaign."""
+    return _to_look_at(now).exists()
+
+
+def _to_look_at(now: datetime) -> Select[str]:
     of_campaign = Callback.campaign_id.expression
     has_items = exists().where(Item.campaign_id == Callback.campaign_id)
-    statement = (
+    return (
         select(Callback.campaign_id)
         .join(Campaign, Campaign.id == Callback.campaign_id)
         .where(
@@ -56,10 +66,7 @@ def campaigns_to_look_at(connection: Connection, *, now: datetime, limit: int) -
                 else_=~_is_on_its_way(Callback.unsettled_item.expression, now),
             ),
         )
-        .order_by(Campaign.send_at, Callback.campaign_id)
-        .limit(limit)
     )
-    return list(connection.execute(statement).scalars())
 
 
 def rejected_count(connection: Connection, campaign_id: str) -> int | None:

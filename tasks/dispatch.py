@@ -8,7 +8,6 @@ from contextlib import suppress
 from datetime import timedelta
 
 from celery import shared_task
-from redis.exceptions import RedisError
 
 from greenroom.chunks import chunks
 from greenroom.errors import DatabaseUnavailable, LimiterUnavailable
@@ -21,6 +20,7 @@ from tasks.runtime.announcements import Message, begins, until_next_tick
 from tasks.runtime.context import Context, current_context
 from tasks.runtime.reporting_task import ReportingTask
 from tasks.runtime.sentences import what_was_done
+from tasks.runtime.tick import look_round
 
 logger = logging.getLogger(__name__)
 
@@ -33,23 +33,24 @@ CHANNELS_A_MESSAGE = 8
 #: its channel up no longer; one that comes later, and finds its files with somebody else, costs nothing.
 ON_ITS_WAY = timedelta(seconds=8)
 
-#: Where the last tick of beat is noted, for `greenroom doctor`.
-HEARTBEAT = "greenroom:beat"
-
 
 def dispatch(context: Context, *, tick: bool = False) -> dict[str, int]:
     """Claim what may be worked on now, commit, then enqueue it; returns how many files of each sort.
 
     Args:
         context: the world.
-        tick: whether beat asked for it.
+        tick: whether beat asked for it, which wants to know what else is due, too.
     """
-    begins(context, TaskName.DISPATCH)
     if tick:
-        # Redis may be away: files can be looked at all the same.
-        with suppress(RedisError):
-            context.redis.set(HEARTBEAT, context.clock.now().isoformat())
-    return {"inspections": _hand_out_inspections(context), "uploads": hand_out_uploads(context)}
+        due = look_round(context)
+        inspect, upload = due.inspections, due.uploads
+    else:
+        begins(context, TaskName.DISPATCH)
+        inspect = upload = True
+    return {
+        "inspections": _hand_out_inspections(context) if inspect else 0,
+        "uploads": hand_out_uploads(context) if upload else 0,
+    }
 
 
 def _hand_out_inspections(context: Context) -> int:

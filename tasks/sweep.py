@@ -57,10 +57,15 @@ def sweep(context: Context) -> dict[str, int]:
     try:
         inspections, uploads = _put_back(context, _put_back_lapsed, whose="silent")
     except DatabaseUnavailable:
-        with suppress(RedisError):
-            context.redis.set(NOT_RENEWED, "1", ex=RENEWING_SECONDS)
+        claims_could_not_be_renewed(context)
         raise
     return {"inspections": inspections, "uploads": uploads}
+
+
+def claims_could_not_be_renewed(context: Context) -> None:
+    """Have all lapsed claims left alone for a while: nobody could write to the database."""
+    with suppress(RedisError):
+        context.redis.set(NOT_RENEWED, "1", ex=RENEWING_SECONDS)
 
 
 def put_back_claims_of(context: Context, silent: Sequence[str]) -> None:

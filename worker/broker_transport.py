@@ -18,7 +18,7 @@ from kombu import compression, serialization
 from kombu.transport import TRANSPORT_ALIASES
 from kombu.transport import redis as kombu_redis
 from kombu.utils import json as kombu_json
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from worker.quarantine import Poison, check_envelope, unpacked
 
@@ -26,6 +26,11 @@ logger = logging.getLogger(__name__)
 
 #: In one place, so that operators can count them.
 THROWN_AWAY = "A message of queue %s was thrown away: %s"
+
+
+#: Seconds for which the broker is asked to wait for a message, where it can be told to end that before; and
+#: where it cannot.
+WAIT_SECONDS, SHORT_WAIT_SECONDS = 5, 1
 
 
 #: Messages that a channel could not put back, for its broker was away: by delivery tag, what was taken out of
@@ -60,6 +65,8 @@ class _CarefulChannel:
     pool: Any
     _in_poll: Any
     _pooled: Any = None
+    #: The connection that waits for messages, and the broker's number of it.
+    _waiting: tuple[Any, int | None] = (None, None)
     _qos: Any
     qos: Any
 
@@ -90,25 +97,37 @@ class _CarefulChannel:
             _left_behind.update(dict.fromkeys(tags))
             self._close_for_good()
 
+    def _brpop_start(self, timeout: float | None = None) -> None:
+        """Wait for a message; long, if that can be ended when this process is to end."""
+        longest = SHORT_WAIT_SECONDS if self._waiting_id() is None else WAIT_SECONDS
+        timeout = longest if timeout is None else timeout
+        super()._brpop_start(timeout)  # type: ignore[misc]  # a mixin: the next class has it
+
+    def _waiting_id(self) -> int | None:
+        """The broker's number of the connection that waits, asked once; None where it does not say."""
+        connection = self.client.connection
+        # One that was lost and made anew has another number.
+        socket = connection._sock  # noqa: SLF001 - no other way to tell
+        if self._waiting[0] is not socket:
+            number = None
+            with suppress(ResponseError):
+                connection.send_command("CLIENT", "ID")
+                number = int(connection.read_response())
+            self._waiting = (socket, number)
+        return self._waiting[1]
+
     def _end_waiting(self) -> None:
-        """Have the broker answer now what it was asked for last; by itself it takes up to a second."""
-        if not self._in_poll:
+        """Have the broker answer now what it was asked for last."""
+        socket, number = self._waiting
+        if not self._in_poll or number is None:
             return
         with suppress(RedisError, OSError, AttributeError):
-            socket = self._in_poll._sock  # noqa: SLF001 - no other way to tell the broker which
             answered = select.poll()
             answered.register(socket, select.POLLIN)
             if answered.poll(0):
                 return  # the broker has answered, or is gone; whoever asks one that is gone waits for that
-            name = socket.getsockname()
-            if isinstance(name, str):
-                return  # a socket of Unix, all of whose connections the broker calls the same
-            host, port = name[:2]
-            address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
             with self.conn_or_acquire() as client:
-                for row in client.client_list():
-                    if row["addr"] == address:
-                        client.client_unblock(row["id"])
+                client.client_unblock(number)
 
     def _close_for_good(self) -> None:
         """With nothing to wait for and nothing to give back, so that nobody has to be asked."""
@@ -168,6 +187,8 @@ def _usable(response: Any, **_: Any) -> Any:
 class _CarefulTransport:
     """For kombu's transports of Redis: messages that go to everybody are looked at, too."""
 
+    cycle: Any
+
     def _deliver(self, message: Any, queue: str) -> None:
         try:
             check_envelope(message)
@@ -175,6 +196,11 @@ class _CarefulTransport:
             logger.error(THROWN_AWAY, queue, poison)
             return
         super()._deliver(message, queue)  # type: ignore[misc]  # a mixin: the next class has it
+
+    def register_with_event_loop(self, connection: Any, loop: Any) -> None:
+        """Take part in a worker's loop, without waking it each second for queues that expire: ours do not."""
+        super().register_with_event_loop(connection, loop)  # type: ignore[misc]  # a mixin: the next class has it
+        self.cycle._binding_expiry_tref.cancel()  # noqa: SLF001 - kombu has no other way
 
 
 class RedisChannel(_CarefulChannel, kombu_redis.Channel):

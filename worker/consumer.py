@@ -22,6 +22,11 @@ logger = get_logger(__name__)
 
 #: Seconds for which what happened to tasks waits for more to be told in one message; monitors do not mind.
 EVENTS_EVERY = 0.5
+#: Seconds between two events by which a worker tells monitors that it lives; missed after twice as many.
+ALIVE_EVERY = 30.0
+#: By gossip and mingle, workers would keep each other from running one task twice, which our claims do; each
+#: would read all events of all others.
+QUIET = {"without_gossip": True, "without_mingle": True}
 #: Seconds between two tries to reach a broker: the first pause, by how much each is longer, the longest.
 RECONNECT = {"interval_start": 0.25, "interval_step": 0.5, "interval_max": 5.0}
 
@@ -35,6 +40,13 @@ class Consumer(CelerysConsumer):
     hub: Any
     _flush_events: Callable[[], None]
     _events_due_at = -math.inf
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Make its steps, which say and hear little where nobody needs more."""
+        options = {**(kwargs.get("worker_options") or {}), **QUIET}
+        options["heartbeat_interval"] = options.get("heartbeat_interval") or ALIVE_EVERY
+        kwargs["worker_options"] = options
+        super().__init__(*args, **kwargs)
 
     def ensure_connected(self, conn: Any) -> Any:
         """Connect to the broker, however long it is away; one that is back is found soon."""

@@ -18,7 +18,7 @@ from celery.signals import after_task_publish, beat_init, celeryd_init
 logger = logging.getLogger(__name__)
 
 #: Seconds between two touches.
-TOUCH_SECONDS = 2.0
+TOUCH_SECONDS = 5.0
 
 
 class HealthFile:

@@ -5,11 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from greenroom.settings import Settings
-from greenroom.task_names import QUEUES, TaskName
+from greenroom.task_names import QUEUES, TICK_SECONDS, TaskName
 
-SWEEP_EVERY = 5.0
-START_EVERY = 10.0
-NOTE_READY_EVERY = 5.0
 FORESEE_EVERY = 30.0
 REFRESH_EVERY = 60.0
 RETIRE_EVERY = 60.0
@@ -22,10 +19,8 @@ SHORTEST_EXPIRY = 10.0
 def beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
     """Beat's schedule, intervals in seconds."""
     every = {
-        TaskName.DISPATCH: settings.dispatch_every,
-        TaskName.SWEEP: SWEEP_EVERY,
-        TaskName.START_UPLOADS: START_EVERY,
-        TaskName.NOTE_READY: NOTE_READY_EVERY,
+        # It asks for a sweep, and for starts and call-backs, where there are any (`tasks.runtime.tick`).
+        TaskName.DISPATCH: min(settings.dispatch_every, TICK_SECONDS),
         TaskName.FORESEE: FORESEE_EVERY,
         TaskName.REFRESH: REFRESH_EVERY,
         TaskName.RETIRE: RETIRE_EVERY,
@@ -42,6 +37,8 @@ def beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
                 "argsrepr": f"every {seconds:g} s",
                 # While no worker runs, ticks would pile up; a tick that is late is of no use.
                 "expires": max(seconds, SHORTEST_EXPIRY),
+                # Or it would listen for the answer of each.
+                "ignore_result": True,
             },
         }
         for name, seconds in every.items()

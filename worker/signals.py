@@ -20,7 +20,7 @@ from celery.signals import (
 )
 
 from greenroom import tracing
-from tasks.runtime.context import close_context, stop_soon
+from tasks.runtime.context import close_context, current_context, stop_soon
 from tasks.runtime.task_events import note_worker_name
 from worker import hung
 
@@ -102,6 +102,16 @@ def start_all_threads(sender: Any, **_: Any) -> None:
     for _each in range(count):
         executor.submit(all_here.wait, START_SECONDS)
     all_here.wait(START_SECONDS)
+
+
+@worker_ready.connect
+def watch_the_others(sender: Any, **_: Any) -> None:
+    """Say from the beginning that this process lives, and look for those that died.
+
+    Where all were killed and started again, the first task may be a tick that comes seconds later.
+    """
+    if isinstance(sender.pool, TaskPool):
+        current_context()
 
 
 @worker_ready.connect

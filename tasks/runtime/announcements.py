@@ -52,6 +52,8 @@ def publish_to_broker(message: Message) -> None:
         queue=QUEUES[message.name],
         argsrepr=message.summary,
         headers=tracing.here(),
+        # Or this process would listen for the answer of each.
+        ignore_result=True,
     )
 
 

@@ -1,4 +1,7 @@
-"""Who lives: each process that holds claims says so once a second, and all see whom they hear no more of.
+"""Who lives: each process says so, and all see whom they hear no more of.
+
+A process that works on a task, and so may hold claims, says so once a second; one that has nothing to do,
+every three seconds. With each heartbeat it looks at all others.
 
 A lease says when a claim is over whose worker says nothing; it has to be long, for a busy database or a
 lock must not end it. A process that was killed is known to be gone sooner: its heartbeat, a number in Redis
@@ -23,6 +26,7 @@ from redis.exceptions import RedisError
 from greenroom.clock import boottime
 from greenroom.errors import DatabaseUnavailable
 from tasks.runtime.counter_store import CountWriter
+from tasks.runtime.running import running_count
 from tasks.sweep import put_back_claims_of
 
 if TYPE_CHECKING:
@@ -32,12 +36,15 @@ logger = logging.getLogger(__name__)
 
 #: In Redis: the heartbeats of all processes, each under its name.
 HEARTBEATS = "greenroom:heartbeats"
-#: Seconds between two heartbeats of a process; with each it looks at all others.
+#: Seconds between two heartbeats of a process that works on something; with each it looks at all others.
 BEAT_SECONDS = 1.0
+#: And of one that has nothing to do. It finds the dead within twice this time and once more, for which their
+#: heartbeats have to stand still.
+IDLE_BEAT_SECONDS = 3.0
 #: Seconds for which a heartbeat stands still until its process is taken for dead.
 SILENT_SECONDS = 6.0
 #: Seconds between two looks, from which nothing that was seen before counts.
-BLIND_SECONDS = 3.0
+BLIND_SECONDS = 5.0
 
 
 class PeerWatch:
@@ -94,7 +101,7 @@ class Heartbeat:
             logger.info("The last heartbeat could not be taken back: %s", error)
 
     def _run(self) -> None:
-        while not self._over.wait(BEAT_SECONDS):
+        while not self._over.wait(beat_seconds()):
             try:
                 self.beat()
             except Exception:
@@ -107,7 +114,7 @@ class Heartbeat:
         pipeline = context.redis.pipeline(transaction=False)
         pipeline.hincrby(HEARTBEATS, context.worker, 1)
         pipeline.hgetall(HEARTBEATS)
-        self._counts.add_to(pipeline)
+        self._counts.add_to(pipeline, now=not running_count())
         try:
             _, beats, *_ = pipeline.execute()
         except RedisError as error:
@@ -128,6 +135,11 @@ class Heartbeat:
             context.redis.hdel(HEARTBEATS, *silent)
         except RedisError as error:
             logger.debug("Dead workers are found again: %s", error)
+
+
+def beat_seconds() -> float:
+    """Seconds until the next heartbeat of this process."""
+    return BEAT_SECONDS if running_count() else IDLE_BEAT_SECONDS
 
 
 def _text(value: bytes | str) -> str:

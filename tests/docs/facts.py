@@ -18,6 +18,7 @@ from greenroom import client, contract, manifest, messages, task_calls
 from greenroom.rate_limit import ownership
 from greenroom.rules import MIB
 from greenroom.settings import Settings
+from greenroom.task_names import TICK_SECONDS
 from models import lookups
 from sandbox import links, phone_numbers, rate_limits
 from tasks.runtime import backoff
@@ -92,9 +93,9 @@ def _facts(value: float, written: Callable[[float], str], *phrases: tuple[str, s
 
 _BEAT = {
     "dispatch": default("dispatch_every"),
-    "sweep": schedule.SWEEP_EVERY,
-    "start_uploads": schedule.START_EVERY,
-    "note_ready": schedule.NOTE_READY_EVERY,
+    "sweep": TICK_SECONDS,
+    "start_uploads": TICK_SECONDS,
+    "note_ready": TICK_SECONDS,
     "foresee": schedule.FORESEE_EVERY,
     "refresh": schedule.REFRESH_EVERY,
     "retire": schedule.RETIRE_EVERY,

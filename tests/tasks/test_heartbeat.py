@@ -16,10 +16,13 @@ from tasks.runtime.heartbeat import (
     BEAT_SECONDS,
     BLIND_SECONDS,
     HEARTBEATS,
+    IDLE_BEAT_SECONDS,
     SILENT_SECONDS,
     Heartbeat,
     PeerWatch,
+    beat_seconds,
 )
+from tasks.runtime.running import noted
 from tests.support.rows import asset_row, item_rows
 from tests.support.world import CHANNEL, World
 from tests.tasks.conftest import MakeImage
@@ -60,6 +63,26 @@ def test_a_dead_process_is_known_within_what_recovery_may_take() -> None:
     """Fifteen seconds in all; and never before its ownership of channels is over."""
     assert OWNERSHIP_SECONDS < SILENT_SECONDS
     assert SILENT_SECONDS + 2 * BEAT_SECONDS <= 10
+    # Where all others have nothing to do, too.
+    assert SILENT_SECONDS + IDLE_BEAT_SECONDS + BEAT_SECONDS <= 10
+
+
+def test_whoever_has_nothing_to_do_beats_seldom_and_finds_the_dead() -> None:
+    """At three looks, the last of them by no more than the pause between two after six seconds."""
+    assert beat_seconds() == IDLE_BEAT_SECONDS
+    with noted("media.upload"):
+        assert beat_seconds() == BEAT_SECONDS
+    assert BEAT_SECONDS < IDLE_BEAT_SECONDS < BLIND_SECONDS < SILENT_SECONDS
+    watch = PeerWatch()
+    moments = [number * IDLE_BEAT_SECONDS for number in range(3)]
+    assert [watch.silent_peers({"dead": 7, "idle": at}, at=at) for at in map(int, moments)] == [
+        [],
+        [],
+        ["dead"],
+    ]
+    # Whoever beats as seldom as it looks is not taken for dead by those that look each second.
+    busy, ever = PeerWatch(), range(30)
+    assert [busy.silent_peers({"idle": at // int(IDLE_BEAT_SECONDS)}, at=at) for at in ever] == [[]] * 30
 
 
 def test_what_a_dead_process_had_claimed_is_back_at_once(

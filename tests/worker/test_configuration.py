@@ -10,22 +10,24 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from celery.app.defaults import NAMESPACES, flatten
+from celery.worker.consumer import Consumer as CelerysConsumer
 
 from greenroom.errors import SettingsError
 from greenroom.redis_client import celery_address, connect
 from greenroom.rules import BY_MIME_TYPE, OGG_CONTENT_TYPES
 from greenroom.settings import Settings
 from greenroom.settings_loader import load_settings
-from greenroom.task_names import QUEUES, Queue, TaskName
+from greenroom.task_names import QUEUES, TICK_SECONDS, Queue, TaskName
 from greenroom.vault import new_secret_key
 from tasks.runtime.context import provider_of
 from tests.support.command import environment
 from worker.checkout import CHECKOUT
 from worker.configuration import VISIBILITY_TIMEOUT, configuration
+from worker.consumer import ALIVE_EVERY, QUIET, Consumer
 from worker.embedded.supervisor_process import ALLOCATOR
 from worker.schedule import beat_schedule
 
@@ -33,9 +35,6 @@ from worker.schedule import beat_schedule
 READ_BY_THE_REDIS_BACKEND = {"redis_backend_health_check_interval"}
 BEAT_TASKS = {
     TaskName.DISPATCH,
-    TaskName.SWEEP,
-    TaskName.START_UPLOADS,
-    TaskName.NOTE_READY,
     TaskName.FORESEE,
     TaskName.REFRESH,
     TaskName.RETIRE,
@@ -79,6 +78,54 @@ def test_beat_runs_what_has_to_happen_by_itself(settings: Settings) -> None:
     for name, entry in schedule.items():
         assert entry["options"]["queue"] == QUEUES[TaskName(name)]
         assert entry["options"]["expires"] >= entry["schedule"]
+
+
+@pytest.mark.parametrize(("asked", "ticks"), [(0.5, 0.5), (5.0, TICK_SECONDS), (60.0, TICK_SECONDS)])
+def test_a_tick_is_never_late_for_what_it_looks_for(settings: Settings, asked: float, ticks: float) -> None:
+    """Lapsed claims and call-backs wait for it, however seldom files are to be handed out."""
+    schedule = beat_schedule(settings.model_copy(update={"dispatch_every": asked}))
+    assert schedule["media.dispatch"]["schedule"] == ticks
+
+
+LOADED = """
+import sys
+from unittest.mock import patch
+import click
+from cli.celery import celery
+with patch.object(click.Command, "invoke", lambda self, context: print(self.name, context.obj.app.main)):
+    try:
+        celery.callback(arguments=({name!r},))
+    except SystemExit as end:
+        assert not end.code
+print(*sorted({{one.partition(".")[0] for one in sys.modules}} & {heavy!r}))
+"""
+
+
+@pytest.mark.parametrize(("name", "loads"), [("worker", ""), ("beat", ""), ("flower", "flower tornado")])
+def test_a_process_that_runs_for_months_loads_its_own_program_alone(
+    tmp_path: Path, name: str, loads: str
+) -> None:
+    """Celery's own command loads Flower into each worker, and settings loaded what opens addresses."""
+    heavy = {"flower", "tornado", "requests", "aiohttp", "fastapi", "PIL", "av", "alembic"}
+    result = in_a_fresh_process(
+        LOADED.format(name=name, heavy=heavy),
+        tmp_path,
+        GREENROOM_DATABASE_URL="sqlite:///x.db",
+        GREENROOM_REDIS_URL="redis://localhost:6399/3",
+        GREENROOM_SECRET_KEY=new_secret_key().get_secret_value(),
+    )
+    assert result.stdout.splitlines() == [f"{name} greenroom", loads], result.stderr
+
+
+def test_workers_tell_and_hear_little_of_each_other() -> None:
+    """Whoever asks for another interval gets it; gossip and mingle are for nobody here."""
+    asked = {"without_gossip": False, "without_mingle": False, "heartbeat_interval": None}
+    told: list[dict[str, Any]] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CelerysConsumer, "__init__", lambda _, **given: told.append(given["worker_options"]))
+        for interval in (None, 5):
+            Consumer(worker_options={**asked, "heartbeat_interval": interval})
+    assert told == [{**QUIET, "heartbeat_interval": seconds} for seconds in (ALIVE_EVERY, 5)]
 
 
 @pytest.mark.parametrize("chosen", OGG_CONTENT_TYPES)

@@ -19,7 +19,7 @@ from greenroom.errors import UnknownName
 from greenroom.log_fields import about, bound_fields, fields_of, logged_about
 from greenroom.manifest import ManifestItem
 from greenroom.vault import new_secret_key
-from tasks.dispatch import HEARTBEAT
+from tasks.runtime.tick import HEARTBEAT
 from tests.support.production import CHANNEL, Production, plan, wait_for
 from worker.logs import IdleTicks
 

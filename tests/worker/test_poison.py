@@ -158,8 +158,8 @@ def test_what_beat_sends_is_taken(redis: Redis, redis_url: str) -> None:
     app = Celery("beat", set_as_current=False)
     app.conf.update(configuration(settings))
     try:
-        app.task(name=TaskName.SWEEP)(test_what_celery_writes_is_taken).apply_async(
-            **app.conf.beat_schedule[TaskName.SWEEP]["options"]
+        app.task(name=TaskName.REFRESH)(test_what_celery_writes_is_taken).apply_async(
+            **app.conf.beat_schedule[TaskName.REFRESH]["options"]
         )
         item = redis.lpop("control")
     finally:
@@ -168,6 +168,6 @@ def test_what_beat_sends_is_taken(redis: Redis, redis_url: str) -> None:
     headers = unpacked(item)["headers"]
     body: list[Any] = [[], {}, {}]
     assert headers["timelimit"] == [TASK_TIME_LIMIT, None]
-    assert check_task(headers, body) == TaskName.SWEEP
+    assert check_task(headers, body) == TaskName.REFRESH
     with pytest.raises(Poison, match="timelimit"):
         check_task({**headers, "timelimit": [1, None]}, body)

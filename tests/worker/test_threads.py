@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from celery.concurrency.thread import TaskPool
 
-from worker.signals import start_all_threads
+from worker import signals
+from worker.signals import start_all_threads, watch_the_others
 
 THREADS = 4
 
@@ -29,3 +30,14 @@ def test_work_goes_on_where_no_thread_can_be_started(monkeypatch: pytest.MonkeyP
         assert sorted(job.result(30) for job in jobs) == list(range(THREADS))
     finally:
         pool.on_stop()
+
+
+@pytest.mark.parametrize(("pool", "times"), [(TaskPool(1), 1), (object(), 0)])
+def test_a_worker_watches_the_others_from_its_start(
+    monkeypatch: pytest.MonkeyPatch, pool: object, times: int
+) -> None:
+    """Where tasks run in this very process; pool processes are made to be forked, and begin by themselves."""
+    made: list[None] = []
+    monkeypatch.setattr(signals, "current_context", lambda: made.append(None))
+    watch_the_others(sender=SimpleNamespace(pool=pool))
+    assert len(made) == times

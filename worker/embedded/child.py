@@ -8,8 +8,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -87,6 +87,20 @@ def end_process(children: Sequence[Child]) -> None:
         if child.process is not None:
             child.process.kill()
             child.process.join()
+
+
+@contextmanager
+def endings(pids: Sequence[int]) -> Iterator[list[int]]:
+    """What can be read once one of these processes has ended; nothing, where the system has no such thing."""
+    with ExitStack() as stack:
+        files = []
+        if sys.platform == "linux":
+            for pid in pids:
+                # One that was waited for is found by whoever looks next.
+                with suppress(ProcessLookupError):
+                    files.append(os.pidfd_open(pid))
+                    stack.callback(os.close, files[-1])
+        yield files
 
 
 def _begin(supervisor: int, log: Path, run: Callable[..., None], arguments: tuple[Any, ...]) -> None:

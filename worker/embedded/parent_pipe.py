@@ -6,13 +6,14 @@ import json
 import os
 import select
 import sys
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 
-def input_ended(seconds: float) -> bool:
-    """Whether standard input has ended, waiting at most so long for it."""
-    readable, _, _ = select.select([sys.stdin], [], [], seconds)
-    return bool(readable) and not os.read(sys.stdin.fileno(), 4096)
+def input_ended(seconds: float, *, unless: Sequence[int] = ()) -> bool:
+    """Whether standard input has ended, waiting at most so long for it, or until others can be read."""
+    readable, _, _ = select.select([sys.stdin, *unless], [], [], seconds)
+    return sys.stdin in readable and not os.read(sys.stdin.fileno(), 4096)
 
 
 def first_line() -> bytes:

@@ -68,9 +68,6 @@ def _work(hostname: str, queues: list[str], threads: int) -> None:
         concurrency=threads,
         loglevel=logging.INFO,
         quiet=True,
-        # They keep workers from running one task twice, which our claims do; they cost start-up time.
-        without_gossip=True,
-        without_mingle=True,
     )
     worker.start()
     sys.exit(worker.exitcode)

@@ -14,6 +14,7 @@ import gc
 import json
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -28,15 +29,16 @@ from greenroom.errors import GreenroomError, Misuse
 from greenroom.settings_loader import load_settings
 from worker.embedded import programs
 from worker.embedded.broker import Broker
-from worker.embedded.child import TOO_OFTEN, TOO_SOON, Child, end_process
+from worker.embedded.child import TOO_OFTEN, TOO_SOON, Child, end_process, endings
 from worker.embedded.parent_pipe import asked_to_end, end_if_alone, first_line, input_ended, say_to_parent
 from worker.embedded.ports import READY_CHECK_SECONDS, free_port, listens
 from worker.embedded.schema_upgrade import prepare_database
 from worker.embedded.stack_plan import SERVICE_START_SECONDS, StackPlan
 from worker.embedded.state_dir import StateDir
 
-#: Seconds between two looks at the children.
-CHILD_CHECK_SECONDS = 0.25
+#: Seconds between two looks at the children, and between two questions to the broker whether it answers; on
+#: Linux, one that ends is seen at once.
+CHILD_CHECK_SECONDS = 2.0 if sys.platform == "linux" else 0.25
 #: The provider's second, with the longest margin that a window has.
 A_SECOND_AND_MORE = timedelta(seconds=1.1)
 #: What the names of workers begin with.
@@ -143,7 +145,7 @@ class Supervisor:
 
     def _watch(self) -> None:
         """Until standard input ends: start again what has died."""
-        while not input_ended(CHILD_CHECK_SECONDS):
+        while not self._user_is_gone():
             if self.broker is not None and not self.broker.is_running():
                 port = self.broker.port
                 self.broker.stop()
@@ -153,6 +155,12 @@ class Supervisor:
             for child in self.children:
                 if child.dead():
                     self._start_again(child)
+
+    def _user_is_gone(self) -> bool:
+        """Whether standard input has ended; a process that ends, or some time, ends the wait for that."""
+        children = [child.pid for child in self.children if child.pid is not None]
+        with endings([*children, *([] if self.broker is None else [self.broker.pid])]) as ends:
+            return input_ended(CHILD_CHECK_SECONDS, unless=ends)
 
     def _start_again(self, child: Child) -> None:
         # What it had started may still run: a pool process outlives its killed parent.

@@ -18,9 +18,9 @@ from greenroom.settings import Settings
 from greenroom.task_names import Queue
 from models import Database
 from models.gauges import Gauges, read_gauges
-from tasks.dispatch import HEARTBEAT
 from tasks.runtime.counter_store import read_counts
 from tasks.runtime.heartbeat import HEARTBEATS
+from tasks.runtime.tick import HEARTBEAT
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,8 +15,8 @@ class LivingProcesses:
         """How many live.
 
         Args:
-            numbers: by process, as they are now; at least two heartbeats after the last call. Whoever was not
-                there then is taken to live.
+            numbers: by process, as they are now; longer after the last call than between two heartbeats.
+                Whoever was not there then is taken to live.
         """
         before, self._numbers = self._numbers, dict(numbers)
         return sum(number != before.get(name) for name, number in numbers.items())
