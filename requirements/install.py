@@ -1,7 +1,7 @@
 """Install what a lock pins into this Python's environment: by uv where it can, else by pip.
 
-``python requirements/install.py requirements/development.txt``. uv takes a fifth of pip's time; it is among
-the pins itself, and pip brings it first. Whatever uv cannot do (an index that asks for more than it was told,
+``python requirements/install.py requirements/development.txt``. uv takes half of pip's processor time;
+it is among the pins itself, and pip brings it first. Whatever uv cannot do (an index that asks for more than it was told,
 a file that only pip finds) pip does, so that where pip is set up nothing else need be. Hashes are required of
 both. Only the standard library is imported: nothing else is there yet.
 """
@@ -118,7 +118,7 @@ def install(lock: Path) -> int:
     environment = told(_pip("config", "list").stdout)
     if environment is not None and by_uv(lock, environment):
         return 0
-    sys.stderr.write("pip installs, which takes a minute longer than uv\n")
+    sys.stderr.write("pip installs, which takes longer than uv\n")
     return by_pip(lock)
 
 
