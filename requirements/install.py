@@ -2,8 +2,8 @@
 
 ``python requirements/install.py requirements/development.txt``. uv takes half of pip's processor time;
 it is among the pins itself, and pip brings it first. Whatever uv cannot do (an index that asks for more than
-it was told, a file that only pip finds) pip does, so that where pip is set up nothing else need be. Hashes are
-required of both. Only the standard library is imported: nothing else is there yet.
+it was told, a file that only pip finds) pip does, so that where pip is set up nothing else need be. Hashes
+are required of both. Only the standard library is imported: nothing else is there yet.
 """
 
 from __future__ import annotations
