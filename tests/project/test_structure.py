@@ -85,13 +85,13 @@ def test_development_adds_to_what_production_has() -> None:
 
 
 def test_a_clone_is_light() -> None:
-    """Under 1.9 MB compressed: what a command makes again is not kept (``benchmarks/results/raw``)."""
+    """Under 2.1 MB compressed: what a command makes again is not kept (``benchmarks/results/raw``)."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=CHECKOUT, capture_output=True, check=False)  # noqa: S607 - as people have it
     if listed.returncode:
         pytest.skip("this is no clone")
     paths = [CHECKOUT / name for name in listed.stdout.decode().split("\0")]
     weights = {path: len(zlib.compress(path.read_bytes())) for path in paths if path.is_file()}
-    assert sum(weights.values()) < 1_900_000, sorted(weights, key=weights.__getitem__)[-10:]
+    assert sum(weights.values()) < 2_100_000, sorted(weights, key=weights.__getitem__)[-10:]
 
 
 def test_every_exemption_from_ruff_has_its_reason() -> None:
