@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
 import sys
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
+from types import FrameType
 from typing import Final
 
 import uvicorn
@@ -60,6 +62,8 @@ def run_api(settings: Settings, limits: ApiLimits, *, host: str, port: int) -> N
     """
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     tracing.use("greenroom-serve", os.environ)
+    # uvicorn ends with the signal that ended it, which by itself would end the process there and then.
+    signal.signal(signal.SIGTERM, _go_on)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.create_server((host, port), family=family, backlog=limits.requests)
     address = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
@@ -69,11 +73,13 @@ def run_api(settings: Settings, limits: ApiLimits, *, host: str, port: int) -> N
         sentinel_master=settings.sentinel_master,
     )
     with (
+        ExitStack() as last,
         listening,
         closing(Database(settings.database_url)) as database,
         client,
         closing(ThumbnailCache(Thumbnails(settings))) as thumbnails,
     ):
+        last.callback(tracing.end)
         rates = RequestRates(per_minute=limits.requests_per_minute, monotonic=time.monotonic)
         services = Services(
             database=database,
@@ -98,7 +104,10 @@ def run_api(settings: Settings, limits: ApiLimits, *, host: str, port: int) -> N
             timeout_graceful_shutdown=END_SECONDS,
         )
         _Announcing(config, lambda: _announce(address, host)).run(sockets=[listening])
-    tracing.end()
+
+
+def _go_on(_signal: int, _frame: FrameType | None) -> None:
+    """Close what is open, and end then."""
 
 
 def _announce(address: str, host: str) -> None:

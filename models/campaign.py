@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from functools import cache
@@ -298,6 +298,7 @@ def campaigns_by_date(
     sent: bool,
     after: tuple[datetime, str] | None,
     limit: int,
+    channels: Collection[str] | None = None,
 ) -> list[CampaignRow]:
     """Campaigns that are to be sent, the next one first; or that were, the last one first.
 
@@ -307,9 +308,12 @@ def campaigns_by_date(
         sent: which of the two.
         after: send time and ID of the one before the first; None from the beginning.
         limit: campaigns at most.
+        channels: those whose first channel is one of these; of all, where there are none given.
     """
     place = tuple_(Campaign.send_at, Campaign.id)
     statement = select(*_COLUMNS).where(Campaign.send_at <= now if sent else Campaign.send_at > now)
+    if channels is not None:
+        statement = statement.where(Campaign.channel_id.in_(channels))
     if after is not None:
         mark = tuple_(literal(after[0], Campaign.send_at.type), literal(after[1], Campaign.id.type))
         statement = statement.where(place < mark if sent else place > mark)

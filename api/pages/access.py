@@ -13,13 +13,13 @@ from urllib.parse import parse_qs
 from pydantic import SecretStr
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.pages.answers import HEADERS, error_page, html
 from api.pages.cookie import secret_in, with_session, without_session
-from api.refusals import BodyTooLarge, BodyTooSlow, OtherSite, ServerBusy
+from api.refusals import BodyTooLarge, BodyTooSlow, OtherSite, RequestInvalid, ServerBusy
 from api.services import Caller, Services
 from greenroom.bearer_token import READING_PREFIX, TOKEN
 from greenroom.errors import GreenroomError
@@ -102,7 +102,12 @@ class PageAccess:
     async def _log_in(self, scope: Scope, receive: Receive) -> Response:
         peer = scope["client"][0] if scope.get("client") else ""
         self._services.login_rates.require(peer)
-        token = SecretStr(await _given_token(scope, receive))
+        try:
+            token = SecretStr(await _given_token(scope, receive))
+        except GreenroomError:
+            # Or who sends slowly could have all places here, again and again.
+            self._services.login_rates.take(peer)
+            raise
         refused = await run_in_threadpool(self._refused, token)
         if refused:
             self._services.login_rates.take(peer)
@@ -180,6 +185,7 @@ async def _given_token(scope: Scope, receive: Receive) -> str:
     Raises:
         BodyTooLarge: the form is none of ours.
         BodyTooSlow: it did not come in time.
+        RequestInvalid: it broke off.
     """
     body = b""
     try:
@@ -190,6 +196,8 @@ async def _given_token(scope: Scope, receive: Receive) -> str:
                     raise BodyTooLarge("The form has more than a token. Reload the page.")
     except TimeoutError as error:
         raise BodyTooSlow("The form did not arrive in time. Send it again.") from error
+    except ClientDisconnect as error:
+        raise RequestInvalid("The form broke off. Send it again.") from error
     # A form has as many fields as it has bytes, at most.
     given = parse_qs(body.decode("ascii", "replace"), max_num_fields=_LARGEST_FORM).get("token", [""])
     return given[0].strip()

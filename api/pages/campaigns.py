@@ -36,6 +36,8 @@ T = TypeVar("T")
 BUSY_SECONDS: Final = 10
 CALM_SECONDS: Final = 60
 CAMPAIGNS_A_PAGE: Final = 20
+#: Read at a time until a page is full: some may be on others' channels besides.
+CAMPAIGNS_A_LOOK: Final = 100
 #: Seconds in which campaigns of a list are counted; the rest is counted the next time.
 LIST_SECONDS: Final = 2.0
 #: Pages that are made at a time, and thumbnails; the others wait.
@@ -162,16 +164,8 @@ class CampaignPages:
     def _list(self, request: Request) -> str:
         now, show = self._clock.now(), request.query_params.get("show", "")
         sent, after = show == "sent", _storable(request.query_params.get("after", ""))
-        caller = Caller.of(request)
-        with self._database.read() as connection:
-            rows = campaigns_by_date(
-                connection,
-                now=now,
-                sent=sent,
-                after=_place(after),
-                limit=CAMPAIGNS_A_PAGE + 1,
-            )
-        visible = [row for row in rows[:CAMPAIGNS_A_PAGE] if caller.may_see(row)]
+        rows = self._visible_rows(Caller.of(request), now=now, sent=sent, after=_place(after))
+        visible = rows[:CAMPAIGNS_A_PAGE]
         glances = self._glances_of(visible)
         base = {"show": "sent"} if sent else {}
         more = ""
@@ -187,8 +181,28 @@ class CampaignPages:
             more=more,
         )
         busy = page.uncounted or any(one.is_going_on for one in glances)
-        live = _live(request, refresh=BUSY_SECONDS if busy else CALM_SECONDS)
+        live = _live(request, "/campaigns", refresh=BUSY_SECONDS if busy else CALM_SECONDS)
         return rendered("campaigns.html", live=live, page=page)
+
+    def _visible_rows(
+        self, caller: Caller, *, now: datetime, sent: bool, after: tuple[datetime, str] | None
+    ) -> list[CampaignRow]:
+        """Campaigns of a page and one more, if there is one; what the reader may not see ends no page."""
+        found: list[CampaignRow] = []
+        while True:
+            with self._database.read() as connection:
+                rows = campaigns_by_date(
+                    connection,
+                    now=now,
+                    sent=sent,
+                    after=after,
+                    limit=CAMPAIGNS_A_LOOK,
+                    channels=caller.token.channels,
+                )
+            found += [row for row in rows if caller.may_see(row)]
+            if len(rows) < CAMPAIGNS_A_LOOK or len(found) > CAMPAIGNS_A_PAGE:
+                return found[: CAMPAIGNS_A_PAGE + 1]
+            after = (rows[-1].send_at, rows[-1].id)
 
     def _glances_of(self, rows: Sequence[CampaignRow]) -> list[CampaignGlance]:
         """Campaigns, as far as they are counted; of large ones perhaps the count before."""
@@ -209,7 +223,8 @@ class CampaignPages:
         campaign_id = _visible(request)
         page = self._pages.get(campaign_id, lambda: self._page(campaign_id))
         refresh = 0 if page.is_cancelled else BUSY_SECONDS if page.is_going_on else CALM_SECONDS
-        live = _live(request, refresh=refresh, files=campaign_path(campaign_id) + "/files")
+        path = campaign_path(campaign_id)
+        live = _live(request, path, refresh=refresh, files=f"{path}/files")
         return render(page, live)
 
     def _page(self, campaign_id: str) -> CampaignPage:
@@ -300,11 +315,14 @@ def _storable(text: str) -> str:
     return text
 
 
-def _live(request: Request, *, refresh: int, files: str = "") -> LiveView:
-    """A page that is shown anew, unless its reader wants it to stay."""
+def _live(request: Request, path: str, *, refresh: int, files: str = "") -> LiveView:
+    """A page that is shown anew, unless its reader wants it to stay.
+
+    Its path is ours: Starlette makes the request's of the header `Host`, which anybody can write.
+    """
     query = dict(request.query_params)
     stays = query.pop("refresh", "") == "off"
-    toggle = _at(request.url.path, query if stays else {**query, "refresh": "off"})
+    toggle = _at(path, query if stays else {**query, "refresh": "off"})
     return LiveView(
         who=Caller.of(request).token.name,
         refresh=0 if stays else refresh,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import socket
 from datetime import timedelta
 
 import pytest
@@ -15,6 +17,7 @@ from tests.api.conftest import Seconds
 from tests.api.test_door import problem
 from tests.support.http_api import RunningApi
 from tests.support.pages import Reader, reader
+from tests.support.production import wait_for
 from tests.support.world import World
 
 HEADERS = {
@@ -162,6 +165,31 @@ def test_what_is_no_token_is_refused(somebody: Reader, form: object) -> None:
 def test_a_form_has_its_bound(somebody: Reader) -> None:
     """Of a stranger's body, no more is read."""
     assert somebody.post("/campaigns", b"token=" + b"x" * 5_000).status_code == 413
+
+
+def test_a_form_that_breaks_off_is_nobodys_fault(
+    paged: RunningApi, somebody: Reader, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It counts as a failure, so that nobody keeps all places by it; no error of the server's is logged."""
+    token = paged.token("maria", read_only=True)
+    for _ in range(MOST_FAILURES):
+        with socket.create_connection(("127.0.0.1", paged.port)) as stranger:
+            stranger.sendall(b"POST /campaigns HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\ntok")
+            stranger.shutdown(socket.SHUT_WR)
+            while stranger.recv(4_096):
+                pass
+    wait_for(lambda: somebody.log_in(token).status_code == 429)
+    assert [record.message for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+def test_a_header_moves_no_link(paged: RunningApi, somebody: Reader) -> None:
+    """Nor does it break a page."""
+    cookie = somebody.log_in(paged.token("maria", read_only=True)).headers["Set-Cookie"].split(";")[0]
+    # Cookies of its own are for the host that the header names.
+    somebody.session.cookies.clear()
+    for host in ("[", "evil.example/x?y", f"127.0.0.1:{paged.port}"):
+        page = somebody.get("/campaigns", Host=host, Cookie=cookie)
+        assert (page.status_code, 'href="/campaigns?refresh=off"' in page.text) == (200, True), host
 
 
 def test_who_fails_too_often_waits(paged: RunningApi, somebody: Reader, seconds: Seconds) -> None:

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import pytest
 from sqlalchemy import insert
 
-from api.pages.campaigns import BUSY_SECONDS, CALM_SECONDS, CAMPAIGNS_A_PAGE
+from api.pages.campaigns import BUSY_SECONDS, CALM_SECONDS, CAMPAIGNS_A_LOOK, CAMPAIGNS_A_PAGE
 from api.pages.latest import MOST_KEPT, LatestOfEach
 from greenroom.reasons import ADVICE, Reason
 from models.campaign import Campaign
@@ -144,6 +144,39 @@ def test_a_limited_reader_sees_campaigns_of_some_channels(
             nothing = limited.get(f"/campaigns/nobodys{path}")
             assert (hidden.status_code, nothing.status_code) == (404, 404)
             assert hidden.text.replace("spring", "nobodys") == nothing.text
+
+
+def test_no_link_of_a_limited_readers_list_tells_of_others(world: World, paged: RunningApi) -> None:
+    """Pages are full of what may be seen, however much there is in between, and end with it."""
+    mine, now = world.add_channel("4930901820"), world.clock.now()
+    hidden: list[tuple[str, str, list[str]]] = [("others", CHANNEL, [])] * 30 + [
+        ("shared", mine, [CHANNEL])
+    ] * (CAMPAIGNS_A_LOOK + 30)
+    rows = [
+        {
+            "id": f"{name}-{number:03}",
+            "channel_id": channel,
+            "further_channels": further,
+            "send_at": now + timedelta(hours=number + 1),
+            "keep_until": now + timedelta(days=90),
+            "created_at": now,
+            "submission": 0,
+        }
+        for number, (name, channel, further) in enumerate(
+            [*hidden, *[("mine", mine, [])] * CAMPAIGNS_A_PAGE, *hidden, ("mine", mine, []), *hidden]
+        )
+    ]
+    with world.database.write() as connection:
+        connection.execute(insert(Campaign), rows)
+    with reader(paged) as limited:
+        limited.log_in(paged.token("limited", mine, read_only=True))
+        first = limited.get("/campaigns").text
+        (more,) = (link for link in links_in(first) if "after=" in link)
+        second = limited.get(more).text
+    assert first.count('<h2><a href="/campaigns/mine-') == CAMPAIGNS_A_PAGE
+    assert second.count('<h2><a href="/campaigns/mine-') == 1
+    assert 'rel="next"' not in second
+    assert not any(name in first + second for name in ("others", "shared"))
 
 
 def test_of_a_campaign_on_several_channels_each_has_its_files(

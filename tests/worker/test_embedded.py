@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -18,7 +19,7 @@ from models import Database
 from models.schema import revision_of
 from tests.support.command import environment
 from worker.checkout import CHECKOUT
-from worker.embedded.child import Child, end_process
+from worker.embedded.child import Child, end_process, endings
 from worker.embedded.schema_upgrade import newest_revision, prepare_database
 from worker.embedded.supervisor_process import SupervisorProcess
 
@@ -39,6 +40,24 @@ def in_a_fresh_process(code: str, folder: Path) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody is asked")
+@pytest.mark.parametrize("error", [errno.ENOSYS, errno.EPERM, errno.EMFILE, errno.ESRCH])
+def test_where_no_end_can_be_watched_they_are_looked_for(monkeypatch: pytest.MonkeyPatch, error: int) -> None:
+    """An old kernel, a sandbox or too many open files end no stack."""
+
+    def refused(pid: int) -> int:
+        raise OSError(error, f"{pid}")
+
+    monkeypatch.setattr(os, "pidfd_open", refused)
+    with endings([os.getpid()]) as found:
+        assert found == []
+    monkeypatch.undo()
+    with endings([os.getpid()]) as found:
+        assert len(found) == 1
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(found[0])
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only there a child says what it has open")

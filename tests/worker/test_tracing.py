@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
+import signal
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from PIL import Image
 
 from greenroom import tracing
@@ -23,6 +28,7 @@ from greenroom.manifest import ManifestItem, parse_plan
 from greenroom.vault import new_secret_key
 from sandbox.testing import RunningSandbox
 from tests.support.collector import Collector, collector
+from tests.support.command import environment
 from tests.support.production import CHANNEL, KEY, PATIENCE, Production, wait_for
 
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
@@ -126,6 +132,80 @@ def test_a_collector_that_is_away_stops_nobody(monkeypatch: pytest.MonkeyPatch) 
             tracing.event("file")
     tracing.end()
     assert not tracing.use("tests", {})
+
+
+def test_a_collector_that_says_nothing_keeps_nobody_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes what is sent, and never answers: the end waits for it so long, and no longer."""
+    waited: list[float | None] = []
+
+    class Ending(threading.Thread):
+        def join(self, timeout: float | None = None) -> None:
+            if self.name == "last spans":
+                waited.append(timeout)
+            super().join(timeout)
+
+    monkeypatch.setattr(threading, "Thread", Ending)
+    monkeypatch.setattr(tracing, "LAST_SPANS_SECONDS", 0.2)
+    monkeypatch.setattr(tracing, "EXPORT_SECONDS", PATIENCE)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(PATIENCE)
+        monkeypatch.setenv(ENDPOINT, f"http://127.0.0.1:{silent.getsockname()[1]}")
+        assert tracing.use("tests", os.environ)
+        with tracing.traced("work"):
+            pass
+        tracing.end()
+        connection, _ = silent.accept()
+        with connection:
+            # It was being sent, so there was something to wait for; and it was waited for once.
+            assert connection.recv(4) == b"POST"
+            assert waited == [0.2]
+            (ending,) = (one for one in threading.enumerate() if one.name == "last spans")
+            assert ending.daemon
+        assert not tracing.use("tests", {})
+    ending.join(PATIENCE)
+    assert not ending.is_alive()
+
+
+@pytest.mark.parametrize("ends_with", [signal.SIGTERM, signal.SIGINT])
+def test_requests_to_the_http_api_are_told_of(
+    collected: Collector,
+    ends_with: signal.Signals,
+    migrated_sqlite: Path,
+    redis_url: str,
+    tmp_path: Path,
+) -> None:
+    """Within whoever asks; the last ones, too, however the server is told to end."""
+    shutil.copy(migrated_sqlite, tmp_path / "greenroom.db")
+    # Not after some time, but because it ends.
+    settings = {
+        "GREENROOM_DATABASE_URL": f"sqlite:///{tmp_path / 'greenroom.db'}",
+        "GREENROOM_REDIS_URL": redis_url,
+        "GREENROOM_SECRET_KEY": new_secret_key().get_secret_value(),
+        "OTEL_BSP_SCHEDULE_DELAY": "600000",
+    }
+    command = [sys.executable, "-m", "cli", "serve", "--port", "0"]
+    with subprocess.Popen(
+        command, env=environment(**settings), cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdout is not None
+        url = server.stdout.readline().split()[-1]
+        theirs = {"traceparent": f"00-{'a' * 32}-{'b' * 16}-01"}
+        path = "/v1/campaigns/secret-name?x=secret"
+        refused = requests.get(
+            url + path, headers={**theirs, "Authorization": "Bearer secret"}, timeout=PATIENCE
+        )
+        assert refused.status_code == 401
+        server.send_signal(ends_with)
+        server.wait(PATIENCE)
+    (span,) = collected.named("request")
+    assert (span.service, span.trace_id, span.parent_id) == ("greenroom-serve", "a" * 32, "b" * 16)
+    assert span.attributes == {
+        "greenroom.method": "GET",
+        "http.response.status_code": 401,
+        "http.route": "none",
+        "greenroom.token": "-",
+    }
+    assert b"secret" not in b"".join(collected.bodies)
 
 
 @pytest.mark.parametrize(

@@ -91,13 +91,14 @@ def end_process(children: Sequence[Child]) -> None:
 
 @contextmanager
 def endings(pids: Sequence[int]) -> Iterator[list[int]]:
-    """What can be read once one of these processes has ended; nothing, where the system has no such thing."""
+    """What can be read once one of these processes has ended; nothing, where there is no such thing."""
     with ExitStack() as stack:
         files = []
         if sys.platform == "linux":
             for pid in pids:
-                # One that was waited for is found by whoever looks next.
-                with suppress(ProcessLookupError):
+                # One that was waited for is found by whoever looks next; so are all where the kernel is older
+                # than 5.3, a sandbox forbids the call, or too many files are open.
+                with suppress(OSError):
                     files.append(os.pidfd_open(pid))
                     stack.callback(os.close, files[-1])
         yield files
