@@ -7,7 +7,7 @@ change, or none of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -28,6 +28,7 @@ from sqlalchemy.orm import aliased
 
 from models.asset import Asset
 from models.asset_locks import IN_LOCK_ORDER, lock_assets
+from models.bulk import among
 from models.campaign import CampaignRow
 from models.item import Item, ItemState
 from models.item_asset import ItemAsset, holds, remove_assets
@@ -80,7 +81,8 @@ def follow_channels(connection: Connection, campaign: CampaignRow, *, now: datet
     lock_items(connection, campaign_id=campaign.id, refs=None)
     mine = Item.campaign_id == campaign.id
     put_items_back(connection, mine & _IS_WITH_A_WORKER, counts=False, detail=None)
-    _link(connection, campaign.id, [channel for channel in campaign.channels if channel != before[0]])
+    others = [channel for channel in campaign.channels if channel != before[0]]
+    _link(connection, campaign.id, others, to=wanted)
     if campaign.channel_id != before[0]:
         _make_first(connection, campaign)
     remove_assets(connection, campaign.id, set(before) - set(campaign.further_channels))
@@ -144,8 +146,13 @@ def _is_without(campaign_id: str, channel_id: str) -> ColumnElement[bool]:
     return and_(Item.campaign_id == campaign_id, Item.asset_id.is_not(None), ~there)
 
 
-def _link(connection: Connection, campaign_id: str, channel_ids: Sequence[str]) -> None:
-    """Say of accepted items, which are locked, that they have the assets of their contents on channels."""
+def _link(
+    connection: Connection, campaign_id: str, channel_ids: Sequence[str], *, to: Collection[int]
+) -> None:
+    """Say of accepted items, which are locked, that they have the assets of their contents on channels.
+
+    To those alone that were locked and queued here: another one may be idle, or go at this moment.
+    """
     mine = select(Item.id).where(Item.campaign_id == campaign_id)
     stale = and_(ItemAsset.item_id.in_(mine), ~select(Item.id).where(holds()).correlate(ItemAsset).exists())
     lock_rows(connection, ItemAsset, stale)
@@ -156,7 +163,7 @@ def _link(connection: Connection, campaign_id: str, channel_ids: Sequence[str]) 
             select(Item.id, there.channel_id, there.id, Item.token)
             .join(first, first.id == Item.asset_id)
             .join(there, and_(there.sha256 == first.sha256, there.mime_type == first.mime_type))
-            .where(there.channel_id == channel, _is_without(campaign_id, channel))
+            .where(there.channel_id == channel, among(there.id, to), _is_without(campaign_id, channel))
         )
         names = ["item_id", "channel_id", "asset_id", "token"]
         connection.execute(insert(ItemAsset).from_select(names, found))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import BigInteger, Connection, ForeignKey, Select, delete, insert, select, true
+from sqlalchemy import BigInteger, Connection, ForeignKey, Select, delete, func, insert, select, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, BigKey
@@ -43,6 +43,12 @@ def drop_parts(connection: Connection, campaign_id: str) -> None:
     of_campaign = SubmissionPart.campaign_id == campaign_id
     lock_rows(connection, SubmissionPart, of_campaign)
     connection.execute(delete(SubmissionPart).where(of_campaign))
+
+
+def count_parts(connection: Connection, campaign_id: str, number: int) -> int:
+    """How many parts of a submission noted something; there are never fewer before the next one."""
+    mine = (SubmissionPart.campaign_id == campaign_id, SubmissionPart.submission == number)
+    return connection.execute(select(func.count()).select_from(SubmissionPart).where(*mine)).scalar_one()
 
 
 def noted_ids(connection: Connection, campaign_id: str, number: int) -> Select[int]:

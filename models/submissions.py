@@ -24,7 +24,7 @@ from models.item import Item
 from models.manifest_items import lock_items
 from models.references import check_references_again, lock_assets_of
 from models.standing_items import Looked, look_at
-from models.submission_part import drop_parts, note_part, noted_among, noted_ids
+from models.submission_part import count_parts, drop_parts, note_part, noted_among, noted_ids
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,8 +143,16 @@ def _is_changed(row: Row[*tuple[Any, ...]], item: ManifestItem) -> bool:
     return bool((row.source, row.kind, row.fix) != (item.source, item.kind, item.fix))
 
 
-def others_of(connection: Connection, campaign_id: str, *, number: int, after: str, limit: int) -> list[str]:
-    """Refs of items that do not stand in a submission, in the database's order.
+@dataclass(frozen=True, kw_only=True)
+class Others:
+    """Refs of items that did not stand in a submission, when so many of its parts had noted what does."""
+
+    refs: Sequence[str]
+    parts: int
+
+
+def others_of(connection: Connection, campaign_id: str, *, number: int, after: str, limit: int) -> Others:
+    """Find items that do not stand in a submission, in the order that the database has of their refs.
 
     Args:
         connection: an open transaction.
@@ -154,35 +162,44 @@ def others_of(connection: Connection, campaign_id: str, *, number: int, after: s
         limit: refs at most.
     """
     number %= PARTS_ARE_NOTED
+    # First: a part that comes between the two statements is then one more.
+    parts = count_parts(connection, campaign_id, number)
     of_campaign = (Item.campaign_id == campaign_id, Item.ref > after)
     # As a difference of two lists: what the database takes for a few rows may be a million, and whatever else
     # it might do with those would take hours.
     noted = noted_ids(connection, campaign_id, number)
     others = select(Item.id).where(*of_campaign, Item.submission != number).except_(noted)
     statement = select(Item.ref).where(*of_campaign, Item.id.in_(others)).order_by(Item.ref).limit(limit)
-    return list(connection.execute(statement).scalars())
+    return Others(refs=list(connection.execute(statement).scalars()), parts=parts)
 
 
 def remove_others(
-    connection: Connection, campaign_id: str, *, number: int, refs: Sequence[str], now: datetime
+    connection: Connection, campaign_id: str, *, number: int, refs: Sequence[str], parts: int, now: datetime
 ) -> int:
-    """Remove items that :func:`others_of` found; what only they needed is looked at again.
+    """Remove items that :func:`others_of` found, unless a part that came later has them.
+
+    What only they needed is looked at again.
 
     Args:
         connection: an open transaction, which holds the campaign.
         campaign_id: whose.
         number: the submission's.
         refs: of the items.
+        parts: how many had noted what stands in it by then.
         now: the present.
 
     Returns:
         How many it removed.
     """
+    number %= PARTS_ARE_NOTED
     check_references_again(connection, lock_assets_of(connection, campaign_id, refs=refs), now=now)
     lock_items(connection, campaign_id=campaign_id, refs=refs)
     mine = (Item.campaign_id == campaign_id, among(Item.ref, refs))
-    not_written_since = Item.submission != number % PARTS_ARE_NOTED
-    return connection.execute(delete(Item).where(*mine, not_written_since)).rowcount
+    goes = [*mine, Item.submission != number]
+    if count_parts(connection, campaign_id, number) != parts:
+        ids = connection.execute(select(Item.id).where(*mine)).scalars().all()
+        goes.append(~among(Item.id, noted_among(connection, campaign_id, number, ids)))
+    return connection.execute(delete(Item).where(*goes)).rowcount
 
 
 def close_submission(connection: Connection, campaign_id: str, *, number: int) -> None:

@@ -90,13 +90,19 @@ def end_submission(context: Context, campaign_id: str, submission: int, after: s
     """
     with context.database.read() as connection:
         require_submission(get_campaign(connection, campaign_id), submission)
-        refs = others_of(connection, campaign_id, number=submission, after=after, limit=REMOVED_A_MESSAGE)
-    removed = 0
+        others = others_of(connection, campaign_id, number=submission, after=after, limit=REMOVED_A_MESSAGE)
+    removed, refs = 0, others.refs
     is_last = len(refs) < REMOVED_A_MESSAGE
     for some in chunks(refs, REMOVED_AT_ONCE):
         with _of_submission(context, campaign_id, submission) as connection:
-            now = context.clock.now()
-            removed += remove_others(connection, campaign_id, number=submission, refs=some, now=now)
+            removed += remove_others(
+                connection,
+                campaign_id,
+                number=submission,
+                refs=some,
+                parts=others.parts,
+                now=context.clock.now(),
+            )
     if is_last:
         with _of_submission(context, campaign_id, submission) as connection:
             close_submission(connection, campaign_id, number=submission)

@@ -136,6 +136,8 @@ def _upload_batch(context: Context, batch: Batch, turns: list[Turn], task_id: st
     try:
         turn.run(still_held(context, begun.assets, taken_at=taken_at))
     finally:
+        # What it could not write down is not kept from others while the message's other channels go on.
+        turns.remove(turn)
         owned.release()
     return report
 

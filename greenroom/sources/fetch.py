@@ -6,6 +6,7 @@ somebody named. Where a server says which version it sends (a strong ETag), a do
 
 from __future__ import annotations
 
+import hashlib
 import re
 import socket
 import time
@@ -106,11 +107,13 @@ class Fetcher:
         if refused := self.refusal(source):
             raise refused
         address, give_up_at = parse_address(source), time.monotonic() + FETCH_SECONDS
-        download = _Download(into=into, known=known)
         for _ in range(MAX_SOURCE_REDIRECTS + 1):
+            # Anew at each address: what one calls a version, another one may call something else.
+            download = _Download(into=into, place=_place(address), known=known)
             following = self._fetch(address, download, give_up_at)
             if following is None:
                 return None if download.unchanged else download.version
+            _empty(into)
             address = self._followed(address, following)
         raise SourceUnavailable(f"{shown(source)} was redirected more than {MAX_SOURCE_REDIRECTS} times.")
 
@@ -135,16 +138,17 @@ class Fetcher:
             raise SourceUnavailable(reason) from None
 
     def _ask(self, address: Address, download: _Download, give_up_at: float) -> str | None:
+        conditions = download.conditions
         with self._connections.asked(
             address,
             method="GET",
-            headers={**_HEADERS, **download.conditions},
+            headers={**_HEADERS, **conditions},
             give_up_at=give_up_at,
             patience=READ_SECONDS,
         ) as answer:
             if answer.status in _REDIRECTS and (location := answer.headers.get("Location")):
                 return str(location)
-            if answer.status == _NOT_MODIFIED and download.known and not download.resumed:
+            if answer.status == _NOT_MODIFIED and "If-None-Match" in conditions:
                 download.unchanged = True
                 return None
             _require_file(answer, address.shown)
@@ -168,35 +172,54 @@ class Fetcher:
         return following
 
 
+def _place(address: Address) -> str:
+    """Tells addresses apart, and shows nothing of them: their queries may be what signs them."""
+    parts = "\n".join((*map(str, address.origin), address.target, address.authorization))
+    return hashlib.sha256(parts.encode()).hexdigest()
+
+
+def _empty(into: IO[bytes]) -> None:
+    into.seek(0)
+    into.truncate()
+
+
 @dataclass(kw_only=True)
 class _Download:
-    """One file on its way.
+    """One file on its way from one address.
 
     Attributes:
         into: what has come of it so far.
-        known: the version that need not be sent again.
-        version: which is sent: a strong ETag; empty where there is none.
+        place: where it comes from.
+        known: the version that need not be sent again; whatever comes from elsewhere is another one.
+        etag: of what is sent, if it is a strong one; else empty.
         unchanged: whether the server said that it has the known one.
         resumed: how often it was asked for the rest.
     """
 
     into: IO[bytes]
+    place: str
     known: str = ""
-    version: str = ""
+    etag: str = ""
     unchanged: bool = False
     resumed: int = 0
 
     @property
+    def version(self) -> str:
+        """Which is sent; empty where its server does not say."""
+        return f"{self.place} {self.etag}" if self.etag else ""
+
+    @property
     def may_resume(self) -> bool:
         """Whether the server can be asked for the rest of the same version."""
-        return bool(self.version) and self.into.tell() > 0 and self.resumed < MOST_RESUMED
+        return bool(self.etag) and self.into.tell() > 0 and self.resumed < MOST_RESUMED
 
     @property
     def conditions(self) -> dict[str, str]:
         """Headers: only what is not known, or the rest of what was begun."""
         if self.resumed:
-            return {"Range": f"bytes={self.into.tell()}-", "If-Range": self.version}
-        return {"If-None-Match": self.known} if self.known else {}
+            return {"Range": f"bytes={self.into.tell()}-", "If-Range": self.etag}
+        place, _, etag = self.known.partition(" ")
+        return {"If-None-Match": etag} if etag and place == self.place else {}
 
     def begin(self, answer: HTTPResponse) -> None:
         """Take note of what an answer holds: the rest, or all of it.
@@ -207,15 +230,14 @@ class _Download:
         etag = answer.headers.get("ETag", "")
         if answer.status == _PARTIAL:
             start = answer.headers.get("Content-Range", "").removeprefix("bytes ").partition("-")[0]
-            if not self.resumed or start != str(self.into.tell()) or etag not in ("", self.version):
+            if not self.resumed or start != str(self.into.tell()) or etag not in ("", self.etag):
                 raise ValueError
             return
         if self.into.tell():
-            self.into.seek(0)
-            self.into.truncate()
+            _empty(self.into)
         # What is packed on its way is counted otherwise than what is unpacked here.
         plain = answer.headers.get("Content-Encoding", "identity").strip().lower() in ("", "identity")
-        self.version = etag if plain and _STRONG_ETAG.fullmatch(etag) else ""
+        self.etag = etag if plain and _STRONG_ETAG.fullmatch(etag) else ""
 
 
 def _require_file(answer: HTTPResponse, name: str) -> None:

@@ -3,14 +3,14 @@
 Below one folder lies each content under its SHA-256, and for each source a note of the version that it had
 and of the content that this was. All processes of the machine share it without locks: what is written gets
 its name when it is whole, what is read is held open and checked by its hash, and what was used longest ago
-goes first. Whatever is spoiled or gone is fetched anew, and nothing else comes of it.
+goes first, contents and notes alike. Whatever is spoiled or gone is fetched anew, and nothing else comes of
+it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 import re
 import secrets
@@ -31,6 +31,8 @@ _LOOK_AFTER: Final = 1 / 64
 #: Seconds after which a draft belongs to nobody any more: longer than any file is fetched.
 _DRAFT_SECONDS: Final = 3600.0
 _LONGEST_NOTE: Final = 4096
+#: Bytes that a disk has for a file at the least, and by which it has more: a million notes are four gigabytes.
+_BLOCK: Final = 4096
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -90,6 +92,8 @@ class FetchedFiles:
         if note is None or content is None:
             yield None
             return
+        with suppress(OSError):
+            os.utime(self._note_path(source))
         with content:
             yield KnownVersion(version=note[0], content=content)
 
@@ -125,7 +129,7 @@ class FetchedFiles:
             Path(draft.name).rename(path)
             if version:
                 self._write_note(source, version, sha256)
-        self._added += size
+        self._added += _room(size) + _BLOCK
         if self._added >= self._most * _LOOK_AFTER:
             self._added = 0
             self.clear(most=self._most)
@@ -133,18 +137,15 @@ class FetchedFiles:
     def clear(self, *, most: int = 0) -> None:
         """Drop what was used longest ago, if there is more than so many bytes."""
         _drop_old(self._drafts, before=time.time() - _DRAFT_SECONDS)
-        files = sorted(_files(self._contents), reverse=True)
-        if sum(size for _, size, _ in files) <= most:
+        files = sorted(_files(*self._contents.glob("*"), self._notes), reverse=True)
+        if sum(room for _, room, _ in files) <= most:
             return
         left = 0
-        for _, size, path in files:
-            left += size
+        for _, room, path in files:
+            left += room
             if left > most * _LEFT:
                 with suppress(OSError):
-                    path.unlink()
-        oldest = min((used for used, _, path in files if path.exists()), default=math.inf)
-        # A note that nobody can use any more: its content was used after it was written.
-        _drop_old(self._notes, before=oldest - _DRAFT_SECONDS)
+                    os.unlink(path)  # noqa: PTH108 - an entry of a folder
 
     def _path(self, sha256: str) -> Path:
         return self._contents / sha256[:2] / sha256
@@ -170,12 +171,19 @@ class FetchedFiles:
         draft.rename(self._note_path(source))
 
 
-def _files(folder: Path) -> Iterator[tuple[float, int, Path]]:
-    """When each was used last, its size, and where it is."""
-    for path in folder.glob("*/*"):
-        with suppress(OSError):
-            found = path.stat()
-            yield found.st_mtime, found.st_size, path
+def _room(size: int) -> int:
+    """What a file of a size takes of a disk."""
+    return max(-(-size // _BLOCK), 1) * _BLOCK
+
+
+def _files(*folders: Path) -> Iterator[tuple[float, int, str]]:
+    """When each was used last, what it takes of the disk, and where it is."""
+    for folder in folders:
+        with suppress(OSError), os.scandir(folder) as entries:
+            for entry in entries:
+                with suppress(OSError):
+                    found = entry.stat()
+                    yield found.st_mtime, _room(found.st_size), entry.path
 
 
 def _drop_old(folder: Path, *, before: float) -> None:

@@ -20,6 +20,8 @@ STORE_READ_SECONDS: Final = 30
 PIECE: Final = 8 * 1024 * 1024
 #: Bytes of one answer: a piece, and what one read of the network may bring beyond it.
 MOST_OF_AN_ANSWER: Final = PIECE + 1024 * 1024
+#: More than clocks differ by.
+SETTLED_SECONDS: Final = 60
 #: Of one request, by the library itself; a piece that fails is tried again by `reader`.
 _TRIES: Final = 2
 
@@ -115,6 +117,17 @@ def _confine_aiohttp() -> None:
 def path_of(order: StoreOrder) -> str:
     """The file's path in its file system."""
     return f"/{order.key}" if order.scheme == "sftp" else f"{order.place}/{order.key}"
+
+
+def is_settled(order: StoreOrder, info: dict[str, Any], *, now: float) -> bool:
+    """Whether what changes from now on will have another version.
+
+    SFTP's moments are whole seconds, by the server's clock: a file that is as new as that may be written once
+    more, and look as before.
+    """
+    if order.scheme != "sftp":
+        return True
+    return bool(info.get("mtime")) and info["mtime"].timestamp() < now - SETTLED_SECONDS
 
 
 def version_of(order: StoreOrder, info: dict[str, Any]) -> str:

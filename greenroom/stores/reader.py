@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import IO, Any, Final
 
 from greenroom.stores.error_ends import NoRoom, answer_of, is_worth_another_try
-from greenroom.stores.filesystems import PIECE, filesystem_of, path_of, version_of
+from greenroom.stores.filesystems import PIECE, filesystem_of, is_settled, path_of, version_of
 from greenroom.stores.orders import READ_AT_ONCE, StoreAnswer, StoreEnd, StoreOrder
 
 #: Bytes of its own that it may have (``RLIMIT_DATA``); with its libraries it takes a third of that.
@@ -43,6 +43,7 @@ class StoreReader:
 
     def _read(self, order: StoreOrder) -> StoreAnswer:
         give_up_at = time.monotonic() + order.seconds
+        asked_at = time.time()
         info = self._info(order, give_up_at)
         if info["type"] != "file":
             return StoreAnswer(end=StoreEnd.FOLDER)
@@ -58,7 +59,9 @@ class StoreReader:
             after = self._info(order, give_up_at)
             if (version_of(order, after), after["size"]) != (version, info["size"]):
                 return StoreAnswer(end=StoreEnd.CHANGED)
-        return StoreAnswer(end=StoreEnd.READ, version=version)
+        # A version that may soon be another content's, too, is none to be known by.
+        settled = is_settled(order, info, now=asked_at)
+        return StoreAnswer(end=StoreEnd.READ, version=version if settled else "")
 
     def _info(self, order: StoreOrder, give_up_at: float) -> dict[str, Any]:
         try:

@@ -4,13 +4,41 @@ from __future__ import annotations
 
 import hashlib
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import pytest
 
+import greenroom
 from greenroom.sources.fetched_files import FetchedFiles
 
+KIB = 1024
+#: Keeps a file, and waits at a moment of it to be killed.
+WRITER = """
+import pathlib, sys, time
+from greenroom.sources.fetched_files import FetchedFiles
+
+folder, moment = sys.argv[1:]
+files = FetchedFiles(pathlib.Path(folder))
+
+
+def wait(*_):
+    print(".", end="", flush=True)
+    time.sleep(600)
+
+
+with files.draft() as draft:
+    draft.write(b"hero" * 512)
+    if moment == "write":
+        wait()
+    draft.write(b"hero" * 512)
+    if moment == "rename":
+        pathlib.Path.rename = wait
+    files._write_note = wait
+    files.keep("https://cdn.example/hero.jpg?signature=canary", '"1"', draft)
+"""
 SOURCE = "https://cdn.example/hero.jpg?signature=canary"
 
 
@@ -87,24 +115,58 @@ def test_a_note_that_says_something_else_says_nothing(tmp_path: Path, note: byte
 
 def test_never_more_than_may_be_and_what_was_used_last_stays(tmp_path: Path) -> None:
     """Reading counts as use."""
-    files = FetchedFiles(tmp_path, most=1000)
-    first = keep(files, b"a" * 300, source="a")
-    second = keep(files, b"b" * 300, source="b")
+    files = FetchedFiles(tmp_path, most=100 * KIB)
+    first = keep(files, b"a" * 30 * KIB, source="a")
+    second = keep(files, b"b" * 30 * KIB, source="b")
     for path in on_disk(tmp_path):
         os.utime(path, (1, 1))
     assert held(files, first) is not None
-    keep(files, b"c" * 300, source="c")
-    keep(files, b"d" * 200, source="d")
+    keep(files, b"c" * 30 * KIB, source="c")
+    keep(files, b"d" * 8 * KIB, source="d")
     assert held(files, second) is None
     assert held(files, first) is not None
-    assert sum(path.stat().st_size for path in (tmp_path / "contents").rglob("*") if path.is_file()) <= 1000
+    assert sum(path.stat().st_size for path in on_disk(tmp_path)) <= 100 * KIB
+
+
+def test_notes_take_room_like_contents(tmp_path: Path) -> None:
+    """Of a million addresses that all hold the same image, too."""
+    files = FetchedFiles(tmp_path, most=100 * KIB)
+    for at in range(100):
+        keep(files, b"hero", source=str(at))
+        with files.last_of("0") as last:
+            assert last is not None
+    assert len(on_disk(tmp_path)) * 4 * KIB <= 100 * KIB
+
+
+def test_what_a_process_wrote_when_it_was_killed_is_not_taken(tmp_path: Path) -> None:
+    """Half of a file, all of it without its name, and all of it without its note."""
+    content = b"hero" * KIB
+    for moment in ("write", "rename", "note"):
+        folder = tmp_path / moment
+        with subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(folder), moment],
+            stdout=subprocess.PIPE,
+            cwd=Path(greenroom.__file__).parents[1],
+        ) as writer:
+            assert writer.stdout is not None
+            assert writer.stdout.read(1) == b"."
+            assert on_disk(folder)
+            writer.kill()
+        files = FetchedFiles(folder)
+        with files.last_of(SOURCE) as last:
+            assert last is None
+        assert held(files, hashlib.sha256(content[: len(content) // 2]).hexdigest()) is None
+        sha256 = hashlib.sha256(content).hexdigest()
+        assert held(files, sha256) == (content if moment == "note" else None)
+        assert keep(files, content) == sha256
+        assert held(files, sha256) == content
 
 
 def test_what_is_larger_than_all_of_it_is_not_kept(tmp_path: Path) -> None:
     """Nor does it cost the others their room."""
-    files = FetchedFiles(tmp_path, most=1000)
+    files = FetchedFiles(tmp_path, most=10 * KIB)
     small = keep(files, b"small")
-    assert held(files, keep(files, b"x" * 950, source="large")) is None
+    assert held(files, keep(files, b"x" * 9500, source="large")) is None
     assert held(files, small) == b"small"
 
 
@@ -139,7 +201,7 @@ def test_many_may_keep_and_drop_at_once(tmp_path: Path) -> None:
     wrong: list[object] = []
 
     def work(at: int) -> None:
-        files = FetchedFiles(tmp_path, most=2000)
+        files = FetchedFiles(tmp_path, most=100 * KIB)
         for turn in range(60):
             content = contents[(at * 7 + turn) % len(contents)]
             sha256 = keep(files, content, source=str(turn % 5))

@@ -153,6 +153,52 @@ def test_what_did_not_change_is_not_fetched_twice(
         assert path.read_bytes() == files.content
 
 
+def test_one_version_of_two_addresses_is_two(
+    server: Recorder, files: Files, address: str, tmp_path: Path
+) -> None:
+    """Servers count from 1 for each file: where an address leads elsewhere by now, its file is fetched."""
+    sources, leads_to = sources_of(tmp_path), ["/first.jpg"]
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        if handler.path != "/hero.jpg":
+            files(handler)
+            return
+        handler.send_response(302)
+        handler.send_header("Location", leads_to[0])
+        handler.end_headers()
+
+    server.answer = answer
+    for _ in range(2):
+        with sources.copy(address) as path:
+            assert path.read_bytes() == CONTENT
+    assert [asked.get("if-none-match") for asked in server.asked] == [None, None, None, '"1"']
+    files.content, leads_to[0] = CONTENT[::-1], "/second.jpg"
+    with sources.copy(address) as path:
+        assert path.read_bytes() == files.content
+
+
+def test_a_part_of_one_address_is_not_the_beginning_of_another(
+    server: Recorder, files: Files, address: str
+) -> None:
+    """Asked for the rest, a server may lead elsewhere; what is there is fetched whole."""
+    files.breaks = 1
+
+    def elsewhere(handler: BaseHTTPRequestHandler) -> None:
+        if handler.path == "/hero.jpg":
+            handler.send_response(302)
+            handler.send_header("Location", "/other.jpg")
+            handler.end_headers()
+        else:
+            files(handler)
+
+    def moved(files: Files) -> None:
+        files.content, server.answer = CONTENT[::-1], elsewhere
+
+    files.afterwards = moved
+    with sources_of().copy(address) as path:
+        assert path.read_bytes() == files.content
+
+
 def test_what_was_inspected_here_is_not_asked_for_again(
     server: Recorder, files: Files, address: str, tmp_path: Path
 ) -> None:

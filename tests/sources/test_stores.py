@@ -327,6 +327,26 @@ def test_a_file_of_an_sftp_server(sftp: SftpServer, fresh_process: StoreProcess)
         pass
 
 
+def test_a_new_file_of_an_sftp_server_is_read_again(
+    sftp: SftpServer, fresh_process: StoreProcess, tmp_path: Path
+) -> None:
+    """Written twice in one second, it has the size and the moment of before; one that is old enough has not."""
+    allowed = parse_stores(f"sftp://greenroom@127.0.0.1:{sftp.port}/out/")
+    kept = FetchedFiles(tmp_path / "kept")
+    sources = Sources(stores=Stores(allowed, process=fresh_process), fetched_files=kept)
+    source, path = f"sftp://127.0.0.1:{sftp.port}/out/hero.jpg", tmp_path / "shown" / "out" / "hero.jpg"
+    moment = int(path.stat().st_mtime)
+    for content in (SMALL, SMALL[::-1]):
+        path.write_bytes(content)
+        os.utime(path, (moment, moment))
+        with sources.copy(source) as fetched, kept.last_of(source) as last:
+            assert fetched.read_bytes() == content
+            assert last is None
+    os.utime(path, (moment - 3600, moment - 3600))
+    with sources.copy(source), kept.last_of(source) as last:
+        assert last is not None
+
+
 def test_a_host_that_nobody_knows_is_not_believed(sftp: SftpServer, fresh_process: StoreProcess) -> None:
     """What it sends could be anybody's."""
     sftp.known_hosts.write_text("", encoding="utf-8")

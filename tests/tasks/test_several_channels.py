@@ -5,24 +5,31 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import Connection, select, text
 
 from greenroom.answers import CampaignState
 from greenroom.callbacks.payload import CallbackEvent
 from greenroom.errors import ManifestError, Misuse, UnknownName
+from greenroom.rules import Category
 from greenroom.task_names import TaskName
+from greenroom.verdict import Verdict
+from models import channel_changes
 from models.asset import Asset
 from models.cancellation import cancel_campaign
 from models.channel import pause_channel
 from models.item import Item, ItemState
 from models.item_asset import ItemAsset
+from models.item_claims import take_items
 from models.media import Media
 from models.outbox import OutboxRow
+from models.verdict_records import Judged, record_verdicts
+from models.wanted_assets import want_assets
 from tasks.deliver import deliver
 from tasks.dispatch import batches_from_json, claims_from_json, dispatch
 from tasks.estimate import estimate
@@ -41,7 +48,7 @@ from tasks.status import rejected, status
 from tasks.submit import begin_submission, end_submission, submit
 from tasks.upload import upload
 from tests.support.receiver import HOSTS, SECRET, Receiver, receiving
-from tests.support.rows import item_rows, media_rows
+from tests.support.rows import LEASE, item_rows, media_rows, new_asset
 from tests.support.world import CHANNEL, MakeWorld, World
 from tests.tasks.conftest import MakeImage
 
@@ -228,6 +235,48 @@ def test_an_added_channel_gets_what_was_accepted_without_a_look(
     found = status(world.context, "spring")
     assert (found.channel, found.is_ready) == (PARIS, True)
     assert set(ids(world, BERLIN).values()) == live(world, BERLIN)
+
+
+def test_what_is_accepted_while_a_channel_is_added_is_uploaded_there_too(
+    world: World, make_image: MakeImage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its content may lie idle on the channel, left by a campaign that needs nothing any more."""
+    one = make_image("one.jpg")
+    hand_over(world, plan(world, PARIS, id="autumn"), one, key="1")
+    work(world)
+    with world.database.write() as connection:
+        cancel_campaign(connection, "autumn", now=world.clock.now())
+    retire(world.context)
+    hand_over(world, plan(world, BERLIN), one, key="1")
+    dispatch(world.context)
+    (in_flight,) = [message for message in handed_out(world, TaskName.INSPECT) if message.args[0]]
+    lock_items = channel_changes.lock_items
+
+    def accept(connection: Connection, **of: Any) -> None:
+        """What the inspector's transaction commits just before the items are locked."""
+        monkeypatch.setattr(channel_changes, "lock_items", lock_items)
+        claims = claims_from_json(in_flight.args[0])
+        (item,) = take_items(connection, claims, now=world.clock.now(), lease=LEASE)
+        (idle,) = connection.execute(select(Asset.sha256, Asset.size).where(Asset.channel_id == PARIS)).all()
+        like_it = {"sha256": idle.sha256, "size": idle.size, "source": item.source}
+        new = replace(new_asset(world, "one", channel=BERLIN), **like_it)
+        (asset_id,) = want_assets(connection, [new]).values()
+        verdict = Verdict(
+            label="JPEG image",
+            size=idle.size,
+            sha256=idle.sha256,
+            category=Category.IMAGE,
+            mime_type="image/jpeg",
+        )
+        record_verdicts(connection, [Judged(claim=item.claim, verdict=verdict, asset_id=asset_id)])
+        lock_items(connection, **of)
+
+    monkeypatch.setattr(channel_changes, "lock_items", accept)
+    hand_over(world, plan(world, BERLIN, PARIS), one, key="2")
+    work(world)
+    assert status(world.context, "spring").is_ready
+    assert uploads(world) == {BERLIN: 1, PARIS: 2, ROME: 0}
+    assert set(ids(world, PARIS).values()) == live(world, PARIS)
 
 
 def test_on_a_removed_channel_goes_what_nothing_else_needs(world: World, make_image: MakeImage) -> None:

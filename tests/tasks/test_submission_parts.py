@@ -13,11 +13,12 @@ import pytest
 from sqlalchemy import event, select, text, update
 
 from greenroom.answers import PartTaken
+from greenroom.chunks import chunks
 from greenroom.errors import ManifestError, SubmissionSuperseded
 from models import Asset, Campaign, Item, SubmissionPart
 from models.campaign import hold_campaign
 from models.prune import prune_campaigns
-from models.submissions import PARTS_ARE_NOTED
+from models.submissions import PARTS_ARE_NOTED, Others
 from tasks import submit as submitting
 from tasks.prepare import prepare
 from tasks.submit import begin_submission, end_submission, submit
@@ -122,6 +123,30 @@ def test_any_manifest_after_any_other(world: World, monkeypatch: pytest.MonkeyPa
         submitted(world, *parts, *chance.sample(parts, k=len(parts) // 2), key=f"whole-{round_}")
         found = {row.ref: row.source for row in item_rows(world)}
         assert found == {line["ref"]: line["source"] for line in lines}
+
+
+def test_a_part_that_comes_while_others_are_removed_keeps_what_it_has(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its sender did not wait for it; the rest of what was found goes all the same."""
+    submitted(world, items("a", "b", "late"), key="1")
+    number = begin(world, "2")
+    take(world, number, "a")
+    others_of = submitting.others_of
+
+    def found(*args: Any, **named: Any) -> Others:
+        others = others_of(*args, **named)
+        # Committed by the time that the campaign is held.
+        monkeypatch.setattr(submitting, "chunks", late)
+        return others
+
+    def late(refs: list[str], size: int) -> Iterator[list[str]]:
+        take(world, number, "late")
+        return chunks(refs, size)
+
+    monkeypatch.setattr(submitting, "others_of", found)
+    assert end_submission(world.context, "spring", number).removed == 1
+    assert refs(world) == ["a", "late"]
 
 
 def test_a_submission_that_breaks_off_takes_nothing_with_it(world: World) -> None:

@@ -26,9 +26,12 @@ from models.database import Database
 from models.media_records import GivenId, record_media
 from tasks.dispatch import claims_from_json
 from tasks.sweep import sweep
+from tasks.upload import _upload_batch as upload_batch
 from tasks.upload import upload
 from tasks.uploading import completion as recording
+from tasks.uploading.beginning import Batch
 from tasks.uploading.sender import Sender, UploadJob, UploadOutcome
+from tasks.uploading.turn import Turn
 from tests.support.rows import accepted_item, asset_row, item_rows, media_rows
 from tests.support.world import CANARY_KEY, CHANNEL, MakeWorld, World
 from tests.tasks.conftest import MakeImage
@@ -243,6 +246,24 @@ def test_ids_are_recorded_when_a_turn_breaks_off(
         upload(world.context, {CHANNEL: claims_from_json(claims)})
     assert {row.media_id for row in media_rows(world)} == set(world.sandbox.live_media_ids(CANARY_KEY))
     assert len(media_rows(world)) == 2
+
+
+def test_what_a_turn_could_not_write_down_is_not_kept_by_the_others_of_its_message(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Renewed for as long as those go on, the files would wait for hours; let go, they are taken up again."""
+    accepted_item(world, "a")
+    turns: list[Turn] = []
+
+    def fail(*_: Any) -> None:
+        raise DatabaseUnavailable("away")
+
+    monkeypatch.setattr(Turn, "run", fail)
+    claims = claims_handed_out(world)
+    batch = Batch(channel_id=CHANNEL, claims=claims_from_json(claims[0]))
+    with pytest.raises(DatabaseUnavailable):
+        upload_batch(world.context, batch, turns, "")
+    assert turns == []
 
 
 ELSEWHERE = {"Location": "http://portal.example/login"}
