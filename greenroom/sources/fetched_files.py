@@ -31,7 +31,7 @@ _LOOK_AFTER: Final = 1 / 64
 #: Seconds after which a draft belongs to nobody any more: longer than any file is fetched.
 _DRAFT_SECONDS: Final = 3600.0
 _LONGEST_NOTE: Final = 4096
-#: Bytes that a disk has for a file at the least, and by which it has more: a million notes are four gigabytes.
+#: Bytes that a disk gives a file at a time: a million notes take four gigabytes.
 _BLOCK: Final = 4096
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 

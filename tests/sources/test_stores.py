@@ -330,7 +330,7 @@ def test_a_file_of_an_sftp_server(sftp: SftpServer, fresh_process: StoreProcess)
 def test_a_new_file_of_an_sftp_server_is_read_again(
     sftp: SftpServer, fresh_process: StoreProcess, tmp_path: Path
 ) -> None:
-    """Written twice in one second, it has the size and the moment of before; one that is old enough has not."""
+    """Written twice in one second, it has size and moment of before; what is older is known by them."""
     allowed = parse_stores(f"sftp://greenroom@127.0.0.1:{sftp.port}/out/")
     kept = FetchedFiles(tmp_path / "kept")
     sources = Sources(stores=Stores(allowed, process=fresh_process), fetched_files=kept)

@@ -272,7 +272,7 @@ def test_what_is_accepted_while_a_channel_is_added_is_uploaded_there_too(
         lock_items(connection, **of)
 
     monkeypatch.setattr(channel_changes, "lock_items", accept)
-    hand_over(world, plan(world, BERLIN, PARIS), one, key="2")
+    prepare(world.context, plan(world, BERLIN, PARIS), [])
     work(world)
     assert status(world.context, "spring").is_ready
     assert uploads(world) == {BERLIN: 1, PARIS: 2, ROME: 0}
