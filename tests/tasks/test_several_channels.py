@@ -26,6 +26,7 @@ from models.channel import pause_channel
 from models.item import Item, ItemState
 from models.item_asset import ItemAsset
 from models.item_claims import take_items
+from models.manifest_items import lock_items
 from models.media import Media
 from models.outbox import OutboxRow
 from models.verdict_records import Judged, record_verdicts
@@ -250,7 +251,6 @@ def test_what_is_accepted_while_a_channel_is_added_is_uploaded_there_too(
     hand_over(world, plan(world, BERLIN), one, key="1")
     dispatch(world.context)
     (in_flight,) = [message for message in handed_out(world, TaskName.INSPECT) if message.args[0]]
-    lock_items = channel_changes.lock_items
 
     def accept(connection: Connection, **of: Any) -> None:
         """What the inspector's transaction commits just before the items are locked."""

@@ -18,7 +18,7 @@ from greenroom.errors import ManifestError, SubmissionSuperseded
 from models import Asset, Campaign, Item, SubmissionPart
 from models.campaign import hold_campaign
 from models.prune import prune_campaigns
-from models.submissions import PARTS_ARE_NOTED, Others
+from models.submissions import PARTS_ARE_NOTED, Others, others_of
 from tasks import submit as submitting
 from tasks.prepare import prepare
 from tasks.submit import begin_submission, end_submission, submit
@@ -132,7 +132,6 @@ def test_a_part_that_comes_while_others_are_removed_keeps_what_it_has(
     submitted(world, items("a", "b", "late"), key="1")
     number = begin(world, "2")
     take(world, number, "a")
-    others_of = submitting.others_of
 
     def found(*args: Any, **named: Any) -> Others:
         others = others_of(*args, **named)
