@@ -24,8 +24,8 @@ from greenroom.sources import source_name
 from models.campaign import CampaignRow, get_campaign
 from models.campaign_readiness import readiness_of
 from models.channel import get_channel
-from models.forecast import at_risk, renewals
-from models.item_reports import ItemReport, campaign_items
+from models.forecast import at_risk, count_at_risk, renewals
+from models.item_reports import ItemReport, campaign_items, count_reasons
 from models.progress import ItemStatus, Progress, campaign_progress, progress_by_channel
 
 #: Bad files that are shown of one reason; and images, of those that are ready and of those that are bad.
@@ -38,6 +38,7 @@ WEEKS_SHOWN = 8
 #: Where a thumbnail of an item's file is, for a page; empty where there is none.
 ThumbnailOf = Callable[[ItemReport], str]
 _IMAGES = (Category.IMAGE, Category.STICKER)
+_BAD = (ItemStatus.REJECTED, ItemStatus.FAILED)
 
 
 def campaign_page(
@@ -59,13 +60,12 @@ def campaign_page(
     glance = campaign_glance(connection, row, settings, now=now)
     channels = [get_channel(connection, channel) for channel in row.channels]
     paused = [channel for channel in channels if channel.paused_at is not None]
-    ending = at_risk(
-        connection,
-        now=now,
-        rules_of=settings.life_rules,
-        campaign_id=campaign_id,
-        limit=max(glance.counts.total, 1),
-    )
+    rules_of = settings.life_rules
+    ending = at_risk(connection, now=now, rules_of=rules_of, campaign_id=campaign_id, limit=MOST_ENDING)
+    more_ending = 0
+    if len(ending) == MOST_ENDING:
+        all_ending = count_at_risk(connection, campaign_id, now=now, rules_of=rules_of)
+        more_ending = max(0, all_ending - len({one.ref for one in ending}))
     return CampaignPage(
         **vars(glance),
         channels=_channels(connection, row, now=now),
@@ -77,9 +77,9 @@ def campaign_page(
         weeks=_weeks(connection, row, now=now),
         ending=[
             EndingFile(ref=one.ref, ends_at=one.ends_at, why=one.why or "It waits for its turn.")
-            for one in ending[:MOST_ENDING]
+            for one in ending
         ],
-        more_ending=max(0, len(ending) - MOST_ENDING),
+        more_ending=more_ending,
     )
 
 
@@ -128,15 +128,20 @@ def _channels(connection: Connection, row: CampaignRow, *, now: datetime) -> lis
 def _bad(
     connection: Connection, row: CampaignRow, *, now: datetime, thumbnail: ThumbnailOf
 ) -> list[BadGroup]:
-    """Bad files by reason, that of most files first; in memory are those that are shown."""
+    """Bad files by reason, that of most files first; all are counted, and those that are shown are read."""
     first: defaultdict[str, list[ItemReport]] = defaultdict(list)
-    counts: defaultdict[str, int] = defaultdict(int)
-    bad = (ItemStatus.REJECTED, ItemStatus.FAILED)
-    for item in campaign_items(connection, row.id, now=now, statuses=bad, channels=row.channels):
+    enough: set[str] = set()
+    counts = count_reasons(connection, row.id, now=now, statuses=_BAD, channels=row.channels)
+    for item in campaign_items(
+        connection, row.id, now=now, statuses=_BAD, channels=row.channels, but_reasons=enough
+    ):
         reason = item.reason or ""
-        counts[reason] += 1
-        if counts[reason] <= FILES_OF_A_REASON:
+        if len(first[reason]) < FILES_OF_A_REASON:
             first[reason].append(item)
+        if len(first[reason]) == min(FILES_OF_A_REASON, counts.get(reason, 0)):
+            enough.add(reason)
+        if enough >= counts.keys():
+            break
     shown = _BadFiles(thumbnail)
     return [
         BadGroup(
@@ -173,14 +178,11 @@ def _images(
     connection: Connection, campaign_id: str, *, now: datetime, thumbnail: ThumbnailOf
 ) -> Iterator[ShownFile]:
     """The first images that are ready, as far as a thumbnail of them can be made."""
-    tried = found = 0
+    found = 0
     ready: Iterable[ItemReport] = campaign_items(
-        connection, campaign_id, now=now, statuses=(ItemStatus.READY,)
+        connection, campaign_id, now=now, statuses=(ItemStatus.READY,), categories=_IMAGES
     )
-    for item in ready:
-        if item.category not in _IMAGES:
-            continue
-        tried += 1
+    for tried, item in enumerate(ready, 1):
         if image := thumbnail(item):
             found += 1
             yield shown_file(item, image)

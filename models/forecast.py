@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from heapq import nsmallest
 from typing import Any
 
 from sqlalchemy import ColumnElement, CompoundSelect, Connection, Select, func, or_, select
@@ -20,6 +21,7 @@ from models.item import Item
 from models.item_asset import Holding, on_all_channels
 from models.life_rules import RulesOf, ends_by_own_rules, rules_by_life
 from models.media import Media, alive
+from models.progress import PAGE
 from models.states import in_state
 
 #: An ID that has not been renewed is at risk from so long before its end.
@@ -111,18 +113,21 @@ def at_risk(
         limit: files at most.
     """
     rules = rules_by_life(connection, rules_of)
-    found = [
-        AtRisk(
-            campaign_id=row.campaign_id,
-            channel_id=row.channel_id,
-            ref=row.ref,
-            ends_at=end,
-            why=row.detail or row.reason or "",
+    statement = _not_renewed(_OF_ONE, now, campaign_id, rules)
+    # A few at a time: there may be as many as a campaign has files, and a few are wanted.
+    with connection.execute(statement, execution_options={"yield_per": PAGE}) as rows:
+        found = (
+            AtRisk(
+                campaign_id=row.campaign_id,
+                channel_id=row.channel_id,
+                ref=row.ref,
+                ends_at=end,
+                why=row.detail or row.reason or "",
+            )
+            for row in rows
+            if (end := rules[row.media_life_seconds].end(row.uploaded_at, row.last_used_at)) <= row.keep_until
         )
-        for row in connection.execute(_not_renewed(_OF_ONE, now, campaign_id, rules))
-        if (end := rules[row.media_life_seconds].end(row.uploaded_at, row.last_used_at)) <= row.keep_until
-    ]
-    return sorted(found, key=lambda one: (one.ends_at, one.campaign_id, one.ref))[:limit]
+        return nsmallest(limit, found, key=lambda one: (one.ends_at, one.campaign_id, one.ref))
 
 
 def count_at_risk(connection: Connection, campaign_id: str, *, now: datetime, rules_of: RulesOf) -> int:

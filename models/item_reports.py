@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, literal_column, select
 
 from greenroom.verdict import Notice
 from models.asset import Asset
@@ -58,6 +59,8 @@ def campaign_items(
     now: datetime,
     statuses: Collection[ItemStatus] = tuple(ItemStatus),
     channels: Sequence[str] = (),
+    categories: Collection[str] = (),
+    but_reasons: Collection[str] = (),
 ) -> Iterator[ItemReport]:
     """A line for each item of a campaign that has one of these statuses, in the order of its manifest.
 
@@ -68,10 +71,13 @@ def campaign_items(
         statuses: these alone.
         channels: all of the campaign's, the first one first: where they are several, there is a line for each
             of them, but of what is the same on all. Without them, there are lines of the first alone.
+        categories: these alone; of all, where there are none given.
+        but_reasons: not these. Whoever has enough of one may add it while lines come; soon no more of it do.
     """
     several = len(channels) > 1
     for ids in _ids(connection, campaign_id):
-        lines = _lines(connection, ids, None, statuses, now)
+        wanted = _Wanted(statuses=statuses, categories=categories, but_reasons=but_reasons)
+        lines = _lines(connection, ids, None, wanted, now)
         if several:
             lines = [
                 line if line.status in SAME_EVERYWHERE else replace(line, channel_id=channels[0])
@@ -79,24 +85,59 @@ def campaign_items(
             ]
             others = [status for status in statuses if status not in SAME_EVERYWHERE]
             for channel in channels[1:]:
-                there = _lines(connection, ids, channel, others, now)
+                there = _lines(connection, ids, channel, replace(wanted, statuses=others), now)
                 lines += [replace(line, channel_id=channel) for line in there]
             order = {ref: place for place, ref in enumerate(dict.fromkeys(_refs(connection, ids)))}
             lines.sort(key=lambda line: order[line.ref])
         yield from lines
 
 
+def count_reasons(
+    connection: Connection,
+    campaign_id: str,
+    *,
+    now: datetime,
+    statuses: Collection[ItemStatus],
+    channels: Sequence[str],
+) -> dict[str, int]:
+    """How many lines :func:`campaign_items` has for each reason; empty where none is given."""
+    counts: Counter[str] = Counter()
+    for ids in _ids(connection, campaign_id):
+        for place, channel in enumerate(channels):
+            item = item_on(channel if place else None)
+            here = [one for one in statuses if not place or one not in SAME_EVERYWHERE]
+            mine = among(item_status(item, now), here) & among(item.id, ids)
+            reason = _reason(item)
+            counted = _with_media(select(reason, func.count()), item, now).where(mine).group_by(reason)
+            for why, count in connection.execute(counted):
+                counts[why] += count
+    return counts
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Wanted:
+    """Which lines."""
+
+    statuses: Collection[ItemStatus]
+    categories: Collection[str]
+    but_reasons: Collection[str]
+
+
 def _lines(
     connection: Connection,
     ids: Sequence[int],
     channel: str | None,
-    statuses: Collection[ItemStatus],
+    wanted: _Wanted,
     now: datetime,
 ) -> list[ItemReport]:
     item = item_on(channel)
     statement = _reports(item, now)
-    if set(statuses) != set(ItemStatus):
-        statement = statement.where(among(item_status(item, now), statuses))
+    if wanted.categories:
+        statement = statement.where(item.category.in_(wanted.categories))
+    if wanted.but_reasons:
+        statement = statement.where(_reason(item).not_in(sorted(wanted.but_reasons)))
+    if set(wanted.statuses) != set(ItemStatus):
+        statement = statement.where(among(item_status(item, now), wanted.statuses))
     return [_report(row) for row in connection.execute(statement.where(among(item.id, ids)))]
 
 
@@ -139,34 +180,44 @@ def reports_between(
 
 
 def _reports(item: type[Item], now: datetime) -> Select[*tuple[Any, ...]]:
+    statement = select(
+        item.id,
+        item.ref,
+        item.source,
+        item_status(item, now).label("status"),
+        item.label,
+        item.category,
+        item.mime_type,
+        item.size,
+        item.sha256,
+        item.original_sha256,
+        item.fixed,
+        item.reason,
+        item.detail,
+        item.notices,
+        Asset.reason.label("asset_reason"),
+        Asset.detail.label("asset_detail"),
+        Media.media_id,
+        Media.uploaded_at,
+        Media.last_used_at,
+        Media.expires_at,
+    ).order_by(item.id)
+    return _with_media(statement, item, now)
+
+
+def _with_media(
+    statement: Select[*tuple[Any, ...]], item: type[Item], now: datetime
+) -> Select[*tuple[Any, ...]]:
     return (
-        select(
-            item.id,
-            item.ref,
-            item.source,
-            item_status(item, now).label("status"),
-            item.label,
-            item.category,
-            item.mime_type,
-            item.size,
-            item.sha256,
-            item.original_sha256,
-            item.fixed,
-            item.reason,
-            item.detail,
-            item.notices,
-            Asset.reason.label("asset_reason"),
-            Asset.detail.label("asset_detail"),
-            Media.media_id,
-            Media.uploaded_at,
-            Media.last_used_at,
-            Media.expires_at,
-        )
-        .select_from(item)
+        statement.select_from(item)
         .outerjoin(Asset, Asset.id == item.asset_id)
         .outerjoin(Media, and_(Media.asset_id == Asset.id, alive(now)))
-        .order_by(item.id)
     )
+
+
+def _reason(item: type[Item]) -> ColumnElement[str]:
+    # Not a parameter: PostgreSQL would take it for another one where lines are grouped by it.
+    return func.coalesce(item.reason, Asset.reason, literal_column("''"))
 
 
 def _ids(connection: Connection, campaign_id: str) -> Iterator[Sequence[int]]:

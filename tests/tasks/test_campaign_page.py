@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -12,9 +14,11 @@ from sqlalchemy import text
 from cli import main
 from greenroom.campaign_page import render
 from greenroom.reasons import ADVICE, Reason
+from models import item_reports
 from models.campaign_page_data import FILES_OF_A_REASON, MOST_IMAGES, campaign_page
-from models.item_reports import ItemReport
-from tests.support.world import World
+from models.item_reports import ItemReport, campaign_items
+from tasks.prepare import prepare
+from tests.support.world import CHANNEL, World
 from tests.tasks.conftest import MakeImage
 from tests.tasks.test_inspect import hand_over, inspect_all
 from tests.tasks.test_upload import upload_all
@@ -93,3 +97,51 @@ def test_the_page_is_bounded(world: World, tmp_path: Path) -> None:
     assert len(page.images) <= MOST_IMAGES
     assert len(asked) <= 2 * MOST_IMAGES
     assert "And 5 more" in render(page)
+
+
+@pytest.mark.parametrize("further", [False, True])
+def test_of_many_files_those_that_are_shown_are_read(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, further: bool
+) -> None:
+    """All of them are counted, by the database; on all channels."""
+    other = world.add_channel("4930901820")
+    channels = [CHANNEL, other] if further else [CHANNEL]
+    files = {"none.jpg": b"", "text.pdf": b"%PDF-broken", "plain.txt": b"text"}
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    plan: dict[str, Any] = world.campaign()
+    del plan["channel"]
+    items = [
+        {"ref": f"{number:05}", "source": str(tmp_path / name)}
+        for number, name in enumerate([name for name in files for _ in range(FILES_OF_A_REASON + 20)])
+    ]
+    prepare(world.context, {**plan, "channels": channels}, items)
+    while inspect_all(world)["accepted"]:
+        pass
+    with world.database.write() as connection:
+        connection.execute(
+            text("UPDATE assets SET state = 'failed', reason = 'upload_failed' WHERE channel_id = :channel"),
+            {"channel": channels[-1]},
+        )
+    read: list[str] = []
+    monkeypatch.setattr(item_reports, "PAGE", 10)
+    reported = item_reports._report
+
+    def noted(row: Any) -> ItemReport:
+        read.append(row.ref)
+        return reported(row)
+
+    monkeypatch.setattr(item_reports, "_report", noted)
+    with world.database.read() as connection:
+        page = campaign_page(
+            connection, "spring", world.context.settings, now=world.clock.now(), thumbnail=lambda _item: ""
+        )
+        lines = list(campaign_items(connection, "spring", now=world.clock.now(), channels=channels))
+    bad = [one for one in lines if one.status in ("rejected", "failed")]
+    assert {group.reason: group.count for group in page.bad} == Counter(one.reason for one in bad)
+    assert len(page.bad) == 3
+    for group in page.bad:
+        first = [one.ref for one in bad if one.reason == group.reason][:FILES_OF_A_REASON]
+        assert [one.ref for one in group.files] == first
+    # Some more of the last look at each reason, and none of what is left.
+    assert len(read) - len(lines) <= 3 * (FILES_OF_A_REASON + 10)
