@@ -18,6 +18,11 @@ from greenroom.task_names import TaskName
 Count = Annotated[int, Field(ge=0)]
 
 
+def is_empty(value: object) -> bool:
+    """Whether a field says nothing that its absence does not: what is of several channels, on one."""
+    return not value
+
+
 class TaskAnswer(BaseModel):
     """An answer's fields, by their names in JSON."""
 
@@ -108,7 +113,7 @@ class CampaignStatus(TaskAnswer):
     rejected: Count = 0
     failed: Count = 0
     at_risk: Count = 0
-    channels: list[ChannelProgress] = []
+    channels: list[ChannelProgress] = Field(default=[], exclude_if=is_empty)
 
     @computed_field  # type: ignore[prop-decorator] # mypy knows no other decorator around property
     @property
@@ -170,7 +175,7 @@ class Estimate(TaskAnswer):
     ready_at: AwareDatetime | None = None
     at_risk: bool
     what_helps: list[str] = []
-    channels: list[ChannelEstimate] = []
+    channels: list[ChannelEstimate] = Field(default=[], exclude_if=is_empty)
 
 
 class RejectedItem(TaskAnswer):
@@ -191,7 +196,7 @@ class RejectedItem(TaskAnswer):
     reason: str
     detail: str
     advice: str
-    channel: str | None = None
+    channel: str | None = Field(default=None, exclude_if=is_empty)
 
 
 class RejectedPage(TaskAnswer):
