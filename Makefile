@@ -95,7 +95,7 @@ bench-line: $(READY) ## What a new line of a manifest costs in PostgreSQL and Py
 bench-forecasts: $(READY) ## When campaigns were said to be ready, and when they were (two minutes)
 	@$(BIN)/python -m benchmarks.forecasts
 
-bench-wheel: $(READY) ## What the wheel brings into a fresh environment: size, packages, import, types (a minute)
+bench-wheel: $(READY) ## What the wheel brings into a fresh environment: size, packages, import, types (two minutes)
 	@$(BIN)/python -m benchmarks.installed_wheel
 
 bench-plans: $(READY) ## Explain all that the tasks ask of PostgreSQL, on tables of a million rows (a quarter of an hour)

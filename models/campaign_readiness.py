@@ -7,9 +7,10 @@ newest media IDs: where nothing waits, next to nothing.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import itemgetter
 
 from sqlalchemy import Connection, func, or_, select, update
 
@@ -46,11 +47,21 @@ _IS_UNSEEN = or_(
 
 @dataclass(frozen=True, kw_only=True)
 class CampaignReadiness:
-    """A campaign and when it will be ready."""
+    """A campaign that will be late.
+
+    Attributes:
+        campaign_id: which.
+        channel_id: on which of its channels it is ready last.
+        readiness: when it is there.
+        late: when on each channel on which it is late.
+        is_on_several: whether it is on more channels than one, late there or not.
+    """
 
     campaign_id: str
     channel_id: str
     readiness: Readiness
+    late: Mapping[str, Readiness]
+    is_on_several: bool
 
 
 def upload_rates(connection: Connection, *, now: datetime, allowed: float) -> dict[str, UploadRate]:
@@ -230,37 +241,53 @@ def campaigns_in_danger(connection: Connection, *, now: datetime, allowed: float
             if end > send_at or (paused and send_at - now < SOON)
         ]
     scheduled = {channel_id: _scheduled(connection, channel_id) for channel_id, _ in late}
-    found = [
-        CampaignReadiness(
-            campaign_id=campaign_id,
-            channel_id=channel_id,
-            readiness=_readiness(
+    found: defaultdict[tuple[datetime, str, bool], dict[str, Readiness]] = defaultdict(dict)
+    for channel_id, send_at in late:
+        for campaign_id, first, several in _sent_at(connection, channel_id, send_at, now=now):
+            progress = progress_on(connection, campaign_id, channel_id, now=now, first=first)
+            found[send_at, campaign_id, several][channel_id] = _readiness(
                 channels[channel_id],
                 [*backlog[channel_id], *scheduled[channel_id]],
                 PendingUploads(send_at=send_at, start=now, files=0),
                 left=progress.total - progress.settled,
                 rate=rates.get(channel_id, _as_allowed(allowed)),
                 now=now,
-            ),
-        )
-        for channel_id, send_at in late
-        for campaign_id, first in _sent_at(connection, channel_id, send_at, now=now)
-        for progress in [progress_on(connection, campaign_id, channel_id, now=now, first=first)]
+            )
+    return [
+        _with_the_last(campaign_id, at_risk, is_on_several=several)
+        for (_, campaign_id, several), on_it in sorted(found.items(), key=itemgetter(0))
+        if (at_risk := {channel: one for channel, one in on_it.items() if one.at_risk})
     ]
-    return sorted(
-        _each_once(one for one in found if one.readiness.at_risk),
-        key=lambda one: (one.readiness.send_at, one.campaign_id),
+
+
+def _with_the_last(
+    campaign_id: str, late: Mapping[str, Readiness], *, is_on_several: bool
+) -> CampaignReadiness:
+    last = max(late, key=lambda channel: late[channel].ready_at or LATEST)
+    return CampaignReadiness(
+        campaign_id=campaign_id,
+        channel_id=last,
+        readiness=late[last],
+        late=late,
+        is_on_several=is_on_several,
     )
 
 
-def _each_once(found: Iterable[CampaignReadiness]) -> Collection[CampaignReadiness]:
-    """Each campaign once, with the channel on which it is ready last."""
-    last: dict[str, CampaignReadiness] = {}
-    for one in found:
-        before = last.setdefault(one.campaign_id, one)
-        if (one.readiness.ready_at or LATEST) > (before.readiness.ready_at or LATEST):
-            last[one.campaign_id] = one
-    return last.values()
+def readiness_where_late(
+    connection: Connection, danger: CampaignReadiness, *, now: datetime, allowed: float
+) -> dict[str, Readiness]:
+    """When a campaign that is late will be ready on each of its channels, late there or not.
+
+    Args:
+        connection: an open transaction.
+        danger: what was found of it; of the channels on which it is late, that is kept.
+        now: the present.
+        allowed: uploads a second on one channel.
+    """
+    if not danger.is_on_several:
+        return dict(danger.late)
+    campaign = get_campaign(connection, danger.campaign_id)
+    return {**readiness_by_channel(connection, campaign, now=now, allowed=allowed), **danger.late}
 
 
 def note_dangers(
@@ -328,13 +355,16 @@ def _scheduled(connection: Connection, channel_id: str) -> list[PendingUploads]:
 
 def _sent_at(
     connection: Connection, channel_id: str, send_at: datetime, *, now: datetime
-) -> list[tuple[str, bool]]:
-    """Campaigns on a channel, each with whether that is its first."""
-    statement = select(Campaign.id, Campaign.channel_id).where(
+) -> list[tuple[str, bool, bool]]:
+    """Campaigns on a channel, each with whether that is its first, and whether it has several."""
+    statement = select(Campaign.id, Campaign.channel_id, Campaign.further_channels).where(
         is_on(channel_id),
         Campaign.send_at == send_at,
         Campaign.upload_from.is_(None),
         Campaign.cancelled_at.is_(None),
         Campaign.keep_until > now,
     )
-    return [(campaign_id, first == channel_id) for campaign_id, first in connection.execute(statement)]
+    return [
+        (campaign_id, first == channel_id, bool(further))
+        for campaign_id, first, further in connection.execute(statement)
+    ]

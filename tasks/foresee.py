@@ -8,10 +8,17 @@ from dataclasses import dataclass
 
 from celery import shared_task
 
+from greenroom.answers import Estimate
 from greenroom.figures import human_time
 from greenroom.log_fields import about
+from greenroom.readiness import of_all
 from greenroom.task_names import TaskName
-from models.campaign_readiness import CampaignReadiness, campaigns_in_danger, note_dangers
+from models.campaign_readiness import (
+    CampaignReadiness,
+    campaigns_in_danger,
+    note_dangers,
+    readiness_where_late,
+)
 from tasks.estimate import as_estimate
 from tasks.runtime.context import Context, current_context
 from tasks.runtime.reporting_task import ReportingTask
@@ -43,8 +50,13 @@ def foresee(context: Context) -> Foreseen:
         dangers = campaigns_in_danger(connection, now=now, allowed=allowed)
     with context.database.write() as connection:
         new, over = note_dangers(connection, {one.campaign_id for one in dangers}, now=now)
-        estimates = {one.campaign_id: as_estimate(one.readiness, now=now) for one in dangers}
-        write_risk_callbacks(connection, estimates, now=now, rules_of=context.settings.life_rules)
+        late = {one.campaign_id: one for one in dangers}
+
+        def estimate_of(campaign_id: str) -> Estimate:
+            found = readiness_where_late(connection, late[campaign_id], now=now, allowed=allowed)
+            return as_estimate(of_all(found.values()), now=now, by_channel=found)
+
+        write_risk_callbacks(connection, late, estimate_of, now=now, rules_of=context.settings.life_rules)
     for one in dangers:
         if one.campaign_id in new:
             help_ = " ".join(one.readiness.what_helps(now=now))
@@ -57,7 +69,8 @@ def foresee(context: Context) -> Foreseen:
 
 def _why(one: CampaignReadiness) -> str:
     it = one.readiness
-    left = f"{it.left:,} files are to be uploaded before {it.send_at.isoformat(timespec='seconds')}"
+    where = f" on channel {one.channel_id}" if one.is_on_several else ""
+    left = f"{it.left:,} files are to be uploaded{where} before {it.send_at.isoformat(timespec='seconds')}"
     if it.ready_at is None:
         return f"{left}, and channel {one.channel_id} is paused."
     late = human_time((it.ready_at - it.send_at).total_seconds())

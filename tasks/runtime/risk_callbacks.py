@@ -5,7 +5,7 @@ Each says all that is at risk at its moment, whatever it was that had it written
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -31,13 +31,13 @@ class _Risks:
     """What is at risk of one campaign now.
 
     Attributes:
-        late: when it will be ready, if that is too late.
+        late: whether its uploads come too late.
         ending: items whose ID ends, and could not be renewed.
         failed: items that have failed, of a campaign that was said to be ready.
         failed_then: how many had, when that was said.
     """
 
-    late: Estimate | None
+    late: bool
     ending: int
     failed: int
     failed_then: int
@@ -45,7 +45,7 @@ class _Risks:
     @property
     def reasons(self) -> Iterator[RiskReason]:
         """Why it is at risk; none where it is not."""
-        if self.late is not None:
+        if self.late:
             yield RiskReason.UPLOADS_LATE
         if self.ending:
             yield RiskReason.IDS_ENDING
@@ -54,26 +54,32 @@ class _Risks:
 
 
 def write_risk_callbacks(
-    connection: Connection, late: Mapping[str, Estimate], *, now: datetime, rules_of: RulesOf
+    connection: Connection,
+    late: Collection[str],
+    estimate_of: Callable[[str], Estimate],
+    *,
+    now: datetime,
+    rules_of: RulesOf,
 ) -> None:
     """Write one for each campaign that wants to know, and of which something new is to be said.
 
     Args:
         connection: an open transaction.
-        late: the campaigns whose uploads come too late, and when they will be ready; those that were late
-            before, too: another version is told anew, and so is who wants it from now on.
+        late: the campaigns whose uploads come too late; those that were late before, too: another version is
+            told anew, and so is who wants it from now on.
+        estimate_of: when one of those will be ready, for whoever is told.
         now: the present.
         rules_of: the channels' rules, which say when an ID ends.
     """
     ending = watched_at_risk(connection, now=now, rules_of=rules_of)
     failed = watched_failures(connection, now=now)
-    some = sorted(ending | failed.keys() | late.keys())
+    some = sorted(ending | failed.keys() | set(late))
     for campaign_id, mine in watched_campaigns(connection, some, now=now).items():
         if was_told_since(connection, mine, _EVENT, since=now - AGAIN_AFTER):
             continue
         ready = latest_callback(connection, mine, CallbackEvent.READY)
         risks = _Risks(
-            late=late.get(campaign_id),
+            late=campaign_id in late,
             ending=count_at_risk(connection, campaign_id, now=now, rules_of=rules_of)
             if campaign_id in ending
             else 0,
@@ -81,7 +87,8 @@ def write_risk_callbacks(
             failed_then=ready.data.failed if ready else 0,
         )
         if _is_new(connection, mine, risks, now):
-            _write(connection, mine, risks, now=now, rules_of=rules_of)
+            estimate = estimate_of(campaign_id) if risks.late else None
+            _write(connection, mine, risks, estimate, now=now, rules_of=rules_of)
 
 
 def _is_new(connection: Connection, watched: WatchedCampaign, risks: _Risks, now: datetime) -> bool:
@@ -106,11 +113,17 @@ def _lateness_was_told(connection: Connection, watched: WatchedCampaign, now: da
 
 
 def _write(
-    connection: Connection, watched: WatchedCampaign, risks: _Risks, *, now: datetime, rules_of: RulesOf
+    connection: Connection,
+    watched: WatchedCampaign,
+    risks: _Risks,
+    estimate: Estimate | None,
+    *,
+    now: datetime,
+    rules_of: RulesOf,
 ) -> None:
     media = at_risk(
         connection, now=now, rules_of=rules_of, campaign_id=watched.campaign_id, limit=MOST_AT_RISK
     )
-    danger = Danger(reasons=list(risks.reasons), estimate=risks.late, at_risk=risks.ending, media=media)
+    danger = Danger(reasons=list(risks.reasons), estimate=estimate, at_risk=risks.ending, media=media)
     payload = payload_of(connection, watched, _EVENT, now=now, danger=danger)
     put_in_outbox(connection, payload, number=latest_number(connection, watched, _EVENT) + 1)

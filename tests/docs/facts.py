@@ -1,12 +1,13 @@
 """Figures that pages state of the code: where each stands, with the value that the code has now.
 
 A page's phrase is written with a placeholder for the figure, so that the code and all the pages that repeat
-it cannot part. Figures that were measured (docs/explanation/speed.md), and the provider's own rules where no
-code follows from them, are none of these.
+it cannot part. Figures that were measured (docs/explanation/speed.md), but for those of the wheel, and the
+provider's own rules where no code follows from them, are none of these.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,7 @@ from tasks.runtime import backoff
 from tasks.uploading import completion, turn
 from tests.docs.tables import DOCS
 from worker import schedule
+from worker.checkout import CHECKOUT
 from worker.embedded.programs import UPLOADER_THREADS
 
 _WORDS = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five", 7: "seven", 10: "ten", 30: "thirty"}
@@ -103,7 +105,26 @@ _BEAT = {
     "prune": schedule.PRUNE_EVERY,
 }
 
+_WHEEL = (CHECKOUT / "benchmarks" / "results" / "installed_wheel.md").read_text(encoding="utf-8")
+
+
+def _measured(row: str, phrase: str) -> Fact:
+    """What the page on installing says of the wheel, with the figures of a row of its results."""
+    found = re.search(row, _WHEEL)
+    assert found, f"no row {row} in installed_wheel.md"
+    return Fact(page="how-to/install", phrase=phrase.format(*found.groups()), figure="")
+
+
 FACTS = [
+    _measured(r"The wheel itself: ([\d.]+) MB", "a file of {} MB"),
+    _measured(r"\| `greenroom` \| (\d+) \| (\d+) \|", "the wheel brings {} packages of {} MB in all"),
+    _measured(r"\| `greenroom\[app\]`.* \| (\d+) \| (\d+) \|", "({} packages, {} MB before Python compiles"),
+    _measured(r"greenroom\.client` \|.*\| ([\d.]+) \(", "`greenroom.client` is imported in {} s of CPU"),
+    _measured(r"greenroom\.aio` \|.*\| ([\d.]+) \(", "`greenroom.aio` in {} s"),
+    _measured(
+        r"`examples/celery_scheduler.py` .*: (?=Success)", "`mypy --strict` finds nothing in the examples"
+    ),
+    _measured(r"`examples/django_shop`: (?=Success)", "in Celery, asyncio and Django"),
     *_facts(serve.REQUESTS_A_MINUTE, digits, ("how-to/http", "each token may make {} requests a minute")),
     *_facts(serve.MANIFEST_MIB, digits, ("how-to/http", "`--largest-manifest` is {} MiB")),
     *_facts(ApiLimits.largest_body / MIB, digits, ("how-to/http", "any other body {} MiB")),

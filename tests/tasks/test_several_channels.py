@@ -22,7 +22,7 @@ from greenroom.verdict import Verdict
 from models import channel_changes
 from models.asset import Asset
 from models.cancellation import cancel_campaign
-from models.channel import pause_channel
+from models.channel import pause_channel, resume_channel
 from models.item import Item, ItemState
 from models.item_asset import ItemAsset
 from models.item_claims import take_items
@@ -52,6 +52,7 @@ from tests.support.receiver import HOSTS, SECRET, Receiver, receiving
 from tests.support.rows import LEASE, item_rows, media_rows, new_asset
 from tests.support.world import CHANNEL, MakeWorld, World
 from tests.tasks.conftest import MakeImage
+from tests.tasks.test_callbacks import bad_file
 
 BERLIN, PARIS, ROME = CHANNEL, "33612345678", "393123456789"
 DAY = timedelta(days=1)
@@ -424,6 +425,7 @@ def told(world: World, receiver: Receiver) -> list[CallbackEvent]:
     """What is told now."""
     before = len(receiver.said)
     note_ready(world.context)
+    foresee(world.context)
     deliver(world.context)
     return [CallbackEvent(said["type"]) for said in receiver.said[before:]]
 
@@ -444,6 +446,39 @@ def test_a_campaign_is_late_when_one_channel_is(world: World, make_image: MakeIm
     assert foresee(world.context).at_risk == ["spring"]
     alone = estimate(world.context, plan(world, BERLIN), 100)
     assert (alone.left, alone.at_risk, alone.channels) == (101, False, [])
+
+
+def test_who_is_told_of_a_risk_is_told_on_which_channel(
+    world: World, make_image: MakeImage, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once, also when another channel is late, too; and once of each other kind."""
+    with receiving() as receiver:
+        campaign = plan(world, BERLIN, PARIS, callback={"url": receiver.url})
+        prepare(world.context, campaign, items(make_image("one.jpg"), bad_file(tmp_path)))
+        judge(world)
+        assert told(world, receiver) == [CallbackEvent.REJECTED]
+        pause(world, PARIS)
+        with caplog.at_level("WARNING"):
+            assert told(world, receiver) == [CallbackEvent.AT_RISK]
+        assert f"1 files are to be uploaded on channel {PARIS} before" in caplog.text
+        found = receiver.said[-1]["data"]
+        late = {one["channel"]: one["at_risk"] for one in found["estimate"]["channels"]}
+        assert late == {BERLIN: False, PARIS: True}
+        assert (found["reasons"], found["channels"]) == (["uploads_late"], [BERLIN, PARIS])
+        pause(world, BERLIN)
+        assert told(world, receiver) == []
+        for channel in (BERLIN, PARIS):
+            with world.database.write() as connection:
+                resume_channel(connection, channel)
+        work(world)
+        assert told(world, receiver) == [CallbackEvent.READY]
+        assert told(world, receiver) == []
+
+
+def pause(world: World, channel: str) -> None:
+    """As when its key was revoked."""
+    with world.database.write() as connection:
+        pause_channel(connection, channel, reason="The key was revoked.", now=world.clock.now())
 
 
 def test_a_moved_campaign_moves_on_all_channels(world: World, make_image: MakeImage) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from django.db import models
 
 from greenroom.manifest import CampaignPlan, ManifestItem
+from greenroom.rules import Category
 
 
 class Campaign(models.Model):
@@ -27,7 +28,7 @@ class Campaign(models.Model):
     def items(self) -> Iterator[ManifestItem]:
         """Each recipient's file, read from the database as they are needed."""
         for one in self.recipients.iterator():
-            yield ManifestItem(ref=str(one.pk), source=one.file, kind=one.kind)
+            yield ManifestItem(ref=str(one.pk), source=one.file, kind=Category(one.kind))
 
 
 class Recipient(models.Model):
