@@ -21,13 +21,13 @@ from cli.formats import console, counted, plain, say, zoned
 from cli.installation import open_database
 from cli.options import CAMPAIGN, installation_options
 from cli.when_ready import in_a_sentence, length
-from greenroom.readiness import Readiness
+from greenroom.readiness import Readiness, of_all
 from greenroom.settings import Settings
 from models import Database
 from models.campaign import CampaignRow, get_campaign
-from models.campaign_readiness import readiness_of
+from models.campaign_readiness import readiness_by_channel
 from models.channel import ChannelRow, get_channel
-from models.progress import FollowedCampaign, Progress
+from models.progress import FollowedCampaign, Progress, followed_on_each
 
 #: Seconds between two looks.
 LOOK_EVERY = 1.0
@@ -69,6 +69,7 @@ def views(database: Database, campaign_id: str, settings: Settings) -> Iterator[
         UnknownName: there is no such campaign.
     """
     followed: FollowedCampaign | None = None
+    on_each: dict[str, FollowedCampaign] = {}
     channels: tuple[str, ...] = ()
     while True:
         now = datetime.now(UTC)
@@ -76,19 +77,24 @@ def views(database: Database, campaign_id: str, settings: Settings) -> Iterator[
             row = get_campaign(connection, campaign_id)
             if followed is None or row.channels != channels:
                 channels = row.channels
-                followed = FollowedCampaign(campaign_id, row.further_channels)
+                followed = FollowedCampaign(campaign_id, (None, *row.further_channels))
+                on_each = followed_on_each(row)
             progress = followed.look(connection, now=now)
+            # On several channels, what is left differs.
+            by_channel = {one: it.look(connection, now=now) for one, it in on_each.items()}
             view = CampaignView(
                 at=now,
                 row=row,
                 channels=[get_channel(connection, channel) for channel in channels],
                 progress=progress,
-                readiness=readiness_of(
-                    connection,
-                    campaign_id,
-                    now=now,
-                    allowed=settings.uploads_per_second,
-                    progress=progress,
+                readiness=of_all(
+                    readiness_by_channel(
+                        connection,
+                        row,
+                        now=now,
+                        allowed=settings.uploads_per_second,
+                        progress=by_channel or {row.channel_id: progress},
+                    ).values()
                 ),
             )
         yield view

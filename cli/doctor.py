@@ -240,7 +240,7 @@ def _beat(settings: Settings) -> HealthCheck:
         return HealthCheck(
             part="beat",
             well=False,
-            sentence=f"Its last tick came {moment(last) if last else 'never'}. Start it with: "
+            sentence=f"{f'Its last tick came {moment(last)}' if last else 'It never ticked'}. Start it with: "
             "celery -A worker beat",
         )
     return HealthCheck(part="beat", well=True, sentence="It ticks.")
@@ -288,7 +288,8 @@ def _campaigns(settings: Settings, database: Database) -> HealthCheck:
     if not late:
         return HealthCheck(part="campaigns", well=True, sentence="All that began uploads will be in time.")
     first = late[0]
-    sentence = f"{first.campaign_id}: {in_a_sentence(first.readiness, now=now)}"
+    where = f" on channel {first.channel_id}" if first.is_on_several else ""
+    sentence = f"{first.campaign_id}{where}: {in_a_sentence(first.readiness, now=now)}"
     more = f" So are {len(late) - 1:,} more." if len(late) > 1 else ""
     return HealthCheck(
         part="campaigns",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,19 +18,28 @@ from models.item_story import ItemStory, MediaStory, StepStory, UploadStory
 from models.progress import ItemStatus
 
 
-def sentences(story: ItemStory, *, now: datetime, uploads_per_second: float) -> Iterator[str]:
+def headlines(story: ItemStory) -> Iterator[tuple[str, str]]:
+    """How far it is, with a colour; on each of several channels, where that differs."""
+    stories = (story, *story.further)
+    alike = len({one.report.status for one in stories}) == 1
+    for one in stories[:1] if alike else stories:
+        on = "" if alike else f" on channel {one.channel.id}"
+        yield f"{one.report.status}{on}", COLOURS.get(one.report.status, "yellow")
+
+
+def sentences(story: ItemStory, *, now: datetime, uploads_per_second: Mapping[str, float]) -> Iterator[str]:
     """One file's story, in the order in which it happened, and what comes next.
 
     Args:
         story: what the tables hold.
         now: the present.
-        uploads_per_second: how fast its channels upload.
+        uploads_per_second: how fast each of its channels uploads.
     """
     yield from _handed_over(story)
     yield from _inspection(story, now=now)
     for one in (story, *story.further):
         on = f"On channel {one.channel.id}: " if story.further else ""
-        for sentence in _on_channel(one, now=now, uploads_per_second=uploads_per_second):
+        for sentence in _on_channel(one, now=now, uploads_per_second=uploads_per_second[one.channel.id]):
             yield f"{on}{sentence}"
 
 

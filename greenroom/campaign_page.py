@@ -139,7 +139,7 @@ class CampaignPage(CampaignGlance):
     Attributes:
         upload_from: when its uploads begin; None if they have.
         channels: each of several; none where it has one.
-        paused: why its channel is paused; empty if it is not.
+        paused: which of its channels is paused, and why, in a sentence; empty if none is.
         bad: groups, that of most files first.
         images: of files that are ready, some.
         weeks: all of the coming ones, also those without a renewal.
@@ -217,7 +217,7 @@ def verdict_on(page: CampaignGlance) -> PageVerdict:
 def _when(readiness: Readiness, zone: tzinfo | None, *, sent: str) -> str:
     left = _files(readiness.left)
     if readiness.ready_at is None:
-        return f"{left} wait, because the channel is paused."
+        return f"{left} wait{'s' if readiness.left == 1 else ''}, because the channel is paused."
     apart = readiness.send_at - readiness.ready_at
     side = "before" if apart >= timedelta(0) else "after"
     ready, how_long = with_zone(readiness.ready_at, zone), _length(abs(apart))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection
@@ -23,7 +23,7 @@ from greenroom.settings import Settings
 from greenroom.sources import source_name
 from models.campaign import CampaignRow, get_campaign
 from models.campaign_readiness import readiness_of
-from models.channel import get_channel
+from models.channel import ChannelRow, get_channel
 from models.forecast import at_risk, count_at_risk, renewals
 from models.item_reports import ItemReport, campaign_items, count_reasons
 from models.progress import ItemStatus, Progress, campaign_progress, progress_by_channel
@@ -71,7 +71,7 @@ def campaign_page(
         channels=_channels(connection, row, now=now),
         upload_from=row.upload_from,
         keep_until=row.keep_until,
-        paused=" ".join(channel.paused_reason or "No reason was given." for channel in paused),
+        paused=" ".join(_paused(channel, of=channels) for channel in paused),
         bad=_bad(connection, row, now=now, thumbnail=thumbnail),
         images=list(_images(connection, campaign_id, now=now, thumbnail=thumbnail)),
         weeks=_weeks(connection, row, now=now),
@@ -105,6 +105,11 @@ def campaign_glance(
         readiness=readiness,
         hindrance=progress.hindrance,
     )
+
+
+def _paused(channel: ChannelRow, *, of: Sequence[ChannelRow]) -> str:
+    which = f"Number {channel.id}" if len(of) > 1 else "Its number"
+    return f"{which} is paused: {channel.paused_reason or 'No reason was given.'}"
 
 
 def _counts(progress: Progress) -> FileCounts:

@@ -291,9 +291,9 @@ class FollowedCampaign:
     time, in turn, for what changes out of order. When all seems done, all is counted once more.
     """
 
-    def __init__(self, campaign_id: str, further: Sequence[str] = ()) -> None:
+    def __init__(self, campaign_id: str, channels: Channels = (None,)) -> None:
         self._campaign_id = campaign_id
-        self._channels: Channels = (None, *further)
+        self._channels = channels
         self._pages: list[_Page] = []
         self._turn = 0
 
@@ -334,3 +334,12 @@ class FollowedCampaign:
         page.counts += Counter(name for _, name, _ in rows)
         page.unsettled = [item_id for item_id, name, _ in rows if name in UNSETTLED]
         page.hindrance = next((why for _, _, why in rows if why), "")
+
+
+def followed_on_each(campaign: CampaignRow) -> dict[str, FollowedCampaign]:
+    """Counts a campaign on each of its channels; none where it has one, for that is all of it."""
+    further = campaign.further_channels
+    if not further:
+        return {}
+    first = {campaign.channel_id: FollowedCampaign(campaign.id)}
+    return first | {channel: FollowedCampaign(campaign.id, (channel,)) for channel in further}

@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from cli import main
+from cli.campaign_watch import as_line, views
 from models.channel import pause_channel
 from tests.support.world import MakeWorld, World
 from tests.tasks.test_several_channels import BERLIN, PARIS, ROME, hand_over, key_of, plan, work
@@ -104,6 +105,7 @@ def test_programs_are_told_of_each_channel(shown: World) -> None:
 def test_a_files_story_is_told_of_each_channel(shown: World) -> None:
     """Its inspection once, its upload for each."""
     text = " ".join(said(shown, "campaign", "explain", "spring", "two.txt").split())
+    assert f"two.txt ready on channel {BERLIN} waiting on channel {PARIS} Campaign" in text
     assert f"for channels {BERLIN}, {PARIS}." in text
     assert text.count("Inspection accepted it") == 1
     assert f"On channel {BERLIN}: It was uploaded" in text
@@ -128,8 +130,17 @@ def test_the_page_has_its_numbers(shown: World, tmp_path: Path) -> None:
     said(shown, "campaign", "report", "spring", "--html", str(page))
     html = page.read_text(encoding="utf-8")
     assert f"From numbers</dt><dd>{BERLIN}, {PARIS}" in html
+    assert f"Number {PARIS} is paused: The key was refused." in html
+    assert "1 file waits" in html
     assert "2 ready, 0 to go" in html
     assert "1 ready, 1 to go" in html
+
+
+def test_watching_counts_what_is_left_on_each(shown: World) -> None:
+    """What is ready on one channel is not waited for there."""
+    view = next(views(shown.database, "spring", shown.context.settings))
+    assert (view.progress.total, view.progress.settled, view.readiness.left) == (3, 2, 1)
+    assert f"Channel {PARIS} is paused: The key was refused." in as_line(view)
 
 
 def test_a_campaign_on_one_channel_is_told_of_as_before(shown: World, tmp_path: Path) -> None:

@@ -44,7 +44,8 @@ def story_of(world: World, ref: str = "hero", campaign: str = "spring") -> ItemS
 def told(world: World, ref: str = "hero", campaign: str = "spring") -> str:
     """The sentences, a line each."""
     story = story_of(world, ref, campaign)
-    return "\n".join(sentences(story, now=world.clock.now(), uploads_per_second=25.0))
+    rates = dict.fromkeys(story.campaign.channels, 25.0)
+    return "\n".join(sentences(story, now=world.clock.now(), uploads_per_second=rates))
 
 
 def taken(world: World, asset_id: int, worker: str | None = "host:1:abc") -> Claim:

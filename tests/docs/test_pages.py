@@ -128,17 +128,19 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]
     allowed = {"GREENROOM_CALLBACK_HOSTS": "http://127.0.0.1:*", "GREENROOM_CALLBACK_SECRET": secret}
     plan = replace(plan, environment={**plan.environment, **allowed})
     with embedded_stack(plan) as stack:
-        database = Database(stack.settings.database_url)
-        with database.write() as connection:
-            add_channel(
-                connection,
-                channel_id=CHANNEL,
-                api_base_url=stack.settings.api_base_url,
-                api_key=Vault(stack.settings.secret_key).encrypt(SecretStr("key")),
-                now=datetime.now(UTC),
-            )
-        database.close()
         yield stack.settings
+
+
+def give_key(database: Database, settings: Settings) -> None:
+    """Its channel, with the key that it had before another page replaced it."""
+    with database.write() as connection:
+        add_channel(
+            connection,
+            channel_id=CHANNEL,
+            api_base_url=settings.api_base_url,
+            api_key=Vault(settings.secret_key).encrypt(SecretStr(f"key-of-{CHANNEL}")),
+            now=datetime.now(UTC),
+        )
 
 
 @pytest.mark.xdist_group("docs-installation")
@@ -149,6 +151,7 @@ def test_a_page_on_an_installation(page: str, make_reader: MakeReader, installat
         pytest.skip("this machine has no curl")
     redis = installation.redis_url.get_secret_value()
     database = Database(installation.database_url)
+    give_key(database, installation)
     reader = make_reader(
         environment={
             "GREENROOM_DATABASE_URL": installation.database_url.get_secret_value(),

@@ -124,13 +124,10 @@ def fall_into_all(world: World, folder: Path, callback: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("by", "point"),
     [
-        (by, point)
-        for by in ("task", "http")
-        for point in (
-            "before what is to be told is committed",
-            "before a risk is committed",
-            "before that is committed",
-        )
+        ("task", "before what is to be told is committed"),
+        ("http", "before a risk is committed"),
+        ("task", "before that is committed"),
+        ("http", "before that is committed"),
     ],
 )
 def test_every_kind_of_event(world: World, receiver: Receiver, tmp_path: Path, point: str, by: str) -> None:
