@@ -15,8 +15,8 @@ from click.testing import CliRunner
 from cli import main
 from cli.campaign_watch import as_line, views
 from models.channel import pause_channel
+from tests.support.several_channels import BERLIN, PARIS, ROME, hand_over, key_of, plan, work
 from tests.support.world import MakeWorld, World
-from tests.tasks.test_several_channels import BERLIN, PARIS, ROME, hand_over, key_of, plan, work
 from worker.checkout import CHECKOUT
 
 PAGE = (CHECKOUT / "docs" / "reference" / "commands.md").read_text(encoding="utf-8")

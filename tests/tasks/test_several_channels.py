@@ -46,15 +46,25 @@ from tasks.retire import retire
 from tasks.retry import retry
 from tasks.start_uploads import start_uploads
 from tasks.status import rejected, status
-from tasks.submit import begin_submission, end_submission, submit
 from tasks.upload import upload
 from tests.support.receiver import HOSTS, SECRET, Receiver, receiving
 from tests.support.rows import LEASE, item_rows, media_rows, new_asset
-from tests.support.world import CHANNEL, MakeWorld, World
+from tests.support.several_channels import (
+    BERLIN,
+    PARIS,
+    ROME,
+    hand_over,
+    handed_out,
+    items,
+    judge,
+    key_of,
+    plan,
+    work,
+)
+from tests.support.world import MakeWorld, World
 from tests.tasks.conftest import MakeImage
 from tests.tasks.test_callbacks import bad_file
 
-BERLIN, PARIS, ROME = CHANNEL, "33612345678", "393123456789"
 DAY = timedelta(days=1)
 UNSENDABLE = [{"code": 131053, "title": "Unsupported type"}]
 
@@ -66,55 +76,6 @@ def world(make_world: MakeWorld) -> World:
     for channel in (BERLIN, PARIS, ROME):
         world.add_channel(channel, key=key_of(channel))
     return world
-
-
-def key_of(channel: str) -> str:
-    """The API key of a channel."""
-    return f"key-of-{channel}"
-
-
-def plan(world: World, *channels: str, days: int = 60, **more: Any) -> dict[str, Any]:
-    """A campaign on these channels."""
-    fields: dict[str, Any] = world.campaign(days=days)
-    del fields["channel"]
-    return {**fields, "channels": channels, **more}
-
-
-def items(*paths: Path) -> list[dict[str, str]]:
-    """A manifest of these files."""
-    return [{"ref": path.name, "source": str(path)} for path in paths]
-
-
-def hand_over(world: World, campaign: dict[str, Any], *paths: Path, key: str) -> None:
-    """Submit a whole manifest."""
-    number = begin_submission(world.context, campaign, key)
-    submit(world.context, campaign, items(*paths), number)
-    end_submission(world.context, campaign["id"], number)
-
-
-def judge(world: World) -> Counter[str]:
-    """Let everything be inspected; what is to be uploaded then stays handed out."""
-    dispatch(world.context)
-    counts: Counter[str] = Counter()
-    for message in handed_out(world, TaskName.INSPECT):
-        counts.update(inspect(world.context, claims_from_json(message.args[0])))
-    return counts
-
-
-def work(world: World) -> Counter[str]:
-    """Let everything be done that waits; returns how many files were accepted, uploaded and the like."""
-    counts = judge(world)
-    dispatch(world.context)
-    for message in handed_out(world, TaskName.UPLOAD):
-        counts.update(upload(world.context, batches_from_json(message.args[0])))
-    return +counts
-
-
-def handed_out(world: World, name: TaskName) -> list[Any]:
-    """What is to be done by a task."""
-    found = [message for message in world.published if message.name is name]
-    world.published[:] = [message for message in world.published if message.name is not name]
-    return found
 
 
 def uploads(world: World) -> dict[str, int]:
