@@ -138,12 +138,12 @@ UPGRADE := --upgrade
 MORE := requirements/development.new
 
 lock: $(READY) ## Pin the newest versions that pyproject.toml allows (UPGRADE= changes as few as it can)
-	@$(BIN)/uv pip compile pyproject.toml --extra app --extra gs --extra otel --extra s3 --extra sftp --universal --python-version 3.11 --generate-hashes \
+	@$(BIN)/uv pip compile pyproject.toml --extra app --extra az --extra gs --extra otel --extra s3 --extra sftp --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header --no-annotate $(UPGRADE) --quiet --output-file requirements/runtime.txt
 	@$(BIN)/python -m requirements.drop_hashes requirements/runtime.txt
 	@# What is pinned there is not said twice.
 	@cp requirements/development.txt $(MORE)
-	@$(BIN)/uv pip compile pyproject.toml --extra app --extra gs --extra otel --extra s3 --extra sftp --group dev --group bench --group eye --group mutants --universal \
+	@$(BIN)/uv pip compile pyproject.toml --extra app --extra az --extra gs --extra otel --extra s3 --extra sftp --group dev --group bench --group eye --group mutants --universal \
 		--constraint requirements/runtime.txt $$(sed -n 's/^\([a-z0-9._-]*\).*==.*/--no-emit-package \1/p' requirements/runtime.txt) \
 		--python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate $(UPGRADE) --quiet \
 		--output-file $(MORE)

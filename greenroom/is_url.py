@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _URL = re.compile(r"https?:", re.IGNORECASE)
-_STORE = re.compile(r"(?:gs|s3|sftp)://", re.IGNORECASE)
+_STORE = re.compile(r"(?:az|gs|s3|sftp)://", re.IGNORECASE)
 
 
 def is_url(source: str) -> bool:

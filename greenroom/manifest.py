@@ -78,7 +78,7 @@ def _source(text: str) -> str:
         return source
     if not is_remote(source) and not Path(source).is_absolute():
         raise ValueError(
-            "must be an absolute path, or an address that begins with http(s)://, s3://, gs:// or sftp://"
+            "must be an absolute path, or an address that begins with http(s)://, s3://, gs://, az:// or sftp://"
         )
     return source
 

@@ -1,4 +1,4 @@
-"""Stores: which buckets and SFTP servers the operator lets files be read from, and below which folder."""
+"""Stores: which buckets, containers and SFTP servers the operator lets files be read from, and below which folder."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class AllowedStore:
     """One entry of GREENROOM_SOURCE_STORES.
 
     Attributes:
-        scheme: ``s3``, ``gs`` or ``sftp``.
-        place: the bucket; of SFTP, host and port.
+        scheme: ``s3``, ``gs``, ``az`` or ``sftp``.
+        place: the bucket or container; of SFTP, host and port.
         folder: below which files may be named, without a slash at its ends; empty for all of it. A single
             file may be named, too.
         endpoint: address of the store's API, where it is not its makers' own.
@@ -73,7 +73,7 @@ def _parse(entry: str) -> AllowedStore:
     shown = entry.partition("://")[0] if {"@", "?"} & set(entry) else repr(entry)
     raise ValueError(
         f"has {shown}, which is no store. Write stores separated by commas, like s3://bucket/campaigns/, "
-        "gs://bucket/, sftp://user@example.com/outgoing/, or s3://bucket/=https://example.com:9000 "
+        "gs://bucket/, az://container/, sftp://user@example.com/outgoing/, or s3://bucket/=https://example.com:9000 "
         f"for a store of your own that speaks S3{problem}"
     )
 

@@ -13,7 +13,7 @@ from greenroom.untrusted_text import printable
 
 #: Up to what no address holds. An apostrophe may be part of one, and a backslash of one in JSON or in
 #: Python's own spelling: what follows it is part of the query, too.
-_ADDRESS_IN_TEXT = re.compile(r"\b(?:https?:|(?:gs|s3|sftp)://)[^\s\"<>]*", re.IGNORECASE)
+_ADDRESS_IN_TEXT = re.compile(r"\b(?:https?:|(?:az|gs|s3|sftp)://)[^\s\"<>]*", re.IGNORECASE)
 
 
 def shown(source: str) -> str:

@@ -44,7 +44,7 @@ class Sources:
         Args:
             roots: folders, or single files, whose files may be opened.
             hosts: web servers that may be asked.
-            stores: buckets and SFTP servers that may be read; or what reads them.
+            stores: buckets, containers and SFTP servers that may be read; or what reads them.
             fetched_files: where what was fetched is kept for a while; None to keep nothing.
             private: what Greenroom keeps for itself: never opened, wherever it is.
             fixed_folder: of Greenroom's own copies, which are opened for its own uploads alone.

@@ -8,15 +8,18 @@ from typing import Final
 
 from greenroom.sources.address import NotAnAddress, parse_host
 
-#: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html and
-#: https://cloud.google.com/storage/docs/buckets#naming; no ARN and no name that a library reads otherwise.
+#: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html,
+#: https://cloud.google.com/storage/docs/buckets#naming and
+#: https://learn.microsoft.com/en-us/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata;
+#: no ARN and no name that a library reads otherwise.
 _BUCKETS: Final = {
+    "az": re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]"),
     "s3": re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"),
     "gs": re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]"),
 }
 _SFTP_PORT: Final = 22
 _MOST_PORTS: Final = 65_535
-#: Of a key, in UTF-8: what S3 and Google Cloud Storage keep.
+#: Of a key, in UTF-8: what S3, Google Cloud Storage and Azure keep.
 LONGEST_KEY: Final = 1024
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 #: What some library reads as something else than a part of the key: a query, a version, another separator.
@@ -28,8 +31,8 @@ class StoreAddress:
     """Where a file is in a store.
 
     Attributes:
-        scheme: ``s3``, ``gs`` or ``sftp``.
-        place: the bucket; of SFTP host and port, the port always there, IPv6 in brackets.
+        scheme: ``s3``, ``gs``, ``az`` or ``sftp``.
+        place: the bucket or container; of SFTP host and port, the port always there, IPv6 in brackets.
         key: the file's, below that, as it is kept: nothing is unquoted.
     """
 
@@ -57,7 +60,7 @@ def parse_store_address(source: str) -> StoreAddress:
 
 
 def parse_place(scheme: str, place: str) -> str:
-    """A bucket, or host and port, in one spelling.
+    """A bucket or container, or host and port, in one spelling.
 
     Raises:
         NotAnAddress: it is none.
@@ -67,7 +70,7 @@ def parse_place(scheme: str, place: str) -> str:
     if scheme == "sftp":
         return _host_and_port(place)
     if not _BUCKETS[scheme].fullmatch(place) or ".." in place:
-        raise NotAnAddress("has a bucket that cannot be")
+        raise NotAnAddress("has a bucket or container that cannot be")
     return place
 
 

@@ -32,10 +32,12 @@ STORE_SECONDS = 600.0
 TROUBLE_SECONDS: Final = 20.0
 #: A name that no file has.
 _NOT_THERE: Final = "greenroom-doctor-asks-for-this"
-_NO_PLACE: Final = frozenset(("NoSuchBucket",))
+_NO_PLACE: Final = frozenset(("ContainerNotFound", "NoSuchBucket"))
 _TROUBLES: Final = frozenset((StoreEnd.AWAY, StoreEnd.LOGIN, StoreEnd.NO_LIBRARY, StoreEnd.NO_ROOM))
 #: What to set where a store does not let us in.
 _CREDENTIALS: Final = {
+    "az": "AZURE_STORAGE_CONNECTION_STRING, AZURE_STORAGE_ACCOUNT_NAME with AZURE_STORAGE_ACCOUNT_KEY or "
+    "AZURE_STORAGE_SAS_TOKEN, or the identity of this machine",
     "gs": "GOOGLE_APPLICATION_CREDENTIALS, or the service account of this machine",
     "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or the role of this machine",
     "sftp": "a key in ~/.ssh, and the server's host key in ~/.ssh/known_hosts",

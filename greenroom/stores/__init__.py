@@ -1,1 +1,1 @@
-"""Stores (S3, Google Cloud Storage, SFTP), read by a process of their own through fsspec."""
+"""Stores (S3, Google Cloud Storage, Azure, SFTP), read by a process of their own through fsspec."""

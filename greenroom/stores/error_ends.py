@@ -8,8 +8,9 @@ from typing import Final
 
 from greenroom.stores.orders import StoreAnswer, StoreEnd
 
-#: Codes of S3, names of errors and statuses of HTTP, and what they mean.
+#: Codes of S3 and Azure, names of errors and statuses of HTTP, and what they mean.
 #: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+#: https://learn.microsoft.com/en-us/rest/api/storageservices/blob-service-error-codes
 _ENDS: Final = {
     **dict.fromkeys(
         (
@@ -21,14 +22,35 @@ _ENDS: Final = {
             *("UnauthorizedSSOTokenError", "NoRegionError"),
             # Of google-auth, and HTTP.
             *("DefaultCredentialsError", "MalformedError", "RefreshError", "401"),
+            # Of Azure, its libraries and greenroom.stores.azure_blobs.
+            *("AuthenticationFailed", "InvalidAuthenticationInfo", "NoAuthenticationInformation"),
+            *("AzureSigningError", "ClientAuthenticationError", "CredentialUnavailableError", "NoAccount"),
+            # Of its account or its network as a whole, whatever the file.
+            *("AccountIsDisabled", "AuthorizationFailure", "AuthorizationProtocolMismatch"),
+            *("AuthorizationSourceIPMismatch", "PublicAccessNotPermitted"),
             # Of asyncssh.
             *("HostKeyNotVerifiable", "KeyImportError", "KeyExchangeFailed", "PermissionDenied"),
         ),
         StoreEnd.LOGIN,
     ),
-    **dict.fromkeys(("FileExpired", "PreconditionFailed", "412"), StoreEnd.CHANGED),
-    **dict.fromkeys(("AccessDenied", "AllAccessDisabled", "InvalidObjectState"), StoreEnd.FORBIDDEN),
-    **dict.fromkeys(("NoSuchBucket", "NoSuchKey", "NoSuchVersion", "SFTPNoSuchFile"), StoreEnd.MISSING),
+    **dict.fromkeys(
+        ("FileExpired", "PreconditionFailed", "ConditionNotMet", "BlobOverwritten", "412"), StoreEnd.CHANGED
+    ),
+    **dict.fromkeys(
+        (
+            *("AccessDenied", "AllAccessDisabled", "InvalidObjectState"),
+            *("AuthorizationPermissionMismatch", "AuthorizationResourceTypeMismatch", "BlobArchived"),
+            *("AuthorizationServiceMismatch", "InsufficientAccountPermissions"),
+        ),
+        StoreEnd.FORBIDDEN,
+    ),
+    **dict.fromkeys(
+        (
+            *("NoSuchBucket", "NoSuchKey", "NoSuchVersion", "SFTPNoSuchFile"),
+            *("BlobNotFound", "ContainerNotFound", "ResourceNotFound", "ResourceNotFoundError"),
+        ),
+        StoreEnd.MISSING,
+    ),
     "NoRoom": StoreEnd.NO_ROOM,
 }
 _CODE: Final = re.compile(r"[A-Za-z0-9_]{1,60}")
@@ -78,6 +100,9 @@ def _codes(error: BaseException) -> Iterator[str]:
     """What an error is called: by its store, by its status, by its type."""
     answer = getattr(error, "response", None)
     said = answer.get("Error", {}).get("Code") if isinstance(answer, dict) else None
-    for code in (said, getattr(error, "code", None), type(error).__name__):
+    of_azure = getattr(error, "error_code", None)
+    of_azure = getattr(of_azure, "value", of_azure)
+    status = getattr(error, "status_code", None)
+    for code in (said, of_azure, getattr(error, "code", None), status, type(error).__name__):
         if code is not None and _CODE.fullmatch(str(code)):
             yield str(code)

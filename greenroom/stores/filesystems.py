@@ -32,11 +32,23 @@ def filesystem_of(order: StoreOrder) -> Any:
     Raises:
         ImportError: its library is not installed.
     """
-    return {"gs": _gs, "s3": _s3, "sftp": _sftp}[order.scheme](order)
+    return {"az": _az, "gs": _gs, "s3": _s3, "sftp": _sftp}[order.scheme](order)
+
+
+def _az(order: StoreOrder) -> Any:
+    from greenroom.stores.azure_blobs import AzureBlobs  # noqa: PLC0415 - only where one is needed
+
+    _confine_aiohttp()
+    return AzureBlobs(
+        endpoint=order.endpoint,
+        connect_seconds=STORE_CONNECT_SECONDS,
+        read_seconds=STORE_READ_SECONDS,
+        skip_instance_cache=True,
+    )
 
 
 def _s3(order: StoreOrder) -> Any:
-    from s3fs import S3FileSystem  # noqa: PLC0415 - only where one is needed
+    from s3fs import S3FileSystem  # noqa: PLC0415 - as above
 
     _confine_aiohttp()
     store = S3FileSystem(
@@ -93,25 +105,33 @@ def _confine_aiohttp() -> None:
     """Have aiohttp ask the operator's server and no other, and read no more than was asked for.
 
     It follows redirects unless a request says otherwise, and reads an answer whole, however long that is; the
-    requests of aiobotocore and gcsfs leave it at that. This process has no other use for it. A bucket's
+    requests of aiobotocore and gcsfs leave it at that; azure-core reads in small parts, without an end, too. This process has no other use for it. A bucket's
     region is another matter: botocore finds its server by itself.
     """
     import aiohttp  # noqa: PLC0415 - as above
 
-    ask, read = aiohttp.ClientSession._request, aiohttp.StreamReader.readany  # noqa: SLF001 - all go through it
+    ask = aiohttp.ClientSession._request  # noqa: SLF001 - all go through it
+    read, read_part = aiohttp.StreamReader.readany, aiohttp.StreamReader.read
 
     async def asked(session: Any, method: str, url: Any, **options: Any) -> Any:
         return await ask(session, method, url, **{**options, "allow_redirects": False})
 
-    async def bounded(content: Any) -> bytes:
+    def require_bound(content: Any) -> None:
         if content.total_bytes > MOST_OF_AN_ANSWER:
             raise OSError(errno.EMSGSIZE, "more than was asked for")
+
+    async def bounded(content: Any) -> bytes:
+        require_bound(content)
         return await read(content)
+
+    async def bounded_part(content: Any, n: int = -1) -> bytes:
+        require_bound(content)
+        return await read_part(content, n)
 
     patched: Any = aiohttp.ClientSession
     patched._request = asked  # noqa: SLF001 - as above
     patched = aiohttp.StreamReader
-    patched.readany = bounded
+    patched.readany, patched.read = bounded, bounded_part
 
 
 def path_of(order: StoreOrder) -> str:
@@ -132,7 +152,7 @@ def is_settled(order: StoreOrder, info: dict[str, Any], *, now: float) -> bool:
 
 def version_of(order: StoreOrder, info: dict[str, Any]) -> str:
     """What tells a file's content from the next one: its ETag or generation, or its size and moment."""
-    named = {"gs": "generation", "s3": "ETag"}.get(order.scheme)
+    named = {"az": "etag", "gs": "generation", "s3": "ETag"}.get(order.scheme)
     if named is not None:
         return str(info.get(named) or "")
     return f"{info['size']}-{info['mtime'].timestamp():.0f}" if info.get("mtime") else ""

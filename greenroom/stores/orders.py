@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Final, Self
 
 #: The library that reads each kind of store, and the extra that brings it.
-STORE_LIBRARIES: Final = {"gs": "gcsfs", "s3": "s3fs", "sftp": "sshfs"}
+STORE_LIBRARIES: Final = {"az": "adlfs", "gs": "gcsfs", "s3": "s3fs", "sftp": "sshfs"}
 #: Files that one process reads at the same time.
 READ_AT_ONCE: Final = 8
 
@@ -41,8 +41,8 @@ class StoreOrder:
     """One file to be read.
 
     Attributes:
-        scheme: ``s3``, ``gs`` or ``sftp``.
-        place: a bucket; of SFTP, host and port.
+        scheme: ``s3``, ``gs``, ``az`` or ``sftp``.
+        place: a bucket or container; of SFTP, host and port.
         key: the file's, below that.
         endpoint: address of the store's API, where the operator named one.
         user: of SFTP, where the operator named one.

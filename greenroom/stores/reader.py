@@ -22,6 +22,8 @@ from greenroom.stores.orders import READ_AT_ONCE, StoreAnswer, StoreEnd, StoreOr
 
 #: Bytes of its own that it may have (``RLIMIT_DATA``); with its libraries it takes a third of that.
 MEMORY: Final = 768 * 1024 * 1024
+#: Stores that are asked for each piece of one version alone.
+_WITH_CONDITIONS: Final = frozenset(("az", "s3"))
 #: Seconds before each further try at a piece.
 _PAUSES: Final = (0.5, 1.5)
 
@@ -54,8 +56,8 @@ class StoreReader:
             return StoreAnswer(end=StoreEnd.TOO_LARGE)
         with open(order.into, "r+b", buffering=0) as into:  # noqa: PTH123 - may be a handle's path
             self._copy(order, info["size"], version, into, give_up_at)
-        # S3 was told at each piece which version is meant.
-        if order.scheme != "s3":
+        # The others were told at each piece which version is meant.
+        if order.scheme not in _WITH_CONDITIONS:
             after = self._info(order, give_up_at)
             if (version_of(order, after), after["size"]) != (version, info["size"]):
                 return StoreAnswer(end=StoreEnd.CHANGED)
@@ -113,20 +115,28 @@ def _name_of_store(order: StoreOrder) -> tuple[str, ...]:
 
 
 def _piece(store: Any, order: StoreOrder, version: str, at: int, size: int) -> bytes:
-    """Bytes of a file from a place on; of S3, with ``If-Match`` what the file was when it was opened.
+    """Bytes of a file from a place on; of S3 and Azure, with ``If-Match`` what it was when it was opened.
 
     Raises:
         OSError: it is another one by now, or there is less of it than was said.
     """
+    wanted = min(PIECE, size - at)
+    if order.scheme == "az":
+        piece: bytes = store.piece(path_of(order), version, at, wanted)
+    else:
+        piece = _piece_of_file(store, order, version, at, wanted)
+    if len(piece) != wanted:
+        raise OSError(errno.EIO, "less, or more, than was said")
+    return piece
+
+
+def _piece_of_file(store: Any, order: StoreOrder, version: str, at: int, wanted: int) -> bytes:
     pieces = {} if order.scheme == "sftp" else {"block_size": PIECE, "cache_type": "none"}
     with store.open(path_of(order), "rb", **pieces) as file:
         if order.scheme == "s3" and file.details.get("ETag") != version:
             raise OSError(errno.ESTALE, "replaced") from FileExpired()
         file.seek(at)
-        wanted = min(PIECE, size - at)
         piece: bytes = file.read(wanted)
-    if len(piece) != wanted:
-        raise OSError(errno.EIO, "less, or more, than was said")
     return piece
 
 

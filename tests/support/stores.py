@@ -117,13 +117,14 @@ def cloud_storage() -> Iterator[str]:
     where = ["-scheme=http", "-host=127.0.0.1", f"-port={port}", f"-public-host=127.0.0.1:{port}"]
     with subprocess.Popen([program, *where, "-backend=memory"], stderr=subprocess.DEVNULL) as process:
         try:
-            _until_it_listens(port, process)
+            until_it_listens(port, process)
             yield f"http://127.0.0.1:{port}"
         finally:
             process.kill()
 
 
-def _until_it_listens(port: int, process: subprocess.Popen[bytes]) -> None:
+def until_it_listens(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Wait for a server that was started."""
     give_up_at = time.monotonic() + START_SECONDS
     while True:
         try:
@@ -165,7 +166,7 @@ def sftp_server(folder: Path, home: Path) -> Iterator[SftpServer]:
     command = [sys.executable, "-m", "tests.support.sftp_server", str(folder), str(server.port)]
     with subprocess.Popen([*command, str(host_key), str(authorized)], stderr=subprocess.DEVNULL) as process:
         try:
-            _until_it_listens(server.port, process)
+            until_it_listens(server.port, process)
             yield server
         finally:
             process.kill()
