@@ -1,4 +1,4 @@
-"""Stores: which buckets, containers and SFTP servers the operator lets files be read from, and below which folder."""
+"""Stores: which buckets, containers and SFTP servers the operator lets be read, and below which folder."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ def _parse(entry: str) -> AllowedStore:
     shown = entry.partition("://")[0] if {"@", "?"} & set(entry) else repr(entry)
     raise ValueError(
         f"has {shown}, which is no store. Write stores separated by commas, like s3://bucket/campaigns/, "
-        "gs://bucket/, az://container/, sftp://user@example.com/outgoing/, or s3://bucket/=https://example.com:9000 "
-        f"for a store of your own that speaks S3{problem}"
+        "gs://bucket/, az://container/, sftp://user@example.com/outgoing/, or "
+        f"s3://bucket/=https://example.com:9000 for a store of your own that speaks S3{problem}"
     )
 
 

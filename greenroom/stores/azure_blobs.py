@@ -5,7 +5,7 @@ adlfs by itself follows redirects, waits for minutes, asks for no version, and h
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from adlfs import AzureBlobFileSystem
 from azure.core import MatchConditions
@@ -48,7 +48,7 @@ class StorageTokens:
     async def close(self) -> None:
         """Of the protocol; what it stands for is closed by adlfs."""
 
-    async def __aenter__(self) -> StorageTokens:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -115,9 +115,9 @@ class AzureBlobs(AzureBlobFileSystem):  # type: ignore[misc] - it has no types
             return AzureSasCredential(signature)
         return StorageTokens(self.credential) if self.credential else None
 
-    async def _info(self, path: str, refresh: bool = False, **options: Any) -> dict[str, Any]:
+    async def _info(self, path: str, **options: Any) -> dict[str, Any]:
         try:
-            found: dict[str, Any] = await super()._info(path, refresh=refresh, **options)
+            found: dict[str, Any] = await super()._info(path, **options)
         except FileNotFoundError:
             # adlfs keeps to itself whether there is such a container; this says so.
             await self._cat_file(path, start=0, end=1)

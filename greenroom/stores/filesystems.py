@@ -105,7 +105,8 @@ def _confine_aiohttp() -> None:
     """Have aiohttp ask the operator's server and no other, and read no more than was asked for.
 
     It follows redirects unless a request says otherwise, and reads an answer whole, however long that is; the
-    requests of aiobotocore and gcsfs leave it at that; azure-core reads in small parts, without an end, too. This process has no other use for it. A bucket's
+    requests of aiobotocore and gcsfs leave it at that; azure-core reads in small parts, without an end, too.
+    This process has no other use for it. A bucket's
     region is another matter: botocore finds its server by itself.
     """
     import aiohttp  # noqa: PLC0415 - as above

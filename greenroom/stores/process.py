@@ -28,7 +28,18 @@ _NEEDED: Final = frozenset(
         *("SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "HTTPS_PROXY", "NO_PROXY", "https_proxy", "no_proxy"),
     )
 )
-_NEEDED_PREFIXES: Final = ("LC_", "PYTHON", "DYLD_", "AWS_", "GOOGLE_", "CLOUDSDK_", "GCE_", "AZURE_", "IDENTITY_", "MSI_")
+_NEEDED_PREFIXES: Final = (
+    "LC_",
+    "PYTHON",
+    "DYLD_",
+    "AWS_",
+    "GOOGLE_",
+    "CLOUDSDK_",
+    "GCE_",
+    "AZURE_",
+    "IDENTITY_",
+    "MSI_",
+)
 #: gcsfs would ask for each bucket's kind over gRPC first, which plain buckets and most accounts do not need.
 _CHOSEN: Final = {"GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false"}
 

@@ -59,7 +59,7 @@ def test_addresses_are_items_beside_paths(tmp_path: Path) -> None:
         ("https://cdn.example/hero.jpg", addresses[1]),
     ]
     with pytest.raises(click.UsageError, match="does not exist"):
-        command(["az://campaigns/hero.jpg"], standalone_mode=False)
+        command(["abfs://campaigns/hero.jpg"], standalone_mode=False)
 
 
 def test_strict_holds_for_folders(tmp_path: Path) -> None:

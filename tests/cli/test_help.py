@@ -48,7 +48,7 @@ def test_handing_over_loads_neither_tables_nor_readers() -> None:
     """A scheduler's script may call it for each campaign."""
     code = "import sys, cli.campaign_submit; print(*sys.modules)"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    stores = {"fsspec", "s3fs", "gcsfs", "sshfs", "botocore", "asyncssh"}
+    stores = {"fsspec", "s3fs", "gcsfs", "sshfs", "adlfs", "azure", "botocore", "asyncssh"}
     heavy = {"sqlalchemy", "models", "tasks", "PIL", "av", "magic"}
     # And not psutil, which redis loads with OpenTelemetry's SDK wherever that is installed: decision 0050.
     assert not (heavy | stores) & set(said.split())

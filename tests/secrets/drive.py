@@ -62,6 +62,7 @@ def items(stack: Stack, file: Path) -> list[ManifestItem]:
         "no host": f"http:{password}?{_SIGNED}",
         "not allowed": f"https://user:{password}@files.example.com/x.jpg?{_SIGNED}",
         "not in its store": "s3://campaigns/hero.jpg",
+        "not in its container": "az://campaigns/hero.jpg",
         "user of a store": f"s3://user:{password}@campaigns/x.jpg",
         "not TLS": f"https://user:{password}@127.0.0.1:{stack.web}/good.jpg?{_SIGNED}",
     }

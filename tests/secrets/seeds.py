@@ -26,6 +26,7 @@ SEEDS = {
     "signature of a source": "seedSourceSignature3rf",
     "signature of a redirect": "seedRedirectSignature6gj",
     "secret of a store": "seedSecretOfAStore3kw",
+    "key of an account of Azure": base64.b64encode(b"seedKeyOfAnAzureAccount7qm").decode(),
     "signature of a download": "seedDownloadSignature1ps",
     "API token": f"{TOKEN_PREFIX}seedApiTokenOfAScheduler6wk".ljust(len(TOKEN_PREFIX) + 43, "q"),
     "call-back secret": SECRET_PREFIX + base64.b64encode(b"seedCallbackSecretWith32Bytes0xv").decode(),

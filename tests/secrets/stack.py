@@ -270,9 +270,12 @@ def running(folder: Path, media: Path, server: str, image: bytes) -> Iterator[St
                 ),
                 "GREENROOM_CALLBACK_HOSTS": f"http://127.0.0.1:{web}",
                 "GREENROOM_CALLBACK_SECRET": SEEDS["call-back secret"],
-                "GREENROOM_SOURCE_STORES": f"s3://campaigns/=http://127.0.0.1:{web}",
+                "GREENROOM_SOURCE_STORES": f"s3://campaigns/=http://127.0.0.1:{web},"
+                f"az://campaigns/=http://127.0.0.1:{web}/seeded",
                 "AWS_ACCESS_KEY_ID": "nobody",
                 "AWS_SECRET_ACCESS_KEY": SEEDS["secret of a store"],
+                "AZURE_STORAGE_ACCOUNT_NAME": "seeded",
+                "AZURE_STORAGE_ACCOUNT_KEY": SEEDS["key of an account of Azure"],
                 "GREENROOM_DISPATCH_EVERY": "1",
                 "FLOWER_BASIC_AUTH": f"greenroom:{SEEDS['Flower password']}",
             },

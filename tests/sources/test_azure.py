@@ -212,9 +212,11 @@ def test_credentials_that_are_none_make_files_wait(  # noqa: PLR0917 - three are
     source = server.put("hero.jpg", SMALL)
     for name, value in who.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(error, match=rf"{says}.*AZURE_STORAGE_ACCOUNT_NAME") as caught:
-        with of_all(server, fresh_process).copy(source):
-            pass
+    with (
+        pytest.raises(error, match=rf"{says}.*AZURE_STORAGE_ACCOUNT_NAME") as caught,
+        of_all(server, fresh_process).copy(source),
+    ):
+        pass
     assert "canary" not in str(caught.value)
     assert WRONG_KEY not in str(caught.value)
 

@@ -25,6 +25,8 @@ PACKAGES = {
     "opusinfo": "opus-tools",
     "promtool": "prometheus",
 }
+#: The same of what Debian has not: the packages of npm's.
+NPM_PACKAGES = {"azurite-blob": "azurite"}
 #: What `make eye` asks besides, for which no test is skipped.
 MORE = {"file", "poppler-utils"}
 
@@ -34,7 +36,8 @@ def not_run(reasons: Iterable[str]) -> Counter[str]:
     missed: Counter[str] = Counter()
     for reason in reasons:
         words = set(re.findall(r"[\w-]+", reason))
-        named = [program for program, package in PACKAGES.items() if words & {program, package}]
+        every = PACKAGES | NPM_PACKAGES
+        named = [program for program, package in every.items() if words & {program, package}]
         missed.update(named[:1])
     return missed
 
@@ -49,7 +52,10 @@ def say_what_was_not_run(terminal: pytest.TerminalReporter) -> None:
         )
         for program, number in sorted(missed.items()):
             terminal.line(f"{program} is missing: {number} skipped", red=True)
-        terminal.line("make outside-readers installs what they need", red=True)
+        if missed.keys() & PACKAGES.keys():
+            terminal.line("make outside-readers installs what they need", red=True)
+        for program in sorted(missed.keys() & NPM_PACKAGES.keys()):
+            terminal.line(f"npm install --global {NPM_PACKAGES[program]} brings {program}", red=True)
 
 
 if __name__ == "__main__":
