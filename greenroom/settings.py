@@ -140,8 +140,9 @@ class Settings(BaseModel):
         tuple[AllowedStore, ...] | None,
         BeforeValidator(unless_empty(parse_stores)),
         Field(
-            description="Buckets, containers and SFTP servers, with a folder or without, whose files campaigns may name, "
-            "separated by commas: `s3://bucket/folder/`, `gs://bucket/`, `az://container/`, `sftp://user@host/folder/`; "
+            description="Buckets, containers and SFTP servers, with a folder or without, whose files "
+            "campaigns may name, separated by commas: `s3://bucket/folder/`, `gs://bucket/`, "
+            "`az://container/`, `sftp://user@host/folder/`; "
             "`=https://example.com` after one names the address of its API. Without it none.",
         ),
     ] = None

@@ -55,8 +55,11 @@ class StorageTokens:
         await self.close()
 
 
-class AzureBlobs(AzureBlobFileSystem):  # type: ignore[misc] - it has no types
+class AzureBlobs(AzureBlobFileSystem):  # type: ignore[misc]  # it has no types
     """The blobs of one account; who reads them, adlfs finds in the environment."""
+
+    #: By fsspec, for all that ask for the same; here each has its own.
+    cachable = False
 
     def __init__(self, *, endpoint: str, connect_seconds: float, read_seconds: float) -> None:
         """Log in, without asking anybody yet.

@@ -43,7 +43,6 @@ def _az(order: StoreOrder) -> Any:
         endpoint=order.endpoint,
         connect_seconds=STORE_CONNECT_SECONDS,
         read_seconds=STORE_READ_SECONDS,
-        skip_instance_cache=True,
     )
 
 
