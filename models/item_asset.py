@@ -79,18 +79,17 @@ OfHolding = Callable[[Holding], Select[*tuple[Any, ...]]]
 def on_all_channels(of: OfHolding, *, campaign_id: str | None = None) -> CompoundSelect[*tuple[Any, ...]]:
     """What a statement finds of items on their campaigns' first channels, and then on the further ones.
 
-    Where no campaign has further channels, nothing more is read.
-
     Args:
         of: makes it; without an order.
-        campaign_id: the campaign to which it is limited by itself, where it is: then its own channels count.
+        campaign_id: the campaign to which it is limited by itself, where it is: of one without further
+            channels, nothing more is read.
     """
-    # Of its own, beside what the statement may have of campaigns: the database asks it once, beforehand.
-    some = aliased(Campaign)
-    has_further = exists().where(some.further_channels.is_not(None))
+    further = of(_ON_FURTHER)
     if campaign_id is not None:
-        has_further = has_further.where(some.id == campaign_id)
-    return union_all(of(_ON_FIRST), of(_ON_FURTHER).where(has_further))
+        # Of its own, beside what the statement may have of campaigns: the database asks it once, beforehand.
+        mine = aliased(Campaign)
+        further = further.where(exists().where(mine.id == campaign_id, mine.further_channels.is_not(None)))
+    return union_all(of(_ON_FIRST), further)
 
 
 def item_on(channel_id: str | None, item: type[Item] = Item) -> type[Item]:
