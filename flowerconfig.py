@@ -46,7 +46,7 @@ def format_task(task: Task) -> Task:
         if isinstance(text, str) and len(text) > 1 and text[0] == text[-1] == "'":
             setattr(task, name, text[1:-1])
     if task.kwargs is None or task.kwargs == "{}":
-        task.kwargs = ""
+        task.kwargs = "none"
     # Celery's own bookkeeping.
     task.clock = task.timestamp = task.root = None
     return task

@@ -79,14 +79,19 @@ class FileCounts:
     @property
     def total(self) -> int:
         """All of them."""
-        return self.ready + self.on_their_way + self.scheduled + self.checking + self.bad
+        return self.ready + self.to_go + self.checking + self.bad
+
+    @property
+    def to_go(self) -> int:
+        """Those that are uploaded now or later."""
+        return self.on_their_way + self.scheduled
 
     def parts(self) -> Iterator[tuple[str, float, float]]:
         """The parts of a bar: of what kind, where it begins, and how wide it is, in hundredths."""
         begin = 0.0
         for kind, count in (
             ("ready", self.ready),
-            ("going", self.on_their_way + self.scheduled),
+            ("going", self.to_go),
             ("bad", self.bad),
         ):
             if count:

@@ -78,7 +78,7 @@ class Readiness:
         if not self.at_risk:
             return ()
         if self.ready_at is None:
-            return ("Put right why its channel is paused, and resume it: greenroom channel resume",)
+            return ("Put right why its channel is paused, and resume it: greenroom channel resume CHANNEL",)
         sentences = []
         if self.start > now:
             sentences.append("Let its uploads begin sooner: give an earlier upload_from.")

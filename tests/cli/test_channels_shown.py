@@ -132,8 +132,9 @@ def test_the_page_has_its_numbers(shown: World, tmp_path: Path) -> None:
     assert f"From numbers</dt><dd>{BERLIN}, {PARIS}" in html
     assert f"Number {PARIS} is paused: The key was refused." in html
     assert "1 file waits" in html
-    assert "2 ready, 0 to go" in html
-    assert "1 ready, 1 to go" in html
+    assert "2 ready, 1 cannot be sent" in html
+    assert "1 ready, 1 to go, 1 cannot be sent" in html
+    assert "The coming weeks" in html
 
 
 def test_watching_counts_what_is_left_on_each(shown: World) -> None:

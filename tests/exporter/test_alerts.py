@@ -148,6 +148,22 @@ def test_panels_of_the_dashboard_do_not_overlap() -> None:
     assert len({panel["id"] for panel in panels}) == len(panels)
 
 
+def test_panels_say_what_their_numbers_are() -> None:
+    """Graphs begin at zero, but for what can be overdue; where nothing happened, they say so."""
+    for panel in json.loads(DASHBOARD.read_text(encoding="utf-8"))["panels"]:
+        shown = panel["fieldConfig"]["defaults"]
+        if panel["type"] == "table":
+            assert all(target["instant"] and target["format"] == "table" for target in panel["targets"])
+            continue
+        assert shown["unit"], panel["title"]
+        if panel["type"] == "timeseries":
+            overdue = "_due_" in panel["targets"][0]["expr"]
+            assert shown.get("min") == (None if overdue else 0), panel["title"]
+            assert all(target["legendFormat"] for target in panel["targets"]), panel["title"]
+        if all(target["expr"].endswith("> 0") for target in panel["targets"]):
+            assert shown["noValue"] == "none", panel["title"]
+
+
 def promtool(*words: str, given: str = "") -> subprocess.CompletedProcess[str]:
     """Run Prometheus's own checker."""
     program = shutil.which("promtool")
