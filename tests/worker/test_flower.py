@@ -80,6 +80,8 @@ def look(driver: Chrome, script: str, until: Callable[[object], bool] = bool) ->
 def page_of(driver: Chrome, port: int, words: str) -> dict[str, str]:
     """Type words into the search, follow the one row's link, and read its page: values by their names."""
     driver.get(f"http://greenroom:{PASSWORD}@127.0.0.1:{port}/tasks")
+    # The page's script puts it there, on a busy machine after the page is loaded.
+    look(driver, "return document.querySelector('#tasks-table_filter input') !== null")
     search = driver.find_element(By.CSS_SELECTOR, "#tasks-table_filter input")
     search.clear()
     search.send_keys(words)
