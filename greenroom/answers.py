@@ -18,7 +18,7 @@ from greenroom.task_names import TaskName
 Count = Annotated[int, Field(ge=0)]
 
 
-def is_empty(value: object) -> bool:
+def is_nothing(value: object) -> bool:
     """Whether a field says nothing that its absence does not: what is of several channels, on one."""
     return not value
 
@@ -113,7 +113,7 @@ class CampaignStatus(TaskAnswer):
     rejected: Count = 0
     failed: Count = 0
     at_risk: Count = 0
-    channels: list[ChannelProgress] = Field(default=[], exclude_if=is_empty)
+    channels: list[ChannelProgress] = Field(default=[], exclude_if=is_nothing)
 
     @computed_field  # type: ignore[prop-decorator] # mypy knows no other decorator around property
     @property
@@ -175,7 +175,7 @@ class Estimate(TaskAnswer):
     ready_at: AwareDatetime | None = None
     at_risk: bool
     what_helps: list[str] = []
-    channels: list[ChannelEstimate] = Field(default=[], exclude_if=is_empty)
+    channels: list[ChannelEstimate] = Field(default=[], exclude_if=is_nothing)
 
 
 class RejectedItem(TaskAnswer):
@@ -196,7 +196,7 @@ class RejectedItem(TaskAnswer):
     reason: str
     detail: str
     advice: str
-    channel: str | None = Field(default=None, exclude_if=is_empty)
+    channel: str | None = Field(default=None, exclude_if=is_nothing)
 
 
 class RejectedPage(TaskAnswer):

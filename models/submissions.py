@@ -144,14 +144,14 @@ def _is_changed(row: Row[*tuple[Any, ...]], item: ManifestItem) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Others:
+class OtherItems:
     """Refs of items that did not stand in a submission, when so many of its parts had noted what does."""
 
     refs: Sequence[str]
     parts: int
 
 
-def others_of(connection: Connection, campaign_id: str, *, number: int, after: str, limit: int) -> Others:
+def others_of(connection: Connection, campaign_id: str, *, number: int, after: str, limit: int) -> OtherItems:
     """Find items that do not stand in a submission, in the order that the database has of their refs.
 
     Args:
@@ -170,7 +170,7 @@ def others_of(connection: Connection, campaign_id: str, *, number: int, after: s
     noted = noted_ids(connection, campaign_id, number)
     others = select(Item.id).where(*of_campaign, Item.submission != number).except_(noted)
     statement = select(Item.ref).where(*of_campaign, Item.id.in_(others)).order_by(Item.ref).limit(limit)
-    return Others(refs=list(connection.execute(statement).scalars()), parts=parts)
+    return OtherItems(refs=list(connection.execute(statement).scalars()), parts=parts)
 
 
 def remove_others(

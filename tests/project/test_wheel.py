@@ -273,7 +273,7 @@ def test_the_client_loads_nothing_heavy_where_everything_is_installed() -> None:
         ("greenroom.inspection.judge", "check"),
         ("greenroom.conversion", "check"),
         ("greenroom.isolation.pool_worker", "check"),
-        ("greenroom.provider", "app"),
+        ("greenroom.provider.ProviderClient", "app"),
         ("greenroom.sources", "app"),
         ("greenroom.vault", "app"),
         ("greenroom.settings_loader", "app"),
@@ -281,8 +281,10 @@ def test_the_client_loads_nothing_heavy_where_everything_is_installed() -> None:
 )
 def test_what_needs_an_extra_says_so_in_one_sentence(scheduler: Path, module: str, extra: str) -> None:
     """With what to install; nobody has to find out which library belongs to what."""
+    package, _, name = module.rpartition(".")
+    statement = f"from {package} import {name}"
     result = in_the_scheduler(
-        scheduler, f"try: import {module}\nexcept ImportError as error: print(type(error).__name__, error)"
+        scheduler, f"try: {statement}\nexcept ImportError as error: print(type(error).__name__, error)"
     )
     assert result.stdout.startswith("ModuleNotFoundError ")
     assert result.stdout.endswith(f", which is not installed. Run: pip install 'greenroom[{extra}]'\n")

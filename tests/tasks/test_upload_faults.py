@@ -251,7 +251,7 @@ def test_ids_are_recorded_when_a_turn_breaks_off(
 def test_what_a_turn_could_not_write_down_is_not_kept_by_the_others_of_its_message(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Renewed for as long as those go on, the files would wait for hours; let go, they are taken up again."""
+    """Renewed for as long as those go on, the files wait for hours; released, they are claimed again."""
     accepted_item(world, "a")
     turns: list[Turn] = []
 
