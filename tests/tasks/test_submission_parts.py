@@ -18,7 +18,7 @@ from greenroom.errors import ManifestError, SubmissionSuperseded
 from models import Asset, Campaign, Item, SubmissionPart
 from models.campaign import hold_campaign
 from models.prune import prune_campaigns
-from models.submissions import PARTS_ARE_NOTED, Others, others_of
+from models.submissions import PARTS_ARE_NOTED, OtherItems, others_of
 from tasks import submit as submitting
 from tasks.prepare import prepare
 from tasks.submit import begin_submission, end_submission, submit
@@ -133,7 +133,7 @@ def test_a_part_that_comes_while_others_are_removed_keeps_what_it_has(
     number = begin(world, "2")
     take(world, number, "a")
 
-    def found(*args: Any, **named: Any) -> Others:
+    def found(*args: Any, **named: Any) -> OtherItems:
         others = others_of(*args, **named)
         # Committed by the time that the campaign is held.
         monkeypatch.setattr(submitting, "chunks", late)
