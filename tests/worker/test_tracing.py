@@ -136,12 +136,12 @@ def test_a_collector_that_is_away_stops_nobody(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_collector_that_says_nothing_keeps_nobody_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """It takes what is sent, and never answers: the end waits for it so long, and no longer."""
-    waited: list[float | None] = []
+    waited: list[tuple[threading.Thread, float | None]] = []
 
     class Ending(threading.Thread):
         def join(self, timeout: float | None = None) -> None:
             if self.name == "last spans":
-                waited.append(timeout)
+                waited.append((self, timeout))
             super().join(timeout)
 
     monkeypatch.setattr(threading, "Thread", Ending)
@@ -158,9 +158,8 @@ def test_a_collector_that_says_nothing_keeps_nobody_long(monkeypatch: pytest.Mon
         with connection:
             # It was being sent, so there was something to wait for; and it was waited for once.
             assert connection.recv(4) == b"POST"
-            assert waited == [0.2]
-            (ending,) = (one for one in threading.enumerate() if one.name == "last spans")
-            assert ending.daemon
+            ((ending, seconds),) = waited
+            assert (seconds, ending.daemon) == (0.2, True)
         assert not tracing.use("tests", {})
     ending.join(PATIENCE)
     assert not ending.is_alive()
