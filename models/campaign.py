@@ -30,7 +30,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from greenroom.errors import Misuse, UnknownName
 from greenroom.manifest import CampaignPlan
 from models.base import Base, Names, OutsideText, UtcDateTime, partial_index
-from models.bulk import on_postgresql
+from models.bulk import among, on_postgresql
 from models.channel import Channel, get_channel
 from models.upsert import insert
 
@@ -313,7 +313,7 @@ def campaigns_by_date(
     place = tuple_(Campaign.send_at, Campaign.id)
     statement = select(*_COLUMNS).where(Campaign.send_at <= now if sent else Campaign.send_at > now)
     if channels is not None:
-        statement = statement.where(Campaign.channel_id.in_(channels))
+        statement = statement.where(among(Campaign.channel_id, channels))
     if after is not None:
         mark = tuple_(literal(after[0], Campaign.send_at.type), literal(after[1], Campaign.id.type))
         statement = statement.where(place < mark if sent else place > mark)

@@ -133,9 +133,9 @@ def _lines(
     item = item_on(channel)
     statement = _reports(item, now)
     if wanted.categories:
-        statement = statement.where(item.category.in_(wanted.categories))
+        statement = statement.where(among(item.category, wanted.categories))
     if wanted.but_reasons:
-        statement = statement.where(_reason(item).not_in(sorted(wanted.but_reasons)))
+        statement = statement.where(~among(_reason(item), wanted.but_reasons))
     if set(wanted.statuses) != set(ItemStatus):
         statement = statement.where(among(item_status(item, now), wanted.statuses))
     return [_report(row) for row in connection.execute(statement.where(among(item.id, ids)))]
