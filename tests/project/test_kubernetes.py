@@ -153,7 +153,7 @@ def test_kustomize_and_the_schemas_of_kubernetes_take_it(folder: Path) -> None:
     """Where kubectl is; and where the package kubernetes-validate is, strictly by the schemas."""
     command = ["kubectl", "kustomize", str(folder)]
     try:
-        made = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        made = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
     except FileNotFoundError:
         pytest.skip("this machine has no kubectl")
     for each in yaml.safe_load_all(made):
