@@ -20,7 +20,7 @@ Count = Annotated[int, Field(ge=0)]
 
 def is_nothing(value: object) -> bool:
     """Whether a field says nothing that its absence does not: what is of several channels, on one."""
-    return not value
+    return value is None or value == []
 
 
 class TaskAnswer(BaseModel):
