@@ -11,6 +11,7 @@ import tempfile
 import zipfile
 from array import array
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from functools import cache
 from itertools import cycle
@@ -157,37 +158,44 @@ def media(
         metadata: title, artist and so on.
         tag: four characters to name the video codec by, where the container's own are not wanted.
     """
-    # On disk, since FFmpeg's "faststart" opens what it wrote by name a second time.
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "media")
-        with av.open(str(path), "w", format=form, options=dict(options or BIT_EXACT)) as container:
-            container.metadata.update(metadata or {})
-            streams: list[tuple[Any, array[int] | None]] = []
-            if video is not None:
-                coding = {**_REPEATABLE.get(video, {}), **(video_options or {})}
-                images: Any = container.add_stream(video, rate=fps, options=coding)
-                images.width, images.height = size
-                images.pix_fmt = pixels
-                if tag is not None:
-                    images.codec_context.codec_tag = tag
-                streams.append((images, None))
-            samples = tone(seconds, rate=rate, pitch=pitch)
-            for codec in audio:
-                stream: Any = container.add_stream(codec, rate=rate, options=dict(audio_options or {}))
-                stream.codec_context.layout = "stereo" if channels > 1 else "mono"
-                if bit_rate is not None:
-                    stream.codec_context.bit_rate = bit_rate
-                streams.append((stream, samples))
-            for stream, audio_bytes in streams:
-                frames = (
-                    _audio_frames(stream, audio_bytes, rate)
-                    if audio_bytes is not None
-                    else _video_frames(size, int(seconds * fps), look, title, pixels)
-                )
-                for frame in frames:
-                    container.mux(stream.encode(frame))
-                container.mux(stream.encode(None))
-        return path.read_bytes()
+
+    def encoded() -> bytes:
+        # On disk, since FFmpeg's "faststart" opens what it wrote by name a second time.
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "media")
+            with av.open(str(path), "w", format=form, options=dict(options or BIT_EXACT)) as container:
+                container.metadata.update(metadata or {})
+                streams: list[tuple[Any, array[int] | None]] = []
+                if video is not None:
+                    coding = {**_REPEATABLE.get(video, {}), **(video_options or {})}
+                    images: Any = container.add_stream(video, rate=fps, options=coding)
+                    images.width, images.height = size
+                    images.pix_fmt = pixels
+                    if tag is not None:
+                        images.codec_context.codec_tag = tag
+                    streams.append((images, None))
+                samples = tone(seconds, rate=rate, pitch=pitch)
+                for codec in audio:
+                    stream: Any = container.add_stream(codec, rate=rate, options=dict(audio_options or {}))
+                    stream.codec_context.layout = "stereo" if channels > 1 else "mono"
+                    if bit_rate is not None:
+                        stream.codec_context.bit_rate = bit_rate
+                    streams.append((stream, samples))
+                for stream, audio_bytes in streams:
+                    frames = (
+                        _audio_frames(stream, audio_bytes, rate)
+                        if audio_bytes is not None
+                        else _video_frames(size, int(seconds * fps), look, title, pixels)
+                    )
+                    for frame in frames:
+                        container.mux(stream.encode(frame))
+                    container.mux(stream.encode(None))
+            return path.read_bytes()
+
+    # In a thread that ends with it: SVT-AV1 gives its caller's thread real-time priority, where it may, and
+    # whatever that thread starts later would inherit it and leave no processor to anybody.
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(encoded).result()
 
 
 def _video_frames(size: tuple[int, int], count: int, look: int, title: str, pixels: str) -> Iterable[Any]:

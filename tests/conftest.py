@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,21 +52,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say loudly what was not looked at by programs of others."""
     say_what_was_not_run(terminalreporter)
-
-
-@pytest.fixture(autouse=True)
-def usual_priority() -> Iterator[None]:
-    """Real time is taken back from this thread: SVT-AV1, which encodes some test videos, asks for it as root.
-
-    What a later test starts would inherit it, and two busy programs of that kind leave nothing for anybody.
-    """
-    if sys.platform != "linux":
-        yield
-        return
-    before = os.sched_getscheduler(0)
-    yield
-    if os.sched_getscheduler(0) != before:
-        os.sched_setscheduler(0, before, os.sched_param(0))
 
 
 @pytest.fixture(scope="session")

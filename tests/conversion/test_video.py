@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import math
+import os
 import random
+import sys
 from array import array
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -119,6 +121,14 @@ def test_every_common_codec(
     still = makers.drawn_image(*arguments["size"])
     assert far(after["frames"][0].crop((0, 0, 160, 90)), still.crop((0, 0, 160, 90)).resize((160, 90))) < 30
     assert abs(after["samples"] / after["rate"] - 1) < 0.1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says how a thread is scheduled")
+def test_an_encoder_leaves_its_caller_the_usual_priority() -> None:
+    """SVT-AV1 takes real time for itself, as root; what a test starts after it would have it for ever."""
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
+    makers.media("mp4", video="libsvtav1", video_options={"preset": "11"}, **SMALL)
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
 
 
 def test_a_quicktime_movie_is_not_encoded_again(bench: Bench) -> None:
