@@ -24,14 +24,14 @@ _TOLD = {
     "extra-index-url": "UV_INDEX",
     "find-links": "UV_FIND_LINKS",
     "trusted-host": "UV_INSECURE_HOST",
-    "constraint": "UV_CONSTRAINT",
     "cert": "SSL_CERT_FILE",
 }
 #: Who says it, the last one having the last word; other commands' settings are not ours.
 _BY = ("global", "install", ":env:")
 #: Several of them, one after the other: uv's manual has commas for these, and spaces for the rest.
 _BY_COMMAS = frozenset({"find-links"})
-#: Of pip's own manners; what is installed does not depend on it.
+#: Of pip's own manners; what is installed does not depend on it. Nor does it on constraints: the lock has one
+#: version of everything, and uv takes none of those without a version beside hashes.
 _HARMLESS = frozenset(
     {
         "disable-pip-version-check",
@@ -43,7 +43,7 @@ _HARMLESS = frozenset(
         "retries",
         "no-input",
     }
-    | {"progress-bar", "root-user-action", "no-color", "require-virtualenv"}
+    | {"config-file", "constraint", "progress-bar", "root-user-action", "no-color", "require-virtualenv"}
 )
 
 
@@ -81,16 +81,21 @@ def _settings(listed: str) -> dict[str, str]:
 
 def _pip(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(  # noqa: S603 - the project's own tool
-        [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", *words],
+        [sys.executable, "-m", "pip", "--disable-pip-version-check", *words],
         check=False,
         stdout=subprocess.PIPE,
         text=True,
     )
 
 
+def settings() -> str:
+    """What pip is set up with, a setting a line. Without ``--quiet``, under which pip 23 lists nothing."""
+    return _pip("config", "list").stdout
+
+
 def by_pip(lock: Path) -> int:
     """Install what a lock pins by pip; returns its exit code."""
-    return _pip("install", "--require-hashes", "--requirement", str(lock)).returncode
+    return _pip("install", "--quiet", "--require-hashes", "--requirement", str(lock)).returncode
 
 
 def by_uv(lock: Path, environment: Mapping[str, str]) -> bool:
@@ -115,7 +120,7 @@ def by_uv(lock: Path, environment: Mapping[str, str]) -> bool:
 
 def install(lock: Path) -> int:
     """Install what a lock pins; returns an exit code."""
-    environment = told(_pip("config", "list").stdout)
+    environment = told(settings())
     if environment is not None and by_uv(lock, environment):
         return 0
     sys.stderr.write("pip installs, which takes longer than uv\n")

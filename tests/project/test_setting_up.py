@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ LOCK = CHECKOUT / "requirements" / "development.txt"
             "global.extra-index-url='https://a.example\\nhttps://b.example'\n",
             {"UV_INDEX": "https://a.example https://b.example"},
         ),
-        ("global.constraint='/c.txt'\nglobal.timeout='60'\n", {"UV_CONSTRAINT": "/c.txt"}),
+        ("global.constraint='/c.txt'\nglobal.timeout='60'\n", {}),
         ("install.index-url='https://b'\nglobal.index-url='https://a'\n", {"UV_DEFAULT_INDEX": "https://b"}),
         ("freeze.user='true'\n", {}),
         ("global.no-index='true'\n", None),
@@ -40,6 +41,16 @@ LOCK = CHECKOUT / "requirements" / "development.txt"
 def test_uv_is_told_what_pip_is_told(listed: str, expected: dict[str, str] | None) -> None:
     """The environment has the last word, then `install`; what uv would not understand is left to pip."""
     assert install.told(listed) == expected
+
+
+def test_what_this_pip_is_set_up_with_is_seen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """By the pip that is here, not by what is known of some other one."""
+    file = tmp_path / "pip.conf"
+    file.write_text("[global]\nfind-links = /wheels\n", encoding="utf-8")
+    for name in [each for each in os.environ if each.startswith("PIP_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(file))
+    assert (install.told(install.settings()) or {})["UV_FIND_LINKS"] == "/wheels"
 
 
 def test_the_lock_pins_uv_with_hashes() -> None:
