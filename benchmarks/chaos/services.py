@@ -86,6 +86,21 @@ class Service:
             raise RuntimeError(f"{self.name} was never started")
         return self.process.pid
 
+    def wait_until_up(self, answers: Callable[[], bool]) -> None:
+        """Look until it answers.
+
+        Raises:
+            RuntimeError: it has ended instead; its log's last lines are told.
+            TimeoutError: it did neither in time.
+        """
+
+        def up() -> bool:
+            if self.ended:
+                raise RuntimeError(f"{self.name} ended while it started:\n{self.log.read_text()[-2000:]}")
+            return answers()
+
+        until(up, f"{self.name} is up")
+
     @property
     def ended(self) -> bool:
         """Whether it has ended, or was never started."""
@@ -156,7 +171,7 @@ class Valkey(Service):
     def start(self) -> None:
         """Start it, and wait until it has read what it keeps."""
         super().start()
-        until(self._answers, "the broker is up")
+        self.wait_until_up(self._answers)
 
     def _answers(self) -> bool:
         with suppress(RedisError), self.client() as client:
@@ -191,7 +206,8 @@ class Postgres(Service):
             give_to_postgres(self.data.parent)
         self._programs = Path(POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION])
         command = [str(self._programs / "postgres"), "-D", str(self.data), "-p", str(port)]
-        options = ["-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={self.data}"]
+        # No socket of Unix: its path has a bound, which a test's folder may pass.
+        options = ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]
         limits = ["-c", f"max_connections={CONNECTIONS}"]
         super().__init__("postgres", [*command, *options, *limits], folder=folder, account=account)
         self._make_cluster()
@@ -213,7 +229,7 @@ class Postgres(Service):
     def start(self) -> None:
         """Start it, and wait until it lets somebody in."""
         super().start()
-        until(self._answers, "PostgreSQL is up")
+        self.wait_until_up(self._answers)
 
     def make_database(self) -> None:
         """The role and its database."""

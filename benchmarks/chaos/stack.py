@@ -363,7 +363,7 @@ def provider_running(folder: Path, latency: str = LATENCY) -> Iterator[Provider]
     provider = Provider(folder, latency=latency)
     provider.start()
     try:
-        until(lambda: "ready" in provider.log.read_text(), "the sandbox is up")
+        provider.wait_until_up(lambda: "ready" in provider.log.read_text())
         yield provider
     finally:
         provider.kill()

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from benchmarks.chaos.services import Service, until
+from benchmarks.chaos.services import Service
 from worker.checkout import CHECKOUT
 from worker.embedded.ports import free_port
 
@@ -53,7 +53,7 @@ class Prometheus(Service):
     def start(self) -> None:
         """Start it, and wait until it answers."""
         super().start()
-        until(self._answers, "Prometheus is up")
+        self.wait_until_up(self._answers)
 
     def firing(self) -> set[str]:
         """The names of the alerts that fire now."""
