@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from api.admission import Admission
 from api.bodies import Health, Manifest
@@ -59,7 +60,8 @@ def application(services: Services, settings: Settings, thumbnails: ThumbnailCac
     _add_health(api)
     _add_errors(api)
     _complete_document(api)
-    return Admission(api, pages_application(services, settings, thumbnails), services)
+    admission = Admission(api, pages_application(services, settings, thumbnails), services)
+    return ProxyHeadersMiddleware(admission, settings.trusted_proxies)  # type: ignore[arg-type, return-value] # types of its own
 
 
 def _add_health(api: FastAPI) -> None:

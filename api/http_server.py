@@ -98,7 +98,7 @@ def run_api(settings: Settings, limits: ApiLimits, *, host: str, port: int) -> N
             # Ours has no queries; `api.admission` writes it.
             access_log=False,
             log_config=None,
-            # Whom a request comes from decides nothing here, so nobody needs to be believed.
+            # The application does so itself, by `GREENROOM_TRUSTED_PROXIES`.
             proxy_headers=False,
             server_header=False,
             timeout_graceful_shutdown=END_SECONDS,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final
 
 from api.refusals import TooManyRequests
@@ -32,7 +33,7 @@ class LoginRates:
         Raises:
             TooManyRequests: it has failed too often.
         """
-        recent = self._recent(address)
+        recent = self._recent(_whose(address))
         if len(recent) >= MOST_FAILURES:
             after = round(recent[0] + _SECONDS - self._monotonic()) + 1
             raise TooManyRequests(
@@ -41,11 +42,24 @@ class LoginRates:
 
     def take(self, address: str) -> None:
         """Count a failure."""
-        self._failures[address] = [*self._recent(address), self._monotonic()]
-        self._failures.move_to_end(address)
+        whose = _whose(address)
+        self._failures[whose] = [*self._recent(whose), self._monotonic()]
+        self._failures.move_to_end(whose)
         if len(self._failures) > _MOST_ADDRESSES:
             self._failures.popitem(last=False)
 
-    def _recent(self, address: str) -> list[float]:
+    def _recent(self, whose: str) -> list[float]:
         since = self._monotonic() - _SECONDS
-        return [at for at in self._failures.get(address, ()) if at > since]
+        return [at for at in self._failures.get(whose, ()) if at > since]
+
+
+def _whose(address: str) -> str:
+    """What counts as one: an address; of IPv6 a /64, all of which one reader may have (RFC 6177)."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        # From a proxy that says anything.
+        return ""
+    if not isinstance(found, IPv6Address):
+        return str(found)
+    return str(found.ipv4_mapped or ip_network((int(found), 64), strict=False))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from ipaddress import ip_network
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -132,6 +133,16 @@ def checked_http_url(value: str) -> str:
         raise ValueError("must be a plain http(s) address, for example https://waba-v2.360dialog.io")
     _require_port(value)
     return value.rstrip("/")
+
+
+def checked_networks(value: str) -> str:
+    """IP addresses and networks, with commas between; none where it is empty."""
+    try:
+        return ",".join(str(ip_network(entry.strip())) for entry in value.split(",") if entry.strip())
+    except ValueError as error:
+        raise ValueError(
+            f"must be IP addresses and networks with commas between, like 127.0.0.1,172.16.0.0/12: {error}"
+        ) from error
 
 
 def unless_empty(parse: Callable[[Any], Any]) -> Callable[[Any], Any]:

@@ -35,6 +35,7 @@ from greenroom.setting_types import (
     checked_database_url,
     checked_fernet_keys,
     checked_http_url,
+    checked_networks,
     checked_redis_url,
     checked_sentinel_master,
     unless_empty,
@@ -184,6 +185,11 @@ class Settings(BaseModel):
             "commas, `*` at an end for all that begin so; without it none.",
         ),
     ] = None
+    trusted_proxies: Annotated[str, AfterValidator(checked_networks)] = Field(
+        default="127.0.0.1,::1",
+        description="IP addresses and networks of the servers in front of `greenroom serve`, with commas "
+        "between: what they say in `X-Forwarded-For` is taken for the reader's address.",
+    )
     sole_uploader_since: AwareDatetime | None = Field(
         default=None,
         description="When all that may upload on the channels was started; the embedded stack sets it.",

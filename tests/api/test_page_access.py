@@ -15,7 +15,7 @@ from models.api_tokens import list_tokens, revoke_token
 from models.page_sessions import MOST_SESSIONS, SESSION_LIFE
 from tests.api.conftest import Seconds
 from tests.api.test_door import problem
-from tests.support.http_api import RunningApi
+from tests.support.http_api import RunningApi, running_api
 from tests.support.pages import Reader, reader
 from tests.support.production import wait_for
 from tests.support.world import World
@@ -204,6 +204,29 @@ def test_who_fails_too_often_waits(paged: RunningApi, somebody: Reader, seconds:
         assert known.get("/campaigns").status_code == 200
     seconds.now += 61
     assert somebody.log_in(token).status_code == 303
+
+
+def test_behind_a_proxy_each_reader_waits_for_their_own_failures(paged: RunningApi, somebody: Reader) -> None:
+    """On this machine a server in front is believed, in what it says of who came to it: the last address."""
+    token = paged.token("maria", read_only=True)
+    for number in range(MOST_FAILURES):
+        # Whoever fails may write more before it, and has a whole network of IPv6.
+        form = {"token": "wrong"}
+        forwarded = f"192.0.2.{number}, 2001:db8::{number:x}"
+        assert somebody.post("/campaigns", form, X_Forwarded_For=forwarded).status_code == 401
+    for address, status in (("2001:db8::ffff:1", 429), ("2001:db8:0:1::1", 303), ("203.0.113.9:4711", 303)):
+        let_in = somebody.post("/campaigns", {"token": token}, X_Forwarded_For=address)
+        assert (address, let_in.status_code) == (address, status)
+
+
+def test_who_is_no_trusted_proxy_speaks_for_nobody(database_url: str, redis_url: str) -> None:
+    """Or each of a stranger's tries could come from elsewhere."""
+    with running_api(database_url, redis_url, trusted_proxies="10.0.0.0/8") as api, reader(api) as stranger:
+        for number in range(MOST_FAILURES):
+            form = {"token": "wrong"}
+            assert stranger.post("/campaigns", form, X_Forwarded_For=f"192.0.2.{number}").status_code == 401
+        refused = stranger.post("/campaigns", form, X_Forwarded_For="203.0.113.9")
+        assert refused.status_code == 429
 
 
 def test_a_reader_has_the_rate_of_the_token(paged: RunningApi, manager: Reader, seconds: Seconds) -> None:

@@ -71,6 +71,7 @@ def running_api(
     monotonic: Callable[[], float] = time.monotonic,
     timeout: float = PATIENCE,
     media_roots: str = "",
+    trusted_proxies: str = "127.0.0.1",
 ) -> Iterator[RunningApi]:
     """It, for as long as the block runs.
 
@@ -82,6 +83,7 @@ def running_api(
         monotonic: the clock of the rates.
         timeout: seconds that the client waits for a worker.
         media_roots: folders whose images pages may show.
+        trusted_proxies: as the setting has them.
     """
     limits = limits or ApiLimits()
     database, client = Database(SecretStr(database_url)), Greenroom(broker, timeout=timeout)
@@ -101,6 +103,7 @@ def running_api(
             "GREENROOM_REDIS_URL": broker,
             "GREENROOM_SECRET_KEY": new_secret_key().get_secret_value(),
             "GREENROOM_MEDIA_ROOTS": media_roots,
+            "GREENROOM_TRUSTED_PROXIES": trusted_proxies,
         },
         dotenv=None,
     )
@@ -113,6 +116,7 @@ def running_api(
         lifespan="off",
         access_log=False,
         log_config=None,
+        proxy_headers=False,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)

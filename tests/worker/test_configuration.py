@@ -187,6 +187,7 @@ def test_wrong_settings_stop_the_worker_with_a_sentence(tmp_path: Path) -> None:
         tmp_path,
         GREENROOM_DATABASE_URL="mysql://root:hunter2@db/greenroom",
         GREENROOM_UPLOADS_PER_SECOND="26",
+        GREENROOM_TRUSTED_PROXIES="127.0.0.1,proxy.example",
         GREENROOM_DATABSE="x",
     )
     assert result.returncode == 1
@@ -195,6 +196,7 @@ def test_wrong_settings_stop_the_worker_with_a_sentence(tmp_path: Path) -> None:
     for words in (
         "GREENROOM_DATABASE_URL: must begin with postgresql:// or sqlite:///",
         "GREENROOM_UPLOADS_PER_SECOND: input should be less than or equal to 25",
+        "GREENROOM_TRUSTED_PROXIES: must be IP addresses and networks with commas between",
         "GREENROOM_REDIS_URL is not set",
         "GREENROOM_SECRET_KEY is not set",
         "GREENROOM_DATABSE is not a setting of Greenroom; did you mean GREENROOM_DATABASE_URL?",
