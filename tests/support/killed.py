@@ -34,6 +34,7 @@ POINTS = {
     "before what is to be told is committed": ("note_ready", "put_in_outbox", True),
     "after what is to be told is committed": ("note_ready", "announce_delivery", False),
     "before a risk is committed": ("foresee", "put_in_outbox of foresee", True),
+    "after a risk is committed": ("foresee", "Foreseen", False),
 }
 
 

@@ -13,14 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from examples.makers import drawn_image, saved
 from greenroom.settings import Settings
+from models.asset import Asset, AssetState
 from models.channel import pause_channel
 from tasks.deliver import LEASE, deliver
 from tasks.foresee import foresee
 from tasks.note_ready import note_ready
 from tasks.prepare import prepare
+from tasks.runtime.risk_callbacks import AGAIN_AFTER
+from tests.support.harness import DAY
 from tests.support.killed import POINTS
 from tests.support.receiver import HOSTS, SECRET, Receiver, receiving
 from tests.support.world import CHANNEL, MakeWorld, World
@@ -158,6 +162,53 @@ def test_every_kind_of_event(world: World, receiver: Receiver, tmp_path: Path, p
     again = 1 if POINTS[point][0] == "deliver" else 0
     # The threads of the worker that was killed may have sent the others, too.
     assert len(rows) <= len(told) <= len(rows) + again * len(rows)
+
+
+def fall_at_risk(world: World, make_image: MakeImage, callback: dict[str, str], reason: str) -> None:
+    """A campaign that is at risk for this reason; nobody has noted it yet."""
+    keep_until = (world.clock.now() + 60 * DAY).isoformat()
+    prepare(
+        world.context,
+        {**world.campaign(), "callback": callback, "keep_until": keep_until},
+        items(make_image()),
+    )
+    inspect_all(world)
+    if reason == "uploads_late":
+        with world.database.write() as connection:
+            pause_channel(connection, CHANNEL, reason="unpaid", now=world.clock.now(), tried=None)
+        return
+    upload_all(world)
+    note_ready(world.context)
+    deliver(world.context)
+    world.clock.advance(28 * DAY)
+    with world.database.write() as connection:
+        connection.execute(update(Asset).values(state=AssetState.WAITING, detail="The provider is away."))
+
+
+@pytest.mark.parametrize("by", ["http", "task"])
+@pytest.mark.parametrize("reason", ["uploads_late", "ids_ending"])
+@pytest.mark.parametrize("point", [point for point, (task, _, _) in POINTS.items() if task == "foresee"])
+def test_of_a_risk(  # noqa: PLR0917 - three are of the table above
+    world: World, receiver: Receiver, make_image: MakeImage, point: str, reason: str, by: str
+) -> None:
+    """Noted once and sent once, wherever the task that foresees it dies; what was noted is not lost."""
+    task = {"task": "crm.campaign_told", "queue": "crm"}
+    fall_at_risk(world, make_image, {"url": receiver.url} if by == "http" else task, reason)
+    earlier = {row.id for row in outbox(world)}
+    assert run(world, "foresee", point) == -signal.SIGKILL
+    assert len(outbox(world)) - len(earlier) == (1 if point == "after a risk is committed" else 0)
+    for _ in range(2):
+        foresee(world.context)
+        if by == "http":
+            deliver(world.context)
+        else:
+            assert run(world, "deliver") == 0
+        world.clock.advance(2 * AGAIN_AFTER)
+    (row,) = (row for row in outbox(world) if row.id not in earlier)
+    assert (row.event, json.loads(row.body)["data"]["reasons"]) == ("campaign.at_risk", [reason])
+    assert row.delivered_at is not None
+    told = receiver.ids if by == "http" else [one["headers"]["id"] for one in messages(world)]
+    assert [one for one in told if one not in earlier] == [row.id]
 
 
 @pytest.mark.parametrize("point", ["before it is sent", "after it was sent"])
