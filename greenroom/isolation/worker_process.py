@@ -12,10 +12,9 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from enum import Enum
-from pathlib import Path
 from typing import IO, Final
 
-import greenroom
+from greenroom.child_environment import child_environment
 from greenroom.errors import TransientError
 from greenroom.isolation.protocol import READY, FixOrder, InspectOrder, write_orders
 from greenroom.isolation.resource_limits import ResourceLimits
@@ -28,10 +27,6 @@ _START_SECONDS: Final = 60.0
 #: Seconds more than its own bound, after which a process that did not end itself is ended.
 _GRACE_SECONDS: Final = 5.0
 _CHUNK: Final = 64 * 1024
-#: Names of the environment that it is given: how to find programs and libraries, and no setting of ours.
-#: Whoever got hold of it by a file would find no key in it.
-_NEEDED: Final = frozenset({"PATH", "HOME", "LANG", "TZ", "TMPDIR", "TMP", "TEMP", "LD_LIBRARY_PATH"})
-_NEEDED_PREFIXES: Final = ("LC_", "PYTHON", "DYLD_")
 
 
 class ProcessesFailed(TransientError):
@@ -75,7 +70,7 @@ class WorkerProcess:
                 [sys.executable, *command, self._bounds.to_json(), str(shared)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                env=_environment(),
+                env=child_environment(),
                 bufsize=0,
                 pass_fds=(shared,),
                 # Out of the terminal's reach: an interrupt is for the command, which ends its processes.
@@ -186,14 +181,3 @@ def _pipe(end: IO[bytes] | None) -> int:
     if end is None:  # never so, since both were asked for
         raise ProcessesFailed("A process that looks at files has no pipe.")
     return end.fileno()
-
-
-def _environment() -> dict[str, str]:
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if name in _NEEDED or name.startswith(_NEEDED_PREFIXES)
-    }
-    # -P, and our own folder by name: nothing is ever imported from the folder that the command runs in.
-    paths = (str(Path(greenroom.__file__).parents[1]), kept.get("PYTHONPATH"))
-    return {**kept, "PYTHONPATH": os.pathsep.join(filter(None, paths))}

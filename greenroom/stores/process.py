@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import threading
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as TooLate
 from contextlib import suppress
-from pathlib import Path
 from typing import Final
 
-import greenroom
+from greenroom.child_environment import child_environment
 from greenroom.stores.orders import READ_AT_ONCE, StoreAnswer, StoreOrder
 
 _COMMAND: Final = ("-P", "-c", "from greenroom.stores.reader import main; main()")
@@ -20,26 +18,13 @@ _COMMAND: Final = ("-P", "-c", "from greenroom.stores.reader import main; main()
 STORE_IDLE_SECONDS: Final = 60.0
 #: Seconds more than an order's own, after which the process is ended; it may have to be started first.
 _GRACE_SECONDS: Final = 15.0
-#: Names of the environment that it is given: where libraries and credentials of stores are found, and no
-#: setting of ours.
-_NEEDED: Final = frozenset(
-    (
-        *("PATH", "HOME", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "SSH_AUTH_SOCK", "SSL_CERT_FILE"),
-        *("SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "HTTPS_PROXY", "NO_PROXY", "https_proxy", "no_proxy"),
-    )
+#: Names of the environment that it is given beside what all such processes need: where credentials of stores
+#: are found, and how the network is.
+_NAMES: Final = (
+    *("SSH_AUTH_SOCK", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"),
+    *("HTTPS_PROXY", "NO_PROXY", "https_proxy", "no_proxy"),
 )
-_NEEDED_PREFIXES: Final = (
-    "LC_",
-    "PYTHON",
-    "DYLD_",
-    "AWS_",
-    "GOOGLE_",
-    "CLOUDSDK_",
-    "GCE_",
-    "AZURE_",
-    "IDENTITY_",
-    "MSI_",
-)
+_PREFIXES: Final = ("AWS_", "GOOGLE_", "CLOUDSDK_", "GCE_", "AZURE_", "IDENTITY_", "MSI_")
 #: gcsfs would ask for each bucket's kind over gRPC first, which plain buckets and most accounts do not need.
 _CHOSEN: Final = {"GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false"}
 
@@ -136,7 +121,7 @@ class _Running:
                 stdout=subprocess.PIPE,
                 # Libraries log addresses and headers there.
                 stderr=subprocess.DEVNULL,
-                env=_environment(),
+                env={**child_environment(_NAMES, _PREFIXES), **_CHOSEN},
                 bufsize=0,
                 # Out of the terminal's reach: an interrupt is for the command, whose end ends it.
                 start_new_session=True,
@@ -191,14 +176,3 @@ class _Running:
             owed, self._owed = self._owed, {}
         for answer in owed.values():
             answer.set_exception(StoreProcessFailed("It ended."))
-
-
-def _environment() -> dict[str, str]:
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if name in _NEEDED or name.startswith(_NEEDED_PREFIXES)
-    }
-    # -P, and our own folder by name: nothing is ever imported from the folder that the command runs in.
-    paths = (str(Path(greenroom.__file__).parents[1]), kept.get("PYTHONPATH"))
-    return {**kept, **_CHOSEN, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
