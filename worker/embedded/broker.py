@@ -37,6 +37,11 @@ class Broker(ValkeyServer):  # type: ignore[misc]  # it publishes no types
             time.sleep(READY_CHECK_SECONDS)
 
     @property
+    def has_ended(self) -> bool:
+        """Whether its process is gone; one that is slow to answer, on a busy machine, is left alone."""
+        return self._process is None or self._process.poll() is not None
+
+    @property
     def pid(self) -> int:
         """Its process ID."""
         process_id: int = self._process.pid

