@@ -47,6 +47,9 @@ def format_task(task: Task) -> Task:
             setattr(task, name, text[1:-1])
     if task.kwargs is None or task.kwargs == "{}":
         task.kwargs = "none"
+    # A file's failure is told as a retry too (decision 0036); nobody tried it again.
+    if task.retried == task.failed:
+        task.retried = None
     # Celery's own bookkeeping.
     task.clock = task.timestamp = task.root = None
     return task

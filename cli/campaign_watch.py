@@ -12,7 +12,6 @@ from pathlib import Path
 import click
 from rich.console import Group
 from rich.live import Live
-from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
@@ -20,6 +19,7 @@ from cli.embedded_plan import installed_settings
 from cli.formats import console, counted, plain, say, zoned
 from cli.installation import open_database
 from cli.options import CAMPAIGN, installation_options
+from cli.progress_bar import SettledBar
 from cli.when_ready import in_a_sentence, length
 from greenroom.readiness import Readiness, of_all
 from greenroom.settings import Settings
@@ -103,8 +103,8 @@ def views(database: Database, campaign_id: str, settings: Settings) -> Iterator[
         time.sleep(LOOK_EVERY)
 
 
-def counts(view: CampaignView) -> str:
-    """How many files stand where; what there is none of is left out, but for what is ready."""
+def counts(view: CampaignView) -> list[str]:
+    """How many files are ready, how many bad, and how many stand where; of the latter, what there is."""
     progress = view.progress
     others = {
         "bad": view.bad,
@@ -114,7 +114,7 @@ def counts(view: CampaignView) -> str:
         "uploading": progress.uploading,
     }
     told = [f"{number:,} {name}" for name, number in others.items() if number]
-    return ", ".join([f"{progress.ready:,} of {counted(progress.total, 'file')} ready", *told])
+    return [f"{progress.ready:,} of {counted(progress.total, 'file')} ready", *told]
 
 
 def what_is_left(view: CampaignView) -> list[str]:
@@ -135,29 +135,28 @@ def what_is_left(view: CampaignView) -> list[str]:
 
 def as_line(view: CampaignView) -> str:
     """All of it in one line, for a pipe or a log."""
-    return " ".join([f"{zoned(view.at)} {view.row.id}: {counts(view)}.", *what_is_left(view)])
+    return " ".join([f"{zoned(view.at)} {view.row.id}: {', '.join(counts(view))}.", *what_is_left(view)])
 
 
 def as_screen(view: CampaignView) -> Group:
     """The same for a terminal, in the place of what stood there a second ago."""
-    total = view.progress.total
-    colour = "red" if view.readiness.at_risk or view.bad else "green"
+    progress = view.progress
     bar = Table.grid(padding=(0, 1))
     bar.add_row(
-        ProgressBar(
-            total=max(total, 1),
-            completed=view.progress.settled,
-            width=_BAR,
-            complete_style=colour,
-            finished_style=colour,
-        ),
-        f"{view.progress.settled:,} of {total:,} settled",
+        SettledBar(ready=progress.ready, bad=view.bad, total=progress.total, width=_BAR),
+        f"{progress.settled:,} of {progress.total:,} settled",
     )
+    ready, *others = map(plain, counts(view))
+    if view.bad:
+        others[0] = f"[red]{others[0]}[/red]"
+    sentences = [plain(sentence) for sentence in what_is_left(view)]
+    if sentences and view.readiness.at_risk:
+        sentences[0] = f"[red]{sentences[0]}[/red]"
     return Group(
         Text.from_markup(f"[bold]{plain(view.row.id)}[/bold], sent at {zoned(view.row.send_at)}"),
         bar,
-        Text.from_markup(f"[{colour}]{plain(counts(view))}[/{colour}]"),
-        *(Text.from_markup(plain(sentence)) for sentence in what_is_left(view)),
+        Text.from_markup(", ".join([f"[green]{ready}[/green]", *others])),
+        *map(Text.from_markup, sentences),
     )
 
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import click
+from rich.table import Table
 
 from cli.formats import console, counted, moment, parse_span, plain, say, span
 from cli.installation import ask_for_api_key, open_database, read_api_key
 from cli.json_lines import print_json
 from cli.options import CHANNEL, installation_options, json_option
-from cli.tables import plain_table
+from cli.report import NARROW
+from cli.tables import fits, plain_table
 from greenroom.errors import Misuse, SettingsError
 from greenroom.settings_loader import load_settings
 from greenroom.vault import Vault, new_secret_key
@@ -77,16 +80,26 @@ def channel_list(*, as_json: bool, state: Path, sandbox: bool) -> None:
     if not channels:
         say("No channels yet. Add one with: greenroom channel add CHANNEL_ID")
         return
+    table = keys_table(channels, narrow=False)
+    has_room = fits(table) or console.width >= NARROW
+    console.print(table if has_room else keys_table(channels, narrow=True))
+
+
+def keys_table(channels: Sequence[ChannelRow], *, narrow: bool) -> Table:
+    """A line for each; where there is no room beside it, its address stands below its name."""
     table = plain_table()
-    for column in ("Channel", "At", "Media live", "Observed", "State"):
+    for column in ("Channel",) if narrow else ("Channel", "At"):
+        table.add_column(column, overflow="fold", no_wrap=True)
+    for column in ("Media live", "Observed", "State"):
         table.add_column(column, overflow="fold")
     for row in channels:
         health = "[green]running[/green]"
         if row.paused_at is not None:
             health = f"[red]paused since {moment(row.paused_at)}[/red]: {plain(row.paused_reason)}"
         life = span(row.media_life) if row.media_life else "[dim]as set for all[/dim]"
-        table.add_row(plain(row.id), plain(row.api_base_url), life, observed(row), health)
-    console.print(table)
+        names = [plain(row.id), plain(row.api_base_url)]
+        table.add_row(*(["\n".join(names)] if narrow else names), life, observed(row), health)
+    return table
 
 
 def _as_json(row: ChannelRow) -> dict[str, Any]:

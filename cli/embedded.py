@@ -166,6 +166,7 @@ def _show(bars: RunProgress, task: TaskID, progress: CampaignProgress) -> None:
         description="Checking" if progress.checking else "Uploading",
         settled=f"{progress.settled:,} of {progress.total:,}",
         bad=f"{bad:,} bad" if bad else "",
+        bad_files=bad,
     )
 
 

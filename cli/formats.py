@@ -37,8 +37,8 @@ def moment(at: datetime | None) -> str:
 
 
 def short_moment(at: datetime) -> str:
-    """The same without the zone, for a table that has no room for it."""
-    return at.astimezone().strftime("%Y-%m-%d %H:%M")
+    """The same in two lines, for a table that has no room beside each other."""
+    return at.astimezone().strftime("%Y-%m-%d %H:%M\n%Z")
 
 
 def zoned(at: datetime) -> str:

@@ -63,6 +63,12 @@ def embedded_home(state: Path, *, sandbox: bool) -> StateDir:
     for state_dir in homes:
         if state_dir.database.exists():
             return state_dir
+    if any(StateDir(folder=folder).database.exists() for folder in homes_of(state, sandbox=not sandbox)):
+        there = "leave --sandbox out" if sandbox else "add --sandbox"
+        raise Misuse(
+            f"There is no database in {homes[0].folder}, but there is one of runs "
+            f"{'without' if sandbox else 'with'} --sandbox: {there} to look into that."
+        )
     raise Misuse(
         "There is no database yet: neither GREENROOM_DATABASE_URL is set, nor has `greenroom run` left one "
         f"in {homes[0].folder}."

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
+from rich.console import Group
+from rich.table import Table
 
 from cli.formats import console, counted, moment, plain, say
 from cli.installation import open_database
@@ -16,7 +19,7 @@ from cli.media_recheck import recheck
 from cli.new_file import new_file
 from cli.options import CHANNEL, CommandT, installation_options, json_option
 from cli.provider_access import open_retrieval
-from cli.tables import FileName, plain_table
+from cli.tables import FileName, fits, plain_table
 from greenroom.errors import MediaGone, Misuse
 from greenroom.figures import human_size
 from models.channel import get_channel
@@ -55,20 +58,22 @@ def media_list(
     if not rows:
         say("No media yet.")
         return
+    table = media_table(rows, now, narrow=False)
+    console.print(table if fits(table) else media_table(rows, now, narrow=True))
+
+
+def media_table(rows: Sequence[MediaReport], now: datetime, *, narrow: bool) -> Table:
+    """A line for each ID; on a narrow terminal three, with its channel and its file below it."""
     table = plain_table()
-    for column in ("Media ID", "Channel", "File", "Uploaded", "Last used", "Expires", "State"):
-        table.add_column(column, overflow="fold", no_wrap=column == "Media ID")
+    whole = ("Media ID, and its file", "Uploaded, last used", "Expires", "State")
+    for column in whole if narrow else ("Media ID", "Channel", "File", "Uploaded", "Last used", *whole[2:]):
+        table.add_column(column, overflow="fold", no_wrap=column != "State")
     for row in rows:
-        table.add_row(
-            plain(row.media_id),
-            plain(row.channel_id),
-            FileName(row.file_name),
-            moment(row.uploaded_at),
-            moment(row.last_used_at) or "never",
-            moment(row.expires_at),
-            _state(row, now),
-        )
-    console.print(table)
+        names: list[FileName | str] = [plain(row.media_id), plain(row.channel_id), FileName(row.file_name)]
+        uses = [moment(row.uploaded_at), moment(row.last_used_at) or "never"]
+        first = [Group(*names), "\n".join(uses)] if narrow else [*names, *uses]
+        table.add_row(*first, moment(row.expires_at), _state(row, now))
+    return table
 
 
 @media.command("mark-dead")

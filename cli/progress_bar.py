@@ -6,7 +6,8 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-from rich.console import RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.progress import (
     BarColumn,
     Progress,
@@ -17,6 +18,8 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.segment import Segment
+from rich.style import Style
 from rich.text import Text
 
 from cli.formats import remarks
@@ -29,6 +32,48 @@ _BAR = 24
 _RUN_BAR = 12
 #: Files a second from which nobody asks for tenths.
 _FAST = 10
+
+
+#: A cell of a bar, also where a terminal shows nothing but ASCII.
+_CELL, _ASCII_CELL = "\N{BOX DRAWINGS HEAVY HORIZONTAL}", "-"
+
+
+class SettledBar:
+    """A bar of what is settled: what is ready in green, what is bad in red behind it.
+
+    Args:
+        ready: how many can be sent.
+        bad: how many cannot; with any, one cell at least is red.
+        total: of how many.
+        width: columns.
+    """
+
+    def __init__(self, *, ready: int, bad: int, total: int, width: int) -> None:
+        self._width = width
+        settled = width * (ready + bad) // max(total, 1)
+        red = min(settled, -(-width * bad // max(total, 1)))
+        self._parts = (("green", settled - red), ("red", red), ("bright_black", width - settled))
+
+    def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
+        cell = _ASCII_CELL if options.ascii_only else _CELL
+        for colour, cells in self._parts:
+            if cells:
+                yield Segment(cell * cells, Style.parse(colour))
+
+    def __rich_measure__(self, _: Console, options: ConsoleOptions) -> Measurement:
+        return Measurement(self._width, self._width).with_maximum(options.max_width)
+
+
+class _SettledColumn(BarColumn):
+    """The same of a task with a field `bad_files`; before anything is known of it, a bar that moves."""
+
+    def render(self, task: Task) -> RenderableType:  # type: ignore[override] # Rich's own says ProgressBar
+        """A bar for the task."""
+        if task.total is None:
+            return super().render(task)
+        bad = int(task.fields.get("bad_files", 0))
+        ready = int(task.completed) - bad
+        return SettledBar(ready=ready, bad=bad, total=int(task.total), width=self.bar_width or _RUN_BAR)
 
 
 class Rate(ProgressColumn):
@@ -57,7 +102,7 @@ def watched(things: Iterable[Thing], *, total: int, what: str, beside_lines: boo
         return
     progress = Progress(
         TextColumn("{task.description}"),
-        BarColumn(bar_width=_BAR),
+        BarColumn(bar_width=_BAR, complete_style="green", finished_style="green"),
         TextColumn("{task.completed:,} of {task.total:,}"),
         Rate(),
         TimeRemainingColumn(compact=True),
@@ -88,12 +133,13 @@ class RunProgress(Progress):
 def run_progress() -> RunProgress:
     """A line with what is settled, what of it is bad, how fast it goes, how long it took, and what is left.
 
-    Its one task has two fields: `settled` and `bad`, what is said of these files.
+    Its one task has three fields: `settled` and `bad`, what is said of these files, and how many are bad
+    as `bad_files`.
     """
     return RunProgress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
-        BarColumn(bar_width=_RUN_BAR),
+        _SettledColumn(bar_width=_RUN_BAR, pulse_style="green"),
         TextColumn("{task.fields[settled]}"),
         TextColumn("[red]{task.fields[bad]}[/red]"),
         Rate(),

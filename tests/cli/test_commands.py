@@ -176,6 +176,20 @@ def test_a_commented_line_in_dotenv_says_nothing(greenroom: Greenroom, tmp_path:
 
 
 @pytest.mark.parametrize(
+    ("kept", "words", "helps"),
+    [("sandbox", [], "add --sandbox"), ("live", ["--sandbox"], "leave --sandbox out")],
+)
+def test_who_looks_beside_an_installation_is_told_where_it_is(
+    greenroom: Greenroom, tmp_path: Path, kept: str, words: list[str], helps: str
+) -> None:
+    """A run with --sandbox keeps what it did in a folder of its own."""
+    (tmp_path / ".greenroom" / kept).mkdir(parents=True)
+    (tmp_path / ".greenroom" / kept / "greenroom.db").touch()
+    result = greenroom("channel", "list", *words)
+    assert (result.returncode, helps in result.stderr.replace("\n", " ")) == (2, True)
+
+
+@pytest.mark.parametrize(
     ("words", "complaint"),
     [
         (["channel", "add", "number one"], "The channel cannot be used"),

@@ -25,6 +25,8 @@ from tests.support.world import CHANNEL, World
 PATIENCE = 60.0
 #: What colours text; bold and movements of the cursor are none.
 COLOUR = re.compile(r"\x1b\[(?:\d+;)*3\d(?:;\d+)*m")
+#: Colours, bold, and their ends.
+STYLES = re.compile(r"\x1b\[[\d;]*m")
 
 Watching = Callable[..., "subprocess.Popen[str]"]
 
@@ -142,7 +144,7 @@ def test_on_a_terminal_it_is_one_screen(present: World, watching: Watching, word
     os.close(its)
     shown = read_all(ours)
     assert process.wait(timeout=PATIENCE) == 1
-    assert "1 of 2 files ready, 1 bad" in shown
+    assert "1 of 2 files ready, 1 bad" in STYLES.sub("", shown)
     assert "\x1b[?25l" in shown, "no live screen"
     assert bool(COLOUR.search(shown)) is not bool(words)
 

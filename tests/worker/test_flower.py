@@ -125,6 +125,7 @@ def test_an_operator_finds_what_happened_to_a_file(
         bad = page_of(driver, port, f"state:FAILURE {BAD}")
         assert bad["Result"] == f"{WHY} {ADVICE[Reason.EMPTY]}"
         assert bad["Exception"].startswith("FileRejected: empty: ")
+        assert "Retried" not in bad, "it was tried once"
         driver.get(f"http://127.0.0.1:{port}/task/{good['Root ID' if 'Root ID' in good else 'Root id']}")
         upload = driver.find_element(By.TAG_NAME, "dl").text
         assert f" of sale on {CHANNEL}" in upload
