@@ -58,7 +58,7 @@ mutants: $(READY) ## Change the lifecycle's rules in a thousand ways, and see th
 INPUTS := 100000
 SEED := 1
 
-fuzz: $(READY) ## Spoil files, manifests, messages and answers in 100,000 ways (INPUTS=n SEED=n; some minutes)
+fuzz: $(READY) ## Spoil files, manifests, messages, answers, addresses and requests in 100,000 ways (INPUTS=n SEED=n; some minutes)
 	@$(BIN)/python -m tests.fuzz --inputs $(INPUTS) --seed $(SEED)
 
 hostile: $(READY) ## Show what becomes of each hostile file, manifest, message and answer (a minute)

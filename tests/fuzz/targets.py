@@ -9,7 +9,14 @@ from typing import Final
 from tests.fuzz.target import Target
 
 #: Module and class of each.
-TARGETS: Final = {"files": "Files", "manifests": "Manifests", "messages": "Messages", "answers": "Answers"}
+TARGETS: Final = {
+    "files": "Files",
+    "manifests": "Manifests",
+    "messages": "Messages",
+    "answers": "Answers",
+    "addresses": "Addresses",
+    "http_requests": "Requests",
+}
 #: One that is dealt with wrongly, on purpose.
 PLANTED: Final = "planted"
 

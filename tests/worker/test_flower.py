@@ -85,9 +85,14 @@ def page_of(driver: Chrome, port: int, words: str) -> dict[str, str]:
     search = driver.find_element(By.CSS_SELECTOR, "#tasks-table_filter input")
     search.clear()
     search.send_keys(words)
-    rows = "return [...document.querySelectorAll('#tasks-table tbody tr[id]')].map(row => row.innerText)"
-    look(driver, rows, lambda found: isinstance(found, list) and len(found) == 1)
-    driver.find_element(By.CSS_SELECTOR, "#tasks-table tbody a[href*='/task/']").click()
+    # Row and link in one look, and the row of this search: the table is drawn anew while it is read.
+    file = words.rpartition(" ")[2]
+    link = (
+        "const rows = [...document.querySelectorAll('#tasks-table tbody tr[id]')];"
+        f"return rows.length === 1 && rows[0].innerText.includes({file!r})"
+        " ? rows[0].querySelector(\"a[href*='/task/']\").href : null"
+    )
+    driver.get(str(look(driver, link)))
     names = "return [...document.querySelectorAll('dl dt')].map(name => name.innerText)"
     look(driver, names)
     return dict(
