@@ -35,7 +35,7 @@ from models.item_asset import ItemAsset, holds, remove_assets
 from models.item_queue import put_items_back
 from models.locks import lock_rows
 from models.manifest_items import lock_items
-from models.media import live_assets
+from models.media import live_assets, lock_media
 from models.references import check_references_again
 from models.states import in_state
 from models.wanted_assets import NewAsset, queue_uploads, want_assets
@@ -69,12 +69,17 @@ def follow_channels(connection: Connection, campaign: CampaignRow, *, now: datet
     before = campaign.channels_before or campaign.channels
     wanted: list[int] = []
     gone: list[int] = []
+    kept: list[int] = []
     for channel in sorted({*before, *campaign.channels}):
         held = _lock_held(connection, campaign.id, channel, first=channel == before[0])
         if channel not in campaign.channels:
             gone += held
-        elif channel != before[0]:
+            continue
+        kept += held
+        if channel != before[0]:
             wanted += _want_on(connection, campaign, channel)
+    # All that is looked at again, here or when the campaign has other dates, too: media come before items.
+    lock_media(connection, current_of=[*gone, *kept, *wanted])
     check_references_again(connection, gone, now=now)
     if campaign.upload_from is None:
         queue_uploads(connection, set(wanted) - live_assets(connection, wanted, now=now))

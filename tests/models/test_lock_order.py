@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, text, update
 
 from greenroom.task_names import TaskName
 from models import Base, Channel, Media
 from models.channel import note_life
 from models.locks import LOCK_ORDER
 from models.lookups import book_failure
+from models.manifest_items import lock_items
 from models.media import lock_media
 from models.references import check_references_again
 from tasks.compare import compare
@@ -48,6 +52,8 @@ SEEN = {
 }
 
 
+#: Seconds that anything here may wait for a lock.
+PATIENCE = 30.0
 SETTINGS = {"prune_after_days": 1, "callback_tasks": "crm.*"}
 UNSENDABLE = [{"code": 131053, "title": "Unsupported type"}]
 
@@ -95,6 +101,72 @@ def test_files_that_cannot_be_sent_are_given_up_in_that_order(harness: Harness) 
     assert report_error(harness.context, reports)["fault"] == 12
     assert recorder.violations == []
     assert recorder.edges == {("assets", "media")}
+
+
+def test_channels_and_dates_that_change_at_once_keep_that_order(harness: Harness) -> None:
+    """By a hand-over and by a manifest submitted again: what stays, what goes and what comes."""
+    paths = [harness.make_file(f"file-{number}") for number in range(6)]
+    one, two = harness.channels
+    first = {"id": "on-both", "channels": [one], **dates_in(harness, 5 * DAY)}
+    submit_all(harness, first, paths, "1")
+    harness.tick()
+    harness.tick()
+    recorder = LockRecorder(harness.database)
+    for number, channels in enumerate(([one, two], [two], [two, one], [one]), start=2):
+        plan = {"id": "on-both", "channels": channels, **dates_in(harness, (number + 5) * DAY)}
+        submit_all(harness, plan, paths, str(number))
+        if number != 3:
+            harness.tick()
+            harness.tick()
+    assert recorder.violations == []
+    assert ("media", "items") in recorder.edges
+
+
+def test_a_campaign_that_changes_both_does_not_wait_in_a_circle(harness: Harness) -> None:
+    """Somebody has locked its media IDs, and wants its items then, as the order has it."""
+    paths = [harness.make_file(f"file-{number}") for number in range(3)]
+    one, two = harness.channels
+    submit_all(harness, {"id": "on-both", "channels": [one], **dates_in(harness, 5 * DAY)}, paths, "1")
+    harness.tick()
+    harness.tick()
+    plan = {"id": "on-both", "channels": [one, two], **dates_in(harness, 6 * DAY)}
+    with ThreadPoolExecutor(1) as threads:
+        with harness.database.write() as connection:
+            lock_media(connection, named=[(one, media_id) for media_id in harness.live(one)])
+            change = threads.submit(begin_submission, harness.context, plan, "2")
+            wait_until_it_waits(harness, change)
+            lock_items(connection, campaign_id="on-both", refs=None)
+        assert change.result(PATIENCE)
+    harness.tick()
+    harness.tick()
+    assert len(harness.live(one)) == len(harness.live(two)) == len(paths)
+
+
+def wait_until_it_waits(harness: Harness, work: Future[Any]) -> None:
+    """Until it waits for rows that somebody else has locked."""
+    statement = text(
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    deadline = time.monotonic() + PATIENCE
+    while not work.done() and time.monotonic() < deadline:
+        with harness.database.read() as connection:
+            if connection.execute(statement).scalar_one():
+                return
+    raise AssertionError("it does not wait")
+
+
+def dates_in(harness: Harness, send_in: timedelta) -> dict[str, str]:
+    """A plan's dates."""
+    send_at = harness.clock.now() + send_in
+    return {"send_at": send_at.isoformat(), "keep_until": (send_at + DAY).isoformat()}
+
+
+def submit_all(harness: Harness, plan: dict[str, Any], paths: list[Path], submission: str) -> None:
+    """A manifest from its beginning to its end."""
+    begun = begin_submission(harness.context, plan, submission)
+    submit(harness.context, plan, [{"ref": path.name, "source": str(path)} for path in paths], begun)
+    end_submission(harness.context, plan["id"], begun)
 
 
 def play(harness: Harness) -> None:
