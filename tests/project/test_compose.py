@@ -87,6 +87,13 @@ def test_credentials_of_stores_are_with_workers_alone() -> None:
         )
 
 
+def test_beat_is_replaced_after_the_workers() -> None:
+    """Its ticks ask for what workers of before may not know of."""
+    needed = services(FILE, marked())["beat"]["depends_on"]
+    assert needed.keys() >= WORKERS
+    assert "redis" in needed
+
+
 def test_the_collector_reaches_whoever_traces() -> None:
     """Workers, beat, Flower and the HTTP API."""
     given = {name: value for name, value in marked().items() if name in OF_TRACES}
