@@ -79,7 +79,6 @@ class TaskCalls:
             task_serializer="json",
             accept_content=["json"],
             task_ignore_result=False,
-            task_send_sent_event=True,
             broker_transport_options={
                 "socket_connect_timeout": 10,
                 "socket_timeout": 30,

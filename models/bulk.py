@@ -203,6 +203,10 @@ def _as_array(values: Sequence[Any]) -> str:
             text = '","'.join(values)
             if "\\" not in text and text.count('"') == 2 * (len(values) - 1):
                 return storable(f'{{"{text}"}}')
+    if values and type(values[0]) is int:
+        # So are whole numbers.
+        with suppress(TypeError):
+            return "{" + ",".join(map(int.__repr__, values)) + "}"
     return storable("{" + ",".join(map(_member, values)) + "}")
 
 

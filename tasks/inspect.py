@@ -37,7 +37,13 @@ from models.claim import Claim
 from models.item_claims import ItemUnderInspection, claim_and_take_items, renew_items, take_items
 from tasks.dispatch import claims_from_json, hand_out_accepted
 from tasks.inspecting.verdict_writer import JudgedItem, unread_verdict, write_surely
-from tasks.runtime.announcements import announce_dispatch, await_more, begins, looks_again
+from tasks.runtime.announcements import (
+    announce_dispatch,
+    announce_inspection,
+    await_more,
+    begins,
+    looks_again,
+)
 from tasks.runtime.context import Context, current_context
 from tasks.runtime.lease_renewal import renewing
 from tasks.runtime.reporting_task import ReportingTask
@@ -47,7 +53,7 @@ logger = logging.getLogger(__name__)
 #: Verdicts are written at the end of a batch, or when so much time has passed.
 WRITE_EVERY = timedelta(seconds=0.5)
 #: Seconds for which one task continues with what waits; short, for other tasks wait for its process.
-INSPECT_TURN_SECONDS = 0.5
+INSPECT_TURN_SECONDS = 1.0
 #: Seconds that what a task claims by itself is to take. Its statements cost the same for many files as for
 #: few; but who comes for what is left while this task's last file is slow shall find something.
 ROUND_SECONDS = 0.2
@@ -71,6 +77,7 @@ def inspect(context: Context, claims: Sequence[Claim]) -> dict[str, int]:
     began_at = time.monotonic()
     items = _take(context, claims) if claims else _claim(context, limit=settings.inspect_batch_size)
     counts = Counter({"accepted": 0, "rejected": 0, "postponed": 0})
+    limit = settings.inspect_batch_size
     while items:
         looked_at = time.monotonic()
         accepted_on: set[str] = set()
@@ -79,11 +86,22 @@ def inspect(context: Context, claims: Sequence[Claim]) -> dict[str, int]:
             # What was accepted so far need not wait for the rest.
             hand_out_accepted(context, accepted_on)
         if context.stopping.is_set() or time.monotonic() - began_at >= INSPECT_TURN_SECONDS:
-            announce_dispatch(context, why="there may be more to inspect")
+            _ask_others(context, for_many=len(items) >= limit)
             break
         await_more(context, TaskName.INSPECT, since=looked_at)
-        items = _claim(context, limit=next_round(len(items), seconds, smallest=settings.inspect_batch_size))
+        limit = next_round(len(items), seconds, smallest=settings.inspect_batch_size)
+        items = _claim(context, limit=limit)
     return dict(counts)
+
+
+def _ask_others(context: Context, *, for_many: bool) -> None:
+    """More than one task can claim is handed out to whoever has time; for what comes in now, one looks."""
+    why = "there may be more to inspect"
+    if for_many:
+        announce_dispatch(context, why=why)
+    else:
+        begins(context, TaskName.INSPECT)
+        announce_inspection(context, why=why)
 
 
 def inspect_all(context: Context) -> None:

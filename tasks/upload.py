@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from concurrent.futures import wait
 from contextlib import suppress
@@ -83,8 +84,14 @@ def upload_and_report(
         report.add(channel.result())
     if any(report.counts.values()):
         # What came after a channel's owner looked last, and before it released the channel.
-        hand_out_accepted(context, list(batches))
+        context.handing_out.submit(list(batches), lambda every: _hand_out_again(context, every))
     return report
+
+
+def _hand_out_again(context: Context, channels: Sequence[Sequence[str]]) -> list[None]:
+    """What waits on the channels of these messages, which are over."""
+    hand_out_accepted(context, list(itertools.chain(*channels)))
+    return [None] * len(channels)
 
 
 def _claims_of(turns: Sequence[Turn]) -> list[Claim]:

@@ -73,6 +73,8 @@ def configuration(settings: Settings) -> dict[str, Any]:
         # redis-py's sockets of Unix do not take it.
         "redis_socket_keepalive": not is_unix_socket(settings.redis_url.get_secret_value()),
         "redis_backend_health_check_interval": 25,
+        # One for all threads of a process, where each would make its own, with its own connections.
+        "result_backend_thread_safe": True,
         # A broker that is away is waited for, however long it takes.
         "broker_connection_max_retries": None,
         "broker_connection_retry_on_startup": True,

@@ -66,6 +66,8 @@ ENOUGH_WORKERS_SECONDS = 0.5
 LOST_REQUEST_SECONDS = 30.0
 
 _FIRST_RETRY_SECONDS = 0.01
+#: Between two looks at a channel whose owner does not say that it is ending.
+_OWNED_RETRY_SECONDS = 0.1
 
 # What all scripts about a channel begin with. A server has a new `run_id` at each start. Where the command is
 # not allowed, all servers are taken for one.
@@ -83,13 +85,13 @@ end
 # I want it, 1 to begin or 0 to continue; to begin, since when nobody else can have uploaded; and to continue,
 # what I know: log, what its 429s have taught, moment until which it is held back, 1 if I am ending, and 1 if
 # by my clocks my time is not over. Where a moment is meant, it is an @ and how many microseconds ago it was.
-# Returns {1 or 0: mine or not, now, whose log this is: 0 nobody's, 1 that of an owner that released it, 2
-# that of one that died, the moment of its end, log, learned}.
+# Returns {1: mine, now, whose log this is: 0 nobody's, 1 that of an owner that released it, 2 that of one
+# that died, the moment of its end, log, learned}; or {0: not mine, now, to begin: '1' if its owner ends}.
 _ACQUIRE = (
     _HERE
     + """
 local lasts = tonumber(ARGV[2])
-local row = redis.call('HMGET', KEYS[1], 'owner', 'until', 'log', 'learned', 'run')
+local row = redis.call('HMGET', KEYS[1], 'owner', 'until', 'log', 'learned', 'run', 'ending')
 local owner, ends = row[1], tonumber(row[2] or '')
 local known = owner and (row[5] or '') == run
 -- A moment so far away was never written by us: the clock of Redis has been set back.
@@ -104,7 +106,7 @@ if ARGV[3] == '0' then
                'ending', ARGV[7])
     return {1, now}
 end
-if owner and owner ~= '' and ends and ends > now then return {0, now} end
+if owner and owner ~= '' and ends and ends > now then return {0, now, row[6] or ''} end
 local whose = 0
 if known and owner == '' then whose = 1 elseif known and owner ~= 'nobody' then whose = 2 end
 if whose == 0 then
@@ -243,7 +245,8 @@ class Limiter:
             else:
                 if answer[0]:
                     return OwnedChannel(self, channel_id, me, asked_at=asked_at, answer=answer)
-                problem, pause = None, _FIRST_RETRY_SECONDS
+                is_ending = stored_text(answer[2]) == "1"
+                problem, pause = None, _FIRST_RETRY_SECONDS if is_ending else _OWNED_RETRY_SECONDS
             left = give_up_at - self.monotonic()
             if left <= 0:
                 break

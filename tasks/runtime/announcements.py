@@ -122,7 +122,7 @@ ASKED = {
 #: Seconds after which one that was asked for is taken to be lost.
 LOST_SECONDS = 5
 #: And after which whoever said that it looks again is not relied on: what it does now takes its time.
-AGAIN_SECONDS = 0.3
+AGAIN_SECONDS = 0.4
 
 
 def announce_dispatch(context: Context, *, why: str) -> None:

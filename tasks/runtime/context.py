@@ -41,9 +41,11 @@ logger = logging.getLogger(__name__)
 GATHER_SECONDS = 0.03
 #: The same where many do: channels with small campaigns begin and end at moments of their own.
 GATHER_MANY_SECONDS = 0.1
+#: And to record together: what is written down a moment later keeps no file waiting.
+RECORD_MANY_SECONDS = 0.2
 #: And between two looks of one inspection: campaigns that come in meanwhile share its transactions, and the
 #: messages that their files are uploaded by. Only the first one is looked at at once.
-GATHER_CAMPAIGNS_SECONDS = 0.1
+GATHER_CAMPAIGNS_SECONDS = 0.2
 #: And that a channel waits which was handed out together with others, until they all are there.
 BEGIN_SECONDS = 0.003
 #: Seconds for which a channel that has nothing to upload keeps its worker, and looks for more: while its
@@ -95,6 +97,8 @@ class Context:
     recording: Batcher[Any, Any] = field(default_factory=Batcher)
     #: And lets them claim together what they send next.
     taking: Batcher[Any, Any] = field(default_factory=Batcher)
+    #: And hand out together, once they are released, what has come for them meanwhile.
+    handing_out: Batcher[Any, Any] = field(default_factory=Batcher)
 
     #: What Flower is told beside what Celery tells it.
     events: EventQueue = field(default_factory=EventQueue)
@@ -181,8 +185,9 @@ def make_context(settings: Settings) -> Context:
         linger_seconds=LINGER_SECONDS,
         gather_seconds=GATHER_CAMPAIGNS_SECONDS,
         beginning=Batcher(gather=BEGIN_SECONDS),
-        recording=Batcher(gather=GATHER_SECONDS, gather_many=GATHER_MANY_SECONDS),
+        recording=Batcher(gather=GATHER_SECONDS, gather_many=RECORD_MANY_SECONDS),
         taking=Batcher(gather=GATHER_SECONDS, gather_many=GATHER_MANY_SECONDS),
+        handing_out=Batcher(gather=GATHER_SECONDS, gather_many=GATHER_MANY_SECONDS),
         events=EventQueue(files=settings.file_events),
     )
 

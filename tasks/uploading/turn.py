@@ -118,11 +118,14 @@ class Turn:
                 self._continue_or_end()
                 if not self._sender.busy and self._has_nothing_to_wait_for():
                     break
-                outcomes = self._sender.collect(until=_next_look())
+                self._recording = outcomes = self._sender.collect(until=_next_look())
                 if any(isinstance(outcome.error, ChannelError) for outcome in outcomes):
                     self._end(why="The channel is paused.", stop=True)
                 outcomes = self._try_second_sources(outcomes)
                 if outcomes:
+                    if not self._ending:
+                        # More is claimed first: together with channels that have nothing to write down.
+                        self._continue_or_end()
                     self._record(outcomes)
                     outcomes = []
         finally:

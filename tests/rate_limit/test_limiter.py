@@ -368,6 +368,19 @@ def test_an_owner_that_ends_is_followed(limiter: Limiter, passing: FakeTime) -> 
     assert limiter.peek([CHANNEL])[CHANNEL].owned
 
 
+@pytest.mark.parametrize(("owner", "looks"), [("ends", 201), ("goes on", 21)])
+def test_who_waits_looks_often_at_an_owner_that_ends_alone(
+    limiter: Limiter, passing: FakeTime, owner: str, looks: int
+) -> None:
+    """One that goes on may do so for minutes; a hundred questions a second would be the dearest of it all."""
+    owned = own(limiter, passing)
+    if owner == "ends":
+        owned.drain()
+    with pytest.raises(NoSlotInTime):
+        limiter.acquire(CHANNEL, timeout=2, sleep=passing.sleep)
+    assert looks - 1 <= len(passing.slept) <= looks
+
+
 def test_a_channel_that_is_released_is_not_sent_on(limiter: Limiter, passing: FakeTime) -> None:
     """Files that still wait for a slot go back to the backlog."""
     owned = own(limiter, passing)

@@ -23,7 +23,7 @@ from tasks.inspect import inspect, next_round
 from tasks.prepare import prepare
 from tests.support.odd import ODD
 from tests.support.rows import asset_row, item_rows
-from tests.support.world import CHANNEL, World
+from tests.support.world import CHANNEL, MakeWorld, World
 from tests.tasks.conftest import MakeImage
 
 
@@ -210,6 +210,24 @@ def test_whoever_is_asked_to_look_finds_what_waits(world: World, make_image: Mak
     assert [one.name for one in world.published] == [TaskName.UPLOAD]
     hand_over(world, make_image("late.jpg", 9), campaign="late")
     assert world.published[-1].name is TaskName.INSPECT
+
+
+@pytest.mark.parametrize(("files", "asked"), [(1, TaskName.INSPECT), (3, TaskName.DISPATCH)])
+def test_whose_turn_is_over_has_others_go_on(
+    make_world: MakeWorld,
+    make_image: MakeImage,
+    monkeypatch: pytest.MonkeyPatch,
+    files: int,
+    asked: TaskName,
+) -> None:
+    """Of a backlog all workers get some; for what comes in when there is none, one looks."""
+    monkeypatch.setattr("tasks.inspect.INSPECT_TURN_SECONDS", 0.0)
+    world = make_world(inspect_batch_size=2)
+    world.add_channel()
+    hand_over(world, *(make_image(f"{number}.jpg", number) for number in range(files)))
+    world.published.clear()
+    assert inspect(world.context, [])["accepted"] == min(files, 2)
+    assert [one.name for one in world.published] == [TaskName.UPLOAD, asked]
 
 
 def test_campaigns_that_come_in_while_others_are_inspected_need_no_message(
