@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -13,6 +14,7 @@ from greenroom.task_names import TaskName
 from models.channel import ChannelRow, note_early_death, note_life, pause_channel
 from tasks.dispatch import batches_from_json, claims_from_json
 from tasks.prepare import prepare
+from tasks.runtime.batcher import Batcher
 from tasks.upload import upload
 from tests.support.rows import media_rows
 from tests.support.world import CANARY_KEY, CHANNEL, NOON, MakeWorld, World
@@ -111,3 +113,27 @@ def test_a_channel_that_fails_fails_alone(
     with pytest.raises(RuntimeError, match="a fault"):
         upload(world.context, batches_from_json(message.args[0]))
     assert [row.channel_id for row in media_rows(world)] == ["4930"]
+
+
+class Noted(Batcher[Any, Any]):
+    """Notes that it was asked."""
+
+    def __init__(self, name: str, notes: list[str]) -> None:
+        super().__init__()
+        self._name, self._notes = name, notes
+
+    def submit(self, entry: Any, work: Callable[[Sequence[Any]], Sequence[Any]]) -> Any:
+        """As any other."""
+        self._notes.append(self._name)
+        return super().submit(entry, work)
+
+
+def test_more_is_claimed_before_anything_is_written_down(world: World, make_image: MakeImage) -> None:
+    """At the moment at which all channels look: those that have nothing to write down claim with them."""
+    hand_over(world, make_image("photo.jpg"))
+    inspect_all(world)
+    (claims,) = claims_handed_out(world)
+    asked: list[str] = []
+    context = replace(world.context, taking=Noted("claim", asked), recording=Noted("write down", asked))
+    assert upload(context, {CHANNEL: claims_from_json(claims)})["uploaded"] == 1
+    assert asked[: asked.index("write down")].count("claim") >= 1
