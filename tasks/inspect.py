@@ -88,7 +88,8 @@ def inspect(context: Context, claims: Sequence[Claim]) -> dict[str, int]:
         if context.stopping.is_set() or time.monotonic() - began_at >= INSPECT_TURN_SECONDS:
             _ask_others(context, for_many=len(items) >= limit)
             break
-        await_more(context, TaskName.INSPECT, since=looked_at)
+        if len(items) < limit:
+            await_more(context, TaskName.INSPECT, since=looked_at)
         limit = next_round(len(items), seconds, smallest=settings.inspect_batch_size)
         items = _claim(context, limit=limit)
     return dict(counts)

@@ -31,8 +31,8 @@ from worker.consumer import ALIVE_EVERY, QUIET, Consumer
 from worker.embedded.supervisor_process import ALLOCATOR
 from worker.schedule import beat_schedule
 
-#: Celery documents it, and its Redis backend reads it, but its table of options lacks it.
-READ_BY_THE_REDIS_BACKEND = {"redis_backend_health_check_interval"}
+#: Celery documents them, and its backends read them, but its table of options lacks them.
+READ_BY_THE_REDIS_BACKEND = {"redis_backend_health_check_interval", "result_backend_thread_safe"}
 BEAT_TASKS = {
     TaskName.DISPATCH,
     TaskName.FORESEE,
