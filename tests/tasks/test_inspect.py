@@ -213,7 +213,7 @@ def test_whoever_is_asked_to_look_finds_what_waits(world: World, make_image: Mak
 
 
 @pytest.mark.parametrize(("files", "asked"), [(1, TaskName.INSPECT), (3, TaskName.DISPATCH)])
-def test_whose_turn_is_over_has_others_go_on(
+def test_whose_turn_is_over_asks_for_others(
     make_world: MakeWorld,
     make_image: MakeImage,
     monkeypatch: pytest.MonkeyPatch,
