@@ -13,6 +13,7 @@ import click
 import pytest
 
 from cli import main as command
+from cli.report import COLUMNS
 from greenroom import errors
 from greenroom.client import BrokerUnavailable, NotSettledInTime
 from greenroom.reasons import Reason
@@ -127,6 +128,20 @@ def test_everything_about_the_sandbox_is_in_the_reference() -> None:
     counts = {field.name for field in fields(Counts)}
     for name in counts | {field.name for field in fields(Fault)} | options:
         assert f"`{name}`" in text, name
+
+
+def test_every_column_of_the_mapping_is_in_the_reference() -> None:
+    """And the one that campaigns on several channels have besides."""
+    text = (REFERENCE / "commands.md").read_text(encoding="utf-8").partition("## The mapping as CSV")[2]
+    assert [name for name in (*COLUMNS, "channel_id") if f"`{name}`" not in text] == []
+
+
+def test_every_line_of_the_doctor_is_explained() -> None:
+    """With when it is not well."""
+    text = (CHECKOUT / "docs" / "how-to" / "watch.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^✓ ([\w -]+?) \.\.\. ", text, re.MULTILINE)
+    assert len(shown) > 10
+    assert [line for line in shown if f"\n| {line} |" not in text] == []
 
 
 def test_prose_names_reasons_that_there_are() -> None:

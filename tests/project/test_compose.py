@@ -206,6 +206,13 @@ def test_the_example_and_the_reference_have_every_variable() -> None:
     assert {name for name in asked if f"`{name}`" not in reference} == set()
 
 
+def test_the_page_on_production_names_every_service() -> None:
+    """In its table, those of profiles, too."""
+    page = (CHECKOUT / "docs" / "how-to" / "production.md").read_text(encoding="utf-8")
+    table = page.partition("### What runs")[2].partition("\n\nMore workers")[0]
+    assert {name for name in services(FILE, SECRETS) if f"`{name}`" not in table} == set()
+
+
 def test_compose_reads_the_file_as_these_tests_do(tmp_path: Path) -> None:
     """Where Docker is installed: its own reading of the file gives every service the same environment."""
     if not shutil.which("docker"):
