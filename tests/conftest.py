@@ -207,11 +207,19 @@ def make_world(
         published: list[Message] = []
         passing = PassingTime(sandbox)
         clock = ManualClock(NOON)
+        limiter = Limiter(
+            redis,
+            uploads_per_second=values.uploads_per_second,
+            # Nobody uploaded before. Where many channels wait, each wait is one for all of them here.
+            sole_since=NOON,
+            monotonic=passing.monotonic,
+        )
+        limiter.note_sole_uploader()
         context = Context(
             settings=values,
             database=database,
             redis=redis,
-            limiter=Limiter(redis, uploads_per_second=values.uploads_per_second, monotonic=passing.monotonic),
+            limiter=limiter,
             provider=ProviderClient(base_url=values.api_base_url, read_timeout=10),
             vault=Vault(secret_key),
             clock=clock,
