@@ -138,7 +138,8 @@ def _program(command: list[str]) -> list[str]:
     """With the programs of our own environment, where the image has its own."""
     first, *rest = command
     own = {"greenroom": [sys.executable, "-P", "-m", "cli"], "python": [sys.executable]}
-    return [*own.get(first, [str(Path(sys.executable).parent / first)]), *rest]
+    here = str(Path(sys.executable).parent / first)
+    return [*own.get(first, [here if Path(here).exists() else first]), *rest]
 
 
 def _of_the_image(code: Path) -> dict[str, str]:

@@ -6,16 +6,15 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import Any
 
-import requests
 from pydantic import SecretStr
 from rich.progress import TaskID
 
 from cli.formats import remarks
 from cli.installation import EMBEDDED_SANDBOX
 from cli.progress_bar import RunProgress, run_progress
-from greenroom.client import Greenroom
 from greenroom.errors import ChannelError, Misuse
 from greenroom.manifest import CampaignPlan, ManifestItem
 from greenroom.settings import Settings
@@ -29,7 +28,7 @@ from models.progress import Progress as CampaignProgress
 from worker.embedded.stack import Stack
 
 #: Seconds between two looks at how far a campaign is: at first, how much longer each time, and at last.
-FIRST_LOOK_SECONDS, SLOWER, PROGRESS_SECONDS = 0.02, 1.3, 0.2
+FIRST_LOOK_SECONDS, SLOWER, PROGRESS_SECONDS = 0.02, 1.1, 0.2
 #: The first part of a manifest waits for a worker to have started.
 SANDBOX_START_SECONDS = 90.0
 
@@ -66,6 +65,12 @@ class RunOutcome:
     sandbox: dict[str, Any] | None
 
 
+def load_client() -> None:
+    """Load what hands files over, while a stack starts: there is nothing else to do then."""
+    for name in ("greenroom.client", "requests"):
+        import_module(name)
+
+
 def get_ready(stack: Stack, request: RunRequest) -> RunOutcome:
     """Hand the campaign over, and follow it until nothing of it waits any more.
 
@@ -73,6 +78,8 @@ def get_ready(stack: Stack, request: RunRequest) -> RunOutcome:
         Misuse: there is no API key, or the stack has ended.
         ChannelError: the provider refuses the channel; what is ready stays ready.
     """
+    from greenroom.client import Greenroom  # noqa: PLC0415 - see load_client
+
     started = time.monotonic()
     database = Database(stack.settings.database_url)
     client = Greenroom(stack.settings.celery_broker, timeout=SANDBOX_START_SECONDS)
@@ -98,6 +105,8 @@ def get_ready(stack: Stack, request: RunRequest) -> RunOutcome:
 
 def _counted(stack: Stack, request: RunRequest) -> dict[str, Any]:
     """The sandbox's counts of this run; a sandbox that is asked for nothing knows no channel."""
+    import requests  # noqa: PLC0415 - see load_client
+
     with requests.Session() as session:
         session.trust_env = False  # a proxy of the user's does not know our own port
         try:

@@ -23,6 +23,7 @@ from cli.embedded_plan import PLACEHOLDERS
 from greenroom.clock import SystemClock
 from greenroom.errors import SourceMissing, SourceUnavailable, SourceUnreadable
 from greenroom.is_url import is_remote
+from greenroom.isolation.process_pool import ProcessPool
 from greenroom.manifest import ManifestItem
 from greenroom.rate_limit.limiter import Limiter
 from greenroom.rules import MIB
@@ -53,7 +54,7 @@ class _NoRedis(Redis):
         raise RedisAway("there is no broker")
 
 
-def run_known(plan: StackPlan, request: RunRequest) -> RunOutcome | None:
+def run_known(plan: StackPlan, request: RunRequest, files: ProcessPool) -> RunOutcome | None:
     """Get files ready that are; None where something is to be uploaded, or may be: a stack finds out.
 
     What was done until then stays: the stack goes on with it.
@@ -61,6 +62,7 @@ def run_known(plan: StackPlan, request: RunRequest) -> RunOutcome | None:
     Args:
         plan: of the stack that would have to be started.
         request: what is to be got ready.
+        files: the processes that look at them.
 
     Raises:
         Misuse: another stack is at work in the state folder, or the campaign is refused.
@@ -70,7 +72,7 @@ def run_known(plan: StackPlan, request: RunRequest) -> RunOutcome | None:
     # A stack that was killed may have left processes, which the next one ends.
     if not state_dir.database.exists() or state_dir.processes.exists():
         return None
-    with state_dir.locked(), _context(plan, state_dir) as context:
+    with state_dir.locked(), _context(plan, state_dir, files) as context:
         if not _is_known(context, request):
             return None
         save_channel(context.database, context.settings, request, sandbox=plan.sandbox)
@@ -87,7 +89,7 @@ def run_known(plan: StackPlan, request: RunRequest) -> RunOutcome | None:
 
 
 @contextmanager
-def _context(plan: StackPlan, state_dir: StateDir) -> Iterator[Context]:
+def _context(plan: StackPlan, state_dir: StateDir, files: ProcessPool) -> Iterator[Context]:
     """The world of the stack's tasks, without a broker."""
     redis = {"GREENROOM_REDIS_URL": PLACEHOLDERS["GREENROOM_REDIS_URL"]}
     settings = load_settings({**redis, **state_dir.settings, **plan.environment}, dotenv=None)
@@ -100,11 +102,11 @@ def _context(plan: StackPlan, state_dir: StateDir) -> Iterator[Context]:
         vault=Vault(settings.secret_key),
         clock=SystemClock(),
         publish=_nobody_is_asked,
+        files=files,
     )
     try:
         yield context
     finally:
-        context.files.close()
         context.provider.close()
         context.database.close()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +13,7 @@ import click
 from pydantic import SecretStr
 from sqlalchemy.exc import DBAPIError
 
-from cli.embedded import RunOutcome, RunRequest, get_ready, sandbox_key
+from cli.embedded import RunOutcome, RunRequest, get_ready, load_client, sandbox_key
 from cli.embedded_plan import settings_of, stack_plan
 from cli.formats import console, counted, plain, remarks
 from cli.given_items import given_items
@@ -22,14 +22,16 @@ from cli.installation import read_api_key
 from cli.options import LIVE, SANDBOX
 from cli.refusals import say_what_is_refused
 from cli.report import accepted_table, item_as_json, rejected_table, write_csv
-from cli.run_again import run_known
 from cli.verdicts import MOST_LINES
 from greenroom.errors import Misuse
+from greenroom.isolation.process_pool import ProcessPool
+from greenroom.isolation.worker_process import ProcessesFailed
 from greenroom.manifest import parse_channel_name, parse_moment, parse_plan
 from greenroom.sources import Sources
 from models import Database
 from models.progress import ItemStatus, campaign_progress
 from worker.embedded.stack import embedded_stack
+from worker.embedded.stack_plan import StackPlan
 from worker.embedded.state_dir import StateDir
 from worker.embedded.supervisor_process import SupervisorProcess
 
@@ -97,8 +99,10 @@ def run_files(options: RunOptions, supervisor: SupervisorProcess) -> int:
         saying_what_is_kept(StateDir(folder=state_dir), plan.id),
         ExitStack() as running,
     ):
-        known = run_known(stack, request)
-        outcome = known or get_ready(running.enter_context(embedded_stack(stack, supervisor)), request)
+        known = outcome = _of_known_files(stack, request)
+        if outcome is None:
+            started = running.enter_context(embedded_stack(stack, supervisor, meanwhile=load_client))
+            outcome = get_ready(started, request)
         csv_file = options.csv_file or state_dir / f"{plan.id}.csv"
         # Before anything is printed: whoever reads the output may stop reading, like `head`.
         save_mapping(outcome, csv_file)
@@ -113,6 +117,19 @@ def run_files(options: RunOptions, supervisor: SupervisorProcess) -> int:
             remarks.print("All of them came before: nothing had to be uploaded.")
         say_what_the_sandbox_saw(outcome)
     return 1 if taken.left_out or outcome.progress.ready < outcome.progress.total else 0
+
+
+def _of_known_files(stack: StackPlan, request: RunRequest) -> RunOutcome | None:
+    """The outcome where no stack is needed; a new folder needs not even what finds that out."""
+    if not StateDir(folder=Path(stack.state_dir)).database.exists():
+        return None
+    with closing(ProcessPool()) as files:
+        # It starts while the rest is loaded.
+        with suppress(ProcessesFailed):
+            files.start_ahead()
+        from cli.run_again import run_known  # noqa: PLC0415 - see above
+
+        return run_known(stack, request, files)
 
 
 @contextmanager

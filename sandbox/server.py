@@ -16,12 +16,13 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from sandbox.arrivals import listen, note_arrival
+from sandbox.arrivals import note_arrival
 from sandbox.control import Controls
 from sandbox.endpoints import Endpoints
 from sandbox.error_responses import NO_SUCH_METHOD, NO_SUCH_PATH, Refusal
 from sandbox.faults import BadCommand
 from sandbox.options import Options
+from sandbox.stamped_socket import ACCEPT_QUEUE, listen, stamped
 from sandbox.state import SandboxState
 
 __all__ = ["Listening", "Options", "listening", "serve"]
@@ -31,7 +32,6 @@ _GRACE_SECONDS = 0.5
 #: Seconds that the unread body of a refused request is read on for, so that its client, still sending, gets
 #: the answer and not a reset connection. After them the connection is closed.
 _DRAIN_SECONDS = 10.0
-_BACKLOG = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +78,11 @@ async def listening(options: Options) -> AsyncIterator[Listening]:
         )
         await runner.setup()
         try:
-            await web.SockSite(runner, listen(options.host, options.port, backlog=_BACKLOG)).start()
+            door = options.listening
+            given = (
+                listen(options.host, options.port, backlog=ACCEPT_QUEUE) if door is None else stamped(door)
+            )
+            await web.SockSite(runner, given, backlog=ACCEPT_QUEUE).start()
             yield Listening(url=_url(runner), world=world)
         finally:
             await runner.cleanup()

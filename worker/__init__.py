@@ -9,10 +9,14 @@ import sys
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from greenroom.left_out import leave_out_metrics
+
 if TYPE_CHECKING:
     from celery import Celery
 
 __all__ = ["app"]
+
+leave_out_metrics()
 
 
 @cache

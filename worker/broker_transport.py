@@ -198,9 +198,14 @@ class _CarefulTransport:
         super()._deliver(message, queue)  # type: ignore[misc]  # a mixin: the next class has it
 
     def register_with_event_loop(self, connection: Any, loop: Any) -> None:
-        """Take part in a worker's loop, without waking it each second for queues that expire: ours do not."""
+        """Take part in a worker's loop, without waking it for what Greenroom does not have.
+
+        These are queues that expire, for which it would look each second, and passwords of the broker's that
+        end while it is connected.
+        """
         super().register_with_event_loop(connection, loop)  # type: ignore[misc]  # a mixin: the next class has it
         self.cycle._binding_expiry_tref.cancel()  # noqa: SLF001 - kombu has no other way
+        self.cycle._reauth_tref.cancel()  # noqa: SLF001 - as above
 
 
 class RedisChannel(_CarefulChannel, kombu_redis.Channel):

@@ -60,7 +60,9 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "result_backend": settings.celery_results,
         "broker_transport_options": {
             "visibility_timeout": VISIBILITY_TIMEOUT,
-            # Look for messages of dead workers every 10 s, and not at every tenth chance only.
+            # Look once a minute for messages that dead workers had for so long, as kombu does by itself every
+            # 100 s: each look is three commands, and a worker at rest has little else to do.
+            "unacked_restore_interval": 60,
             "unacked_restore_throttle": 1,
             # A half-open connection is noticed instead of waited on for ever.
             "socket_timeout": 30,

@@ -61,8 +61,19 @@ class ProcessPool:
         self._command = command
         self._lock = threading.Lock()
         self._idle: list[WorkerProcess] = []
+        self._early: list[WorkerProcess] = []
         self._busy: set[WorkerProcess] = set()
         self._closed = False
+
+    def start_ahead(self) -> None:
+        """Start a process for whoever comes first, and do not wait until it is ready.
+
+        Raises:
+            ProcessesFailed: it cannot be started.
+        """
+        process = WorkerProcess(self.bounds, self._command)
+        with self._lock:
+            self._early.append(process)
 
     def inspect(self, orders: Sequence[InspectOrder]) -> Iterator[Verdict | Stalled]:
         """The verdict on each file, in the order given, each as soon as it is known.
@@ -158,7 +169,7 @@ class ProcessPool:
             self._closed = True
             for process in self._busy:
                 process.end()
-            idle, self._idle = self._idle, []
+            idle, self._idle, self._early = [*self._idle, *self._early], [], []
         for process in idle:
             process.close()
 
@@ -194,7 +205,12 @@ class ProcessPool:
             process.close()  # it ended while nobody needed it
 
     def _start(self) -> WorkerProcess:
-        process = WorkerProcess(self.bounds, self._command)
+        with self._lock:
+            process = self._early.pop() if self._early else None
+        if process is not None and not process.of_use:
+            process.close()
+            process = None
+        process = process or WorkerProcess(self.bounds, self._command)
         with self._lock:
             self._busy.add(process)
             if self._closed:

@@ -68,6 +68,34 @@ def test_a_process_is_kept_from_file_to_file(pool: ProcessPool, tmp_path: Path, 
     assert labels == {str(process.pid) for process in processes()}
 
 
+def test_a_process_that_was_started_ahead_is_the_first_to_be_used(
+    pool: ProcessPool, tmp_path: Path, processes: Processes
+) -> None:
+    """Whoever comes first need not wait for one to start; one that has died meanwhile is replaced."""
+    pool.start_ahead()
+    (ahead,) = processes()
+    first, second = files_named(tmp_path, "tells-1.txt", "tells-2.txt")
+    (found,) = _look(pool, first)
+    assert found.label == str(ahead.pid)  # type: ignore[union-attr] # none stalls
+    ahead.kill()
+    ahead.wait()
+    pool.start_ahead()
+    (ahead,) = (one for one in processes() if one.is_running() and one.pid != ahead.pid)
+    ahead.kill()
+    psutil.wait_procs([ahead])
+    (found,) = _look(pool, second)
+    assert found.label not in (None, str(ahead.pid))  # type: ignore[union-attr] # none stalls
+
+
+def test_a_process_that_was_started_ahead_and_never_used_ends_with_the_pool(processes: Processes) -> None:
+    """As any other."""
+    pool = ProcessPool(command=ODD)
+    pool.start_ahead()
+    assert len(processes()) == 1
+    pool.close()
+    assert processes() == []
+
+
 def test_who_takes_the_last_verdict_and_leaves_leaves_the_process(
     pool: ProcessPool, tmp_path: Path, processes: Processes
 ) -> None:

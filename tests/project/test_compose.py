@@ -6,7 +6,9 @@ import json
 import re
 import shutil
 import subprocess
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -172,8 +174,35 @@ def test_every_service_that_stays_has_a_health_check() -> None:
         kind, *words = service["healthcheck"]["test"]
         if name in WORKERS | {"beat"}:
             file = service["environment"]["GREENROOM_HEALTH_PATH"]
-            assert (kind, words) == ("CMD-SHELL", [f"find {file} -mmin -0.5 | grep -q ."]), name
+            fails_where_old = ["!", "-mmin", "-0.5", "-exec", "false", "{}", "+"]
+            assert (kind, words) == ("CMD", ["find", file, *fails_where_old]), name
         assert kind in ("CMD", "CMD-SHELL")
+
+
+@pytest.mark.parametrize("name", ["flower", "metrics", "serve"])
+def test_whoever_speaks_http_is_asked_for_its_health(name: str) -> None:
+    """It is well if it answers 200: not if it answers anything else, and not if nobody answers."""
+    _, *words = services(FILE, SECRETS)[name]["healthcheck"]["test"]
+    status, asked = [200, 503], []
+
+    class Answering(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(status[len(asked) - 1])
+            self.end_headers()
+
+    with HTTPServer(("127.0.0.1", 0), Answering) as server:
+        (port,) = {found for word in words for found in re.findall(r"/dev/tcp/127\.0\.0\.1/(\d+)", word)}
+        here = [word.replace(f"/{port} ", f"/{server.server_port} ") for word in words]
+        codes = []
+        for _ in status:
+            thread = Thread(target=server.handle_request)
+            thread.start()
+            codes.append(subprocess.run(here, capture_output=True, check=False).returncode)
+            thread.join()
+    assert codes == [0, 1]
+    assert set(asked) <= {"/healthcheck", "/-/healthy", "/healthz"}
+    assert subprocess.run(here, capture_output=True, check=False).returncode != 0
 
 
 def test_nothing_grows_without_a_bound() -> None:

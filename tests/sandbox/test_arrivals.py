@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from sandbox.arrivals import StampedSocket, listen
+from sandbox.stamped_socket import StampedSocket, listen
 from sandbox.testing import RunningSandbox
 from tests.sandbox.caller import Caller
 

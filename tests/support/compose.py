@@ -82,14 +82,16 @@ class Reader:
         return "\n".join(block)
 
 
+#: Of a flow list: in quotes of either kind, or without.
+_WORDS = re.compile(r"""\"([^\"]*)\"|'([^']*)'|([^\s,\[\]]+)""")
+
+
 def scalar(text: str) -> Any:
     """A value on its line: a flow list, an empty mapping, or a word in or without quotes."""
     if text == "{}":
         return {}
     if text.startswith("["):
-        return re.findall(r'"([^"]*)"|([^\s,\[\]]+)', text) and [
-            quoted or bare for quoted, bare in re.findall(r'"([^"]*)"|([^\s,\[\]]+)', text)
-        ]
+        return ["".join(word) for word in _WORDS.findall(text)]
     return text.strip('"') if text.startswith('"') else text
 
 

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -86,6 +87,35 @@ def test_a_child_has_nothing_of_the_supervisors_but_what_it_has_loaded(tmp_path:
     assert (tmp_path / "one.log").read_text(encoding="utf-8") == "looking around\n"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only there a child says what it has open")
+def test_a_child_keeps_the_socket_that_it_is_given(tmp_path: Path) -> None:
+    """And nothing else: whoever connects before it runs is answered by it."""
+    said = in_a_fresh_process(
+        "import socket\n"
+        "from pathlib import Path\n"
+        "from tests.worker.test_embedded import answer_one\n"
+        "from worker.embedded.child import Child\n"
+        "lock = open('lock', 'w')\n"
+        "with socket.create_server(('127.0.0.1', 0)) as door:\n"
+        "    with socket.create_connection(door.getsockname()) as caller:\n"
+        "        child = Child(name='one', run=answer_one, arguments=(door,), log=Path('one.log'))\n"
+        "        child.start()\n"
+        "        print(caller.recv(100).decode())\n"
+        "        child.process.join()\n",
+        tmp_path,
+    )
+    assert said == "here\n"
+
+
+def answer_one(door: socket.socket) -> None:
+    """In a child: answer whoever has called, if it has nothing else of the supervisor's."""
+    theirs = [number for number in range(3, 64) if Path(f"/proc/self/fd/{number}").is_symlink()]
+    assert theirs == [door.fileno()]
+    connection, _ = door.accept()
+    with connection:
+        connection.sendall(b"here")
+
+
 def look_around(found: str) -> None:
     """In a child: write down what it has."""
     sys.stdout.write("looking around\n")
@@ -153,7 +183,8 @@ def test_workers_load_nothing_of_inspection_or_conversion(tmp_path: Path) -> Non
         "programs.load_all()\n"
         "web = {'aiohttp', 'fastapi', 'flower', 'uvicorn'}\n"
         "stores = {'fsspec', 'botocore', 'asyncssh'}\n"
-        "heavy = {'av', 'PIL', 'magic', 'alembic', 'rich', *web, *stores}\n"
+        "unused = {'opentelemetry.sdk', 'valkey'}\n"
+        "heavy = {*unused, 'av', 'PIL', 'magic', 'alembic', 'rich', *web, *stores}\n"
         "print(*sorted(heavy & set(sys.modules)))\n",
         tmp_path,
     )

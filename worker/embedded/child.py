@@ -6,11 +6,13 @@ import ctypes
 import multiprocessing
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -35,7 +37,7 @@ class Child:
 
     Attributes:
         run: what it does, a function of a module.
-        arguments: of that.
+        arguments: of that; a socket among them stays open.
     """
 
     name: str
@@ -120,5 +122,7 @@ def _begin(supervisor: int, log: Path, run: Callable[..., None], arguments: tupl
         os.dup2(output.fileno(), 1)
         os.dup2(output.fileno(), 2)
     # The lock of the folder among them, which a child that outlives the supervisor must not keep.
-    os.closerange(FIRST_OTHER_FILE, os.sysconf("SC_OPEN_MAX"))
+    kept = sorted(given.fileno() for given in arguments if isinstance(given, socket.socket))
+    for begin, end in pairwise([FIRST_OTHER_FILE - 1, *kept, os.sysconf("SC_OPEN_MAX")]):
+        os.closerange(begin + 1, end)
     run(*arguments)

@@ -9,12 +9,16 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
+from greenroom.isolation.worker_process import ProcessesFailed
 from sandbox.latency import Latency
+from tasks.runtime.context import current_context
 from worker.checkout import CHECKOUT
 from worker.configuration import TASK_MODULES
 
@@ -54,7 +58,12 @@ def run_uploader(number: int, schedule: str | None = None) -> None:
 
 
 def run_inspector(concurrency: int) -> None:
-    """Looking at files takes the processor, and is done in processes that this one's threads feed."""
+    """Looking at files takes the processor, and is done in processes that this one's threads feed.
+
+    The first of those starts while this one does: whoever starts a stack has files to be looked at.
+    """
+    with suppress(ProcessesFailed):  # then the first file tries again, and says why
+        current_context().files.start_ahead()
     _work("inspect@localhost", ["inspection", "control"], concurrency)
 
 
@@ -85,11 +94,13 @@ def _beat(schedule: str) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def run_sandbox(port: int, latency: str, state: str) -> None:
-    """Stand in for 360dialog."""
+def run_sandbox(listening: socket.socket, latency: str, state: str) -> None:
+    """Stand in for 360dialog, on a socket that listens already."""
+    # aiohttp reads all certificates of the system when it is loaded, for a client that is of no use here.
+    os.environ["SSL_CERT_FILE"] = os.devnull
     from sandbox.server import Options, serve  # noqa: PLC0415 - nobody else needs its server
 
-    serve(Options(port=port, latency=Latency.parse(latency), state=Path(state)))
+    serve(Options(listening=listening, latency=Latency.parse(latency), state=Path(state)))
 
 
 def run_flower(port: int) -> None:

