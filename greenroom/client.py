@@ -167,9 +167,8 @@ class Greenroom:
         """
         had = self.status(campaign_id).total
         added = changed = unchanged = 0
-        for part in chunks(items, ITEMS_A_MESSAGE):
-            summary = f"campaign {campaign_id}: {len(part)} items"
-            found: PartTaken = self._calls.ask(TaskName.COMPARE, [campaign_id, items_as_json(part)], summary)
+        found: PartTaken
+        for found in self._by_parts(TaskName.COMPARE, campaign_id, items, where=f"campaign {campaign_id}"):
             added, changed = added + found.added, changed + found.changed
             unchanged += found.unchanged
         removed = max(had - changed - unchanged, 0)
@@ -178,14 +177,19 @@ class Greenroom:
     def _hand_over(
         self, name: TaskName, plan: CampaignPlan, items: Iterable[ManifestItem], *more: object
     ) -> Iterator[Any]:
+        where = f"campaign {plan.id} on {plan.channel}"
+        return self._by_parts(name, plan.as_message(), items, *more, where=where)
+
+    def _by_parts(
+        self, name: TaskName, whose: object, items: Iterable[ManifestItem], *more: object, where: str
+    ) -> Iterator[Any]:
         """Send items in parts, some of them at a time; yields what was answered to each."""
-        message = plan.as_message()
         in_flight: deque[SentTask] = deque()
         for part in chunks(items, ITEMS_A_MESSAGE):
             if len(in_flight) == MESSAGES_AHEAD:
                 yield self._calls.answer(in_flight.popleft())
-            summary = f"campaign {plan.id}: {len(part)} items on {plan.channel}"
-            in_flight.append(self._calls.send(name, [message, items_as_json(part), *more], summary))
+            summary = f"{where}: {len(part)} items"
+            in_flight.append(self._calls.send(name, [whose, items_as_json(part), *more], summary))
         for sent in in_flight:
             yield self._calls.answer(sent)
 

@@ -133,8 +133,10 @@ def _look(
         select(
             func.count().filter(stands),
             collected(item.id, stands & (item.submission != number)),
-            collected(item.ref, ~stands),
+            collected(item.ref, ~stands & item.id.is_not(None)),
         )
         .select_from(lines)
-        .join(item, true() if postgresql else mine)
+        # Outer, for SQLite then looks each line up by its ref: else it takes a campaign for a few items, and
+        # goes through all lines for each of them.
+        .join(item, true() if postgresql else mine, isouter=not postgresql)
     )

@@ -9,7 +9,7 @@ nothing; the next one has a higher number, and does all of it again.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -120,9 +120,13 @@ def note_submission(
     return _changes(known, items)
 
 
-def compare_items(connection: Connection, campaign_id: str, items: Sequence[ManifestItem]) -> ItemChanges:
+def compare_items(
+    connection: Connection, campaign: CampaignRow, items: Sequence[ManifestItem]
+) -> ItemChanges:
     """What handing these items over would change, as far as others have committed what there is."""
-    return _changes(_known(connection, campaign_id, items), items)
+    looked = look_at(connection, campaign, items, written=False)
+    found = _changes(_known(connection, campaign.id, looked.others), looked.others)
+    return replace(found, unchanged=found.unchanged + looked.standing)
 
 
 def _known(

@@ -31,8 +31,7 @@ def compare(context: Context, campaign_id: str, items: Sequence[Mapping[str, Any
     """
     given = parse_items(items)
     with context.database.read() as connection:
-        get_campaign(connection, campaign_id)
-        found = compare_items(connection, campaign_id, given)
+        found = compare_items(connection, get_campaign(connection, campaign_id), given)
     return PartTaken(added=found.added, changed=found.changed, unchanged=found.unchanged)
 
 

@@ -10,7 +10,7 @@ from itertools import permutations
 from typing import Any
 
 import pytest
-from sqlalchemy import event, select, text, update
+from sqlalchemy import Connection, event, select, text, update
 
 from greenroom.answers import PartTaken
 from greenroom.chunks import chunks
@@ -20,6 +20,7 @@ from models.campaign import hold_campaign
 from models.prune import prune_campaigns
 from models.submissions import PARTS_ARE_NOTED, OtherItems, others_of
 from tasks import submit as submitting
+from tasks.compare import compare
 from tasks.prepare import prepare
 from tasks.submit import begin_submission, end_submission, submit
 from tests.support.rows import item_rows, ready_item
@@ -225,6 +226,27 @@ def test_the_same_handed_over_again_is_only_looked_at(world: World) -> None:
     prepare(world.context, world.campaign(), items("a", "b"))
     assert written.statements == []
     assert noted(world) == []
+
+
+def test_each_line_is_looked_up_by_its_ref(world: World) -> None:
+    """On SQLite, too, which would otherwise go through all lines for each item that the campaign has."""
+    if world.database.engine.dialect.name == "postgresql":
+        pytest.skip("it says LATERAL there, and has no other way")
+    submitted(world, items(*LETTERS), key="1")
+    plans: list[list[str]] = []
+
+    def look(connection: Connection, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        if statement.startswith("SELECT count(*) FILTER"):
+            asked = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            plans.append([row.detail for row in asked if row.parent == 0 and "SUBQUERY" not in row.detail])
+
+    event.listen(world.database.engine, "before_cursor_execute", look)
+    submitted(world, items(*LETTERS), key="2")
+    compare(world.context, "spring", items(*LETTERS))
+    assert len(plans) == 2
+    for lines, found in plans:
+        assert "VIRTUAL TABLE" in lines
+        assert "(campaign_id=? AND ref=?)" in found
 
 
 def test_workers_of_the_version_before_refuse_what_they_would_remove(world: World) -> None:

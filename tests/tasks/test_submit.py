@@ -76,6 +76,17 @@ def test_what_a_manifest_would_change_is_said_before(world: World) -> None:
         compare(world.context, "spring", [{"ref": "a"}])
 
 
+def test_what_does_not_stand_is_compared_line_by_line(world: World) -> None:
+    """A rejected file is unchanged, as it is to the submission, whatever else its part has."""
+    submitted(world, items("a", "b", "c"), key="1")
+    with world.database.write() as connection:
+        connection.execute(update(Item).where(Item.ref == "a").values(state="rejected", reason="broken"))
+    part = [*items("a", "b", "new"), *items("c", folder="/x")]
+    expected = PartTaken(added=1, changed=1, unchanged=2)
+    assert compare(world.context, "spring", part) == expected
+    assert submitted(world, part, key="2") == (1, 1, 2, 0)
+
+
 def test_a_rejected_item_is_unchanged_and_looked_at_once_more(world: World) -> None:
     """Somebody may have put the file right."""
     submitted(world, items("a"), key="1")
