@@ -6,8 +6,6 @@ import asyncio
 import base64
 import time
 from collections.abc import Iterator
-from contextlib import suppress
-from http.server import BaseHTTPRequestHandler
 
 import pytest
 from azure.core.credentials import AccessToken
@@ -21,7 +19,7 @@ from greenroom.sources.stores import Stores
 from greenroom.stores.azure_blobs import TOKENS_FOR, StorageTokens
 from greenroom.stores.process import StoreProcess
 from tests.sources.test_hostile_servers import Recorder, running, say
-from tests.sources.test_hostile_stores import Answer, WithHead
+from tests.sources.test_hostile_stores import TAKEN, Answer, WithHead, far_too_long
 
 pytestmark = pytest.mark.xdist_group("stores")
 
@@ -85,27 +83,11 @@ def test_a_redirect_is_not_followed(store: Recorder, process: StoreProcess) -> N
 
 def test_an_answer_without_an_end_is_left(store: Recorder, process: StoreProcess) -> None:
     """When there is more of it than was asked for."""
-    sent = []
-
-    def unending(handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(206)
-        for name, value in {
-            "ETag": '"1"',
-            "Content-Range": "bytes 0-9/10",
-            "Transfer-Encoding": "chunked",
-        }.items():
-            handler.send_header(name, value)
-        handler.end_headers()
-        with suppress(OSError):
-            while True:
-                handler.wfile.write(b"100000\r\n" + bytes(MIB) + b"\r\n")
-                sent.append(MIB)
-
-    store.answer = after_head(unending)
+    sent: list[int] = []
+    store.answer = after_head(far_too_long(sent, Content_Range="bytes 0-9/10"))
     with pytest.raises(SourceUnavailable):
         read(store, process)
-    # Three tries, each with what lies in the network's buffers; its memory alone would let in much more.
-    assert sum(sent) < 200 * MIB
+    assert sum(sent) < TAKEN * MIB
 
 
 @pytest.mark.parametrize(

@@ -90,26 +90,38 @@ def test_a_redirect_is_not_followed(
         assert inside.connections == 0
 
 
-def endless(handler: BaseHTTPRequestHandler) -> None:
-    """Ten bytes, it says; and then it does not stop."""
-    handler.send_response(200 if handler.command == "HEAD" else 206)
-    handler.send_header("ETag", '"1"')
-    if handler.command == "HEAD":
-        handler.send_header("Content-Length", "10")
+#: MiB of an answer to the question for ten bytes: an end of which nobody waits for. Without a bound, the
+#: process that reads would take all of it, and have the memory for it.
+LONG = 300
+#: MiB of which so many may have been sent: three tries, each with what lies in the network's buffers.
+TAKEN = 200
+
+
+def far_too_long(sent: list[int], **headers: str) -> Answer:
+    """What says that it has ten bytes, and goes on; each MiB that was sent is noted."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(206)
+        for name, value in {"ETag": '"1"', "Transfer-Encoding": "chunked", **headers}.items():
+            handler.send_header(name.replace("_", "-"), value)
         handler.end_headers()
-        return
-    handler.send_header("Transfer-Encoding", "chunked")
-    handler.end_headers()
-    with suppress(OSError):
-        while True:
-            handler.wfile.write(b"100000\r\n" + bytes(MIB) + b"\r\n")
+        with suppress(OSError):
+            for _ in range(LONG):
+                handler.wfile.write(b"100000\r\n" + bytes(MIB) + b"\r\n")
+                sent.append(MIB)
+            handler.wfile.write(b"0\r\n\r\n")
+
+    return answer
 
 
 def test_an_answer_without_an_end_is_left(store: Recorder, process: StoreProcess) -> None:
     """When there is more of it than was asked for."""
-    store.answer = endless
+    sent: list[int] = []
+    head, long = say(b"", ETag='"1"', Content_Length="10"), far_too_long(sent)
+    store.answer = lambda handler: head(handler) if handler.command == "HEAD" else long(handler)
     with pytest.raises(SourceUnavailable):
         read(store, process)
+    assert sum(sent) < TAKEN * MIB
 
 
 @pytest.mark.parametrize(
