@@ -12,7 +12,7 @@ import click
 from rich.table import Table
 from sqlalchemy import Connection
 
-from cli.formats import console, moment, plain, say, short_moment
+from cli.formats import below, console, moment, plain, say, short_moment
 from cli.installation import open_database
 from cli.json_lines import print_json
 from cli.options import installation_options, json_option
@@ -40,7 +40,7 @@ def _counts_table(campaigns: Sequence[CampaignRow], counts: Mapping[str, Progres
         table.add_column(column, justify="right", no_wrap=True)
     for row in campaigns:
         progress = counts[row.id]
-        names = [plain(row.id) + _remark(row), "\n".join(map(plain, row.channels))]
+        names = [plain(row.id) + _remark(row), below().join(map(plain, row.channels))]
         table.add_row(
             *(["\n".join(names)] if narrow else names),
             short_moment(row.send_at) if narrow else moment(row.send_at),

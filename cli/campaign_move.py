@@ -7,9 +7,10 @@ from datetime import timedelta
 import click
 
 from cli.formats import moment, say
-from cli.options import CAMPAIGN
+from cli.json_lines import print_json
+from cli.options import CAMPAIGN, json_option
 from cli.production_client import client_of
-from cli.when_ready import show_estimate
+from cli.when_ready import estimate_as_json, show_estimate
 from greenroom.manifest import CampaignPlan, parse_moment
 from greenroom.settings_loader import load_settings
 
@@ -26,7 +27,15 @@ from greenroom.settings_loader import load_settings
     type=click.IntRange(1, 3650),
     help="Days its media must stay usable.  [default: as long after its send time as before]",
 )
-def move(campaign_id: str, *, send_at: str | None, upload_from: str | None, keep_days: int | None) -> None:
+@json_option
+def move(
+    campaign_id: str,
+    *,
+    send_at: str | None,
+    upload_from: str | None,
+    keep_days: int | None,
+    as_json: bool,
+) -> None:
     """Give CAMPAIGN_ID other dates; what it needs is uploaded, and kept alive, by those from now on.
 
     Uploads that have begun are not taken back, and no file is uploaded anew.
@@ -48,8 +57,13 @@ def move(campaign_id: str, *, send_at: str | None, upload_from: str | None, keep
         client.move(
             campaign_id, send_at=plan.send_at, keep_until=plan.keep_until, upload_from=plan.upload_from
         )
+        estimate, allowed = client.estimate(plan), settings.uploads_per_second
+        if as_json:
+            dates = {"send_at": plan.send_at, "keep_until": plan.keep_until}
+            print_json({"campaign": campaign_id, **dates, **estimate_as_json(estimate, allowed=allowed)})
+            return
         say(
             f"Campaign {campaign_id} is sent at {moment(plan.send_at)}, and its media stay usable until "
             f"{moment(plan.keep_until)}."
         )
-        show_estimate(client.estimate(plan), allowed=settings.uploads_per_second)
+        show_estimate(estimate, allowed=allowed)

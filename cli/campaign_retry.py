@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from cli.formats import counted, say
-from cli.options import CAMPAIGN
+from cli.json_lines import print_json
+from cli.options import CAMPAIGN, json_option
 from cli.production_client import client_of
 from greenroom.settings_loader import load_settings
 
@@ -19,7 +20,8 @@ from greenroom.settings_loader import load_settings
     is_flag=True,
     help="Also what was rejected for its content, or refused by the provider.",
 )
-def retry(campaign_id: str, *, refs: tuple[str, ...], every_reason: bool) -> None:
+@json_option
+def retry(campaign_id: str, *, refs: tuple[str, ...], every_reason: bool, as_json: bool) -> None:
     """Try again what of CAMPAIGN_ID was rejected or given up; what is ready stays as it is.
 
     Without REFS: files that were missing, unreadable or not allowed, and uploads that were given up. A file
@@ -34,6 +36,9 @@ def retry(campaign_id: str, *, refs: tuple[str, ...], every_reason: bool) -> Non
     settings = load_settings()
     with client_of(settings) as client:
         tried = client.retry(campaign_id, refs or None, every_reason=every_reason)
+    if as_json:
+        print_json({"campaign": campaign_id, "inspected": tried.inspected, "uploaded": tried.uploaded})
+        return
     if not tried.inspected and not tried.uploaded:
         say(f"Nothing of campaign {campaign_id} is to be tried again{_why(refs, every_reason=every_reason)}.")
         return

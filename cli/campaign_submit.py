@@ -8,15 +8,16 @@ from typing import Any
 import click
 
 from cli.callback_options import callback_options
-from cli.dry_run import show_dry_run
+from cli.dry_run import ask_what_would_happen, dry_run_as_json, show_dry_run
 from cli.formats import say
 from cli.given_items import given_items
 from cli.given_options import STANDARD_INPUT, Given, given_options
-from cli.handing_over import hand_over, what_of_others
-from cli.options import CAMPAIGN, CHANNEL, keep_days_option
+from cli.handing_over import changes_as_json, hand_over, say_what_was_handed_over, what_of_others
+from cli.json_lines import print_json
+from cli.options import CAMPAIGN, CHANNEL, json_option, keep_days_option
 from cli.production_client import client_of
 from cli.refusals import say_what_is_refused
-from cli.when_ready import show_estimate
+from cli.when_ready import estimate_as_json, show_estimate
 from greenroom.manifest import parse_moment, parse_plan
 from greenroom.settings_loader import load_settings
 from greenroom.sources import Sources
@@ -45,6 +46,7 @@ from greenroom.sources import Sources
 @click.option(
     "--dry-run", is_flag=True, help="Say what would happen, with the same exit codes; hand nothing over."
 )
+@json_option
 @click.pass_context
 def submit(
     context: click.Context,
@@ -59,6 +61,7 @@ def submit(
     add: bool,
     remove: bool,
     dry_run: bool,
+    as_json: bool,
 ) -> None:
     """Hand CAMPAIGN_ID over to the workers. The same again changes nothing; other dates move it.
 
@@ -86,11 +89,23 @@ def submit(
     )
     settings = load_settings()
     refused = say_what_is_refused(items, Sources.of(settings))
+    allowed, document = settings.uploads_per_second, {}
     with client_of(settings) as client:
         if dry_run:
-            show_dry_run(client, plan, items, others, allowed=settings.uploads_per_second)
+            run = ask_what_would_happen(client, plan, items)
+            document = dry_run_as_json(run, others, allowed=allowed)
+            if not as_json:
+                show_dry_run(run, others, allowed=allowed)
         else:
-            hand_over(client, plan, items, others, can_ask=given.manifest != STANDARD_INPUT)
-            show_estimate(client.estimate(plan), allowed=settings.uploads_per_second)
-            say(f"See how far it is with: greenroom campaign status {campaign_id}")
+            changes = hand_over(client, plan, items, others, can_ask=given.manifest != STANDARD_INPUT)
+            if not as_json:
+                say_what_was_handed_over(plan, len(items), changes)
+            estimate = client.estimate(plan)
+            document = changes_as_json(changes) | estimate_as_json(estimate, allowed=allowed)
+            if not as_json:
+                show_estimate(estimate, allowed=allowed)
+                say(f"See how far it is with: greenroom campaign status {campaign_id}")
+    if as_json:
+        counts = {"files": len(items), "left_out": taken.left_out, "will_be_rejected": refused}
+        print_json({"campaign": campaign_id, "dry_run": dry_run, **counts, **document})
     context.exit(1 if refused or taken.left_out else 0)

@@ -15,12 +15,14 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from cli.campaign_list import counts_as_json
 from cli.embedded_plan import installed_settings
 from cli.formats import console, counted, plain, say, zoned
 from cli.installation import open_database
+from cli.json_lines import print_json
 from cli.options import CAMPAIGN, installation_options
 from cli.progress_bar import SettledBar
-from cli.when_ready import in_a_sentence, length
+from cli.when_ready import in_a_sentence, length, readiness_as_json
 from greenroom.readiness import Readiness, of_all
 from greenroom.settings import Settings
 from models import Database
@@ -160,15 +162,28 @@ def as_screen(view: CampaignView) -> Group:
     )
 
 
-def follow(seen: Iterator[CampaignView]) -> CampaignView:
+def print_as_json(view: CampaignView) -> None:
+    """The same for programs."""
+    paused = {one.id: one.paused_reason for one in view.channels if one.paused_at is not None}
+    print_json(
+        {
+            "at": view.at,
+            **counts_as_json(view.row, view.progress),
+            "paused": paused,
+            "readiness": readiness_as_json(view.readiness, now=view.at),
+        }
+    )
+
+
+def follow(seen: Iterator[CampaignView], *, as_lines: bool = False) -> CampaignView:
     """Show each view, as what standard output is allows; returns the last one."""
     # Not what Rich takes for a terminal, which is also a pipe where FORCE_COLOR is set.
-    if sys.stdout.isatty() and not console.is_dumb_terminal:
+    if not as_lines and sys.stdout.isatty() and not console.is_dumb_terminal:
         return _on_screen(seen)
     last = None
     for view in seen:
         if last is None or view.seen != last.seen:
-            say(as_line(view))
+            print_as_json(view) if as_lines else say(as_line(view))
         last = view
     if last is None:
         raise AssertionError("there is always a first view")
@@ -185,9 +200,10 @@ def _on_screen(seen: Iterator[CampaignView]) -> CampaignView:
 
 @click.command()
 @click.argument("campaign_id", type=CAMPAIGN)
+@click.option("--json", "as_lines", is_flag=True, help="One JSON object a change, instead of sentences.")
 @installation_options
 @click.pass_context
-def watch(context: click.Context, campaign_id: str, *, state: Path, sandbox: bool) -> None:
+def watch(context: click.Context, campaign_id: str, *, as_lines: bool, state: Path, sandbox: bool) -> None:
     """Follow CAMPAIGN_ID until nothing of it waits.
 
     Or until it is cancelled. On a terminal it is shown in one place, anywhere else with a line for each
@@ -197,13 +213,14 @@ def watch(context: click.Context, campaign_id: str, *, state: Path, sandbox: boo
     """
     with open_database(state, sandbox=sandbox) as database:
         try:
-            last = follow(views(database, campaign_id, installed_settings(sandbox=sandbox)))
+            seen = views(database, campaign_id, installed_settings(sandbox=sandbox))
+            last = follow(seen, as_lines=as_lines)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
                 "Only the watching ended: workers continue, and what is ready stays ready."
             ) from None
-    if last.row.cancelled_at is not None:
+    if last.row.cancelled_at is not None and not as_lines:
         say(f"Campaign {campaign_id} was cancelled at {zoned(last.row.cancelled_at)}.")
-    if last.bad:
+    if last.bad and not as_lines:
         say(f"{counted(last.bad, 'file')} cannot be sent. See: greenroom campaign status {campaign_id}")
     context.exit(0 if last.progress.ready == last.progress.total else 1)

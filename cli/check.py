@@ -12,7 +12,7 @@ from rich.text import Text
 
 from cli.fixing import FileFix, fix_all
 from cli.folder_options import pattern_options, say_what_was_passed_over
-from cli.formats import console, counted
+from cli.formats import below, console, counted
 from cli.progress_bar import watched
 from cli.summary import CheckSummary
 from cli.tables import FileName, fitted, plain_table
@@ -127,10 +127,13 @@ def _show(results: Sequence[Result]) -> CheckSummary:
     summary = CheckSummary()
     for result in results:
         summary.add(*result)
-    shown = results if len(results) <= MOST_LINES else sorted(results, key=_importance)[:MOST_LINES]
-    console.print(_table(shown))
-    if len(results) > len(shown):
-        console.print(f"... and {len(results) - len(shown):,} more; all of them with --json.")
+    by_importance = sorted(results, key=_importance)
+    console.print(_table(by_importance[:MOST_LINES]))
+    if hidden := by_importance[MOST_LINES:]:
+        accepted = sum(verdict.accepted for _, verdict, _ in hidden)
+        kinds = {"rejected": len(hidden) - accepted, "accepted": accepted}
+        told = ", ".join(f"{number:,} {kind}" for kind, number in kinds.items() if number)
+        console.print(f"... and {len(hidden):,} more ({told}); all of them with --json.")
     console.print(f"\n[bold]{summary.headline()}[/bold]")
     reasons = Table.grid(padding=(0, 2, 0, 0))
     reasons.add_column(justify="right", min_width=7)
@@ -172,7 +175,7 @@ def _table(results: Iterable[Result]) -> Table:
 def _words(verdict: Verdict) -> Text:
     if not verdict.accepted:
         return Text(printable(verdict.detail), "red")
-    notices = [("\n" + printable(notice.detail), "yellow") for notice in verdict.notices]
+    notices = [(below() + printable(notice.detail), "yellow") for notice in verdict.notices]
     return Text.assemble(str(verdict.category), *notices)
 
 
@@ -184,7 +187,7 @@ def _show_fixes(results: Sequence[Result]) -> None:
     fixes = [(file, fixing) for file, _, fixing in results if fixing is not None]
     touched = [(file, fixing) for file, fixing in fixes if fixing.path or fixing.problem]
     for file, fixing in touched[:MOST_LINES]:
-        steps = "\n".join(printable(step) for step in fixing.steps)
+        steps = below().join(printable(step) for step in fixing.steps)
         done = Text(steps, "cyan") if fixing.path else Text(printable(fixing.problem), "red")
         table.add_row(FileName(file), FileName(fixing.path or "none"), done)
     console.print()

@@ -3,33 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from cli.formats import counted, moment, say
-from cli.handing_over import Others, in_words
-from cli.when_ready import show_estimate
-from greenroom.answers import CampaignState, CampaignStatus, SubmissionChanges
+from cli.handing_over import Others, changes_as_json, in_words
+from cli.when_ready import estimate_as_json, show_estimate
+from greenroom.answers import CampaignState, CampaignStatus, Estimate, SubmissionChanges
 from greenroom.client import Greenroom
 from greenroom.errors import Misuse, UnknownName
 from greenroom.manifest import CampaignPlan, ManifestItem
 
 
-def show_dry_run(
-    client: Greenroom,
-    plan: CampaignPlan,
-    items: Collection[ManifestItem],
-    others: Others,
-    *,
-    allowed: float,
-) -> None:
-    """Say whether the campaign is known, what of it would change, and when it would be ready.
+@dataclass(frozen=True, kw_only=True)
+class DryRun:
+    """What would become of a campaign.
 
-    Args:
-        client: by which workers are asked.
-        plan: the campaign as it would be handed over.
-        items: with which it would be handed over.
-        others: what would become of others that it has.
-        allowed: uploads a second that the settings allow.
+    Attributes:
+        plan: as it would be handed over.
+        files: with how many files.
+        status: how far it is; None where it is not known yet.
+        changes: what of its items would change, and how many it has besides.
+        estimate: when it would be ready.
+    """
+
+    plan: CampaignPlan
+    files: int
+    status: CampaignStatus | None
+    changes: SubmissionChanges
+    estimate: Estimate
+
+
+def ask_what_would_happen(client: Greenroom, plan: CampaignPlan, items: Collection[ManifestItem]) -> DryRun:
+    """Ask workers whether the campaign is known, what of it would change, and when it would be ready.
 
     Raises:
         Misuse: as if it was handed over: the campaign is another channel's, was cancelled or is over, or its
@@ -39,24 +46,51 @@ def show_dry_run(
     """
     if plan.keep_until <= datetime.now(UTC):
         raise Misuse(f"Campaign {plan.id} is over since {plan.keep_until.isoformat()}. Give later dates.")
-    files, changes = counted(len(items), "file"), SubmissionChanges()
+    files, status, changes = len(items), None, SubmissionChanges(added=len(items))
     try:
         status = client.status(plan.id)
     except UnknownName:
-        # It is this that says whether the channel is known.
-        estimate = client.estimate(plan, len(items))
-        say(f"Campaign {plan.id} is not known yet, and would be sent at {moment(plan.send_at)}.")
-        show_estimate(estimate, allowed=allowed)
+        # What follows says whether the channel is known.
+        pass
     else:
         _require_open(plan, status)
+        changes = client.compare(plan.id, items)
+    estimate = client.estimate(plan, changes.added + changes.changed)
+    return DryRun(plan=plan, files=files, status=status, changes=changes, estimate=estimate)
+
+
+def show_dry_run(run: DryRun, others: Others, *, allowed: float) -> None:
+    """Print it.
+
+    Args:
+        run: what workers said.
+        others: what would become of other files that the campaign has.
+        allowed: uploads a second that the settings allow.
+    """
+    plan, status = run.plan, run.status
+    if status is None:
+        say(f"Campaign {plan.id} is not known yet, and would be sent at {moment(plan.send_at)}.")
+    else:
         say(f"Campaign {plan.id} is known with {counted(status.total, 'file')}, and {_moves(plan, status)}.")
         if status.state is CampaignState.PAUSED:
             say(f"Its channel is paused: {status.paused_reason}")
-        changes = client.compare(plan.id, items)
-        show_estimate(client.estimate(plan, changes.added + changes.changed), allowed=allowed)
-    say(f"{files} would be handed over{in_words(changes)}. This is a dry run: nothing was.")
-    if changes.removed:
-        say(f"{counted(changes.removed, 'file')} that the campaign has besides {_FATE[others]}.")
+    show_estimate(run.estimate, allowed=allowed)
+    files = counted(run.files, "file")
+    say(f"{files} would be handed over{in_words(run.changes)}. This is a dry run: nothing was.")
+    if run.changes.removed:
+        say(f"{counted(run.changes.removed, 'file')} that the campaign has besides {_FATE[others]}.")
+
+
+def dry_run_as_json(run: DryRun, others: Others, *, allowed: float) -> dict[str, Any]:
+    """The same for programs."""
+    removed = run.changes.removed if others is Others.REMOVED else 0
+    return {
+        "known": run.status is not None,
+        "besides": run.changes.removed,
+        **changes_as_json(run.changes),
+        "removed": removed,
+        **estimate_as_json(run.estimate, allowed=allowed),
+    }
 
 
 #: What would become of other files of the campaign.

@@ -6,16 +6,39 @@ import re
 from datetime import datetime, timedelta
 
 import click
-from rich.console import Console
+from rich.console import Console, ConsoleDimensions
 from rich.markup import escape
 
 from greenroom.errors import Misuse
 from greenroom.figures import counted as counted  # noqa: PLC0414 - commands take it from here
 from greenroom.untrusted_text import printable, printable_lines
 
-console = Console(highlight=False)
+#: Columns outside a terminal, where nothing is broken to fit, and rows of a file.
+ENDLESS, _ROWS = 100_000, 25
+
+
+class _Output(Console):
+    """A terminal, or something else that is as wide as it has to be: a line a file, each name whole.
+
+    ``COLUMNS`` makes it as wide as it says.
+    """
+
+    @property  # type: ignore[misc] # nobody here sets it
+    def size(self) -> ConsoleDimensions:
+        found = super().size
+        if self._width is None and not self.file.isatty() and not self._environ.get("COLUMNS", "").isdigit():
+            return ConsoleDimensions(ENDLESS, _ROWS)
+        return found
+
+
+console: Console = _Output(highlight=False)
 #: Progress and remarks: never mixed into what a program reads from standard output.
-remarks = Console(stderr=True, highlight=False)
+remarks: Console = _Output(stderr=True, highlight=False)
+
+
+def below() -> str:
+    """What stands between the texts of one cell: a new line, where lines are not endless."""
+    return " " if console.width >= ENDLESS else "\n"
 
 
 def plain(text: object) -> str:

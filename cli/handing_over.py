@@ -44,8 +44,8 @@ def what_of_others(*, add: bool, remove: bool, left_out: int) -> Others:
 
 def hand_over(
     client: Greenroom, plan: CampaignPlan, items: Collection[ManifestItem], others: Others, *, can_ask: bool
-) -> None:
-    """Hand the items over, and say what that changed.
+) -> SubmissionChanges | None:
+    """Hand the items over.
 
     Args:
         client: by which.
@@ -54,19 +54,37 @@ def hand_over(
         others: what becomes of others that it has.
         can_ask: whether standard input is free for an answer.
 
+    Returns:
+        What that changed; None where others stay, for then nobody counts it.
+
     Raises:
         Misuse: somebody was asked, and said no; or as of the client.
     """
     if others is Others.ASKED:
         others = _asked(client, plan, items, can_ask=can_ask)
-    given = counted(len(items), "file")
     if others is Others.KEPT:
         client.add_items(plan, items)
-        say(f"Campaign {plan.id}: {given} handed over.")
-        return
-    changes = client.submit(plan, items)
-    removed = f", {changes.removed:,} removed" if changes.removed else ""
-    say(f"Campaign {plan.id}: {given} handed over{in_words(changes)}{removed}.")
+        return None
+    return client.submit(plan, items)
+
+
+def say_what_was_handed_over(plan: CampaignPlan, files: int, changes: SubmissionChanges | None) -> None:
+    """Say how many files that were, and what it changed."""
+    known = changes or SubmissionChanges()
+    removed = f", {known.removed:,} removed" if known.removed else ""
+    say(f"Campaign {plan.id}: {counted(files, 'file')} handed over{in_words(known)}{removed}.")
+
+
+def changes_as_json(changes: SubmissionChanges | None) -> dict[str, int | None]:
+    """The same for programs."""
+    if changes is None:
+        return {"added": None, "changed": None, "unchanged": None, "removed": 0}
+    return {
+        "added": changes.added,
+        "changed": changes.changed,
+        "unchanged": changes.unchanged,
+        "removed": changes.removed,
+    }
 
 
 def in_words(changes: SubmissionChanges) -> str:

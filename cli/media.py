@@ -6,7 +6,6 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import Group
@@ -16,15 +15,16 @@ from cli.formats import console, counted, moment, plain, say
 from cli.installation import open_database
 from cli.json_lines import print_json
 from cli.media_recheck import recheck
+from cli.media_rows import coloured_state, media_as_json
+from cli.media_show import show_media
 from cli.new_file import new_file
-from cli.options import CHANNEL, CommandT, installation_options, json_option
+from cli.options import CHANNEL, CommandT, id_channel_option, installation_options, json_option
 from cli.provider_access import open_retrieval
 from cli.tables import FileName, fits, plain_table
-from greenroom.errors import MediaGone, Misuse
+from greenroom.errors import Misuse
 from greenroom.figures import human_size
 from models.channel import get_channel
-from models.media_reports import MediaReport, list_media, media_named
-from models.references import campaigns_that_need
+from models.media_reports import MediaReport, list_media
 from models.usage_reports import UsageReport, record_dead
 
 #: Bytes of a webhook's object: a URL and little beside it.
@@ -37,6 +37,7 @@ def media() -> None:
 
 
 media.add_command(recheck)
+media.add_command(show_media)
 
 
 @media.command("list")
@@ -53,7 +54,7 @@ def media_list(
     with open_database(state, sandbox=sandbox) as database, database.read() as connection:
         rows = list_media(connection, now=now, channel_id=channel, also_gone=also_gone, limit=limit)
     if as_json:
-        print_json({"media": [_as_json(row, now) for row in rows]})
+        print_json({"media": [media_as_json(row, now) for row in rows]})
         return
     if not rows:
         say("No media yet.")
@@ -72,7 +73,7 @@ def media_table(rows: Sequence[MediaReport], now: datetime, *, narrow: bool) -> 
         names: list[FileName | str] = [plain(row.media_id), plain(row.channel_id), FileName(row.file_name)]
         uses = [moment(row.uploaded_at), moment(row.last_used_at) or "never"]
         first = [Group(*names), "\n".join(uses)] if narrow else [*names, *uses]
-        table.add_row(*first, moment(row.expires_at), _state(row, now))
+        table.add_row(*first, moment(row.expires_at), coloured_state(row, now))
     return table
 
 
@@ -90,61 +91,8 @@ def mark_dead_(channel_id: str, *, media_ids: tuple[str, ...], state: Path, sand
     say(f"{counted(dead, 'media ID')} taken out of service.")
 
 
-def _channel_option(command: CommandT) -> CommandT:
-    return click.option(
-        "--channel", type=CHANNEL, help="The number whose ID it is, where that is not known here."
-    )(command)
-
-
 def _force_option(command: CommandT) -> CommandT:
     return click.option("--force", is_flag=True, help="Put it in the place of a file that is there.")(command)
-
-
-@media.command("show")
-@click.argument("media_id")
-@_channel_option
-@installation_options
-def show_media(media_id: str, *, channel: str | None, state: Path, sandbox: bool) -> None:
-    """Ask the provider about MEDIA_ID, and show what is known of it there and here.
-
-    Exit code 1: the provider does not have it.
-    """
-    with open_retrieval(state, sandbox=sandbox, channel=channel, media_id=media_id) as retrieval:
-        gone = None
-        try:
-            location = retrieval.look_up(media_id)
-        except MediaGone as error:
-            gone = error
-        now = datetime.now(UTC)
-        with retrieval.database.read() as connection:
-            known = media_named(connection, media_id, channel_id=retrieval.channel_id)
-            needed_by = [
-                name for row in known for name in campaigns_that_need(connection, row.asset_id, now=now)
-            ]
-    table = plain_table()
-    table.show_header = False
-    for _ in ("name", "value"):
-        table.add_column(overflow="fold")
-    table.add_row("Media ID", plain(media_id))
-    table.add_row("Channel", plain(retrieval.channel_id))
-    if gone is not None:
-        table.add_row("At the provider", f"[red]gone[/red]: {plain(gone)}")
-    else:
-        size = "" if location.size is None else f", {human_size(location.size)}"
-        table.add_row("At the provider", f"[green]there[/green]: {plain(location.mime_type)}{size}")
-        table.add_row("SHA-256", location.sha256 or "not said")
-    for row in known:
-        table.add_row("File", FileName(row.file_name))
-        table.add_row("Uploaded", moment(row.uploaded_at))
-        table.add_row("Last used", moment(row.last_used_at) or "never")
-        table.add_row("Expires", moment(row.expires_at))
-        table.add_row("State", _state(row, now))
-        table.add_row("Needed by", ", ".join(map(plain, needed_by)) or "no campaign")
-    if not known:
-        table.add_row("Here", "not known")
-    console.print(table)
-    if gone is not None:
-        raise click.exceptions.Exit(1)
 
 
 @media.command("url")
@@ -156,7 +104,7 @@ def show_media(media_id: str, *, channel: str | None, state: Path, sandbox: bool
     help="The file that it is written to; - for standard output.",
 )
 @_force_option
-@_channel_option
+@id_channel_option
 @installation_options
 def url(media_id: str, *, to: Path, force: bool, channel: str | None, state: Path, sandbox: bool) -> None:
     """Write the URL of MEDIA_ID's file, at the API's host, to a file that nobody else can read.
@@ -186,7 +134,7 @@ def url(media_id: str, *, to: Path, force: bool, channel: str | None, state: Pat
     "--to", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The file it is written to."
 )
 @_force_option
-@_channel_option
+@id_channel_option
 @installation_options
 def download(
     media_id: str | None,
@@ -238,7 +186,7 @@ def _read_webhook(path: Path) -> str:
 @media.command("delete")
 @click.argument("media_id")
 @click.option("--force", is_flag=True, help="Also where a campaign needs it; its file is uploaded anew.")
-@_channel_option
+@id_channel_option
 @installation_options
 def delete(media_id: str, *, force: bool, channel: str | None, state: Path, sandbox: bool) -> None:
     """Delete MEDIA_ID at the provider, unless a campaign needs it."""
@@ -247,37 +195,3 @@ def delete(media_id: str, *, force: bool, channel: str | None, state: Path, sand
     say(
         f"Media {media_id} of channel {retrieval.channel_id} is {'deleted' if was_there else 'gone already'}."
     )
-
-
-def _as_json(row: MediaReport, now: datetime) -> dict[str, Any]:
-    return {
-        "media_id": row.media_id,
-        "channel": row.channel_id,
-        "file_name": row.file_name,
-        "sha256": row.sha256,
-        "mime_type": row.mime_type,
-        "uploaded_at": row.uploaded_at,
-        "last_used_at": row.last_used_at,
-        "expires_at": row.expires_at,
-        "deleted_at": row.deleted_at,
-        "state": _plain_state(row, now),
-    }
-
-
-#: How each state of an ID is coloured.
-_COLOURS = {"expired": "red", "live": "green", "to be deleted": "yellow"}
-
-
-def _plain_state(row: MediaReport, now: datetime) -> str:
-    if row.deleted_at is not None:
-        return "deleted"
-    if row.expires_at <= now:
-        return "expired"
-    return "live" if row.is_current else "to be deleted"
-
-
-def _state(row: MediaReport, now: datetime) -> str:
-    if row.deleted_at is not None:
-        return f"deleted {moment(row.deleted_at)}"
-    state = _plain_state(row, now)
-    return f"[{_COLOURS[state]}]{state}[/{_COLOURS[state]}]"

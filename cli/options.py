@@ -101,6 +101,13 @@ def json_option(command: CommandT) -> CommandT:
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")(command)
 
 
+def id_channel_option(command: CommandT) -> CommandT:
+    """`--channel`, for commands that ask the provider about a media ID."""
+    return click.option(
+        "--channel", type=CHANNEL, help="The number whose ID it is, where that is not known here."
+    )(command)
+
+
 def state_option(command: CommandT) -> CommandT:
     """`--state`, for commands that may work on an embedded installation."""
     return click.option(

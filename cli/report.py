@@ -11,7 +11,7 @@ from rich.console import Group
 from rich.padding import Padding
 from rich.table import Table
 
-from cli.formats import console, day, plain
+from cli.formats import below, console, day, plain
 from cli.json_lines import json_line
 from cli.tables import FileName, fitted, plain_table
 from cli.verdicts import MOST_LINES
@@ -60,11 +60,9 @@ def accepted_table(items: Sequence[ItemReport], *, most: int = MOST_LINES) -> Ta
     table.add_column("Media ID", no_wrap=True)
     table.add_column("Expires", no_wrap=True)
     for item in items[:most]:
-        label = plain(item.label)
-        for step in item.fixed:
-            label += f"\n[cyan]{plain(step)}[/cyan]"
-        for notice in item.notices:
-            label += f"\n[yellow]{plain(notice.detail)}[/yellow]"
+        steps = (f"[cyan]{plain(step)}[/cyan]" for step in item.fixed)
+        notices = (f"[yellow]{plain(notice.detail)}[/yellow]" for notice in item.notices)
+        label = below().join([plain(item.label), *steps, *notices])
         name = FileName(item.ref)
         table.add_row(
             *([Group(name, Padding(label, (0, 0, 0, 2)))] if narrow else [name, label]),
@@ -84,7 +82,7 @@ def rejected_table(items: Sequence[ItemReport], *, most: int = MOST_LINES) -> Ta
         detail = plain(item.detail or item.reason)
         if item.channel_id is not None:
             detail = f"On {plain(item.channel_id)}: {detail}"
-        table.add_row(FileName(item.ref), f"[red]{detail}[/red]\n{advice_on(item.reason)}")
+        table.add_row(FileName(item.ref), below().join([f"[red]{detail}[/red]", advice_on(item.reason)]))
     return fitted(table)
 
 

@@ -10,11 +10,9 @@ from rich.measure import Measurement
 from rich.segment import Segment
 from rich.table import Table
 
-from cli.formats import console
+from cli.formats import ENDLESS, console
 from greenroom.untrusted_text import printable
 
-#: Columns of a terminal on which every table fits.
-_ENDLESS = 100_000
 _CUT = "\N{HORIZONTAL ELLIPSIS}"
 
 
@@ -71,7 +69,7 @@ def plain_table(*, gap: int = 2) -> Table:
 
 def fits(table: Table) -> bool:
     """Whether each of its lines is one of the terminal's."""
-    endless = console.options.update_width(_ENDLESS)
+    endless = console.options.update_width(ENDLESS)
     return Measurement.get(console, endless, table).maximum <= console.width
 
 

@@ -35,6 +35,22 @@ def show_estimate(estimate: Estimate, *, allowed: float) -> None:
         show_readiness(_readiness(estimate, estimate, allowed), now=now)
 
 
+def estimate_as_json(estimate: Estimate, *, allowed: float) -> dict[str, Any]:
+    """The same for programs, by the keys of `campaign status --json`."""
+    now = datetime.now(UTC)
+    by_channel = [
+        {
+            "channel": one.channel,
+            "readiness": readiness_as_json(_readiness(one, estimate, allowed), now=now),
+        }
+        for one in estimate.channels
+    ]
+    return {
+        "readiness": readiness_as_json(_readiness(estimate, estimate, allowed), now=now),
+        **({"by_channel": by_channel} if by_channel else {}),
+    }
+
+
 def _readiness(one: Estimate | ChannelEstimate, estimate: Estimate, allowed: float) -> Readiness:
     rate = UploadRate(per_second=one.uploads_per_second, allowed=allowed, observed=one.observed)
     return Readiness(

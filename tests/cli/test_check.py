@@ -66,7 +66,7 @@ def test_a_long_table_shows_what_is_rejected(greenroom: Greenroom, folder: Path)
     output = greenroom("check", folder, COLUMNS="300").stdout
     assert "moving.gif" in output.replace("\n", "")
     assert "101 of 102 files accepted" in output
-    assert "... and 42 more" in output
+    assert "... and 42 more (42 accepted)" in output
 
 
 def test_names_that_are_no_utf_8(greenroom: Greenroom, folder: Path) -> None:
@@ -350,6 +350,20 @@ def test_no_table_breaks_a_name(greenroom: Greenroom, folder: Path, columns: str
     for end in ("moving.gif ", "g-name-of-a-file.txt ", "a space in it.txt ", "longestlongest.txt "):
         assert any(end in line for line in lines), end
     assert all(len(line) <= int(columns) for line in lines)
+
+
+def test_outside_a_terminal_a_file_has_one_line(greenroom: Greenroom, folder: Path) -> None:
+    """With its whole name, what it is and what was said of it, however long that is; the bad ones first."""
+    name = f"{'longest' * 20}.txt"
+    (folder / name).write_text("Hello.\n", encoding="utf-8")
+    (folder / "noted.jpg").write_bytes((folder / "note.txt").read_bytes())
+    _, bad, *good = greenroom("check", folder, COLUMNS="").stdout.splitlines()[:5]
+    assert bad.startswith(f"✗  {folder}/below/moving.gif ")
+    assert bad.rstrip().endswith("WhatsApp takes JPEG or PNG images and MP4 videos.")
+    assert [line.split()[:2] for line in good] == [
+        ["✓", str(folder / one)] for one in (name, "note.txt", "noted.jpg")
+    ]
+    assert "It is named .jpg" in good[-1]
 
 
 def test_a_path_in_lines() -> None:

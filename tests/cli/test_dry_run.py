@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import subprocess
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import func, select
 
 from greenroom.vault import new_secret_key
 from models import Base
 from sandbox.testing import RunningSandbox
+from tests.cli.test_json_documents import documented, keys_of
 from tests.support.command import COMMAND, environment
 from tests.support.production import CHANNEL, KEY, PATIENCE, Production, wait_for
 from tests.support.receiver import receiving
@@ -139,6 +142,52 @@ def test_what_is_handed_over_is_all_of_the_campaign(
     assert "1 file of campaign sale is not among them. Remove from the campaign" in told
     assert (code, "2 files handed over: 1 changed, 1 unchanged, 1 removed." in told) == (0, True), told
     assert rows(running) == [1, 2]
+
+
+def test_documents_of_what_is_handed_over(
+    production: tuple[Production, RunningSandbox], tmp_path: Path
+) -> None:
+    """With `--json`: one line, of which the reference has each key, and the same exit codes."""
+    running, _ = production
+    running.greenroom("channel", "add", CHANNEL, GREENROOM_API_KEY=KEY)
+    (tmp_path / "a.txt").write_text("Hello.\n", encoding="utf-8")
+    (tmp_path / "m.csv").write_text("ref,source\na,a.txt\nb,/etc/passwd\nc\n", encoding="utf-8")
+    (tmp_path / "other.csv").write_text("ref,source\nb,a.txt\n", encoding="utf-8")
+
+    def document(name: str, *words: str, code: int = 0) -> dict[str, Any]:
+        result = subprocess.run(
+            [*COMMAND, "campaign", name, "sale", *words, "--json"],
+            cwd=running.folder,
+            env=running.environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        assert (result.returncode, result.stdout.count("\n")) == (code, 1), result.stdout + result.stderr
+        read: dict[str, Any] = json.loads(result.stdout)
+        own, all_words = documented(f"campaign {name}", "campaign status", "campaign submit")
+        of_a_dry_run = {"known", "besides"} if name == "submit" and not read["dry_run"] else set()
+        assert own - of_a_dry_run - {"by_channel"} - set(read) == set()
+        assert set(keys_of(read)) <= all_words
+        return read
+
+    def submit(*words: str, code: int = 0) -> dict[str, Any]:
+        return document("submit", *words, "--channel", CHANNEL, "--send-at", SENT, code=code)
+
+    counts = ("files", "left_out", "will_be_rejected", "added", "changed", "removed")
+    new = submit("--manifest", "m.csv", "--dry-run", code=1)
+    assert [new[key] for key in counts] == [2, 1, 1, 2, 0, 0]
+    assert (new["known"], new["besides"], new["dry_run"], new["readiness"]["left"]) == (False, 0, True, 2)
+    assert rows(running) == [0, 0]
+    kept = submit("--manifest", "m.csv", code=1)
+    assert [kept[key] for key in counts] == [2, 1, 1, None, None, 0]
+    other = submit("--manifest", "other.csv", "--dry-run")
+    assert [other[key] for key in (*counts, "known", "besides")] == [1, 0, 0, 0, 1, 0, True, 1]
+    assert submit("--manifest", "other.csv", "--dry-run", "--remove")["removed"] == 1
+    assert [submit("--manifest", "other.csv", "--remove")[key] for key in counts] == [1, 0, 0, 0, 1, 1]
+    assert document("retry") == {"campaign": "sale", "inspected": 0, "uploaded": 0}
+    assert document("move", "--send-at", LATER)["send_at"] == LATER
 
 
 def asked(running: Production, *words: str, answer: str) -> tuple[int, str]:

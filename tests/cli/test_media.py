@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 from cli import main as command
 from cli.new_file import new_file
 from greenroom.errors import Misuse
+from tests.cli.test_json_documents import documented, keys_of
 from tests.support.rows import ready_item
 from tests.support.world import CANARY_KEY, CHANNEL, World
 
@@ -68,6 +69,22 @@ def test_show_says_what_is_known_there_and_here(typed: Type, world: World, media
     gone = typed("show", media_id)
     assert gone.exit_code == 1
     assert "gone" in gone.output
+
+
+def test_show_as_json(typed: Type, world: World, media_id: str) -> None:
+    """The same, with the same exit codes; the reference has each key."""
+    there = json.loads(typed("show", media_id, "--json").output)
+    assert (there["there"]["mime_type"], there["there"]["size"]) == ("image/jpeg", 4)
+    assert [one["file_name"] for one in there["here"]] == ["hero.jpg"]
+    assert (there["needed_by"], there["why_gone"]) == (["spring"], None)
+    own, all_words = documented("media show", "media list")
+    assert own <= set(keys_of(there))
+    assert set(keys_of(there)) <= all_words
+    world.sandbox.faults({"forget_media": [media_id]})
+    gone = typed("show", media_id, "--json")
+    assert gone.exit_code == 1
+    assert json.loads(gone.output)["there"] is None
+    assert json.loads(gone.output)["why_gone"]
 
 
 def test_an_id_that_is_not_known_here_wants_its_channel(typed: Type, world: World, media_id: str) -> None:

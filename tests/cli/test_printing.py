@@ -180,6 +180,7 @@ OWN_WORDS = {
         "channel: since",
         "channel: why",
         "check: group.reason",
+        "check: told",
         "check: summary.headline()",
         "when_ready: colour",
         "demo: what",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -17,6 +18,7 @@ from sqlalchemy import update
 from models import Asset, Item
 from models.cancellation import cancel_campaign
 from models.channel import pause_channel
+from tests.cli.test_json_documents import documented, keys_of
 from tests.support.command import COMMAND, environment
 from tests.support.rows import accepted_item, asset_row, ready_item
 from tests.support.world import CHANNEL, World
@@ -43,10 +45,10 @@ def watching(present: World) -> Iterator[Watching]:
     """Start the command in the background."""
     started: list[subprocess.Popen[str]] = []
 
-    def start(*, stdout: int = subprocess.PIPE, **more: str) -> subprocess.Popen[str]:
+    def start(*words: str, stdout: int = subprocess.PIPE, **more: str) -> subprocess.Popen[str]:
         settings = present.context.settings
         process = subprocess.Popen(
-            [*COMMAND, "campaign", "watch", "spring"],
+            [*COMMAND, "campaign", "watch", "spring", *words],
             env=environment(
                 GREENROOM_DATABASE_URL=settings.database_url.get_secret_value(),
                 GREENROOM_REDIS_URL=settings.redis_url.get_secret_value(),
@@ -102,6 +104,24 @@ def test_a_line_for_each_change_and_an_exit_code_for_bad_ones(present: World, wa
     assert "1 of 2 files ready, 1 bad." in output
     assert output.endswith("1 file cannot be sent. See: greenroom campaign status spring\n")
     assert "\x1b" not in output
+
+
+def test_an_object_for_each_change(present: World, watching: Watching) -> None:
+    """With `--json`, of which the reference has each key; the same exit code, and no sentences."""
+    waits = accepted_item(present, "waits")
+    ready_item(present, "hero", media_id="111")
+    process = watching("--json")
+    first = json.loads(first_line(process))
+    assert (first["waiting"], first["ready"], first["paused"], first["readiness"]["left"]) == (1, 1, {}, 1)
+    with present.database.write() as connection:
+        connection.execute(update(Asset).where(Asset.id == waits).values(state="failed"))
+    output, errors = process.communicate(timeout=PATIENCE)
+    (last,) = map(json.loads, output.splitlines())
+    assert (last["settled"], last["failed"], last["total"]) == (2, 1, 2)
+    assert (process.returncode, errors) == (1, "")
+    own, all_words = documented("campaign watch", "campaign list", "campaign status")
+    assert own <= set(last)
+    assert set(keys_of(last)) <= all_words
 
 
 def test_a_cancelled_campaign_ends_it(present: World, watching: Watching) -> None:
