@@ -10,13 +10,17 @@ from typing import Any, Final, Self
 from adlfs import AzureBlobFileSystem
 from azure.core import MatchConditions
 from azure.core.credentials import AccessToken, AzureNamedKeyCredential, AzureSasCredential
-from azure.core.exceptions import ClientAuthenticationError
+from azure.core.exceptions import ClientAuthenticationError, ResourceNotFoundError
 from azure.core.utils import parse_connection_string
 from azure.storage.blob.aio import BlobServiceClient
 from fsspec.asyn import sync
 
+from greenroom.stores.error_ends import FileExpired
+
 #: What alone tokens are had for: https://learn.microsoft.com/en-us/rest/api/storageservices/authorize-with-azure-active-directory
 TOKENS_FOR: Final = "https://storage.azure.com/.default"
+#: Pages of a listing, of one blob each, that are looked at.
+_MOST_PAGES: Final = 5
 #: Ways to log in that start programs of a developer or read what they have left.
 _OF_DEVELOPERS: Final = ("cli", "developer_cli", "powershell", "shared_token_cache", "visual_studio_code")
 
@@ -123,27 +127,40 @@ class AzureBlobs(AzureBlobFileSystem):  # type: ignore[misc]  # it has no types
             found: dict[str, Any] = await super()._info(path, **options)
         except FileNotFoundError:
             # adlfs keeps to itself whether there is such a container; this says so.
-            await self._cat_file(path, start=0, end=1)
+            await self._piece(path, "", 0, 1)
             raise
         return found
+
+    async def _dir_exists(self, container: str, path: str) -> bool:
+        """Whether something lies below it, as far as the first pages say: each of them may be empty."""
+        async with self.service_client.get_container_client(container) as of_container:
+            pages = of_container.list_blobs(name_starts_with=f"{path}/", results_per_page=1).by_page()
+            try:
+                for _ in range(_MOST_PAGES):
+                    async for _ in await anext(pages):
+                        return True
+            except (ResourceNotFoundError, StopAsyncIteration):
+                pass
+        return False
 
     def piece(self, path: str, version: str, at: int, length: int) -> bytes:
         """Bytes of a blob from a place on, as they are kept, if it still has a version (``If-Match``).
 
         Raises:
             HttpResponseError: it has another one, or whatever else the store says.
+            FileExpired: what came is of another one, whatever was asked for.
         """
         piece: bytes = sync(self.loop, self._piece, path, version, at, length)
         return piece
 
     async def _piece(self, path: str, version: str, at: int, length: int) -> bytes:
         container, key, _ = self.split_path(path)
+        condition: dict[str, Any] = {}
+        if version:
+            condition = {"etag": version, "match_condition": MatchConditions.IfNotModified}
         async with self.service_client.get_blob_client(container, key) as blob:
-            stream = await blob.download_blob(
-                offset=at,
-                length=length,
-                etag=version,
-                match_condition=MatchConditions.IfNotModified,
-                decompress=False,
-            )
-            return await stream.readall()
+            stream = await blob.download_blob(offset=at, length=length, decompress=False, **condition)
+            if version and stream.properties.etag != version:
+                raise FileExpired
+            read: bytes = await stream.readall()
+            return read

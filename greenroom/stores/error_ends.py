@@ -62,6 +62,10 @@ class NoRoom(Exception):
     """What was read could not be written."""
 
 
+class FileExpired(Exception):
+    """The file was replaced between two pieces; called as s3fs calls it."""
+
+
 def answer_of(error: BaseException) -> StoreAnswer:
     """What an error means."""
     causes = list(_causes(error))

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import IO, Any, Final
 
-from greenroom.stores.error_ends import NoRoom, answer_of, is_worth_another_try
+from greenroom.stores.error_ends import FileExpired, NoRoom, answer_of, is_worth_another_try
 from greenroom.stores.filesystems import PIECE, filesystem_of, is_settled, path_of, version_of
 from greenroom.stores.orders import READ_AT_ONCE, StoreAnswer, StoreEnd, StoreOrder
 
@@ -138,10 +138,6 @@ def _piece_of_file(store: Any, order: StoreOrder, version: str, at: int, wanted:
         file.seek(at)
         piece: bytes = file.read(wanted)
     return piece
-
-
-class FileExpired(Exception):
-    """The file was replaced between two pieces; called as s3fs calls it."""
 
 
 def _write(into: IO[bytes], piece: bytes) -> None:

@@ -11,7 +11,7 @@ import pytest
 from azure.core.credentials import AccessToken
 from azure.core.exceptions import ClientAuthenticationError
 
-from greenroom.errors import GreenroomError, SourceUnavailable
+from greenroom.errors import GreenroomError, SourceMissing, SourceUnavailable
 from greenroom.rules import MIB
 from greenroom.sources import Sources
 from greenroom.sources.allowed_stores import parse_stores
@@ -88,6 +88,27 @@ def test_an_answer_without_an_end_is_left(store: Recorder, process: StoreProcess
     with pytest.raises(SourceUnavailable):
         read(store, process)
     assert sum(sent) < TAKEN * MIB
+
+
+def test_a_listing_without_an_end_is_left(store: Recorder, process: StoreProcess) -> None:
+    """A folder is looked for where there is no blob: pages that are empty, and name a next one each."""
+    none = say(b"", 404, x_ms_error_code="BlobNotFound")
+    page = say(
+        b'<?xml version="1.0"?><EnumerationResults ServiceEndpoint="http://x/" ContainerName="campaigns">'
+        b"<Blobs></Blobs><NextMarker>more</NextMarker></EnumerationResults>",
+        Content_Type="application/xml",
+    )
+    store.answer = lambda handler: page(handler) if "comp=list" in handler.path else none(handler)
+    with pytest.raises(SourceMissing):
+        read(store, process)
+    assert len(store.asked) < 10
+
+
+def test_a_piece_of_another_version_is_not_taken(store: Recorder, process: StoreProcess) -> None:
+    """Of a server that does not mind which one is asked for."""
+    store.answer = after_head(say(b"0123456789", 206, ETag='"2"', Content_Range="bytes 0-9/10"))
+    with pytest.raises(SourceUnavailable, match="replaced while it was read"):
+        read(store, process)
 
 
 @pytest.mark.parametrize(
