@@ -361,9 +361,9 @@ def test_outside_a_terminal_a_file_has_one_line(greenroom: Greenroom, folder: Pa
     assert bad.startswith(f"✗  {folder}/below/moving.gif ")
     assert bad.rstrip().endswith("WhatsApp takes JPEG or PNG images and MP4 videos.")
     assert [line.split()[:2] for line in good] == [
-        ["✓", str(folder / one)] for one in (name, "note.txt", "noted.jpg")
+        ["✓", str(folder / one)] for one in ("noted.jpg", name, "note.txt")
     ]
-    assert "It is named .jpg" in good[-1]
+    assert "It is named .jpg" in good[0]
 
 
 def test_a_path_in_lines() -> None:

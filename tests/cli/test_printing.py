@@ -196,7 +196,7 @@ OWN_WORDS = {
         "given_items: lines",
         "forecast: colour",
         "forecast: when",
-        "media: size",
+        "media_show: size",
         "report: detail",
     ),
     *("run_files: peak", "run_files: refused", "run_files: twice", "summary: self.headline()"),
