@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +16,6 @@ class Options:
     Attributes:
         host: the address to listen on; only this machine, unless told otherwise.
         port: 0 takes any free one.
-        listening: a socket that listens already, instead of host and port; it is taken over.
         latency: how long an answer takes.
         state: a directory that keeps media over a restart; None for one that is removed at the end.
         api_keys: the only keys that are known; empty for any.
@@ -27,7 +25,6 @@ class Options:
 
     host: str = "127.0.0.1"
     port: int = 0
-    listening: socket.socket | None = None
     latency: Latency = field(default_factory=Latency)
     state: Path | None = None
     api_keys: tuple[str, ...] = ()

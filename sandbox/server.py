@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -47,27 +48,31 @@ class Listening:
     world: SandboxState
 
 
-def serve(options: Options) -> None:
+def serve(options: Options, door: socket.socket | None = None) -> None:
     """Run a sandbox until SIGTERM or SIGINT; says ``sandbox ready at URL`` in one line when it is up.
+
+    Args:
+        options: what it is told.
+        door: a socket that listens already, instead of host and port; it is taken over.
 
     Raises:
         OSError: the address cannot be listened on.
         StateInUse: another sandbox has the state directory open.
     """
-    asyncio.run(_serve(options))
+    asyncio.run(_serve(options, door))
 
 
-async def _serve(options: Options) -> None:
+async def _serve(options: Options, door: socket.socket | None) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with listening(options) as sandbox:
+    async with listening(options, door) as sandbox:
         print(f"sandbox ready at {sandbox.url}", flush=True)
         await stop.wait()
 
 
 @asynccontextmanager
-async def listening(options: Options) -> AsyncIterator[Listening]:
+async def listening(options: Options, door: socket.socket | None = None) -> AsyncIterator[Listening]:
     """A sandbox that is up as long as the context lasts."""
     with _state(options.state) as state, _world(state, options) as world:
         runner = web.AppRunner(
@@ -78,7 +83,6 @@ async def listening(options: Options) -> AsyncIterator[Listening]:
         )
         await runner.setup()
         try:
-            door = options.listening
             given = (
                 listen(options.host, options.port, backlog=ACCEPT_QUEUE) if door is None else stamped(door)
             )

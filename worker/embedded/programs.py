@@ -100,7 +100,7 @@ def run_sandbox(listening: socket.socket, latency: str, state: str) -> None:
     os.environ["SSL_CERT_FILE"] = os.devnull
     from sandbox.server import Options, serve  # noqa: PLC0415 - nobody else needs its server
 
-    serve(Options(listening=listening, latency=Latency.parse(latency), state=Path(state)))
+    serve(Options(latency=Latency.parse(latency), state=Path(state)), listening)
 
 
 def run_flower(port: int) -> None:
