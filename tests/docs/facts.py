@@ -148,7 +148,7 @@ FACTS = [
     *_facts(
         default("inspect_batch_size"),
         digits,
-        ("how-to/watch", "| `media.inspect` | for each 1 to {} files |"),
+        ("how-to/watch", "| `media.inspect` | for each 1 to {} files, and what waits besides |"),
         ("reference/tasks", "judges up to {} claimed items"),
     ),
     *_facts(
@@ -160,7 +160,7 @@ FACTS = [
     *_facts(
         client.ITEMS_A_MESSAGE,
         digits,
-        ("how-to/watch", "| `media.prepare` | for each {} lines of a manifest |"),
+        ("how-to/watch", "| `media.prepare`, `media.submit` | for each {} lines of a manifest |"),
     ),
     *_facts(contract.MOST_ROWS, digits, ("reference/tasks", "at most {} items, refs or reports, and 16 MB")),
     *_facts(
