@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 
+from greenroom.clock import SystemClock
 from greenroom.errors import DatabaseUnavailable
 from greenroom.rate_limit.ownership import OWNERSHIP_SECONDS
-from models.asset_claims import take_assets
+from models.asset_claims import renew_assets, take_assets
 from models.item_claims import take_items
 from tasks.dispatch import claims_from_json, dispatch
 from tasks.runtime import heartbeat as beating
@@ -23,6 +25,7 @@ from tasks.runtime.heartbeat import (
     beat_seconds,
 )
 from tasks.runtime.running import noted
+from tasks.sweep import sweep
 from tests.support.rows import asset_row, item_rows
 from tests.support.world import CHANNEL, World
 from tests.tasks.conftest import MakeImage
@@ -146,3 +149,29 @@ def test_the_dead_are_put_back_when_the_database_is_there_again(
     observer.beat()
     assert not world.context.redis.hexists(HEARTBEATS, "dead")
     assert upload_all(world)["uploaded"] == 1
+
+
+class TwoHoursAhead(SystemClock):
+    """That of a machine whose clock has jumped."""
+
+    def now(self) -> datetime:
+        """Not the present moment."""
+        return super().now() + timedelta(hours=2)
+
+
+def test_a_worker_whose_clock_jumped_ahead_puts_no_work_of_others_back(
+    world: World, make_image: MakeImage
+) -> None:
+    """A lease is over when it is so by Redis's clock as well."""
+    hand_over(world, make_image())
+    inspect_all(world)
+    (claims,) = claims_handed_out(world)
+    real, lease = SystemClock().now(), world.context.settings.lease
+    with world.database.write() as connection:
+        (taken,) = take_assets(connection, claims_from_json(claims), now=real, lease=lease)[CHANNEL]
+    jumped = replace(world.context, clock=TwoHoursAhead())
+    assert sweep(jumped)["uploads"] == 0
+    assert asset_row(world, taken.claim.id).state == "uploading"
+    with world.database.write() as connection:
+        renew_assets(connection, [taken.claim], until=real)
+    assert sweep(jumped)["uploads"] == 1
