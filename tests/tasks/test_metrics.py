@@ -8,6 +8,8 @@ from datetime import timedelta
 
 import pytest
 from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from sqlalchemy import text
 
 from greenroom.counters import COUNTERS, COUNTS, FIELD_SEPARATOR, UPLOAD_SECONDS, UPLOADS
@@ -216,10 +218,11 @@ def test_names_and_units_are_those_that_prometheus_asks_for() -> None:
         assert family.help.endswith(".")
 
 
+@pytest.mark.usefixtures("nothing_counted")
 def test_counts_outlive_a_redis_that_is_away(world: World) -> None:
     """They go with a later heartbeat."""
     UPLOADS.add(CHANNEL, count=3)
-    elsewhere = Redis(port=free_port())
+    elsewhere = Redis(port=free_port(), retry=Retry(NoBackoff(), 0))
     away = Scraper(replace(world.context, redis=elsewhere)).samples()
     assert value(away, "greenroom_redis_up") == 0
     assert value(away, "greenroom_uploads_total", channel=CHANNEL) is None
