@@ -80,14 +80,20 @@ def media_table(rows: Sequence[MediaReport], now: datetime, *, narrow: bool) -> 
 @media.command("mark-dead")
 @click.argument("channel_id", type=CHANNEL)
 @click.argument("media_ids", nargs=-1, required=True)
+@json_option
 @installation_options
-def mark_dead_(channel_id: str, *, media_ids: tuple[str, ...], state: Path, sandbox: bool) -> None:
+def mark_dead_(
+    channel_id: str, *, media_ids: tuple[str, ...], as_json: bool, state: Path, sandbox: bool
+) -> None:
     """Say that the provider did not know MEDIA_IDS of CHANNEL_ID: what is needed is uploaded anew at once."""
     now = datetime.now(UTC)
     with open_database(state, sandbox=sandbox) as database, database.write() as connection:
         get_channel(connection, channel_id)
         reports = [UsageReport(channel_id=channel_id, media_id=media_id, at=now) for media_id in media_ids]
         dead = record_dead(connection, reports, now=now)
+    if as_json:
+        print_json({"channel": channel_id, "marked_dead": dead})
+        return
     say(f"{counted(dead, 'media ID')} taken out of service.")
 
 

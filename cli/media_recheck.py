@@ -10,7 +10,8 @@ import click
 from cli.embedded_plan import installed_settings
 from cli.formats import counted, say
 from cli.installation import open_database
-from cli.options import CHANNEL, installation_options
+from cli.json_lines import print_json
+from cli.options import CHANNEL, installation_options, json_option
 from greenroom.clock import Clock, SystemClock
 from models import Database
 from models.channel import get_channel, list_channels
@@ -22,8 +23,9 @@ from tasks.refresh import follow_rules
 @click.command()
 @click.argument("channel_ids", nargs=-1, type=CHANNEL)
 @click.option("--renew", is_flag=True, help="Upload what campaigns need anew, and ask the provider nothing.")
+@json_option
 @installation_options
-def recheck(channel_ids: tuple[str, ...], *, renew: bool, state: Path, sandbox: bool) -> None:
+def recheck(channel_ids: tuple[str, ...], *, renew: bool, as_json: bool, state: Path, sandbox: bool) -> None:
     """Have all media IDs of CHANNEL_IDS proved, or of all channels, as after a backup was put back.
 
     What campaigns need is looked up at the provider within the next minutes, and what is dead is uploaded
@@ -38,6 +40,11 @@ def recheck(channel_ids: tuple[str, ...], *, renew: bool, state: Path, sandbox: 
         needed, unneeded = prove_media(
             database, channel_ids or known, rules_of=rules_of, clock=SystemClock(), renew=renew
         )
+    if as_json:
+        print_json(
+            {"looked_up": 0 if renew else needed, "renewed": needed if renew else 0, "deleted": unneeded}
+        )
+        return
     will = "renewed" if renew else "looked up"
     say(f"{counted(needed, 'media ID')} will be {will}; {unneeded:,} that nothing needs will be deleted.")
 

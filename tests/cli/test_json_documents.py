@@ -86,6 +86,8 @@ def documented(command: str, *more: str) -> tuple[set[str], set[str]]:
         (["campaign", "explain", "spring", "hero"], ["campaign explain"]),
         (["channel", "list"], ["channel list"]),
         (["media", "list"], ["media list"]),
+        (["media", "mark-dead", CHANNEL, "111"], ["media mark-dead"]),
+        (["media", "recheck"], ["media recheck"]),
     ],
     ids=" ".join,
 )
@@ -125,6 +127,15 @@ def test_lists(filled: World) -> None:
     assert "api_key" not in channel
     (media,) = document(filled, "media", "list")["media"]
     assert (media["media_id"], media["state"], media["last_used_at"]) == ("111", "live", None)
+
+
+def test_counts(filled: World) -> None:
+    """What is done to how many."""
+    counts = document(filled, "media", "recheck")
+    assert counts == {"looked_up": 1, "renewed": 0, "deleted": 0}
+    assert document(filled, "media", "recheck", "--renew") == {"looked_up": 0, "renewed": 1, "deleted": 0}
+    dead = ["media", "mark-dead", CHANNEL, "111", "112"]
+    assert document(filled, *dead) == {"channel": CHANNEL, "marked_dead": 1}
 
 
 def test_nothing_is_a_document_too(world: World) -> None:
