@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
+from celery.worker.control import Panel
 from kombu import Connection
 from kombu.asynchronous import Hub
 
 from worker.broker_transport import RedisTransport
-from worker.consumer import EVENTS_EVERY, Consumer
+from worker.consumer import ALIVE_EVERY, EVENTS_EVERY, Consumer
 
 
 class Told:
@@ -16,6 +18,11 @@ class Told:
 
     def __init__(self) -> None:
         self.times = 0
+        self.events: list[dict[str, Any]] = []
+
+    def send(self, kind: str, **fields: Any) -> None:
+        """Note an event."""
+        self.events.append({"type": kind, **fields})
 
     def flush(self) -> None:
         """Tell them."""
@@ -38,6 +45,16 @@ def test_monitors_are_told_of_many_tasks_at_once() -> None:
     consumer._events_due_at -= EVENTS_EVERY
     consumer.on_send_event_buffered()
     assert len(consumer.hub._pop_ready()) == 1
+
+
+def test_a_monitor_that_begins_takes_a_worker_for_alive_until_it_says_so_again() -> None:
+    """By the answer that Celery's control gives for us."""
+    told = Told()
+    state = SimpleNamespace(consumer=SimpleNamespace(event_dispatcher=told))
+    Panel.data["heartbeat"](state)
+    (event,) = told.events
+    assert (event["type"], event["freq"]) == ("worker-heartbeat", ALIVE_EVERY)
+    assert event["sw_ident"]
 
 
 def test_a_connection_to_the_broker_has_one_client(redis_url: str) -> None:
