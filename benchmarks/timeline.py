@@ -16,7 +16,7 @@ from typing import Self
 #: Seconds between two looks.
 EVERY = 0.02
 FONT = 'font-family="system-ui, sans-serif" font-size="12"'
-LABELS, WIDTH, ROW, TOP, BAR = 150, 640, 22, 44, 14
+LABELS, WIDTH, ROW, TOP, BAR, LABEL_ROW = 150, 640, 22, 44, 14, 16
 INK, PALE, LINE, BUSY = "#1f2933", "#e4e8ec", "#d64545", "#0f8a5f"
 #: What is said of processes that no file names, by what their command line has.
 KNOWN = {"pool_worker": "looks at the file", "alembic": "migrations", "worker.embedded": "supervisor"}
@@ -106,7 +106,8 @@ def draw(recorder: Recorder, moments: Mapping[str, float]) -> str:
     tracks.sort(key=lambda track: track.looks[0])
     end = max(track.looks[-1][0] for track in tracks)
     scale = WIDTH / end
-    height = TOP + ROW * len(tracks) + 24
+    below = TOP + ROW * len(tracks) + 4
+    height = below + LABEL_ROW * len(moments) + 6
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{LABELS + WIDTH + 40}" height="{height}" {FONT}>',
         '<rect width="100%" height="100%" fill="white"/>',
@@ -124,11 +125,12 @@ def draw(recorder: Recorder, moments: Mapping[str, float]) -> str:
                 f'<rect x="{LABELS + start * scale:.1f}" y="{y}" width="{(stop - start) * scale:.1f}" '
                 f'height="{BAR}" fill="{BUSY}" fill-opacity="{share:.1f}"/>'
             )
-    for name, moment in moments.items():
-        x = LABELS + moment * scale
+    # A line of its own for each name: moments may lie close together.
+    for number, (name, moment) in enumerate(moments.items()):
+        x, y = LABELS + moment * scale, below + LABEL_ROW * (number + 1)
         lines.append(
-            f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{TOP - 8}" y2="{height - 20}" stroke="{LINE}"/>'
-            f'<text x="{x:.1f}" y="{height - 6}" text-anchor="end" fill="{LINE}">'
+            f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{TOP - 8}" y2="{y}" stroke="{LINE}"/>'
+            f'<text x="{x - 4:.1f}" y="{y}" text-anchor="end" fill="{LINE}">'
             f"{escape(name)} {moment:.2f} s</text>"
         )
     lines.append(
