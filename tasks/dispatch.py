@@ -58,7 +58,7 @@ def _hand_out_inspections(context: Context) -> int:
     now = context.clock.now()
     with context.database.write() as connection:
         room = settings.inspect_ahead - count_items_handed_out(connection, now=now)
-        claims = claim_items(connection, limit=room, now=now, lease=settings.lease) if room > 0 else []
+        claims = claim_items(connection, limit=room, now=now, lease=context.lease) if room > 0 else []
     # What failed before goes alone: if it brings its worker down again, it takes no other file with it.
     alone = [[item.claim] for item in claims if item.suspect]
     others = [item.claim for item in claims if not item.suspect]
@@ -122,7 +122,7 @@ def _hand_out(context: Context, channel_ids: Sequence[str]) -> int:
             channels_with_uploads(connection, now=now, channel_ids=channel_ids),
             limit=settings.batch_size,
             now=now,
-            lease=min(settings.lease, ON_ITS_WAY),
+            lease=context.lease_of(min(settings.lease, ON_ITS_WAY)),
         )
     batches = {channel_id: batch for channel_id, batch in claims.items() if batch}
     with suppress(LimiterUnavailable):

@@ -121,7 +121,7 @@ def _take(context: Context, claims: Sequence[Claim]) -> list[ItemUnderInspection
             connection,
             claims,
             now=context.clock.now(),
-            lease=context.settings.lease,
+            lease=context.lease,
             worker=context.worker,
         )
 
@@ -143,7 +143,7 @@ def _look(context: Context, *, limit: int) -> list[ItemUnderInspection]:
             connection,
             limit=limit,
             now=context.clock.now(),
-            lease=context.settings.lease,
+            lease=context.lease,
             worker=context.worker,
         )
 

@@ -62,10 +62,10 @@ def sweep(context: Context) -> dict[str, int]:
     return {"inspections": inspections, "uploads": uploads}
 
 
-def claims_could_not_be_renewed(context: Context) -> None:
-    """Have all lapsed claims left alone for a while: nobody could write to the database."""
+def claims_could_not_be_renewed(context: Context, *, seconds: float = RENEWING_SECONDS) -> None:
+    """Have all lapsed claims left alone for a while: nobody could write to the database, say."""
     with suppress(RedisError):
-        context.redis.set(NOT_RENEWED, "1", ex=RENEWING_SECONDS)
+        context.redis.set(NOT_RENEWED, "1", ex=round(seconds))
 
 
 def put_back_claims_of(context: Context, silent: Sequence[str]) -> None:

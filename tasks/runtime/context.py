@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ from greenroom.vault import Vault
 from models import Database
 from tasks.runtime.announcements import Message, OutsideTask, publish_outside_task, publish_to_broker
 from tasks.runtime.batcher import Batcher
+from tasks.runtime.behind import Behind
 from tasks.runtime.chosen_settings import chosen_settings
 from tasks.runtime.task_events import EventQueue, EventThread
 
@@ -106,8 +108,20 @@ class Context:
     #: Channels whose uploads are redirected elsewhere, which the log has been told of.
     redirected: set[str] = field(default_factory=set)
 
+    #: How far this machine's clock is behind that of Redis.
+    behind: Behind = field(default_factory=Behind)
+
     #: Processes that look at files and fix them, the first of which is started when it is needed.
     files: ProcessPool = field(default_factory=ProcessPool)
+
+    @property
+    def lease(self) -> timedelta:
+        """How long a claim holds from now on, by this machine's clock."""
+        return self.lease_of(self.settings.lease)
+
+    def lease_of(self, lease: timedelta) -> timedelta:
+        """The same for a claim that holds for a time of its own."""
+        return lease + self.behind.by
 
     @cached_property
     def sources(self) -> Sources:

@@ -27,7 +27,7 @@ from greenroom.clock import boottime
 from greenroom.errors import DatabaseUnavailable
 from tasks.runtime.counter_store import CountWriter
 from tasks.runtime.running import running_count
-from tasks.sweep import put_back_claims_of
+from tasks.sweep import claims_could_not_be_renewed, put_back_claims_of
 
 if TYPE_CHECKING:
     from tasks.runtime.context import Context
@@ -114,14 +114,18 @@ class Heartbeat:
         pipeline = context.redis.pipeline(transaction=False)
         pipeline.hincrby(HEARTBEATS, context.worker, 1)
         pipeline.hgetall(HEARTBEATS)
+        pipeline.time()
         self._counts.add_to(pipeline, now=not running_count())
         try:
-            _, beats, *_ = pipeline.execute()
+            _, beats, redis_time, *_ = pipeline.execute()
         except RedisError as error:
             logger.debug("No heartbeat: %s", error)
             self._counts.failed()
             return
         self._counts.written()
+        if context.behind.note(context.clock, redis_time):
+            # What was claimed or renewed a moment ago looks as if it were over, until it is renewed.
+            claims_could_not_be_renewed(context, seconds=context.settings.lease_seconds)
         numbers = {_text(name): int(number) for name, number in beats.items()}
         silent = [name for name in self._watch.silent_peers(numbers, at=boottime()) if name != context.worker]
         if not silent:

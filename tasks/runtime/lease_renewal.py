@@ -68,7 +68,7 @@ def renewing(
             wait = pause
             try:
                 with context.database.write_briefly() as connection:
-                    gone = renew(connection, claims(), until=context.clock.now() + context.settings.lease)
+                    gone = renew(connection, claims(), until=context.clock.now() + context.lease)
             except DatabaseUnavailable as error:
                 # Where they lapse for all that, the files are looked at again: nothing is lost.
                 logger.warning("Claims could not be renewed: %s", error)

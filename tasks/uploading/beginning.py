@@ -46,7 +46,7 @@ def begin_batches(context: Context, batches: Sequence[Batch]) -> list[BegunBatch
             connection,
             [claim for batch in batches for claim in batch.claims],
             now=context.clock.now(),
-            lease=context.settings.lease,
+            lease=context.lease,
             worker=context.worker,
         )
         wanted = still_wanted(context, connection, taken)

@@ -55,7 +55,7 @@ def still_held(
     if boottime() - taken_at < context.settings.lease_seconds / 3:
         return list(assets)
     with context.database.write() as connection:
-        until = context.clock.now() + context.settings.lease
+        until = context.clock.now() + context.lease
         lost = set(renew_assets(connection, [asset.claim for asset in assets], until=until))
     return [asset for asset in assets if asset.claim not in lost]
 
@@ -287,7 +287,7 @@ def _take_for_all(context: Context, channels: Sequence[ChannelRow]) -> list[list
             same,
             limit=context.settings.batch_size,
             now=context.clock.now(),
-            lease=context.settings.lease,
+            lease=context.lease,
             worker=context.worker,
         )
         wanted = still_wanted(context, connection, taken)

@@ -14,6 +14,7 @@ from models.asset_claims import renew_assets, take_assets
 from models.item_claims import take_items
 from tasks.dispatch import claims_from_json, dispatch
 from tasks.runtime import heartbeat as beating
+from tasks.runtime.behind import Behind
 from tasks.runtime.heartbeat import (
     BEAT_SECONDS,
     BLIND_SECONDS,
@@ -25,7 +26,7 @@ from tasks.runtime.heartbeat import (
     beat_seconds,
 )
 from tasks.runtime.running import noted
-from tasks.sweep import sweep
+from tasks.sweep import NOT_RENEWED, sweep
 from tests.support.rows import asset_row, item_rows
 from tests.support.world import CHANNEL, World
 from tests.tasks.conftest import MakeImage
@@ -151,12 +152,15 @@ def test_the_dead_are_put_back_when_the_database_is_there_again(
     assert upload_all(world)["uploaded"] == 1
 
 
-class TwoHoursAhead(SystemClock):
+class WrongClock(SystemClock):
     """That of a machine whose clock has jumped."""
+
+    def __init__(self, hours: int) -> None:
+        self._hours = hours
 
     def now(self) -> datetime:
         """Not the present moment."""
-        return super().now() + timedelta(hours=2)
+        return super().now() + timedelta(hours=self._hours)
 
 
 def test_a_worker_whose_clock_jumped_ahead_puts_no_work_of_others_back(
@@ -169,9 +173,37 @@ def test_a_worker_whose_clock_jumped_ahead_puts_no_work_of_others_back(
     real, lease = SystemClock().now(), world.context.settings.lease
     with world.database.write() as connection:
         (taken,) = take_assets(connection, claims_from_json(claims), now=real, lease=lease)[CHANNEL]
-    jumped = replace(world.context, clock=TwoHoursAhead())
+    jumped = replace(world.context, clock=WrongClock(2))
     assert sweep(jumped)["uploads"] == 0
     assert asset_row(world, taken.claim.id).state == "uploading"
     with world.database.write() as connection:
         renew_assets(connection, [taken.claim], until=real)
     assert sweep(jumped)["uploads"] == 1
+
+
+def test_what_a_worker_claims_whose_clock_was_set_back_is_its_own(
+    world: World, make_image: MakeImage
+) -> None:
+    """Its leases hold for all others, too; and what it claimed just before is left to it until it renews."""
+    hand_over(world, make_image())
+    inspect_all(world)
+    (claims,) = claims_handed_out(world)
+    wrong = replace(world.context, clock=WrongClock(-2), behind=Behind())
+    redis, own = world.context.redis, Heartbeat(wrong)
+    own.beat()
+    assert redis.delete(NOT_RENEWED) == 1
+    own.beat()
+    assert redis.exists(NOT_RENEWED) == 0
+    with world.database.write() as connection:
+        now, lease = wrong.clock.now(), wrong.lease
+        (taken,) = take_assets(connection, claims_from_json(claims), now=now, lease=lease)[CHANNEL]
+    assert sweep(replace(world.context, clock=SystemClock()))["uploads"] == 0
+    assert asset_row(world, taken.claim.id).state == "uploading"
+
+
+def test_clocks_that_differ_by_little_are_alike(world: World) -> None:
+    """And one that a test moves is nobody's."""
+    right = replace(world.context, clock=SystemClock(), behind=Behind())
+    Heartbeat(right).beat()
+    Heartbeat(world.context).beat()
+    assert right.lease == world.context.lease == world.context.settings.lease
