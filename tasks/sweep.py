@@ -13,13 +13,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from celery import shared_task
 from redis.exceptions import RedisError
 from sqlalchemy import Connection
 
-from greenroom.clock import EARLIEST, LATEST, SystemClock
+from greenroom.clock import EARLIEST, LATEST
 from greenroom.counters import RECOVERED
 from greenroom.errors import DatabaseUnavailable
 from greenroom.figures import counted
@@ -29,6 +29,7 @@ from models.item_claims import sweep_items
 from models.locks import wait_for_claims
 from models.statistics import refresh_statistics
 from tasks.runtime.announcements import Message, announce
+from tasks.runtime.behind import moment_of_redis
 from tasks.runtime.context import Context, current_context
 from tasks.runtime.reporting_task import ReportingTask
 from tasks.runtime.sentences import what_was_done
@@ -128,17 +129,16 @@ def _ask_redis(context: Context) -> tuple[bool, datetime]:
     """Whether the living have not had the time to renew what lapsed, and Redis's time.
 
     A lease is over when it is so by both clocks: a worker whose own has jumped ahead would put back what all
-    others work on. By a clock that a test moves, Redis's says nothing.
+    others work on.
     """
     try:
         pipeline = context.redis.pipeline(transaction=False)
         pipeline.exists(NOT_RENEWED)
         pipeline.time()
-        not_renewed, (seconds, micros) = pipeline.execute()
+        not_renewed, redis_time = pipeline.execute()
     except RedisError:
         return False, LATEST
-    by_redis = datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=micros)
-    return bool(not_renewed), by_redis if isinstance(context.clock, SystemClock) else LATEST
+    return bool(not_renewed), moment_of_redis(context.clock, redis_time)
 
 
 def _refresh_statistics(context: Context) -> None:

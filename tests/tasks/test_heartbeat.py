@@ -201,6 +201,16 @@ def test_what_a_worker_claims_whose_clock_was_set_back_is_its_own(
     assert asset_row(world, taken.claim.id).state == "uploading"
 
 
+def test_a_clock_that_stays_as_far_behind_was_not_set_back_again() -> None:
+    """Though it be seen now a little within what the way may take, and now a little beyond."""
+    clock, behind = SystemClock(), Behind()
+    told = []
+    for seconds in (1.9, 2.1, 1.9, 2.2, 1.8, 2.1):
+        at = clock.now() + timedelta(seconds=seconds)
+        told.append(behind.note(clock, (int(at.timestamp()), at.microsecond)))
+    assert told == [False] * 6
+
+
 def test_clocks_that_differ_by_little_are_alike(world: World) -> None:
     """And one that a test moves is nobody's."""
     right = replace(world.context, clock=SystemClock(), behind=Behind())
