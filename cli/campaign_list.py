@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from cli.formats import below, console, moment, plain, say, short_moment
 from cli.installation import open_database
 from cli.json_lines import print_json
 from cli.options import installation_options, json_option
-from cli.tables import fits, plain_table
+from cli.tables import plain_table, wide_or_narrow
 from models.campaign import CampaignRow, list_campaigns
 from models.progress import Progress, campaign_progress
 
@@ -26,8 +27,7 @@ DEFAULT_LIMIT = 50
 
 def counts_table(campaigns: Sequence[CampaignRow], counts: Mapping[str, Progress]) -> Table:
     """A line for each campaign: how many of its files stand where; on a narrow terminal two."""
-    table = _counts_table(campaigns, counts, narrow=False)
-    return table if fits(table) else _counts_table(campaigns, counts, narrow=True)
+    return wide_or_narrow(partial(_counts_table, campaigns, counts))
 
 
 def _counts_table(campaigns: Sequence[CampaignRow], counts: Mapping[str, Progress], *, narrow: bool) -> Table:

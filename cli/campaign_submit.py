@@ -89,7 +89,7 @@ def submit(
     )
     settings = load_settings()
     refused = say_what_is_refused(items, Sources.of(settings))
-    allowed, document = settings.uploads_per_second, {}
+    allowed = settings.uploads_per_second
     with client_of(settings) as client:
         if dry_run:
             run = ask_what_would_happen(client, plan, items)

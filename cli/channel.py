@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,7 @@ from cli.formats import console, counted, moment, parse_span, plain, say, span
 from cli.installation import ask_for_api_key, open_database, read_api_key
 from cli.json_lines import print_json
 from cli.options import CHANNEL, installation_options, json_option
-from cli.report import NARROW
-from cli.tables import fits, plain_table
+from cli.tables import NARROW, plain_table, wide_or_narrow
 from greenroom.errors import Misuse, SettingsError
 from greenroom.settings_loader import load_settings
 from greenroom.vault import Vault, new_secret_key
@@ -80,9 +80,7 @@ def channel_list(*, as_json: bool, state: Path, sandbox: bool) -> None:
     if not channels:
         say("No channels yet. Add one with: greenroom channel add CHANNEL_ID")
         return
-    table = keys_table(channels, narrow=False)
-    has_room = fits(table) or console.width >= NARROW
-    console.print(table if has_room else keys_table(channels, narrow=True))
+    console.print(wide_or_narrow(partial(keys_table, channels), enough=NARROW))
 
 
 def keys_table(channels: Sequence[ChannelRow], *, narrow: bool) -> Table:

@@ -15,7 +15,7 @@ from cli.folder_options import pattern_options, say_what_was_passed_over
 from cli.formats import below, console, counted
 from cli.progress_bar import watched
 from cli.summary import CheckSummary
-from cli.tables import FileName, fitted, plain_table
+from cli.tables import NARROW, FileName, fitted, plain_table
 from cli.verdicts import MOST_LINES, verdict_as_json
 from greenroom.figures import human_size
 from greenroom.folder_walk import FolderWalk
@@ -26,8 +26,6 @@ from greenroom.verdict import Verdict
 
 #: A file, what was said of it, and what came of fixing it; None where that was not asked for.
 Result = tuple[Path, Verdict, FileFix | None]
-#: Columns of a terminal below which what a file is and what was said of it share one.
-_NARROW = 100
 
 
 @click.command()
@@ -155,7 +153,7 @@ def _importance(result: Result) -> int:
 
 def _table(results: Iterable[Result]) -> Table:
     table = plain_table()
-    narrow = console.width < _NARROW
+    narrow = console.width < NARROW
     table.add_column("", width=1)
     table.add_column("File", ratio=4)
     if not narrow:

@@ -79,12 +79,7 @@ def changes_as_json(changes: SubmissionChanges | None) -> dict[str, int | None]:
     """The same for programs."""
     if changes is None:
         return {"added": None, "changed": None, "unchanged": None, "removed": 0}
-    return {
-        "added": changes.added,
-        "changed": changes.changed,
-        "unchanged": changes.unchanged,
-        "removed": changes.removed,
-    }
+    return changes.model_dump()
 
 
 def in_words(changes: SubmissionChanges) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import click
@@ -20,7 +21,7 @@ from cli.media_show import show_media
 from cli.new_file import new_file
 from cli.options import CHANNEL, CommandT, id_channel_option, installation_options, json_option
 from cli.provider_access import open_retrieval
-from cli.tables import FileName, fits, plain_table
+from cli.tables import FileName, plain_table, wide_or_narrow
 from greenroom.errors import Misuse
 from greenroom.figures import human_size
 from models.channel import get_channel
@@ -59,8 +60,7 @@ def media_list(
     if not rows:
         say("No media yet.")
         return
-    table = media_table(rows, now, narrow=False)
-    console.print(table if fits(table) else media_table(rows, now, narrow=True))
+    console.print(wide_or_narrow(partial(media_table, rows, now)))
 
 
 def media_table(rows: Sequence[MediaReport], now: datetime, *, narrow: bool) -> Table:

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from cli.formats import below, console, day, plain
 from cli.json_lines import json_line
-from cli.tables import FileName, fitted, plain_table
+from cli.tables import NARROW, FileName, fitted, plain_table
 from cli.verdicts import MOST_LINES
 from greenroom.figures import human_size
 from greenroom.reasons import advice_on
@@ -38,10 +38,6 @@ COLUMNS = (
     "uploaded_at",
     "expires_at",
 )
-
-
-#: Columns of a terminal on which a table of five columns has room for sentences in one of them.
-NARROW = 100
 
 
 def accepted_table(items: Sequence[ItemReport], *, most: int = MOST_LINES) -> Table:

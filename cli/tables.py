@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Iterable
 
 from rich.cells import cell_len, chop_cells
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -14,6 +15,8 @@ from cli.formats import ENDLESS, console
 from greenroom.untrusted_text import printable
 
 _CUT = "\N{HORIZONTAL ELLIPSIS}"
+#: Columns of a terminal on which a table of five columns has room for sentences in one of them.
+NARROW = 100
 
 
 class FileName:
@@ -65,6 +68,17 @@ def end_of(text: str, width: int) -> str:
 def plain_table(*, gap: int = 2) -> Table:
     """A table without lines, as all of them are, with so many columns of the terminal between its own."""
     return Table(box=None, pad_edge=False, header_style="bold", padding=(0, gap, 0, 0))
+
+
+def wide_or_narrow(make: Callable[..., Table], *, enough: float = math.inf) -> Table:
+    """A table as it is where there is room, else as it is where there is little.
+
+    Args:
+        make: makes it; is told `narrow`.
+        enough: columns of a terminal that are room enough, whether or not each line is one of its own there.
+    """
+    table = make(narrow=False)
+    return table if console.width >= enough or fits(table) else make(narrow=True)
 
 
 def fits(table: Table) -> bool:
