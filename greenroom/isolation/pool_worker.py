@@ -7,7 +7,6 @@ import os
 import resource
 import signal
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -16,6 +15,7 @@ from greenroom.errors import CannotFix, SourceChanged
 from greenroom.inspection import inspect_file
 from greenroom.isolation.protocol import (
     READY,
+    RING,
     FixOrder,
     FixResult,
     InspectOrder,
@@ -32,9 +32,6 @@ from greenroom.verdict import Verdict
 
 #: A process that ever had so many bytes in memory does not stay to keep them: its next file gets a new one.
 _SLIM: Final = 160 * MIB
-#: Seconds for which an answer waits for others to go with it: each that goes alone wakes who waits for it, a
-#: tenth of what looking at a small file takes (``python -m benchmarks.check_folder``).
-_TELL_EVERY: Final = 0.01
 _STATUS: Final = Path("/proc/self/status")
 _RSS_UNIT: Final = 1 if sys.platform == "darwin" else 1024
 
@@ -52,7 +49,7 @@ def main(judge: Judge = inspect_order) -> None:
     Args:
         judge: what gives the verdicts; another one is for tests and measurements.
     """
-    bounds, shared = ResourceLimits.from_json(sys.argv[1]), Shared(int(sys.argv[2]))
+    bounds, shared, bell = ResourceLimits.from_json(sys.argv[1]), Shared(int(sys.argv[2])), int(sys.argv[3])
     _keep_within(bounds)
     # Whoever started us ends us; Ctrl-C is his to answer.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -60,19 +57,19 @@ def main(judge: Judge = inspect_order) -> None:
     # A library that prints must not do so into our answers.
     os.dup2(2, 1)
     os.write(answers, READY)
+    os.write(bell, RING)
     for line in sys.stdin.buffer:
-        kept: list[bytes] = []
-        told_at = time.monotonic()
-        for order in read_orders(line):
+        orders = read_orders(line)
+        for order in orders:
             shared.begun += 1
             _set_timers(order, bounds)
-            now = time.monotonic()
-            if kept and now > told_at + _TELL_EVERY:
-                os.write(answers, b"".join(kept))
-                kept, told_at = [], now
-            kept.append(_answer(order, bounds, judge))
-        shared.spent = _most_memory() > _SLIM
-        os.write(answers, b"".join(kept))
+            answer = _answer(order, bounds, judge)
+            if order is orders[-1]:
+                # Whoever has all answers looks at this next.
+                shared.spent = _most_memory() > _SLIM
+            # At once, for the next file may hang; it wakes nobody.
+            os.write(answers, answer)
+        os.write(bell, RING)
 
 
 def _answer(order: InspectOrder, bounds: ResourceLimits, judge: Judge) -> bytes:

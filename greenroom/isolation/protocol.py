@@ -20,6 +20,8 @@ from greenroom.verdict import Notice, Verdict
 
 #: The first line, once everything is imported: who never says it could not start.
 READY: Final = b"ready\n"
+#: On a pipe of its own, once everything that was asked is answered.
+RING: Final = b"\n"
 #: Bytes; one of 128 pixels a side has up to 10,000.
 LARGEST_THUMBNAIL: Final = 64 * KIB
 _THUMBNAIL: Final = "thumbnail"

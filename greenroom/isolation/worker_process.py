@@ -26,6 +26,9 @@ COMMAND: Final = ("-P", "-c", "from greenroom.isolation.pool_worker import main;
 _START_SECONDS: Final = 60.0
 #: Seconds more than its own bound, after which a process that did not end itself is ended.
 _GRACE_SECONDS: Final = 5.0
+#: Seconds between two looks at the answers while more are to come at once: to be woken by each would cost a
+#: tenth of what looking at a small file takes (``python -m benchmarks.check_folder``).
+_LOOK_EVERY: Final = 0.01
 _CHUNK: Final = 64 * 1024
 
 
@@ -58,25 +61,29 @@ class WorkerProcess:
         self._said = bytearray()
         self._asked = self._told = self._owed = 0
         self._waited = 0.0
-        with tempfile.TemporaryFile() as shared:
+        bell, ring = os.pipe()
+        self._bell, self._bell_pipe = bell, os.fdopen(bell, "rb", buffering=0)
+        with os.fdopen(ring, "wb", buffering=0), tempfile.TemporaryFile() as shared:
             self._shared = Shared(shared.fileno())
-            self._process = self._started(command, shared.fileno())
+            self._process = self._started(command, shared.fileno(), ring)
         self._orders, self._answers = _pipe(self._process.stdin), _pipe(self._process.stdout)
         os.set_blocking(self._orders, False)
+        os.set_blocking(self._answers, False)
 
-    def _started(self, command: Sequence[str], shared: int) -> subprocess.Popen[bytes]:
+    def _started(self, command: Sequence[str], shared: int, ring: int) -> subprocess.Popen[bytes]:
         try:
             return subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                [sys.executable, *command, self._bounds.to_json(), str(shared)],
+                [sys.executable, *command, self._bounds.to_json(), str(shared), str(ring)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 env=child_environment(),
                 bufsize=0,
-                pass_fds=(shared,),
+                pass_fds=(shared, ring),
                 # Out of the terminal's reach: an interrupt is for the command, which ends its processes.
                 start_new_session=True,
             )
         except OSError as error:
+            self._bell_pipe.close()
             raise ProcessesFailed(f"No process that looks at files can be started: {error}.") from error
 
     def await_start(self) -> None:
@@ -114,36 +121,54 @@ class WorkerProcess:
 
     def _lines(self, asked: bytes, count: int, patience: float) -> Iterator[bytes]:
         """Give it what is asked, and take so many lines, as both can be done."""
-        unasked = memoryview(asked)
+        for heard in self._heard(memoryview(asked), patience):
+            self._said += heard
+            while count and (end := self._said.find(b"\n")) >= 0:
+                line = bytes(self._said[: end + 1])
+                del self._said[: end + 1]
+                count -= 1
+                yield line
+            if not count:
+                return
+
+    def _heard(self, unasked: memoryview, patience: float) -> Iterator[bytes]:
+        """What it says, until it is gone or was silent for so many seconds.
+
+        While answers come one after the other, they are taken together: every now and then, and when the bell
+        says that there are no more for now. After a while without any, the next one is taken as it comes.
+        """
         events = select.poll()
-        events.register(self._answers, select.POLLIN)
+        events.register(self._bell, select.POLLIN)
         if unasked:
             events.register(self._orders, select.POLLOUT)
-        heard_at = time.monotonic()
-        while count:
-            ready = events.poll(max(0.0, heard_at + patience - time.monotonic()) * 1000)
-            if not ready:
+        heard_at, together = time.monotonic(), True
+        while True:
+            left = max(0.0, heard_at + patience - time.monotonic())
+            wait = min(left, _LOOK_EVERY) if together else left
+            ready = [handle for handle, _ in events.poll(wait * 1000)]
+            if self._orders in ready:
+                unasked = self._ask(unasked)
+                if not unasked:
+                    events.unregister(self._orders)
+                continue
+            rung = self._bell not in ready or os.read(self._bell, _CHUNK)
+            heard = _read(self._answers)
+            if heard:
+                yield heard
+                # Whoever took it may have had other things to do meanwhile.
+                heard_at = time.monotonic()
+            elif not rung or heard is not None:
+                self._gone, self._waited = True, time.monotonic() - heard_at
+                return
+            elif not ready and not together:
                 self._silent = True
                 self.end()
                 return
-            for handle, _ in ready:
-                if handle == self._orders:
-                    unasked = self._ask(unasked)
-                    if not unasked:
-                        events.unregister(handle)
-                    continue
-                heard = os.read(handle, _CHUNK)
-                if not heard:
-                    self._gone, self._waited = True, time.monotonic() - heard_at
-                    return
-                self._said += heard
-                while count and (end := self._said.find(b"\n")) >= 0:
-                    line = bytes(self._said[: end + 1])
-                    del self._said[: end + 1]
-                    count -= 1
-                    yield line
-                # Whoever took the lines may have had other things to do meanwhile.
-                heard_at = time.monotonic()
+            if heard and not together:
+                events.unregister(self._answers)
+            elif together and not heard:
+                events.register(self._answers, select.POLLIN)
+            together = bool(heard)
 
     def _ask(self, asked: memoryview) -> memoryview:
         """Write what the pipe takes; returns the rest, none of one that nobody reads any more."""
@@ -164,7 +189,7 @@ class WorkerProcess:
                 self._process.wait(_GRACE_SECONDS)
         self.end()
         ended = self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
+        for pipe in (self._process.stdin, self._process.stdout, self._bell_pipe):
             if pipe is not None:
                 pipe.close()
         if self._silent:
@@ -181,3 +206,11 @@ def _pipe(end: IO[bytes] | None) -> int:
     if end is None:  # never so, since both were asked for
         raise ProcessesFailed("A process that looks at files has no pipe.")
     return end.fileno()
+
+
+def _read(pipe: int) -> bytes | None:
+    """What there is; nothing at its end, and None where nothing has come."""
+    try:
+        return os.read(pipe, _CHUNK)
+    except BlockingIOError:
+        return None

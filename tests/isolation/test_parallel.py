@@ -57,8 +57,7 @@ def test_all_files_may_be_bad(tmp_path: Path) -> None:
 def test_a_reader_who_leaves_ends_everything(tmp_path: Path) -> None:
     """Who takes one verdict and goes leaves no process behind, not even a hanging one."""
     files = files_named(tmp_path, "first.txt", *(f"hangs-{number}.txt" for number in range(20)))
-    # The first one's verdict comes with those of its group, so when the file that hangs in it is given up.
-    verdicts = judge_all(files, processes=2, limit=5, worker=ODD)
+    verdicts = judge_all(files, processes=2, worker=ODD)
     assert next(verdicts).accepted
     verdicts.close()  # type: ignore[attr-defined] # it is a generator
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import psutil
@@ -150,6 +151,22 @@ def test_a_file_that_waits_for_ever_is_not_blamed(impatient_pool: ProcessPool, t
     assert isinstance(last, Verdict)
     assert first.accepted
     assert last.accepted
+
+
+@pytest.mark.parametrize("deed", ["hangs", "clings", "computes"])
+def test_a_verdict_does_not_wait_for_the_file_behind_it(
+    tmp_path: Path, processes: Processes, deed: str
+) -> None:
+    """It is had while its process is still at the next one, whatever that does to the process."""
+    with closing(ProcessPool(ResourceLimits(patience=5), ODD)) as pool:
+        pool.start_ahead()
+        (first_process,) = processes()
+        files = files_named(tmp_path, "a.txt", "tells.txt", f"{deed}.txt", "b.txt")
+        verdicts = pool.inspect([InspectOrder(path=file) for file in files])
+        labels = [next(verdicts).label for _ in range(2)]  # type: ignore[union-attr] # none stalls
+        # Had this one been ended before it told, another one would have looked at the file again.
+        assert labels[1] == str(first_process.pid)
+        verdicts.close()  # type: ignore[attr-defined] # it is a generator
 
 
 def test_a_process_that_is_killed_by_chance_costs_nothing(pool: ProcessPool, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import time
@@ -35,11 +36,7 @@ def _odd(order: InspectOrder) -> Verdict:
     if "killed-once" in name and not (mark := Path(f"{order.path}.mark")).exists():
         mark.touch()
         os.kill(os.getpid(), signal.SIGKILL)
-    if "hangs" in name:
-        time.sleep(600)
-    if "computes" in name:
-        while True:
-            pass
+    _wait(name)
     if "grows" in name:
         return replace(inspect_order(order), label=_grown())
     if "raises" in name:
@@ -50,6 +47,17 @@ def _odd(order: InspectOrder) -> Verdict:
     if "tells" in name:
         return replace(inspect_order(order), label=str(os.getpid()), detail=repr(dict(os.environ)))
     return inspect_order(order)
+
+
+def _wait(name: str) -> None:
+    if "hangs" in name:
+        time.sleep(600)
+    if "clings" in name:
+        # As a library that never comes back, and lets no other thread of Python run.
+        ctypes.PyDLL(None).sleep(600)
+    if "computes" in name:
+        while True:
+            pass
 
 
 def _grown() -> str:
