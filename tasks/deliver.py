@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from datetime import timedelta
 
 from celery import shared_task
@@ -46,12 +47,19 @@ def deliver(context: Context) -> int:
     #: What was said by receivers that failed in this run: nobody waits for them twice.
     failed: dict[str, str] = {}
     delivered = 0
-    while context.clock.now() - began < TICK and not context.stopping.is_set():
-        with context.database.write() as connection:
-            due = claim_due(connection, now=context.clock.now(), lease=LEASE, limit=AT_ONCE)
-        delivered += sum(context.other_threads.map(lambda one: _deliver_one(context, one, failed), due))
-        if len(due) < AT_ONCE:
-            break
+    in_flight: set[Future[bool]] = set()
+    more = True
+    while more or in_flight:
+        more = more and context.clock.now() - began < TICK and not context.stopping.is_set()
+        if more:
+            with context.database.write() as connection:
+                room = AT_ONCE - len(in_flight)
+                due = claim_due(connection, now=context.clock.now(), lease=LEASE, limit=room)
+            in_flight.update(context.other_threads.submit(_deliver_one, context, one, failed) for one in due)
+            more = len(due) == room
+        # One that a receiver keeps waiting holds up no other.
+        ended, in_flight = wait(in_flight, return_when=FIRST_COMPLETED)
+        delivered += sum(one.result() for one in ended)
     return delivered
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -28,7 +29,7 @@ from models.item import Item
 from models.media import Media
 from models.outbox import OutboxRow
 from models.settling import find_unsettled
-from tasks.deliver import GIVE_UP_AFTER, LEASE, deliver
+from tasks.deliver import AT_ONCE, GIVE_UP_AFTER, LEASE, deliver
 from tasks.dispatch import batches_from_json, claims_from_json, dispatch
 from tasks.foresee import foresee
 from tasks.inspect import inspect
@@ -385,6 +386,23 @@ def test_a_task_of_another_program_is_told_the_same(world: World, make_image: Ma
     ((row,), (task,)) = outbox(world), sent
     assert (task.name, task.queue, task.id) == ("crm.campaign_ready", "crm", row.id)
     assert task.payload == json.loads(row.body)
+
+
+def test_a_receiver_that_hangs_holds_up_no_other(
+    world: World, receiver: Receiver, make_image: MakeImage
+) -> None:
+    """More are due than are sent at once, and the first of them hangs until all others are there."""
+    seen, others_are_there = [], threading.Event()
+    with receiving() as hanging:
+        hanging.on_request = lambda: seen.append(others_are_there.wait(10))
+        receiver.on_request = lambda: others_are_there.set() if len(receiver.requests) == AT_ONCE else None
+        for number, one in enumerate([hanging, *[receiver] * AT_ONCE]):
+            prepare(world.context, plan(world, one, f"campaign-{number}"), items(make_image("one.jpg")))
+        inspect_all(world)
+        upload_all(world)
+        assert note_ready(world.context) == AT_ONCE + 1
+        assert deliver(world.context) == AT_ONCE + 1
+    assert seen == [True]
 
 
 def test_who_fails_is_tried_again_ever_more_seldom(
