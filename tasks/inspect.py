@@ -8,11 +8,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 
 from celery import shared_task
 
+from greenroom.chunks import chunks
 from greenroom.errors import (
     CannotFix,
     FileRejected,
@@ -36,7 +36,8 @@ from greenroom.verdict import Verdict
 from models.claim import Claim
 from models.item_claims import ItemUnderInspection, claim_and_take_items, renew_items, take_items
 from tasks.dispatch import claims_from_json, hand_out_accepted
-from tasks.inspecting.verdict_writer import JudgedItem, unread_verdict, write_surely
+from tasks.inspecting.batch_verdicts import BatchVerdicts
+from tasks.inspecting.verdict_writer import JudgedItem, unread_verdict
 from tasks.runtime.announcements import (
     announce_dispatch,
     announce_inspection,
@@ -50,8 +51,6 @@ from tasks.runtime.reporting_task import ReportingTask
 
 logger = logging.getLogger(__name__)
 
-#: Verdicts are written at the end of a batch, or when so much time has passed.
-WRITE_EVERY = timedelta(seconds=0.5)
 #: Seconds for which one task continues with what waits; short, for other tasks wait for its process.
 INSPECT_TURN_SECONDS = 1.0
 #: Seconds that what a task claims by itself is to take. Its statements cost the same for many files as for
@@ -164,28 +163,18 @@ def _inspect(
 
     Returns how many seconds that took, without writing it down.
     """
-    seconds = 0.0
-    judged: list[JudgedItem] = []
-    unwritten = [item.claim for item in items]
-    written_at = context.clock.now()
-    with renewing(context, lambda: unwritten, renew_items):
+    verdicts = BatchVerdicts(context, items, counts)
+    with renewing(context, verdicts.unwritten, renew_items), verdicts.written_meanwhile():
         began_at = time.monotonic()
         for one in _judge(context, items):
-            judged.append(one)
-            seconds += time.monotonic() - began_at
-            last = len(judged) == len(unwritten)
-            if last or context.clock.now() - written_at >= WRITE_EVERY:
-                write_surely(context, judged, counts)
-                accepted = (one.item for one in judged if one.verdict and one.verdict.accepted)
-                accepted_on.update(channel for item in accepted for channel in item.channels)
-                unwritten = unwritten[len(judged) :]
-                judged, written_at = [], context.clock.now()
-            began_at = time.monotonic()
+            verdicts.add(one)
+        seconds = time.monotonic() - began_at
+    accepted_on.update(verdicts.accepted_on)
     return seconds
 
 
 def _judge(context: Context, items: Sequence[ItemUnderInspection]) -> Iterator[JudgedItem]:
-    """What came of each item, in their order, each as soon as it is known."""
+    """What came of each item, each as soon as it is known; of those that go alone, after all others."""
     for chunk in _chunks(items):
         with ExitStack() as copies:
             opened = [_open(context.sources, item, copies) for item in chunk]
@@ -202,21 +191,15 @@ def _judge(context: Context, items: Sequence[ItemUnderInspection]) -> Iterator[J
 def _chunks(items: Sequence[ItemUnderInspection]) -> Iterator[Sequence[ItemUnderInspection]]:
     """Items that are looked at in one go.
 
-    One that has to be fetched goes alone: the others need not wait for it, nor lie about as a copy. So does
-    one that is to be fixed, for which the work may take minutes.
+    One that has to be fetched goes alone and last: the others need not wait for it, nor lie about as a copy.
+    So does one that is to be fixed, for which the work may take minutes.
     """
-    chunk: list[ItemUnderInspection] = []
-    for item in items:
-        alone = item.fix or is_remote(item.source)
-        if chunk and (alone or len(chunk) == MOST_AT_A_TIME):
-            yield chunk
-            chunk = []
-        if alone:
-            yield [item]
-        else:
-            chunk.append(item)
-    if chunk:
-        yield chunk
+    yield from chunks([item for item in items if not _goes_alone(item)], MOST_AT_A_TIME)
+    yield from ([item] for item in items if _goes_alone(item))
+
+
+def _goes_alone(item: ItemUnderInspection) -> bool:
+    return item.fix or is_remote(item.source)
 
 
 def _open(sources: Sources, item: ItemUnderInspection, copies: ExitStack) -> Path | JudgedItem:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import _thread
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -14,12 +13,11 @@ from sqlalchemy import Connection
 
 from greenroom.errors import DatabaseUnavailable
 from models.claim import Claim
+from tasks.runtime.background import beside
 from tasks.runtime.context import Context
 
 logger = logging.getLogger(__name__)
 
-#: Seconds that the last renewal may take to end.
-END_SECONDS = 10.0
 #: Seconds after which a renewal that failed is tried again: the claims may lapse meanwhile.
 TRY_AGAIN_SECONDS = 1.0
 
@@ -59,10 +57,9 @@ def renewing(
         lost: is told which of them are somebody else's by now.
         every: seconds between two renewals; a third of the lease, if it is not given.
     """
-    done = threading.Event()
     pause = every or context.settings.lease_seconds / 3
 
-    def beat() -> None:
+    def beat(done: threading.Event) -> None:
         wait = pause
         while not done.wait(wait):
             wait = pause
@@ -80,34 +77,6 @@ def renewing(
             else:
                 lost(gone)
 
-    begun, over = _started(beat)
-    try:
+    # Where there is no thread, what lapses is looked at again.
+    with beside(beat, without="Claims are not renewed"):
         yield
-    finally:
-        done.set()
-        # One that begins after this ends at once; one that found no memory never begins.
-        if begun.is_set():
-            over.wait(END_SECONDS)
-
-
-def _started(work: Callable[[], None]) -> tuple[threading.Event, threading.Event]:
-    """Run this in a thread; returns what is set when it has begun, and what is set when it is over.
-
-    `threading` would wait until the thread says that it runs, and one that finds no memory never says so: the
-    task would hang, and with it its process.
-    """
-    begun, over = threading.Event(), threading.Event()
-
-    def run() -> None:
-        begun.set()
-        try:
-            work()
-        finally:
-            over.set()
-
-    try:
-        _thread.start_new_thread(run, ())
-    except RuntimeError as error:
-        # What lapses is looked at again; the work itself need not wait for that.
-        logger.warning("Claims are not renewed: %s", error)
-    return begun, over

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
 from greenroom.errors import DatabaseUnavailable
 from greenroom.isolation.process_pool import ProcessPool
@@ -17,7 +19,7 @@ from greenroom.isolation.resource_limits import ResourceLimits
 from greenroom.reasons import Reason
 from greenroom.sources import Sources
 from greenroom.task_names import TaskName
-from models.verdict_records import record_verdicts
+from models.verdict_records import Judged, record_verdicts
 from tasks.dispatch import claims_from_json, dispatch
 from tasks.inspect import inspect, next_round
 from tasks.prepare import prepare
@@ -180,6 +182,61 @@ def test_verdicts_are_written_again_after_a_failure_of_the_moment(
     assert inspect_all(world) == {"accepted": 2, "rejected": 0, "postponed": 0}
     assert len(world.passing.slept) == 2
     assert [(row.state, row.attempts) for row in item_rows(world)] == [("accepted", 0)] * 2
+
+
+@pytest.fixture
+def fetched_in_the_end(
+    world: World, make_image: MakeImage, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[threading.Event]:
+    """Two files of this machine, and one before them that hangs until this is set, or for ten seconds."""
+    monkeypatch.setattr("tasks.inspecting.batch_verdicts.WRITE_EVERY_SECONDS", 0.01)
+    sources = [
+        "http://127.0.0.1:9/hero.jpg",
+        *(str(make_image(f"{number}.jpg", number)) for number in (1, 2)),
+    ]
+    items = [{"ref": str(number), "source": source} for number, source in enumerate(sources)]
+    prepare(world.context, world.campaign(), items)
+    copy, over, seen = Sources.copy, threading.Event(), []
+
+    def hanging(self: Sources, source: str) -> AbstractContextManager[Path]:
+        if source.startswith("http:"):
+            seen.append(over.wait(10))
+        return copy(self, source)
+
+    monkeypatch.setattr(Sources, "copy", hanging)
+    yield over
+    assert seen == [True]
+
+
+def test_verdicts_are_written_while_a_file_of_their_batch_hangs(
+    world: World, fetched_in_the_end: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that has to be fetched comes after the others, and they do not wait until it is there."""
+    write, written = record_verdicts, list[Judged]()
+
+    def record(connection: Connection, verdicts: Sequence[Judged], **more: Any) -> set[int]:
+        written.extend(verdicts)
+        if len(written) == 2:
+            fetched_in_the_end.set()
+        return write(connection, verdicts, **more)
+
+    monkeypatch.setattr("tasks.inspecting.verdict_writer.record_verdicts", record)
+    assert inspect_all(world) == {"accepted": 2, "rejected": 0, "postponed": 1}
+
+
+def test_verdicts_that_cannot_be_written_meanwhile_fail_their_task(
+    world: World, fetched_in_the_end: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their claims lapse, and somebody else looks at the files again."""
+
+    def record(*_: Any, **__: Any) -> set[int]:
+        fetched_in_the_end.set()
+        raise DatabaseUnavailable("away")
+
+    monkeypatch.setattr("tasks.inspecting.verdict_writer.record_verdicts", record)
+    with pytest.raises(DatabaseUnavailable):
+        inspect_all(world)
+    assert [row.state for row in item_rows(world)] == ["inspecting"] * 3
 
 
 @pytest.mark.parametrize(

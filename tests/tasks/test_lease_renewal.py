@@ -48,7 +48,7 @@ def test_a_thread_that_finds_no_memory_holds_nothing_up(
     for name in ("_thread.start_new_thread", "threading._start_new_thread"):
         monkeypatch.setattr(name, start)
     waited: list[float] = []
-    monkeypatch.setattr("tasks.runtime.lease_renewal.END_SECONDS", 0.01)
+    monkeypatch.setattr("tasks.runtime.background.END_SECONDS", 0.01)
     monkeypatch.setattr(threading.Event, "wait", lambda _, seconds: waited.append(seconds))
     with renewing(world.context, list, renew_assets):
         pass
