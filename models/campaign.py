@@ -11,9 +11,11 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    BindParameter,
     ColumnElement,
     Connection,
     ForeignKey,
+    Function,
     Select,
     String,
     Text,
@@ -22,6 +24,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    true,
     tuple_,
     type_coerce,
 )
@@ -130,11 +133,29 @@ _CHANNEL_AND_CAMPAIGN = (
 
 
 @cache
+def _adding(*, postgresql: bool) -> Any:
+    """Hold the campaign, and write it if it is new; returns its row if it was.
+
+    What others commit while it waits, the statement sees nothing of but the key.
+    """
+    values = _new_values()
+    row = select(*values.values()).where(true())
+    if postgresql:
+        row = row.select_from(_lock("new_id", shared=False).table_valued(name="held"))
+    statement = insert(Campaign, postgresql=postgresql).from_select(list(values), row)
+    return statement.on_conflict_do_nothing(index_elements=[Campaign.id]).returning(*_COLUMNS)
+
+
+def _new_values() -> dict[str, BindParameter[Any]]:
+    names = ("id", "channel_id", "further_channels", "created_at", "send_at", "keep_until", "upload_from")
+    columns = Campaign.__table__.c
+    return {name: bindparam(f"new_{name}", type_=columns[name].type) for name in names}
+
+
+@cache
 def _saving(*, postgresql: bool) -> Any:
     """Write the campaign, or its dates where it is known on this channel; returns its row where it was."""
-    names = ("id", "channel_id", "further_channels", "created_at", "send_at", "keep_until", "upload_from")
-    statement = insert(Campaign, postgresql=postgresql)
-    statement = statement.values({name: bindparam(f"new_{name}") for name in names})
+    statement = insert(Campaign, postgresql=postgresql).values(_new_values())
     new = statement.excluded
     changing = ("channel_id", "further_channels", "send_at", "keep_until", "upload_from")
     statement = statement.on_conflict_do_update(
@@ -177,27 +198,33 @@ def save_campaign(
             f"Campaign {campaign_id} is over since {keep_until.isoformat()}, so nothing would be uploaded "
             "for it. Give a later keep_until."
         )
-    # So that parts of one manifest see each other's dates, also where none is committed yet.
-    hold_campaign(connection, campaign_id, shared=False)
+    begun = upload_from is None or upload_from <= now
+    first, *further = dict.fromkeys((channel_id, *further_channels))
+    new = {
+        "new_id": campaign_id,
+        "new_channel_id": first,
+        "new_further_channels": tuple(further),
+        "new_created_at": now,
+        "new_send_at": send_at,
+        "new_keep_until": keep_until,
+        "new_upload_from": None if begun else upload_from,
+    }
+    postgresql = on_postgresql(connection)
+    # Held, so that parts of one manifest see each other's dates, also where none is committed yet.
+    row = connection.execute(_adding(postgresql=postgresql), new).mappings().one_or_none()
+    if row is not None:
+        return CampaignRow(**row, created=True)
     before = connection.execute(_BEFORE, {"campaign_id": campaign_id}).one_or_none()
-    begun = upload_from is None or upload_from <= now or (before is not None and before.upload_from is None)
+    begun = begun or (before is not None and before.upload_from is None)
     dates = (send_at, keep_until, None if begun else upload_from)
     had = () if before is None else (before.channel_id, *before.further_channels)
     first, *further = _in_order((channel_id, *further_channels), before=had)
     row = None
     if not had or first in had:
-        new = {
-            "new_id": campaign_id,
-            "new_channel_id": first,
-            "new_further_channels": tuple(further),
-            "new_created_at": now,
-            "new_send_at": dates[0],
-            "new_keep_until": dates[1],
-            "new_upload_from": dates[2],
-            "known_channel_id": had[0] if had else first,
-        }
-        saving = _saving(postgresql=on_postgresql(connection))
-        row = connection.execute(saving, new).mappings().one_or_none()
+        other = {"new_channel_id": first, "new_further_channels": tuple(further), "new_upload_from": dates[2]}
+        saving = _saving(postgresql=postgresql)
+        asked = {**new, **other, "known_channel_id": had[0] if had else first}
+        row = connection.execute(saving, asked).mappings().one_or_none()
     if row is None:
         raise _not_to_be_written(get_campaign(connection, campaign_id), channel_id)
     moved = before is not None and tuple(before)[:3] != dates
@@ -242,8 +269,13 @@ def hold_campaign(connection: Connection, campaign_id: str, *, shared: bool) -> 
 
 @cache
 def _holding(*, shared: bool) -> Select[Any]:
+    return select(_lock("campaign_id", shared=shared))
+
+
+def _lock(name: str, *, shared: bool) -> Function[Any]:
+    """Of the campaign whose ID is bound to a name."""
     lock = func.pg_advisory_xact_lock_shared if shared else func.pg_advisory_xact_lock
-    return select(lock(CAMPAIGN_LOCKS, func.hashtext(bindparam("campaign_id", type_=Campaign.id.type))))
+    return lock(CAMPAIGN_LOCKS, func.hashtext(bindparam(name, type_=Campaign.id.type)))
 
 
 def channel_and_campaign(

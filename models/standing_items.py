@@ -53,8 +53,8 @@ def look_at(
         items: each ref once.
         written: whether what stands has to have been written in the campaign's submission.
     """
-    if not items:
-        return Looked(standing=0, elsewhere=(), others=(), known=())
+    if not items or campaign.created:
+        return Looked(standing=0, elsewhere=(), others=items, known=())
     postgresql = on_postgresql(connection)
     columns, alike = columns_given(items)
     statement = _look(
