@@ -20,6 +20,7 @@ from sqlalchemy import (
     String,
     Text,
     bindparam,
+    case,
     func,
     literal,
     or_,
@@ -125,11 +126,16 @@ _BEFORE = (
     .where(_MINE)
     .with_for_update()
 )
-_CHANNEL_AND_CAMPAIGN = (
-    select(Channel.media_life_seconds, *_COLUMNS)
-    .outerjoin_from(Channel, Campaign, _MINE)
-    .where(Channel.id == bindparam("channel_id"))
-)
+
+
+@cache
+def _channel_and_campaign(*, postgresql: bool) -> Any:
+    """A channel; and a campaign, or, where it is not known, whether it is held by this transaction now."""
+    held: ColumnElement[Any] = true()
+    if postgresql:
+        held = case((Campaign.id.is_(None), func.pg_try_advisory_xact_lock(*_lock_numbers("campaign_id"))))
+    statement = select(Channel.media_life_seconds, held.label("held"), *_COLUMNS)
+    return statement.outerjoin_from(Channel, Campaign, _MINE).where(Channel.id == bindparam("channel_id"))
 
 
 @cache
@@ -275,27 +281,40 @@ def _holding(*, shared: bool) -> Select[Any]:
 def _lock(name: str, *, shared: bool) -> Function[Any]:
     """Of the campaign whose ID is bound to a name."""
     lock = func.pg_advisory_xact_lock_shared if shared else func.pg_advisory_xact_lock
-    return lock(CAMPAIGN_LOCKS, func.hashtext(bindparam(name, type_=Campaign.id.type)))
+    return lock(*_lock_numbers(name))
+
+
+def _lock_numbers(name: str) -> tuple[int, ColumnElement[int]]:
+    return CAMPAIGN_LOCKS, func.hashtext(bindparam(name, type_=Campaign.id.type))
 
 
 def channel_and_campaign(
     connection: Connection, *, channel_id: str, campaign_id: str
-) -> tuple[timedelta | None, CampaignRow | None]:
-    """How long the provider keeps a channel's media, where that was said; and a campaign, if it is known.
+) -> tuple[timedelta | None, CampaignRow | None, bool]:
+    """How long the provider keeps a channel's media, where that was said; a campaign, if it is known.
+
+    One that is not known is held alone from now on, unless somebody holds it.
+
+    Args:
+        connection: an open transaction.
+        channel_id: the channel's.
+        campaign_id: the campaign's.
+
+    Returns:
+        Last of the three: whether somebody else is writing the campaign for the first time, most likely.
 
     Raises:
         UnknownName: there is no such channel.
     """
     asked = {"channel_id": channel_id, "campaign_id": campaign_id}
-    found = connection.execute(_CHANNEL_AND_CAMPAIGN, asked).mappings().one_or_none()
+    statement = _channel_and_campaign(postgresql=on_postgresql(connection))
+    found = connection.execute(statement, asked).mappings().one_or_none()
     if found is None:
-        return get_channel(connection, channel_id).media_life, None
+        return get_channel(connection, channel_id).media_life, None, False
     row = dict(found)
-    seconds = row.pop("media_life_seconds")
-    return (
-        None if seconds is None else timedelta(seconds=seconds),
-        None if row["id"] is None else CampaignRow(**row),
-    )
+    seconds, held = row.pop("media_life_seconds"), row.pop("held")
+    known = None if row["id"] is None else CampaignRow(**row)
+    return None if seconds is None else timedelta(seconds=seconds), known, known is None and not held
 
 
 def get_campaign(connection: Connection, campaign_id: str) -> CampaignRow:
@@ -304,10 +323,16 @@ def get_campaign(connection: Connection, campaign_id: str) -> CampaignRow:
     Raises:
         UnknownName: there is none.
     """
-    row = connection.execute(_CAMPAIGN, {"campaign_id": campaign_id}).mappings().one_or_none()
-    if row is None:
+    campaign = find_campaign(connection, campaign_id)
+    if campaign is None:
         raise UnknownName(f"Campaign {campaign_id} is not known here.")
-    return CampaignRow(**row)
+    return campaign
+
+
+def find_campaign(connection: Connection, campaign_id: str) -> CampaignRow | None:
+    """The campaign of that ID, if there is one."""
+    row = connection.execute(_CAMPAIGN, {"campaign_id": campaign_id}).mappings().one_or_none()
+    return None if row is None else CampaignRow(**row)
 
 
 def is_on(channel_id: str) -> ColumnElement[bool]:

@@ -45,7 +45,7 @@ def move(
         upload_from=None if upload_from is None else parse_moment(upload_from),
     )
     with context.database.write() as connection:
-        begin, _ = look_up(context, connection, plan)
+        begin, *_ = look_up(context, connection, plan)
         save_and_move(connection, plan, upload_from=begin, now=context.clock.now())
     announce_dispatch(context, why=f"campaign {campaign_id} was moved")
 

@@ -17,7 +17,7 @@ from greenroom.manifest import CampaignPlan, ManifestItem, parse_items, parse_pl
 from greenroom.task_names import TaskName
 from greenroom.untrusted_text import one_line
 from models.callback import has_callback, note_change, save_callback
-from models.campaign import CampaignRow, channel_and_campaign, get_campaign, hold_campaign
+from models.campaign import CampaignRow, channel_and_campaign, find_campaign, hold_campaign
 from models.channel import get_channel
 from models.manifest_items import add_items, lock_items, reject_items, save_items, seem_new
 from models.moving import save_and_move
@@ -87,9 +87,10 @@ def take_over(
     refused: list[str] = []
 
     def write(connection: Connection, part: Sequence[ManifestItem]) -> Written:
-        upload_from, known = look_up(context, connection, plan)
-        # Most often all are new, or as they were: then there is nothing to be locked.
-        stands = known is not None and known.stands_as(plan, upload_from=upload_from)
+        upload_from, known, begun_elsewhere = look_up(context, connection, plan)
+        # Most often all are new, or as they were: then there is nothing to be locked. What another part is
+        # writing now will stand as this one has it.
+        stands = begun_elsewhere or (known is not None and known.stands_as(plan, upload_from=upload_from))
         written = (
             write_beside(connection, plan, part, upload_from=upload_from, now=now, submission=submission)
             if stands
@@ -134,15 +135,17 @@ def require_allowed_callback(context: Context, plan: CampaignPlan) -> None:
 
 def look_up(
     context: Context, connection: Connection, plan: CampaignPlan
-) -> tuple[datetime, CampaignRow | None]:
-    """When a campaign's uploads are to begin; and the campaign, if it is known.
+) -> tuple[datetime, CampaignRow | None, bool]:
+    """When a campaign's uploads are to begin; and the campaign, as `channel_and_campaign` has it.
 
     Raises:
         UnknownName: one of its channels is not known.
     """
-    first, known = channel_and_campaign(connection, channel_id=plan.channel, campaign_id=plan.id)
+    first, known, begun_elsewhere = channel_and_campaign(
+        connection, channel_id=plan.channel, campaign_id=plan.id
+    )
     others = [get_channel(connection, channel).media_life for channel in plan.channels[1:]]
-    return upload_moment(context, plan, first, *others), known
+    return upload_moment(context, plan, first, *others), known, begun_elsewhere
 
 
 def upload_moment(context: Context, plan: CampaignPlan, *media_lives: timedelta | None) -> datetime:
@@ -177,7 +180,9 @@ def write_beside(
     now: datetime,
     submission: int | None = None,
 ) -> Written | None:
-    """Write a part of a known campaign, beside others who do so, if each item is new or stands as it is.
+    """Write a part of a campaign, beside others who do so, if each item is new or stands as it is.
+
+    A campaign that somebody writes for the first time is waited for.
 
     Args:
         connection: an open transaction.
@@ -190,13 +195,11 @@ def write_beside(
     Returns:
         What was written; None, and nothing was changed or is locked, where more has to be done.
     """
-    if _has_other_callback(connection, plan):
-        return None
     with connection.begin_nested() as savepoint:
         hold_campaign(connection, plan.id, shared=True)
-        campaign = get_campaign(connection, plan.id)
-        number = _submission(campaign, submission)
-        if plan.keep_until > now and campaign.stands_as(plan, upload_from=upload_from):
+        campaign = find_campaign(connection, plan.id)
+        if campaign is not None and _is_as_planned(connection, campaign, plan, upload_from, now):
+            number = _submission(campaign, submission)
             if seem_new(connection, plan.id, rows) and add_items(
                 connection, campaign_id=plan.id, due_at=plan.send_at, items=rows, submission=number
             ):
@@ -214,8 +217,14 @@ def write_beside(
     return None
 
 
-def _has_other_callback(connection: Connection, plan: CampaignPlan) -> bool:
-    return plan.callback is not None and not has_callback(connection, plan.id, plan.callback)
+def _is_as_planned(
+    connection: Connection, campaign: CampaignRow, plan: CampaignPlan, upload_from: datetime, now: datetime
+) -> bool:
+    return (
+        plan.keep_until > now
+        and campaign.stands_as(plan, upload_from=upload_from)
+        and (plan.callback is None or has_callback(connection, plan.id, plan.callback))
+    )
 
 
 def _write(

@@ -43,7 +43,7 @@ def begin_submission(context: Context, campaign: Mapping[str, Any], key: str) ->
     plan = parse_plan(campaign)
     require_allowed_callback(context, plan)
     with context.database.write() as connection:
-        upload_from, _ = look_up(context, connection, plan)
+        upload_from, *_ = look_up(context, connection, plan)
         save_and_move(connection, plan, upload_from=upload_from, now=context.clock.now(), complete=True)
         save_callback(connection, plan.id, plan.callback)
         return next_submission(connection, plan.id, key=key)

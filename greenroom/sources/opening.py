@@ -73,10 +73,12 @@ class Sources:
 
         What is allowed here may be refused all the same when it is opened.
         """
-        if is_url(source):
-            return self._fetcher.refusal(source)
-        if is_store(source):
-            return self._stores.refusal(source)
+        # Of most sources one letter tells that they are paths; a manifest has millions.
+        if not source.startswith("/"):
+            if is_url(source):
+                return self._fetcher.refusal(source)
+            if is_store(source):
+                return self._stores.refusal(source)
         sentence = self._folders.refusal(source)
         return SourceRefused(sentence) if sentence else None
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from threading import Event
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from greenroom.errors import Misuse
 from greenroom.manifest import parse_items, parse_plan
-from models.campaign import get_campaign, save_campaign
+from models.campaign import get_campaign, hold_campaign, save_campaign
 from models.cancellation import cancel_campaign
 from models.manifest_items import add_items
 from tasks.prepare import prepare, write_beside
@@ -44,6 +45,20 @@ def first_part_in_flight(world: World) -> Iterator[None]:
         plan = parse_plan(world.campaign())
         assert write_beside(connection, plan, parse_items(FIRST), upload_from=now, now=now)
         yield
+
+
+def write_first(world: World, connection: Connection) -> None:
+    """Write the first part, and with it the campaign."""
+    plan = parse_plan(world.campaign())
+    save_campaign(
+        connection,
+        campaign_id=plan.id,
+        channel_id=plan.channel,
+        send_at=plan.send_at,
+        keep_until=plan.keep_until,
+        now=world.clock.now(),
+    )
+    assert add_items(connection, campaign_id=plan.id, due_at=plan.send_at, items=parse_items(FIRST))
 
 
 def waiting(world: World, *work: Future[Any]) -> bool:
@@ -131,18 +146,49 @@ def test_the_first_parts_may_differ_in_their_dates(world: World, threads: Thread
     """The later one finds a campaign that nobody has committed when it begins, and moves it all the same."""
     moved = world.campaign(days=3)
     moved["send_at"] = moved["keep_until"]
-    plan = parse_plan(world.campaign())
     with world.database.write() as connection:
-        save_campaign(
-            connection,
-            campaign_id=plan.id,
-            channel_id=plan.channel,
-            send_at=plan.send_at,
-            keep_until=plan.keep_until,
-            now=world.clock.now(),
-        )
-        assert add_items(connection, campaign_id=plan.id, due_at=plan.send_at, items=parse_items(FIRST))
+        write_first(world, connection)
         second = threads.submit(prepare, world.context, moved, SECOND)
         assert waiting(world, second)
     assert second.result(PATIENCE) == 3
     assert {row.due_at for row in item_rows(world)} == {parse_plan(moved).send_at}
+
+
+@on_postgresql
+def test_parts_wait_for_the_first_one_and_not_for_each_other(
+    world: World, threads: ThreadPoolExecutor
+) -> None:
+    """Two begin before the campaign is committed; once it is, one ends while the other is in hand."""
+    done = Event()
+
+    def hold_on() -> None:
+        with world.database.write() as connection:
+            hold_campaign(connection, "spring", shared=True)
+            assert done.wait(PATIENCE)
+
+    with world.database.write() as connection:
+        write_first(world, connection)
+        other = threads.submit(hold_on)
+        assert waiting(world, other)
+        second = threads.submit(prepare, world.context, world.campaign(), SECOND)
+        assert waiting(world, other, second)
+    try:
+        assert second.result(PATIENCE) == 3
+    finally:
+        done.set()
+    other.result(PATIENCE)
+    assert sorted(row.ref for row in item_rows(world)) == [item["ref"] for item in FIRST + SECOND]
+
+
+@on_postgresql
+def test_where_the_first_part_fails_the_next_one_writes_the_campaign(
+    world: World, threads: ThreadPoolExecutor
+) -> None:
+    """It had waited for it."""
+    with suppress(ZeroDivisionError), world.database.write() as connection:
+        write_first(world, connection)
+        second = threads.submit(prepare, world.context, world.campaign(), SECOND)
+        assert waiting(world, second)
+        raise ZeroDivisionError
+    assert second.result(PATIENCE) == 3
+    assert sorted(row.ref for row in item_rows(world)) == [item["ref"] for item in SECOND]
