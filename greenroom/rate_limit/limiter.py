@@ -44,7 +44,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from greenroom.clock import boottime
-from greenroom.errors import LimiterUnavailable, NoSlotInTime
+from greenroom.errors import LimiterUnavailable, NoSlotInTime, TransientError
 from greenroom.rate_limit.ownership import (
     LONGEST_RETRY_SECONDS,
     MAX_HOLD_SECONDS,
@@ -66,8 +66,6 @@ ENOUGH_WORKERS_SECONDS = 0.5
 LOST_REQUEST_SECONDS = 30.0
 
 _FIRST_RETRY_SECONDS = 0.01
-#: Between two looks at a channel whose owner does not say that it is ending.
-_OWNED_RETRY_SECONDS = 0.1
 
 # What all scripts about a channel begin with. A server has a new `run_id` at each start. Where the command is
 # not allowed, all servers are taken for one.
@@ -218,7 +216,7 @@ class Limiter:
     def acquire(
         self, channel_id: str, *, timeout: float, sleep: Callable[[float], None] = time.sleep
     ) -> OwnedChannel:
-        """Become a channel's owner, waiting for the present one to release it.
+        """Become a channel's owner; one that says that it is ending is waited for.
 
         Args:
             channel_id: which.
@@ -226,34 +224,33 @@ class Limiter:
             sleep: sleeps for a number of seconds.
 
         Raises:
-            NoSlotInTime: somebody else was its owner for all that time.
+            NoSlotInTime: somebody else is its owner, and goes on, or did not end in time.
             LimiterUnavailable: Redis was away until the time-out was over.
         """
         give_up_at = self.monotonic() + timeout
         me = secrets.token_hex(8)
         keys = [self._key(channel_id), *([self._sole_key] if self._sole_since else [])]
         pause = _FIRST_RETRY_SECONDS
-        problem: LimiterUnavailable | None = None
         while True:
             asked_at = self.monotonic()
             try:
                 lasts = round(OWNERSHIP_SECONDS * MICRO)
                 answer = self._call(self._heartbeat, keys, me, lasts, 1, self._sole_since)
             except LimiterUnavailable as error:
-                problem = error
+                problem: TransientError = error
                 pause = min(pause * 2, LONGEST_RETRY_SECONDS)
             else:
                 if answer[0]:
                     return OwnedChannel(self, channel_id, me, asked_at=asked_at, answer=answer)
-                is_ending = stored_text(answer[2]) == "1"
-                problem, pause = None, _FIRST_RETRY_SECONDS if is_ending else _OWNED_RETRY_SECONDS
+                taken = NoSlotInTime(f"somebody else is uploading on {channel_id}", retry_after=1.0)
+                if stored_text(answer[2]) != "1":
+                    raise taken
+                problem, pause = taken, _FIRST_RETRY_SECONDS
             left = give_up_at - self.monotonic()
             if left <= 0:
                 break
             sleep(min(pause, left))
-        raise problem or NoSlotInTime(
-            f"somebody else has been uploading on {channel_id} for {timeout:g} s", retry_after=timeout
-        )
+        raise problem
 
     def note_sole_uploader(self) -> None:
         """Remember, as long as this Redis runs and is not wiped, that it was started with all that uploads.

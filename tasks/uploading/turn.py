@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 #: Seconds between two looks at what has come of the files in flight: what has is written down then, all at
 #: once. All channels of a process look at the same moments, and so share their transactions.
 LOOK_EVERY_SECONDS = 0.5
-#: Seconds that a batch waits for the channel's present owner.
+#: Seconds that a batch waits for an owner of the channel that is ending.
 OWNER_PATIENCE_SECONDS = 10.0
 #: Seconds after which another worker continues with the channel; and sooner, while channels wait for a
 #: worker.
