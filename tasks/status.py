@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -47,16 +48,9 @@ def status(context: Context, campaign_id: str) -> CampaignStatus:
         at_risk_since=campaign.at_risk_since,
         state=_state_on_all(_state(campaign, channel, now), channels),
         paused_reason=next(filter(None, reasons), ""),
-        hindrance=progress.hindrance,
-        checking=progress.checking,
-        scheduled=progress.scheduled,
-        waiting=progress.waiting,
-        uploading=progress.uploading,
-        ready=progress.ready,
-        rejected=progress.rejected,
-        failed=progress.failed,
         at_risk=endangered,
         channels=channels,
+        **asdict(progress),
     )
 
 
@@ -69,14 +63,7 @@ def _by_channel(connection: Connection, campaign: CampaignRow, now: datetime) ->
                 channel=channel_id,
                 state=_state(campaign, channel, now),
                 paused_reason=_paused_reason(channel),
-                hindrance=progress.hindrance,
-                checking=progress.checking,
-                scheduled=progress.scheduled,
-                waiting=progress.waiting,
-                uploading=progress.uploading,
-                ready=progress.ready,
-                rejected=progress.rejected,
-                failed=progress.failed,
+                **asdict(progress),
             )
         )
     return found
