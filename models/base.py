@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,7 +19,10 @@ from sqlalchemy import (
     TypeDecorator,
     text,
 )
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.schema import CreateIndex
+from sqlalchemy.sql.compiler import DDLCompiler
 from sqlalchemy.types import TypeEngine
 
 from greenroom.clock import require_aware
@@ -38,7 +42,21 @@ BigKey = BigInteger().with_variant(Integer(), "sqlite")
 
 def partial_index(name: str, *columns: str, where: str, unique: bool = False) -> Index:
     """An index of the rows that meet a condition, on both databases."""
-    return Index(name, *columns, unique=unique, postgresql_where=text(where), sqlite_where=text(where))
+    return Index(name, *columns, unique=unique, sqlite_where=text(where))
+
+
+@compiles(CreateIndex, "postgresql")
+def _create_index(create: CreateIndex, compiler: DDLCompiler, **options: Any) -> str:
+    """With the condition that SQLite is told.
+
+    An option of PostgreSQL's would load that dialect, a tenth of all that is loaded, where there is none.
+    """
+    options_given = create.element.dialect_kwargs
+    if "sqlite_where" in options_given:
+        options_given["postgresql_where"] = options_given["sqlite_where"]
+    # By its stubs it has no types.
+    visit: Callable[..., str] = compiler.visit_create_index
+    return visit(create, **options)
 
 
 class UtcDateTime(TypeDecorator[datetime]):

@@ -31,7 +31,6 @@ from sqlalchemy import (
     bindparam,
     func,
     literal,
-    make_url,
     select,
     true,
     update,
@@ -39,7 +38,6 @@ from sqlalchemy import (
 from sqlalchemy import (
     column as column_clause,
 )
-from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import InstrumentedAttribute
@@ -49,13 +47,12 @@ from sqlalchemy.types import TypeEngine, UserDefinedType
 
 from greenroom.untrusted_text import storable
 from models.base import OutsideText
-from models.upsert import insert
+from models.upsert import Insert, insert
 
 Column = InstrumentedAttribute[Any] | ColumnElement[Any]
 
 #: PostgreSQL's own code.
 _UNIQUE_VIOLATION = "23505"
-_POSTGRESQL: Dialect = make_url("postgresql+psycopg://").get_dialect()()
 
 
 def on_postgresql(connection: Connection) -> bool:
@@ -110,10 +107,6 @@ class ListOf(UserDefinedType[Any]):
     def __init__(self, member: TypeEngine[Any]) -> None:
         self.member = _without_length(member)
 
-    def get_col_spec(self, **_options: Any) -> str:
-        """Its name on PostgreSQL."""
-        return f"{self.member.compile(dialect=_POSTGRESQL)}[]"
-
     def bind_processor(self, dialect: Dialect) -> Callable[[Any], str]:
         """Write it as a text."""
         to_driver = self.member.dialect_impl(dialect).bind_processor(dialect)
@@ -133,6 +126,11 @@ class ListOf(UserDefinedType[Any]):
         return (
             None if dialect.name == "postgresql" else lambda value: [] if value is None else json.loads(value)
         )
+
+
+@compiles(ListOf)
+def _list_of_array(kind: ListOf, compiler: TypeCompiler, **options: Any) -> str:
+    return f"{compiler.process(kind.member, **options)}[]"
 
 
 @compiles(ListOf, "sqlite")

@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, or_, select, update
-from sqlalchemy.dialects.postgresql import Insert
 
 from greenroom.errors import SourceRefused
 from greenroom.manifest import ManifestItem
@@ -15,6 +14,7 @@ from models.bulk import add_columns, among, insert_columns, update_rows
 from models.item import Item, ItemState
 from models.item_queue import waiting_anew
 from models.locks import lock_rows
+from models.upsert import Insert
 
 #: Refs of a part that are looked for before all are taken for new.
 REFS_TRIED = 20

@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, false, true, update
-from sqlalchemy.dialects.postgresql import Insert
 
 from greenroom.lifecycle import LifeRules
 from models.bulk import among_bound, insert_rows
 from models.media import Media, lock_media
+from models.upsert import Insert
 
 
 @dataclass(frozen=True, kw_only=True)

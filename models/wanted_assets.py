@@ -13,12 +13,12 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, case, update
-from sqlalchemy.dialects.postgresql import Insert
 
 from greenroom.reasons import Reason
 from models.asset import Asset, AssetState, Priority
 from models.bulk import among_bound, insert_rows, update_rows
 from models.states import in_state
+from models.upsert import Insert
 
 #: What nobody has tried yet is like.
 _UNTRIED: dict[str, Any] = {"attempts": 0, "not_before": None, "reason": None, "detail": ""}
