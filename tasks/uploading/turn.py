@@ -118,7 +118,7 @@ class Turn:
                 self._continue_or_end()
                 if not self._sender.busy and self._has_nothing_to_wait_for():
                     break
-                self._recording = outcomes = self._sender.collect(until=_next_look())
+                self._recording = outcomes = self._collect()
                 if any(isinstance(outcome.error, ChannelError) for outcome in outcomes):
                     self._end(why="The channel is paused.", stop=True)
                 outcomes = self._try_second_sources(outcomes)
@@ -134,6 +134,13 @@ class Turn:
             while self._sender.busy:
                 outcomes += self._sender.collect(until=_next_look())
             self._record_the_rest(outcomes)
+
+    def _collect(self) -> list[UploadOutcome]:
+        """What has come of files by the next look; a process that is to end is not waited with."""
+        if not self._sender.busy:
+            self._context.stopping.wait(_next_look() - time.monotonic())
+            return []
+        return self._sender.collect(until=_next_look())
 
     def _record_the_rest(self, outcomes: Sequence[UploadOutcome]) -> None:
         if not outcomes:

@@ -32,6 +32,9 @@ from tests.support.world import CANARY_KEY, CHANNEL, MakeWorld, World
 from tests.tasks.conftest import MakeImage
 from tests.tasks.test_inspect import hand_over, inspect_all
 
+#: Seconds that anything here may take on a busy machine.
+PATIENCE = 30.0
+
 
 def eventually(condition: Callable[[], bool]) -> bool:
     """Look until it is so, half a minute at most."""
@@ -360,6 +363,24 @@ def test_a_turn_waits_for_what_is_still_being_inspected(world: World, make_image
             context.stopping.set()
     assert turn.result() == {"uploaded": 2, "postponed": 0, "failed": 0}
     assert world.sandbox.stats()[CANARY_KEY]["duplicates"] == 0
+
+
+def test_a_turn_that_waits_for_more_ends_when_its_worker_is_to_end(
+    world: World, make_image: MakeImage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not at its next look: whoever stops a worker with nothing to do waits for that."""
+    hand_over(world, make_image("first.jpg", 1))
+    inspect_all(world)
+    (claims,) = claims_handed_out(world)
+    context = replace(world.context, linger_seconds=600.0)
+    monkeypatch.setattr("tasks.uploading.turn._next_look", lambda: time.monotonic() + 2 * PATIENCE)
+    with ThreadPoolExecutor(1) as threads:
+        turn = threads.submit(upload, context, {CHANNEL: claims_from_json(claims)})
+        try:
+            assert eventually(lambda: len(media_rows(world)) == 1)
+        finally:
+            context.stopping.set()
+        assert turn.result(PATIENCE) == {"uploaded": 1, "postponed": 0, "failed": 0}
 
 
 def test_a_worker_that_is_to_end_gives_back_what_it_has_not_begun(

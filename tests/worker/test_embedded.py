@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 from pydantic import SecretStr
+from redis import Redis
 
 from models import Database
 from models.schema import revision_of
@@ -263,3 +264,19 @@ def test_a_broker_that_is_slow_to_answer_is_left_alone(tmp_path: Path) -> None:
         assert broker.has_ended
     finally:
         broker.terminate()
+
+
+def test_a_broker_is_told_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a command: a signal waits for its next look."""
+    broker = Broker(port=free_port(), folder=tmp_path)
+    broker.start()
+    process = broker._process  # its owner forgets it
+    try:
+        broker.await_ready(PATIENCE)
+        with Redis(port=broker.port) as client:
+            assert client.config_get("hz") == {"hz": "1"}
+        monkeypatch.setattr(process, "terminate", lambda: None)
+        broker.stop()
+        assert process.returncode == 0
+    finally:
+        process.kill()

