@@ -110,6 +110,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "timezone": "UTC",
         "worker_redirect_stdouts": False,
         "beat_schedule": beat_schedule(settings),
+        "beat_scheduler": "worker.scheduler:RestingScheduler",
         # It sleeps until the next tick is due, and a stand-by that waits for a lock looks as often.
         "beat_max_loop_interval": 5,
     }

@@ -13,7 +13,10 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from celery import Celery
 from celery.app.defaults import NAMESPACES, flatten
+from celery.apps.beat import Beat
+from celery.utils.imports import symbol_by_name
 from celery.worker.consumer import Consumer as CelerysConsumer
 
 from greenroom.errors import SettingsError
@@ -99,6 +102,14 @@ with patch.object(click.Command, "invoke", lambda self, context: print(self.name
         assert not end.code
 print(*sorted({{one.partition(".")[0] for one in sys.modules}} & {heavy!r}))
 """
+
+
+def test_beat_rests_until_a_tick_is_due(settings: Settings) -> None:
+    """Celery's own scheduler computes for the last ten milliseconds of each wait."""
+    app = Celery("beat", set_as_current=False)
+    app.conf.update(configuration(settings))
+    scheduler = symbol_by_name(vars(Beat(app=app))["scheduler_cls"])(app, lazy=True)
+    assert scheduler.adjust(3.0) == 3.0
 
 
 @pytest.mark.parametrize(("name", "loads"), [("worker", ""), ("beat", ""), ("flower", "flower tornado")])

@@ -29,7 +29,7 @@ FLOWER_OPTIONS = (f"--conf={CHECKOUT / 'flowerconfig.py'}", "--persistent=false"
 #: What workers, beat and their tasks load only when they need it first.
 LATE_MODULES = (
     *TASK_MODULES,
-    *("tasks.runtime.heartbeat", "worker.consumer", "worker.signals"),
+    *("tasks.runtime.heartbeat", "worker.consumer", "worker.scheduler", "worker.signals"),
     *("billiard.dummy", "billiard.pool", "celery.app.amqp", "celery.app.control", "celery.app.events"),
     *("celery.app.log", "celery.app.routes", "celery.beat", "celery.apps.worker"),
     *("celery.backends.redis", "celery.concurrency.thread", "celery.events.dispatcher"),
@@ -89,7 +89,9 @@ def _beat(schedule: str) -> None:
     # When each was sent last is for the next run, too; and this thread ends with its process.
     app.conf.beat_sync_every = 1
     try:
-        import_module("celery.beat").Service(app, schedule_filename=schedule, remote_control=False).start()
+        import_module("celery.beat").Service(
+            app, scheduler_cls=app.conf.beat_scheduler, schedule_filename=schedule, remote_control=False
+        ).start()
     finally:
         os.kill(os.getpid(), signal.SIGTERM)
 
