@@ -176,6 +176,20 @@ def test_the_supervisor_loads_without_a_thread_or_a_connection(tmp_path: Path) -
     assert said.split() == ["1", "0"]
 
 
+def test_what_the_sandbox_needs_is_loaded_without_tls_which_all_others_keep(tmp_path: Path) -> None:
+    """The supervisor loads it, and forks whoever died after that, too."""
+    said = in_a_fresh_process(
+        "import ssl, sys, threading\n"
+        "from worker.embedded import programs, supervisor\n"
+        "programs.load_all()\n"
+        "programs.load_sandbox()\n"
+        "from aiohttp import connector\n"
+        "print(threading.active_count(), connector._SSL_CONTEXT_VERIFIED, sys.modules['ssl'] is ssl)\n",
+        tmp_path,
+    )
+    assert said.split() == ["1", "None", "True"]
+
+
 def test_workers_load_nothing_of_inspection_or_conversion(tmp_path: Path) -> None:
     """The libraries that read strangers' files are loaded where they are read, and nowhere else."""
     said = in_a_fresh_process(

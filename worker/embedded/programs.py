@@ -15,6 +15,7 @@ import threading
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from greenroom.isolation.worker_process import ProcessesFailed
 from sandbox.latency import Latency
@@ -96,10 +97,20 @@ def _beat(schedule: str) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
+def load_sandbox() -> None:
+    """Load what the sandbox alone needs."""
+    modules: dict[str, Any] = sys.modules
+    # aiohttp makes TLS ready when it is loaded, for a client that is of no use here.
+    tls, modules["ssl"] = modules["ssl"], None
+    try:
+        import_module("sandbox.server")
+    finally:
+        modules["ssl"] = tls
+
+
 def run_sandbox(listening: socket.socket, latency: str, state: str) -> None:
     """Stand in for 360dialog, on a socket that listens already."""
-    # aiohttp reads all certificates of the system when it is loaded, for a client that is of no use here.
-    os.environ["SSL_CERT_FILE"] = os.devnull
+    load_sandbox()  # where this process was not forked from one that has
     from sandbox.server import Options, serve  # noqa: PLC0415 - nobody else needs its server
 
     serve(Options(latency=Latency.parse(latency), state=Path(state)), listening)

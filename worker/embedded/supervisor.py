@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from redis import Redis
+from sqlalchemy.orm import configure_mappers
 
 import worker
 from greenroom.errors import GreenroomError, Misuse
@@ -68,6 +69,7 @@ class Supervisor:
                 self.state_dir.stop_stale()
                 self._start()
                 say_to_parent(ready={**self.addresses, "environment": self._settings()})
+                self._start_sandbox()
                 self._watch()
             finally:
                 self._stop()
@@ -83,9 +85,6 @@ class Supervisor:
         os.environ.update(self._settings())
         prepare_database(load_settings(dotenv=None).database_url, self.state_dir.folder)
         _share_what_is_loaded()
-        if self._door is not None:
-            given = (self._door, self.plan.latency, str(self.state_dir.sandbox))
-            self._start_child("sandbox", programs.run_sandbox, *given)
         self._await_broker()
         # Once: a broker that is started again may have forgotten who uploaded.
         _note_sole_uploader(self.addresses["redis"])
@@ -97,6 +96,17 @@ class Supervisor:
             port = free_port()
             self.addresses["flower"] = f"http://127.0.0.1:{port}"
             self._start_child("flower", programs.run_flower, port)
+
+    def _start_sandbox(self) -> None:
+        """Last, for it is needed last.
+
+        What it alone needs is loaded here: whoever loads writes to what is there already, a page in four.
+        """
+        if self._door is not None:
+            programs.load_sandbox()
+            gc.freeze()
+            given = (self._door, self.plan.latency, str(self.state_dir.sandbox))
+            self._start_child("sandbox", programs.run_sandbox, *given)
 
     def _start_broker(self, port: int) -> None:
         self.broker = Broker(port=port, folder=self.state_dir.broker)
@@ -188,6 +198,7 @@ def _share_what_is_loaded() -> None:
 
     Whoever looks for garbage writes to each object that it looks at.
     """
+    configure_mappers()
     worker.app.finalize(auto=True)
     gc.freeze()
     gc.enable()
