@@ -3,8 +3,8 @@
 Run with ``make bench-line``, or ``python -m benchmarks.line_cost [--lines 40000]``; a minute. The same rows
 go into tables like `items` that have one thing more each, by a statement like Greenroom's in parts of a
 message's size, and by ``COPY``. Then Greenroom writes them, without broker and Celery; what its steps take by
-themselves is measured beside. Each figure is the least of some rounds, in microseconds of CPU for each
-line. Writes ``benchmarks/results/line_cost.md``.
+themselves is measured beside, and what the way by the broker takes of client and worker. Each figure is the
+least of some rounds, in microseconds of CPU for each line. Writes ``benchmarks/results/line_cost.md``.
 """
 
 from __future__ import annotations
@@ -18,15 +18,20 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psutil
+from kombu import Connection, Consumer, Message
+from kombu import Queue as KombuQueue
+from kombu.serialization import loads
 from psycopg import Connection as Psycopg
 from pydantic import SecretStr
 
 from benchmarks.machine import describe
-from benchmarks.peers.services import postgres
+from benchmarks.peers.services import PATIENCE, postgres, valkey
 from greenroom.chunks import chunks
 from greenroom.client import ITEMS_A_MESSAGE
 from greenroom.manifest import CampaignPlan, ManifestItem, items_as_json, parse_items
 from greenroom.sources import Sources
+from greenroom.task_calls import TaskCalls
+from greenroom.task_names import QUEUES, TaskName
 from migrations import upgrade_database
 from models import Database
 from models.bulk import ListOf
@@ -35,6 +40,8 @@ from models.item import Item
 from models.manifest_items import columns_given
 from models.moving import save_and_move
 from tasks.prepare import write_beside
+from worker import broker_transport
+from worker.quarantine import check_task
 
 RESULTS = Path(__file__).parent / "results" / "line_cost.md"
 LINES = 40_000
@@ -148,7 +155,42 @@ class Tables:
         return sum(sum(process.cpu_times()[:2]) for process in processes)
 
 
-def measure(tables: Tables) -> dict[str, tuple[float, float]]:
+class Messages:
+    """The way by the broker: what a client does of it, and a worker before its task begins."""
+
+    def __init__(self, broker: str, items: Sequence[ManifestItem]) -> None:
+        broker_transport.install()
+        self._items = items
+        self._calls = TaskCalls(broker, result_url=None, sentinel_master=None, timeout=PATIENCE)
+        self._connection = Connection(broker)
+        self._left = 0
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._connection.close()
+        self._calls.close()
+
+    def send(self, plan: CampaignPlan) -> None:
+        """As `Greenroom.add_items` does."""
+        for some in chunks(self._items, ITEMS_A_MESSAGE):
+            self._calls.send(TaskName.PREPARE, [plan.as_message(), items_as_json(some)], plan.id)
+
+    def take(self, _plan: CampaignPlan) -> None:
+        """As a worker's consumer does, and Celery once more for the task."""
+        self._left = len(list(chunks(self._items, ITEMS_A_MESSAGE)))
+        queue = KombuQueue(QUEUES[TaskName.PREPARE])
+        with Consumer(self._connection, [queue], on_message=self._handle, accept=["json"]):
+            while self._left:
+                self._connection.drain_events(timeout=PATIENCE)
+
+    def _handle(self, message: Message) -> None:
+        check_task(message.headers, message.payload)
+        loads(message.body, message.content_type, message.content_encoding)  # type: ignore[arg-type]  # all are texts
+        message.ack()
+        self._left -= 1
+
+
+def measure(tables: Tables, messages: Messages) -> dict[str, tuple[float, float]]:
     """Each table and each way, then the steps of ours."""
     found = {}
     statements: list[str] = []
@@ -164,18 +206,20 @@ def measure(tables: Tables) -> dict[str, tuple[float, float]]:
                 found[f"{way}, {title}"] = tables.cost(work)
     found["**Greenroom: checked and written**"] = tables.cost(tables.hand_over)
     sources, items = Sources(roots=[Path(FOLDER).parent]), tables.items
-    messages = [items_as_json(some) for some in chunks(items, ITEMS_A_MESSAGE)]
+    parts = [items_as_json(some) for some in chunks(items, ITEMS_A_MESSAGE)]
     steps: dict[str, Callable[[], object]] = {
         "of that: items to JSON values, for this measurement": lambda: [
             items_as_json(some) for some in chunks(items, ITEMS_A_MESSAGE)
         ],
-        "of that: checking items": lambda: [parse_items(some) for some in messages],
+        "of that: checking items": lambda: [parse_items(some) for some in parts],
         "of that: whether sources may be opened": lambda: [
             sources.refusal(one.source) for one in tables.items
         ],
     }
     for title, step in steps.items():
         found[title] = tables.cost(lambda _, step=step: step() and None)  # type: ignore[misc]  # bound at once
+    found["beside that, the client: messages to the broker"] = tables.cost(messages.send)
+    found["beside that, a worker: messages from the broker"] = tables.cost(messages.take)
     return found
 
 
@@ -202,12 +246,18 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--lines", type=int, default=LINES)
     lines = arguments.parse_args().lines
-    with tempfile.TemporaryDirectory() as folder, postgres(Path(folder)) as (address, server):
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        valkey(Path(folder) / "valkey") as broker,
+        postgres(Path(folder) / "postgres") as (address, server),
+    ):
         tables = Tables(address, server, lines)
+        messages = Messages(broker, tables.items)
         # As in a worker, which has loaded all that it needs.
         gc.collect()
         gc.freeze()
-        page = report(measure(tables), lines)
+        page = report(measure(tables, messages), lines)
+        messages.close()
         tables.connection.close()
         tables.database.close()
     print(page)

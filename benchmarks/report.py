@@ -219,7 +219,7 @@ def _limited_by(results: Results) -> Iterator[str]:
         (
             "handing over, files/s",
             _cell(results.of(GREENROOM, "enqueue"), _whole),
-            f"PostgreSQL, of which one `COPY` of the same rows, {copied} a second, takes all; and JSON",
+            f"the cores: PostgreSQL, whose part is that of one `COPY`, {copied} a second; JSON; inspection",
         ),
         (
             "memory, all",
@@ -240,7 +240,14 @@ def _manifests(results: Results) -> Iterator[str]:
             "one raw `COPY` into a table like `items`, with its indexes and foreign keys",
             _cell(results.of(GREENROOM, "copy"), _whole),
         ),
-        ("Greenroom: one process checks and writes", _cell(results.of(GREENROOM, "save"), _whole)),
+        (
+            "Greenroom: one thread checks and writes, part after part",
+            _cell(results.of(GREENROOM, "save"), _whole),
+        ),
+        (
+            "Greenroom: one process does, several parts at a time, as a worker has them",
+            _cell(results.of(GREENROOM, "save_together"), _whole),
+        ),
         (
             "**Greenroom: client, broker and workers, until every row is acknowledged**",
             _cell(results.of(GREENROOM, "enqueue"), _whole),

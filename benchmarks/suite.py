@@ -173,7 +173,7 @@ class Suite:
             if entry.paced:
                 self._paced(contender)
         self.results.add(contender.name, memory=memory.total, largest=memory.largest)
-        manifests = {GREENROOM: ("bare", "copy", "save", "enqueue"), CELERY: ("enqueue",)}
+        manifests = {GREENROOM: ("bare", "copy", "save", "save_together", "enqueue"), CELERY: ("enqueue",)}
         for what in manifests.get(contender.name, ()):
             files = self.sizes.celery_manifest if contender.name == CELERY else self.sizes.manifest
             took = contender.ask(what, files=files)

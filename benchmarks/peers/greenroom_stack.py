@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,7 +19,7 @@ from benchmarks.peers.contender import Contender, Stage, Work
 from benchmarks.peers.services import PATIENCE, postgres
 from cli.embedded_plan import stack_plan
 from greenroom.chunks import chunks
-from greenroom.client import ITEMS_A_MESSAGE, Greenroom
+from greenroom.client import ITEMS_A_MESSAGE, MESSAGES_AHEAD, Greenroom
 from greenroom.clock import SystemClock
 from greenroom.errors import UnknownName
 from greenroom.manifest import CampaignPlan, ManifestItem, parse_plan
@@ -31,6 +32,7 @@ from models.channel import add_channel
 from tasks.prepare import prepare
 from tasks.runtime.announcements import Message
 from tasks.runtime.context import Context
+from worker.embedded.programs import UPLOADER_THREADS
 from worker.embedded.stack import Stack, embedded_stack
 from worker.embedded.state_dir import StateDir
 
@@ -93,8 +95,13 @@ class GreenroomStack:
         files = int(options["files"])
         self.add_numbers([CHANNEL_OF_MANIFESTS])
         name = f"{what}-{time.monotonic_ns()}"
-        measure = {"enqueue": self._enqueue, "save": self._save, "copy": self._copy, "bare": self._bare}[what]
-        seconds = measure(name, self._items(files))
+        seconds = {
+            "enqueue": self._enqueue,
+            "save": self._save,
+            "save_together": self._save_together,
+            "copy": self._copy,
+            "bare": self._bare,
+        }[what](name, self._items(files))
         if what not in ("copy", "bare"):
             # Or they would be inspected while the next thing is measured.
             with self.database.write() as connection:
@@ -134,8 +141,12 @@ class GreenroomStack:
         self._must_be_there(name, len(items))
         return seconds
 
-    def _save(self, name: str, items: list[ManifestItem]) -> float:
-        """What one worker process does of it, by itself: checks, rows, commits."""
+    def _save_together(self, name: str, items: list[ManifestItem]) -> float:
+        """What one worker process does of it: as many parts at a time as the client lets there be."""
+        return self._save(name, items, threads=min(MESSAGES_AHEAD, UPLOADER_THREADS))
+
+    def _save(self, name: str, items: list[ManifestItem], *, threads: int = 1) -> float:
+        """Checks, rows, commits, without the way by the broker; by one thread, part after part."""
         published: list[Message] = []
         settings = self._stack.settings
         redis = Redis.from_url(settings.redis_url.get_secret_value())
@@ -151,10 +162,11 @@ class GreenroomStack:
         )
         plan = _plan(name, CHANNEL_OF_MANIFESTS).model_dump(mode="json")
         rows = [item.model_dump(mode="json", exclude_none=True) for item in items]
-        started = time.monotonic()
-        for some in chunks(rows, ITEMS_A_MESSAGE):
-            prepare(context, plan, some)
-        seconds = time.monotonic() - started
+        parts = list(chunks(rows, ITEMS_A_MESSAGE))
+        with ThreadPoolExecutor(threads) as pool:
+            started = time.monotonic()
+            list(pool.map(lambda part: prepare(context, plan, part), parts))
+            seconds = time.monotonic() - started
         redis.close()
         self._must_be_there(name, len(items))
         return seconds
