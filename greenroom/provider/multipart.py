@@ -45,8 +45,8 @@ from greenroom.errors import GreenroomError, SourceChanged, SourceUnavailable
 from greenroom.provider.values import UploadContent
 from greenroom.resources import out_of_resources
 
-#: Bytes read, hashed and sent at a time. 100 MB over loopback, SHA-256 included (0.067 s of it): 0.110 s of
-#: CPU with 64 KiB, 0.092 with 128, 0.081 with 256, 0.088 with 512.
+#: Bytes read, hashed and sent at a time: of 64 KiB to 1 MiB, this takes the least CPU for 100 MB over
+#: loopback (``python -m benchmarks.large_upload`` tells what it takes).
 CHUNK_BYTES = 256 * 1024
 
 #: A file name of more characters is shortened; its ending is kept.
@@ -100,17 +100,16 @@ class MultipartBody:
         digest, size = sha256(), 0
         ahead = self._prefix  # travels with the first piece: a small file is sent in one call
         with _opened(self._content) as stream:
-            piece = self._piece(stream, size)
-            while piece:
+            while piece := self._piece(stream, size):
                 digest.update(piece)
                 size += len(piece)
-                following = self._piece(stream, size)
-                if following:
+                # What may be the end waits until the whole is known to be what was inspected. Nothing else
+                # does: to hold one piece more costs a twentieth, for they leave the processor's cache.
+                if size < self._content.size and len(ahead) + len(piece) >= CHUNK_BYTES:
                     yield ahead + piece if ahead else piece
                     ahead = b""
                 else:
                     ahead += piece
-                piece = following
         self._require_inspected(size, digest.hexdigest())
         yield ahead + self._suffix
 

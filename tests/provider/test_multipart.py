@@ -87,6 +87,27 @@ def test_memory_is_flat() -> None:
     assert peak < 2_000_000
 
 
+def test_a_small_file_that_was_cut_is_found_before_anything_is_sent() -> None:
+    """It takes no slot of the rate limit."""
+    content = replace(content_of(b"a" * 1000), open=lambda: io.BytesIO(b"a" * 999))
+    with pytest.raises(SourceChanged, match="999 bytes; "):
+        next(iter(body_of(content)))
+
+
+def test_what_comes_in_drops_is_sent_in_pieces() -> None:
+    """A source that gives less at a time than it is asked for is neither gathered whole nor sent in drops."""
+    data = bytes(range(256)) * 4096
+
+    class Drops(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            return super().read(min(size or 0, 1000))
+
+    pieces = list(body_of(replace(content_of(data), open=lambda: Drops(data))))
+    assert data in b"".join(pieces)
+    assert max(map(len, pieces)) < 2 * CHUNK_BYTES
+    assert len(pieces) < len(data) // CHUNK_BYTES + 2
+
+
 @pytest.mark.parametrize("size", [10, CHUNK_BYTES, 3 * CHUNK_BYTES])
 @pytest.mark.parametrize(
     ("change", "says"),
