@@ -1,10 +1,12 @@
 """What small campaigns on many numbers cost: Greenroom beside a bare ``requests.post`` and peers, in one run.
 
 Run with ``make bench-small``, or ``python -m benchmarks.small_campaigns [--rounds 3] [--numbers 40]
-[--files 20]``; takes a minute and a half. In each round a contender is handed so many files on each number,
-while it is idle; all keep the pace of 25 uploads a second on each number, as well as they can. CPU is that of
-all processes of a contender, its broker and database among them, from the hand-over until some seconds after
-the last upload, with what they compute without any work. Writes ``benchmarks/results/small_campaigns.md``.
+[--files 20] [--beside REVISION]``; takes a minute and a half, and half a one for each revision, which is
+measured in a checkout of its own, by its own processes. In each round a contender is handed so many files on
+each number, while it is idle; all keep the pace of 25 uploads a second on each number, as well as they can.
+CPU is that of all processes of a contender, its broker and database among them, from the hand-over until some
+seconds after the last upload, with what they compute without any work. Writes
+``benchmarks/results/small_campaigns.md``.
 """
 
 from __future__ import annotations
@@ -14,11 +16,13 @@ import statistics
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.backlog_cost import spent
+from benchmarks.checkouts import checked_out, git
 from benchmarks.endpoint import RESULTS, BenchmarkEndpoint, endpoint_running, make_files
 from benchmarks.machine import describe
 from benchmarks.peers.contender import Stage
@@ -31,6 +35,8 @@ from worker.embedded.state_dir import StateDir
 CONTENDERS = ("thread-pool", "dramatiq", GREENROOM)
 #: Seconds after the last upload in which a contender ends what it began.
 REST = 3.0
+#: The figures of Greenroom's parts.
+PARTS = "parts"
 #: What is not among the processes that the stack's folder notes.
 REST_OF_IT = "PostgreSQL, scheduler, supervisor"
 
@@ -72,7 +78,7 @@ class SmallCampaigns:
             missing=self._files - len(arrivals),
         )
         if contender.name == GREENROOM:
-            self._note("parts", **spent(parts, self._parts(contender), self._files))
+            self._note(PARTS, **spent(parts, self._parts(contender), self._files))
             before = contender.family.cpu()
             time.sleep(REST)
             self._note(contender.name, idle=1000 * (contender.family.cpu() - before) / REST)
@@ -108,8 +114,15 @@ def _peak(stamps: Sequence[float]) -> int:
     return window.peak
 
 
-def measure(*, rounds: int, numbers: int, files: int, contenders: Sequence[str] = CONTENDERS) -> Figures:
-    """So many rounds; the first hand-over of each contender is not judged."""
+def measure(
+    *,
+    rounds: int,
+    numbers: int,
+    files: int,
+    contenders: Sequence[str] = CONTENDERS,
+    revisions: Sequence[str] = (),
+) -> Figures:
+    """So many rounds; the first hand-over of each contender is not judged. Earlier revisions come first."""
     with tempfile.TemporaryDirectory(prefix="greenroom-bench-") as name, ExitStack() as stack:
         endpoint = stack.enter_context(endpoint_running())
         folder = Path(name, "files")
@@ -118,8 +131,8 @@ def measure(*, rounds: int, numbers: int, files: int, contenders: Sequence[str] 
         stage = Stage(endpoint=endpoint.address, folder=Path(name), files=paths)
         campaigns = SmallCampaigns(endpoint, Path(name), numbers=numbers, files=files)
         reference = stack.enter_context(running(REFERENCE, stage))
-        for contender in contenders:
-            with running(contender, stage) as one:
+        for contender in (*revisions, *contenders):
+            with _started(contender, stage, earlier=contender in revisions) as one:
                 one.ask("numbers", keys=campaigns.keys(one))
                 endpoint.reset()
                 warm = {"name": "warm-up", "first": 0, "files": numbers, "paced": False}
@@ -130,6 +143,23 @@ def measure(*, rounds: int, numbers: int, files: int, contenders: Sequence[str] 
                 for _ in range(rounds):
                     campaigns.round(one, reference)
     return campaigns.figures
+
+
+@contextmanager
+def _started(name: str, stage: Stage, *, earlier: bool) -> Iterator[Running]:
+    """A contender; Greenroom as it was in an earlier revision, by that revision's own benchmarks."""
+    if not earlier:
+        with running(name, stage) as one:
+            yield one
+        return
+    folder = stage.folder / name
+    folder.mkdir()
+    with (
+        checked_out(name, folder / "checkout") as code,
+        running(GREENROOM, replace(stage, folder=folder), code) as one,
+    ):
+        one.name = name
+        yield one
 
 
 def report(figures: Figures, *, numbers: int, files: int, machine: Mapping[str, str]) -> str:
@@ -144,9 +174,12 @@ def report(figures: Figures, *, numbers: int, files: int, machine: Mapping[str, 
         "peak": ("most in a second on a number", "{:.0f}".format),
         "missing": ("missing", "{:.0f}".format),
     }
+    earlier = sorted(figures.keys() - ENTRIES.keys() - {PARTS})
+    beside = "".join(f" --beside {name}" for name in earlier)
+    command = f"python -m benchmarks.small_campaigns{beside}" if beside else "make bench-small"
     idle = _cell(figures[GREENROOM]["idle"], "{:.0f}".format)
     introduction = (
-        f"Written by `make bench-small`: {files} files of 50 KB on each of {numbers} numbers, all idle "
+        f"Written by `{command}`: {files} files of 50 KB on each of {numbers} numbers, all idle "
         f"before, at an endpoint that answers at once; medians of {rounds} rounds, with the smallest and the "
         f"largest. CPU counts all processes of a contender until {REST:.0f} s after the last upload, with "
         f"what they compute without any work: Greenroom {idle} ms a second."
@@ -161,12 +194,13 @@ def report(figures: Figures, *, numbers: int, files: int, machine: Mapping[str, 
         f"| | {' | '.join(title for title, _ in columns.values())} |",
         f"| --- |{' ---: |' * len(columns)}",
     ]
-    for name, entry in ENTRIES.items():
-        if name in figures:
-            cells = [_cell(figures[name].get(column, ()), show) for column, (_, show) in columns.items()]
-            lines.append(f"| {entry.title} | {' | '.join(cells)} |")
+    titles = {name: entry.title for name, entry in ENTRIES.items() if name in figures}
+    titles |= {name: f"Greenroom, `{name}`" for name in earlier}
+    for name, title in titles.items():
+        cells = [_cell(figures[name].get(column, ()), show) for column, (_, show) in columns.items()]
+        lines.append(f"| {title} | {' | '.join(cells)} |")
     lines += ["", "| of Greenroom's | CPU ms an upload |", "| --- | ---: |"]
-    parts = figures["parts"]
+    parts = figures[PARTS]
     lines += [f"| {part} | {_cell(values, '{:.2f}'.format)} |" for part, values in sorted(parts.items())]
     return "\n".join([*lines, ""])
 
@@ -187,6 +221,9 @@ def main() -> None:
     arguments.add_argument(
         "--alone", action="store_true", help="Greenroom beside a bare post; writes nothing"
     )
+    arguments.add_argument(
+        "--beside", metavar="REVISION", action="append", default=[], help="an earlier one, in the same run"
+    )
     given = arguments.parse_args()
     machine = describe()
     figures = measure(
@@ -194,6 +231,7 @@ def main() -> None:
         numbers=given.numbers,
         files=given.files,
         contenders=(GREENROOM,) if given.alone else CONTENDERS,
+        revisions=[git("rev-parse", "--short", revision) for revision in given.beside],
     )
     page = report(figures, numbers=given.numbers, files=given.files, machine=machine)
     print(page)

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from benchmarks.backlog_cost import measure
+from benchmarks.checkouts import environment_of
 from benchmarks.endpoint import PATIENCE, RAW, RESULTS, BenchmarkEndpoint, endpoint_running, make_files
 from benchmarks.figures import BACKLOG, BACKLOG_WHOLE, QUICK, WHOLE, Results, Sizes
 from benchmarks.machine import describe
@@ -71,13 +72,20 @@ class Running:
 
 
 @contextmanager
-def running(name: str, stage: Stage) -> Iterator[Running]:
-    """A contender, set up and idle; nothing of it is left afterwards."""
+def running(name: str, stage: Stage, code: Path = CHECKOUT) -> Iterator[Running]:
+    """A contender, set up and idle; nothing of it is left afterwards.
+
+    Args:
+        name: whose.
+        stage: for what.
+        code: a checkout, where it is not of this one.
+    """
     folder = stage.folder / f"{name}-{time.monotonic_ns()}"
     folder.mkdir()
     process = subprocess.Popen(
         python("benchmarks.peers", name),
-        cwd=CHECKOUT,
+        cwd=code,
+        env=environment_of(code),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
