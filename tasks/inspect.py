@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from celery import shared_task
@@ -37,7 +39,7 @@ from models.claim import Claim
 from models.item_claims import ItemUnderInspection, claim_and_take_items, renew_items, take_items
 from tasks.dispatch import claims_from_json, hand_out_accepted
 from tasks.inspecting.batch_verdicts import BatchVerdicts
-from tasks.inspecting.verdict_writer import JudgedItem, unread_verdict
+from tasks.inspecting.verdict_writer import JudgedItem, unread_verdict, write_surely
 from tasks.runtime.announcements import (
     announce_dispatch,
     announce_inspection,
@@ -46,6 +48,7 @@ from tasks.runtime.announcements import (
     looks_again,
 )
 from tasks.runtime.context import Context, current_context
+from tasks.runtime.fetching import FILES_AT_A_TIME, OF_ONE_PLACE, place_of
 from tasks.runtime.lease_renewal import renewing
 from tasks.runtime.reporting_task import ReportingTask
 
@@ -56,6 +59,12 @@ INSPECT_TURN_SECONDS = 1.0
 #: Seconds that what a task claims by itself is to take. Its statements cost the same for many files as for
 #: few; but who comes for what is left while this task's last file is slow shall find something.
 ROUND_SECONDS = 0.2
+#: Seconds for which a task waits for room for files that have to be fetched; and how long those that find
+#: none are left alone.
+ROOM_SECONDS = 1.0
+SET_ASIDE, SET_ASIDE_BRIEFLY = timedelta(seconds=10), timedelta(seconds=0.5)
+#: Seconds after which a place that gives nothing is not asked for its other files at once.
+NOTHING_SECONDS = 5.0
 #: Files that a task claims by itself at most.
 LARGEST_ROUND = 500
 
@@ -63,7 +72,8 @@ LARGEST_ROUND = 500
 def inspect(context: Context, claims: Sequence[Claim]) -> dict[str, int]:
     """Judge the items of these claims, and what else waits, until the task's turn is over.
 
-    Returns how many were ``accepted``, ``rejected`` and ``postponed``.
+    Returns how many were ``accepted``, ``rejected`` and ``postponed``; and how many are ``fetching``, where
+    other threads judge them.
 
     Args:
         context: the world.
@@ -80,16 +90,21 @@ def inspect(context: Context, claims: Sequence[Claim]) -> dict[str, int]:
     while items:
         looked_at = time.monotonic()
         accepted_on: set[str] = set()
-        seconds = _inspect(context, items, counts, accepted_on)
+        far = [item for item in items if is_remote(item.source)] if context.fetching.beside else []
+        near = [item for item in items if not is_remote(item.source)] if far else items
+        seconds, begun = _look_at(context, near, far, counts, accepted_on)
         if accepted_on:
             # What was accepted so far need not wait for the rest.
             hand_out_accepted(context, accepted_on)
+        if not near and not begun:
+            # There is no room for what waits; beat's next tick looks again.
+            break
         if context.stopping.is_set() or time.monotonic() - began_at >= INSPECT_TURN_SECONDS:
             _ask_others(context, for_many=len(items) >= limit)
             break
         if len(items) < limit:
             await_more(context, TaskName.INSPECT, since=looked_at)
-        limit = next_round(len(items), seconds, smallest=settings.inspect_batch_size)
+        limit = next_round(len(near), seconds, smallest=settings.inspect_batch_size)
         items = _claim(context, limit=limit)
     return dict(counts)
 
@@ -156,8 +171,78 @@ def next_round(files: int, seconds: float, *, smallest: int) -> int:
     return max(smallest, min(quick_enough, LARGEST_ROUND))
 
 
+def _look_at(
+    context: Context,
+    near: Sequence[ItemUnderInspection],
+    far: Sequence[ItemUnderInspection],
+    counts: Counter[str],
+    accepted_on: set[str],
+) -> tuple[float, int]:
+    """Judge those that are near, and begin to fetch the others.
+
+    Returns how many seconds judging took, and how many files are being fetched.
+    """
+    waiting = _begin_fetching(context, far)
+    claims = [item.claim for item in waiting]
+    with renewing(context, lambda: claims, renew_items) if near and waiting else nullcontext():
+        seconds = _inspect(context, near, counts, accepted_on) if near else 0.0
+    left = _begin_fetching(context, waiting, patience=ROOM_SECONDS)
+    if left:
+        detail = "Other files from the same place are being fetched."
+        put_back = [
+            _set_aside(item, detail, gets_on=context.fetching.gets_on(place_of(item.source))) for item in left
+        ]
+        write_surely(context, put_back, counts)
+    begun = len(far) - len(left)
+    if begun:
+        counts["fetching"] += begun
+    return seconds, begun
+
+
+def _begin_fetching(
+    context: Context, items: Sequence[ItemUnderInspection], *, patience: float = 0.0
+) -> list[ItemUnderInspection]:
+    """Have these fetched, judged and handed out by other threads; returns those that found no room."""
+    by_place: dict[str, list[ItemUnderInspection]] = {}
+    for item in items:
+        by_place.setdefault(place_of(item.source), []).append(item)
+    left: list[ItemUnderInspection] = []
+    until = time.monotonic() + patience
+    for place, here in by_place.items():
+        for part in chunks(here, min(-(-len(here) // OF_ONE_PLACE), FILES_AT_A_TIME)):
+            work, wait = partial(_fetch, context, part), max(0.0, until - time.monotonic())
+            if not context.fetching.begin(place, work, patience=wait):
+                left += part
+    return left
+
+
+def _fetch(context: Context, items: Sequence[ItemUnderInspection]) -> bool:
+    """Fetch, judge and hand out these; returns whether there was a verdict on any."""
+    counts: Counter[str] = Counter()
+    accepted_on: set[str] = set()
+    looking = partial(context.fetching.looking, place_of(items[0].source))
+    _inspect(context, items, counts, accepted_on, looking=looking)
+    if accepted_on:
+        hand_out_accepted(context, accepted_on)
+    got_on = bool(counts["accepted"] or counts["rejected"])
+    if got_on:
+        announce_inspection(context, why="more files may be fetched")
+    return got_on
+
+
+def _set_aside(item: ItemUnderInspection, detail: str, *, gets_on: bool = False) -> JudgedItem:
+    """Not asked for now, and no attempt of the file's; for a moment alone, if its place gives something."""
+    pause = SET_ASIDE_BRIEFLY if gets_on else SET_ASIDE
+    return JudgedItem(item=item, verdict=None, away=detail, counts=False, pause=pause)
+
+
 def _inspect(
-    context: Context, items: Sequence[ItemUnderInspection], counts: Counter[str], accepted_on: set[str]
+    context: Context,
+    items: Sequence[ItemUnderInspection],
+    counts: Counter[str],
+    accepted_on: set[str],
+    *,
+    looking: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> float:
     """Judge these, and add the channels on which some were accepted.
 
@@ -166,23 +251,40 @@ def _inspect(
     verdicts = BatchVerdicts(context, items, counts)
     with renewing(context, verdicts.unwritten, renew_items), verdicts.written_meanwhile():
         began_at = time.monotonic()
-        for one in _judge(context, items):
+        for one in _judge(context, items, looking):
             verdicts.add(one)
         seconds = time.monotonic() - began_at
     accepted_on.update(verdicts.accepted_on)
     return seconds
 
 
-def _judge(context: Context, items: Sequence[ItemUnderInspection]) -> Iterator[JudgedItem]:
+def _judge(
+    context: Context,
+    items: Sequence[ItemUnderInspection],
+    looking: Callable[[], AbstractContextManager[object]],
+) -> Iterator[JudgedItem]:
     """What came of each item, each as soon as it is known; of those that go alone, after all others."""
+    #: Of places that kept us waiting for nothing, what was said then: nobody waits for them twice.
+    silent: dict[str, str] = {}
     for chunk in _chunks(items):
+        place = place_of(chunk[0].source) if is_remote(chunk[0].source) else ""
+        if place and (context.stopping.is_set() or place in silent):
+            yield _set_aside(chunk[0], silent.get(place, "Its worker stopped before this file's turn."))
+            continue
+        began_at = time.monotonic()
         with ExitStack() as copies:
             opened = [_open(context.sources, item, copies) for item in chunk]
+            first = opened[0]
+            waited = time.monotonic() - began_at
+            if place and isinstance(first, JudgedItem) and first.away and waited >= NOTHING_SECONDS:
+                silent[place] = first.away
             looks = [
                 InspectOrder(path=one, name=source_name(item.source), kind=item.kind)
                 for item, one in zip(chunk, opened, strict=True)
                 if isinstance(one, Path)
             ]
+            if looks:
+                copies.enter_context(looking())
             verdicts = context.files.inspect(looks)
             for item, one in zip(chunk, opened, strict=True):
                 yield one if isinstance(one, JudgedItem) else _settle(context, item, one, next(verdicts))

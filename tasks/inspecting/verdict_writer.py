@@ -6,7 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
@@ -43,6 +43,8 @@ class JudgedItem:
     away: str = ""
     #: Whether this was an attempt of the file's; one that this machine could not make is none.
     counts: bool = True
+    #: How long to leave it alone, where that is not what comes of its attempts.
+    pause: timedelta | None = None
     fixed: StoredFix | None = None
 
 
@@ -140,7 +142,7 @@ def _write(
     wanted = {asset_id for claim in begun for _, asset_id in assets[claim]}
     queue_uploads(connection, wanted - live_assets(connection, wanted, now=now))
     for one in again:
-        until = now + backoff(one.item.attempts)
+        until = now + (backoff(one.item.attempts) if one.pause is None else one.pause)
         postpone_item(connection, one.item.claim, until=until, detail=one.away, counts=one.counts)
     counts = Counter(postponed=len(again), accepted=len(new), rejected=len(final) - len(new))
     counts.update(str(one.verdict.reason) for one in final if one.verdict and one.verdict.reason)

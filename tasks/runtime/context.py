@@ -31,6 +31,7 @@ from tasks.runtime.announcements import Message, OutsideTask, publish_outside_ta
 from tasks.runtime.batcher import Batcher
 from tasks.runtime.behind import Behind
 from tasks.runtime.chosen_settings import chosen_settings
+from tasks.runtime.fetching import FETCH_THREADS, Fetching
 from tasks.runtime.task_events import EventQueue, EventThread
 
 if TYPE_CHECKING:
@@ -113,6 +114,8 @@ class Context:
 
     #: Processes that look at files and fix them, the first of which is started when it is needed.
     files: ProcessPool = field(default_factory=ProcessPool)
+    #: Threads that fetch files, beside the tasks.
+    fetching: Fetching = field(default_factory=Fetching)
 
     @property
     def lease(self) -> timedelta:
@@ -203,6 +206,7 @@ def make_context(settings: Settings) -> Context:
         taking=Batcher(gather=GATHER_SECONDS, gather_many=GATHER_MANY_SECONDS),
         handing_out=Batcher(gather=GATHER_SECONDS, gather_many=GATHER_MANY_SECONDS),
         events=EventQueue(files=settings.file_events),
+        fetching=Fetching(FETCH_THREADS),
     )
 
 
@@ -243,6 +247,9 @@ def stop_soon() -> None:
 
 def close_context() -> None:
     """Close what this process's context holds open, if there is one."""
+    if context := _contexts.get(os.getpid()):
+        # First, for others would take over at once what a process has that says nothing any more.
+        context.fetching.close()
     heartbeat, context = _heartbeats.pop(os.getpid(), None), _contexts.pop(os.getpid(), None)
     if heartbeat is not None:
         heartbeat.stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
@@ -39,11 +40,11 @@ def inspect_all(world: World) -> dict[str, int]:
     """Run all inspections that dispatch hands out."""
     world.published.clear()
     dispatch(world.context)
-    total = {"accepted": 0, "rejected": 0, "postponed": 0}
+    total = Counter({"accepted": 0, "rejected": 0, "postponed": 0})
     for message in [message for message in world.published if message.name is TaskName.INSPECT]:
         for name, number in inspect(world.context, claims_from_json(message.args[0])).items():
             total[name] += number
-    return total
+    return dict(total)
 
 
 def test_accepted_and_rejected_side_by_side(world: World, make_image: MakeImage, tmp_path: Path) -> None:
