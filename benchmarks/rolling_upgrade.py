@@ -22,7 +22,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.chaos.campaign import Channel, Scheduler, Wave, expected, make_files, plan_of
+from benchmarks.chaos.campaign import Channel, Place, Scheduler, Wave, expected, make_files, plan_of
 from benchmarks.chaos.observation import Comparison, Sandbox, compare, known
 from benchmarks.chaos.services import until
 from benchmarks.chaos.stack import Production, Stack, provider_running
@@ -157,7 +157,7 @@ class Campaigns:
         scheduler.begin(waves)
         until(lambda: self._ready(expected(waves)) > 0, f"files of the campaigns {name} are ready")
 
-    def end(self) -> Mapping[tuple[str, str], str]:
+    def end(self) -> Mapping[Place, str]:
         """Wait until all that was acknowledged is ready; returns that, SHA-256 by campaign and ref."""
         waves = [
             wave for scheduler in self._schedulers if scheduler.wait(PATIENCE) for wave in scheduler.accepted
@@ -170,7 +170,7 @@ class Campaigns:
             )
         return wanted
 
-    def _ready(self, wanted: Mapping[tuple[str, str], str]) -> int:
+    def _ready(self, wanted: Mapping[Place, str]) -> int:
         return len(known(self._stack.database, self.channels).current.keys() & wanted.keys())
 
 

@@ -21,8 +21,8 @@ from typing import NoReturn
 from benchmarks.chaos import faults
 from benchmarks.chaos.campaign import File, make_files
 from benchmarks.chaos.run import FAULTS, Fault, Row, Run
-from benchmarks.chaos.serving import served
-from benchmarks.chaos.stack import EMBEDDED, PRODUCTION, Stack, embedded, production
+from benchmarks.chaos.serving import received, served
+from benchmarks.chaos.stack import CALLBACK_SECRET, EMBEDDED, PRODUCTION, Stack, embedded, production
 from benchmarks.chaos.table import line, page
 
 __all__ = ["faults", "main"]
@@ -80,8 +80,18 @@ def one(stack: Stack, fault: Fault, files: Files, seed: int) -> Row:
     """Run one fault."""
     chance = random.Random(f"{seed} {fault.slug}")  # noqa: S311 - to be the same again, not to be secret
     made = files.of(fault)
-    with served(files.folder_of(fault)) if fault.fetched else nullcontext("") as address:
-        run = Run(stack=stack, fault=fault, chance=chance, files=made, address=address)
+    with (
+        served(files.folder_of(fault)) if fault.fetched else nullcontext() as source,
+        received(CALLBACK_SECRET) if fault.told else nullcontext() as receiver,
+    ):
+        run = Run(
+            stack=stack,
+            fault=fault,
+            chance=chance,
+            files=made,
+            source_server=source,
+            receiver_server=receiver,
+        )
         try:
             return run.go()
         except Exception as error:  # noqa: BLE001 - whatever it is stands in the table, and others are tried

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
+from typing import Protocol
 
 from benchmarks.chaos.stack import Stack
 from benchmarks.images import image_bytes, with_comment
-from greenroom.client import BrokerUnavailable, Greenroom
+from greenroom.client import BrokerUnavailable
 from greenroom.manifest import CampaignPlan, ManifestItem, parse_plan
 
 #: Seconds that the scheduler waits for an acknowledgement before it hands over again.
@@ -77,16 +78,29 @@ class Wave:
         ]
 
 
+class Client(Protocol):
+    """A way to the stack; `BrokerUnavailable` says that the same is to be tried again."""
+
+    def add_items(self, plan: CampaignPlan, items: Sequence[ManifestItem], /) -> object:
+        """Hand items over."""
+
+    def close(self) -> None:
+        """End it."""
+
+
 @dataclass(kw_only=True)
 class Scheduler:
     """Hands waves over until each is acknowledged, as schedulers do.
 
     Attributes:
+        stack: that it hands them to.
+        connect: its way there; by default that of a scheduler that speaks Celery.
         waves: what it has to hand over.
         accepted: those of them that were acknowledged.
     """
 
     stack: Stack
+    connect: Callable[[], Client] | None = None
     waves: Sequence[Wave] = ()
     accepted: list[Wave] = field(default_factory=list)
     problem: BaseException | None = None
@@ -110,7 +124,7 @@ class Scheduler:
         return not self._thread.is_alive()
 
     def _work(self, waves: Sequence[Wave]) -> None:
-        client = self.stack.client(ANSWER_SECONDS)
+        client = self.connect() if self.connect else self.stack.client(ANSWER_SECONDS)
         try:
             for wave in waves:
                 self._surely(client, wave)
@@ -119,7 +133,7 @@ class Scheduler:
         finally:
             client.close()
 
-    def _surely(self, client: Greenroom, wave: Wave) -> None:
+    def _surely(self, client: Client, wave: Wave) -> None:
         while not self._given_up.is_set():
             try:
                 client.add_items(wave.plan, wave.items())
@@ -130,14 +144,23 @@ class Scheduler:
                 return
 
 
-def plan_of(name: str, channel: Channel, *, hours: float = 1.0) -> CampaignPlan:
-    """A campaign that is sent soon."""
+def plan_of(name: str, *channels: Channel, hours: float = 1.0, callback: str = "") -> CampaignPlan:
+    """A campaign on these channels that is sent soon, and is told about at an address, if one is given."""
     send_at = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=hours)
-    return parse_plan(
-        {"id": name, "channel": channel.id, "send_at": send_at, "keep_until": send_at + timedelta(days=3)}
-    )
+    fields = {"id": name, "send_at": send_at, "keep_until": send_at + timedelta(days=3)}
+    told = {"callback": {"url": callback}} if callback else {}
+    return parse_plan({**fields, **told, "channels": [channel.id for channel in channels]})
 
 
-def expected(waves: Sequence[Wave]) -> Mapping[tuple[str, str], str]:
-    """What is to be ready of these waves: SHA-256 by campaign and ref."""
-    return {(wave.plan.id, file.path.name): file.sha256 for wave in waves for file in wave.files}
+#: A file of a campaign on one of its channels: campaign, channel and ref.
+Place = tuple[str, str, str]
+
+
+def expected(waves: Sequence[Wave]) -> Mapping[Place, str]:
+    """What is to be ready of these waves: the SHA-256 by its place."""
+    return {
+        (wave.plan.id, channel, file.path.name): file.sha256
+        for wave in waves
+        for channel in wave.plan.channels
+        for file in wave.files
+    }

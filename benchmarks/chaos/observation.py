@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import requests
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 
-from benchmarks.chaos.campaign import Channel
+from benchmarks.chaos.campaign import Channel, Place
 from benchmarks.chaos.stack import Stack
 from models import Asset, Database, Item, Media
 from models.asset import AssetState
-from models.campaign import Campaign
+from models.item_asset import Holding, on_all_channels
 from models.media import alive
 
 #: Seconds that the sandbox may take to answer a question about itself.
@@ -67,12 +67,12 @@ class Known:
     """What the database knows of channels.
 
     Attributes:
-        current: the media ID in service, by campaign and ref.
+        current: the media ID in service, by its place.
         media_ids: all that were ever recorded, by channel.
         with_workers: assets that are handed out or being uploaded.
     """
 
-    current: Mapping[tuple[str, str], str]
+    current: Mapping[Place, str]
     media_ids: Mapping[str, frozenset[str]]
     with_workers: int
 
@@ -81,13 +81,14 @@ def known(database: Database, channels: Sequence[Channel]) -> Known:
     """Ask the database."""
     ids = [channel.id for channel in channels]
     now = datetime.now(UTC)
+
+    def in_service(held: Holding) -> Select[str, str, str, str]:
+        columns = (Item.campaign_id, Media.channel_id, Item.ref, Media.media_id)
+        found = select(*columns).select_from(held.items).join(Media, Media.asset_id == held.asset_id)
+        return found.where(Media.channel_id.in_(ids), alive(now))
+
     with database.read() as connection:
-        current = connection.execute(
-            select(Item.campaign_id, Item.ref, Media.media_id)
-            .join(Campaign, Campaign.id == Item.campaign_id)
-            .join(Media, Media.asset_id == Item.asset_id)
-            .where(Campaign.channel_id.in_(ids), alive(now))
-        ).all()
+        current = connection.execute(on_all_channels(in_service)).all()
         recorded = connection.execute(
             select(Media.channel_id, Media.media_id).where(Media.channel_id.in_(ids))
         ).all()
@@ -100,7 +101,7 @@ def known(database: Database, channels: Sequence[Channel]) -> Known:
     for channel_id, media_id in recorded:
         by_channel[channel_id].add(media_id)
     return Known(
-        current={(row.campaign_id, row.ref): row.media_id for row in current},
+        current={(campaign, channel, ref): media_id for campaign, channel, ref, media_id in current},
         media_ids={channel_id: frozenset(found) for channel_id, found in by_channel.items()},
         with_workers=busy,
     )
@@ -131,13 +132,14 @@ class Comparison:
     orphans: int
 
 
-def compare(stack: Stack, channels: Sequence[Channel], wanted: Mapping[tuple[str, str], str]) -> Comparison:
+def compare(stack: Stack, channels: Sequence[Channel], wanted: Mapping[Place, str]) -> Comparison:
     """Ask both, the provider first: what it gets later is no orphan yet."""
     sandbox = Sandbox(f"http://127.0.0.1:{stack.provider.port}")
     contents = sandbox.contents(channels)
     told = known(stack.database, channels)
-    digests = {media_id: digest for media in contents.values() for media_id, digest in media.items()}
-    found = {place: digests.get(media_id) for place, media_id in told.current.items() if place in wanted}
+    found = {
+        place: contents[place[1]].get(media_id) for place, media_id in told.current.items() if place in wanted
+    }
     ready = sum(digest == wanted[place] for place, digest in found.items())
     return Comparison(
         ready=ready,

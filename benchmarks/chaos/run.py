@@ -10,17 +10,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.chaos.campaign import Channel, File, Scheduler, Wave, expected, plan_of
+from benchmarks.chaos.campaign import Channel, Client, File, Scheduler, Wave, expected, plan_of
 from benchmarks.chaos.gate import Gate
 from benchmarks.chaos.observation import Comparison, Sandbox, compare, known, lost_answers
 from benchmarks.chaos.services import until
+from benchmarks.chaos.serving import Receiver, Server
 from benchmarks.chaos.stack import EMBEDDED, LEASE_SECONDS, PRODUCTION, Embedded, Production, Stack
 from greenroom.rate_limit.limiter import DEFAULT_UPLOADS_PER_SECOND
 
 #: The most that recovering may take, in seconds, once the fault is over.
 RECOVERY_SECONDS = LEASE_SECONDS + 10.0
 #: Seconds after which what is not ready is given up as lost.
-PATIENCE_SECONDS = RECOVERY_SECONDS + 40.0
+PATIENCE_SECONDS = RECOVERY_SECONDS + 70.0
 #: Seconds within which nothing is in flight any more, once all is ready.
 SETTLE_SECONDS = 40.0
 #: Seconds between two looks at how far a campaign is.
@@ -37,15 +38,18 @@ class Fault:
     """One line of the table.
 
     Attributes:
-        group: ``worker``, ``broker``, ``database``, ``provider``, ``process`` or ``scheduler``.
+        group: whose it is: a worker's, the broker's, the provider's, a source's.
         name: what breaks.
         do: breaks it and makes it whole again.
         on: the stacks that it is tried on.
         size: bytes of each file, at least.
         first: files that are handed over on each channel before it.
         second: and when it begins.
+        recovers: the most seconds that recovering may take; more where files were left alone for a while.
         loses_answers: whether the provider keeps answers back of uploads that it has: these may come twice.
         fetched: whether the files come over HTTP.
+        told: whether the campaigns want call-backs.
+        across: whether what is handed over together is one campaign on all channels, and not one on each.
         tls: whether the provider is behind a gate that speaks TLS.
     """
 
@@ -56,8 +60,11 @@ class Fault:
     size: int = 0
     first: int = FIRST
     second: int = SECOND
+    recovers: float = RECOVERY_SECONDS
     loses_answers: bool = False
     fetched: bool = False
+    told: bool = False
+    across: bool = False
     tls: bool = False
 
     @property
@@ -119,11 +126,14 @@ class Run:
     Attributes:
         chance: seeded; what is left to chance is decided by it.
         files: on disk, the same for each channel.
-        address: where the files are served, for a fault that has them fetched.
+        source_server: serves the files, for a fault that has them fetched.
+        receiver_server: is told of the campaigns, for a fault that has call-backs.
         patience: seconds after which what is not ready is given up, beyond those that the pace asks for.
         second_waves: what is handed over when the fault begins.
         in_flight: media IDs that the provider had given, and the database did not have, when something broke.
+        schedulers: that hand over what is to be ready; a fault may add some.
         forgiven: campaigns that are not to be ready: they were cancelled.
+        afterwards: what is to hold once all is ready; each raises `Problem` where it does not.
         notes: figures that stand beside the verdict.
     """
 
@@ -131,12 +141,15 @@ class Run:
     fault: Fault
     chance: random.Random
     files: Sequence[File]
-    address: str = ""
+    source_server: Server | None = None
+    receiver_server: Receiver | None = None
     channels: list[Channel] = field(default_factory=list)
     patience: float = PATIENCE_SECONDS
     second_waves: list[Wave] = field(default_factory=list)
     in_flight: set[str] = field(default_factory=set)
+    schedulers: list[Scheduler] = field(default_factory=list)
     forgiven: set[str] = field(default_factory=set)
+    afterwards: list[Callable[[], None]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -145,7 +158,7 @@ class Run:
         for number in range(CHANNELS):
             channel_id = f"{self.fault.slug[:60]}-{number}"
             self.channels.append(Channel(id=channel_id, keys=[f"key-of-{channel_id}"]))
-        self.first, self.second, self.third = (Scheduler(stack=self.stack) for _ in range(3))
+        self.first, self.second, self.third = (self.scheduler() for _ in range(3))
         split = self.fault.first
         self.second_waves = self.waves("second", self.files[split : split + self.fault.second])
 
@@ -155,6 +168,20 @@ class Run:
         if self.stack.gate is None:
             raise TypeError(f"{self.fault.name} is not marked as one that needs the gate")
         return self.stack.gate
+
+    @property
+    def source(self) -> Server:
+        """What serves the files."""
+        if self.source_server is None:
+            raise TypeError(f"{self.fault.name} is not marked as one that has its files fetched")
+        return self.source_server
+
+    @property
+    def receiver(self) -> Receiver:
+        """What is told of the campaigns."""
+        if self.receiver_server is None:
+            raise TypeError(f"{self.fault.name} is not marked as one that has call-backs")
+        return self.receiver_server
 
     @property
     def production(self) -> Production:
@@ -198,18 +225,40 @@ class Run:
         """So far, as the provider counts them."""
         return self.sandbox.sum(self.channels, "uploads")
 
+    def scheduler(self, connect: Callable[[], Client] | None = None) -> Scheduler:
+        """One more."""
+        self.schedulers.append(Scheduler(stack=self.stack, connect=connect))
+        return self.schedulers[-1]
+
+    def add_channel(self, name: str) -> Channel:
+        """One more, on which nothing is handed over yet."""
+        channel = Channel(id=f"{self.fault.slug}-{name}", keys=[f"key-of-{self.fault.slug}-{name}"])
+        self.stack.add_channel(channel.id, channel.keys[-1])
+        self.channels.append(channel)
+        return channel
+
     def waves(self, name: str, files: Sequence[File]) -> list[Wave]:
         """These files on each of the channels."""
-        return [
-            Wave(plan=plan_of(f"{channel.id}-{name}", channel), files=files, address=self.address)
-            for channel in self.channels
-        ]
+        together = [self.channels] if self.fault.across else [[channel] for channel in self.channels]
+        return [self.wave(f"{channels[0].id}-{name}", files, *channels) for channels in together]
+
+    def wave(self, campaign: str, files: Sequence[File], *channels: Channel) -> Wave:
+        """These files as one campaign."""
+        callback = self.chance.choice(self.receiver_server.urls) if self.receiver_server else ""
+        address = self.source_server.urls[0] if self.source_server else ""
+        return Wave(plan=plan_of(campaign, *channels, callback=callback), files=files, address=address)
 
     @property
     def accepted(self) -> list[Wave]:
         """What was acknowledged, and is to be ready."""
-        waves = [*self.first.accepted, *self.second.accepted, *self.third.accepted]
+        waves = [wave for scheduler in self.schedulers for wave in scheduler.accepted]
         return [wave for wave in waves if wave.plan.id not in self.forgiven]
+
+    def missing(self, waves: Sequence[Wave], *, but: Sequence[Channel] = ()) -> int:
+        """How many files of these are not ready yet, on channels other than these."""
+        current = known(self.stack.database, self.channels).current
+        others = [channel.id for channel in but]
+        return sum(place not in current for place in expected(waves) if place[1] not in others)
 
     def more_in_flight(self, share: float = 0.25) -> None:
         """Wait until this share of the first files has been uploaded."""
@@ -228,6 +277,8 @@ class Run:
         healed_at = time.monotonic()
         recovered = self._recover(healed_at)
         self._settle()
+        for check in self.afterwards:
+            self._hold(check)
         return self._count(recovered)
 
     def given_up(self, error: Exception) -> Row:
@@ -245,11 +296,15 @@ class Run:
             problems=(*self.problems, f"not counted: {_in_words(error)}"),
         )
 
-    def _break(self) -> None:
+    def _hold(self, do: Callable[[], object]) -> None:
         try:
-            self.fault.do(self)
+            do()
         except Exception as error:  # noqa: BLE001 - whatever it is stands in the table
             self.problems.append(_in_words(error))
+
+    def _break(self) -> None:
+        try:
+            self._hold(lambda: self.fault.do(self))
         finally:
             self.sandbox.faults({"clear": True})
             if self.stack.controls.is_dir():
@@ -260,29 +315,25 @@ class Run:
         """Seconds from the end of the fault until all is ready, without those that the pace asks for."""
         least = self._least_seconds()
         give_up_at = healed_at + least + self.patience
-        for scheduler in (self.first, self.second, self.third):
+        for scheduler in self.schedulers:
             if not scheduler.wait(max(0.0, give_up_at - time.monotonic())):
                 self.problems.append("a scheduler was not answered any more")
         while time.monotonic() < give_up_at:
-            if self._missing() == 0:
+            if self.missing(self.accepted) == 0:
                 break
             time.sleep(LOOK_EVERY)
         return max(0.0, time.monotonic() - healed_at - least)
-
-    def _missing(self) -> int:
-        wanted = expected(self.accepted)
-        current = known(self.stack.database, self.channels).current
-        return sum(place not in current for place in wanted)
 
     def _least_seconds(self) -> float:
         """Seconds that what is not ready takes at the provider's pace."""
         current = known(self.stack.database, self.channels).current
         ready = {channel.id: 0 for channel in self.channels}
-        for campaign_id, _ in current:
-            ready[campaign_id.rpartition("-")[0]] += 1
+        for _, channel_id, _ in current:
+            ready[channel_id] += 1
         planned = dict.fromkeys(ready, 0)
-        for wave in (*self.first.waves, *self.second.waves, *self.third.waves):
-            planned[wave.plan.channel] += len(wave.files)
+        for wave in (wave for scheduler in self.schedulers for wave in scheduler.waves):
+            for channel_id in wave.plan.channels:
+                planned[channel_id] += len(wave.files)
         return max(planned[channel] - ready[channel] for channel in ready) / DEFAULT_UPLOADS_PER_SECOND
 
     def _settle(self) -> None:
@@ -345,6 +396,6 @@ def judged(row: Row, further: Sequence[str] = ()) -> Row:
         found.append(f"{row.counted.orphans} orphans, with {row.in_flight} in flight")
     if row.throttled:
         found.append(f"{row.throttled} throttled, at most {row.peak} in a second")
-    if row.recovered > RECOVERY_SECONDS:
+    if row.recovered > row.fault.recovers:
         found.append(f"recovered after {row.recovered:.0f} s")
     return Row(**{**row.__dict__, "problems": tuple(found)})

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from abc import ABC, abstractmethod
+from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -46,12 +47,16 @@ LATENCY = "50ms-150ms"
 START_PATIENCE = 90.0
 #: And to answer, after all else is done: it may have been started again a moment ago.
 ANSWER_PATIENCE = 30.0
+#: Signs call-backs.
+CALLBACK_SECRET = b64encode(b"chaos signs its call-backs by this one").decode()
 #: What all stacks are told, besides where they are.
 SETTINGS = {
     "GREENROOM_LEASE_SECONDS": str(LEASE_SECONDS),
     "GREENROOM_CONNECT_TIMEOUT": "3",
     "GREENROOM_READ_TIMEOUT": "5",
     "GREENROOM_SOURCE_HOSTS": "http://127.0.0.1:*",
+    "GREENROOM_CALLBACK_HOSTS": "http://127.0.0.1:*",
+    "GREENROOM_CALLBACK_SECRET": CALLBACK_SECRET,
 }
 PRODUCTION, EMBEDDED = "production", "embedded"
 #: Seconds that a worker has to end what it has in hand, as in `docker-compose.yml`.

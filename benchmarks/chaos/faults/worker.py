@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import select, update
 
-from benchmarks.chaos.campaign import Channel, Wave, plan_of
 from benchmarks.chaos.points import POINTS
 from benchmarks.chaos.run import BOTH, Problem, Run, fault
 from benchmarks.chaos.services import send, until
@@ -118,12 +117,10 @@ def at_point(point: str) -> Callable[[Run], None]:
         for name in run.stack.workers:
             run.stack.expect_end(name)
         # Its files pass every point; on the others, owners claim what waits, and nothing is handed out.
-        fresh = Channel(id=f"{run.fault.slug}-fresh", keys=[f"key-of-{run.fault.slug}-fresh"])
-        run.stack.add_channel(fresh.id, fresh.keys[-1])
-        run.channels.append(fresh)
+        fresh = run.add_channel("fresh")
         with run.hit():
             control = run.control(f"at-{point}")
-            run.third.begin([Wave(plan=plan_of(f"{fresh.id}-third", fresh), files=run.files[:SOME])])
+            run.third.begin([run.wave(f"{fresh.id}-third", run.files[:SOME], fresh)])
             until(lambda: not control.exists(), f"somebody is {point}", patience=POINT_PATIENCE)
 
     return kill
