@@ -14,9 +14,9 @@ import io
 import re
 import subprocess
 import sys
-import tarfile
 import tempfile
 import time
+import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -90,13 +90,13 @@ def before_the_tables_changed() -> str:
 def unpack(revision: str, folder: Path) -> Path:
     """The files of a revision, in a folder of their own."""
     archive = subprocess.run(
-        ["git", "archive", revision],  # noqa: S607 - as people have it
+        ["git", "archive", "--format=zip", revision],  # noqa: S607 - as people have it
         cwd=CHECKOUT,
         check=True,
         capture_output=True,
     )
-    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
-        files.extractall(folder, filter="data")
+    with zipfile.ZipFile(io.BytesIO(archive.stdout)) as files:
+        files.extractall(folder)
     return folder
 
 
