@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +69,9 @@ class Fetching:
             self._busy[place] += 1
             # As if it had given something: nobody knows yet.
             self._got_on_at.setdefault(place, time.monotonic())
-        self._threads.submit(self._do, place, work)
+        # Where no thread can be started now, it waits for one that can; its claims lapse.
+        with suppress(RuntimeError):
+            self._threads.submit(self._do, place, work)
         return True
 
     def _has_room(self, place: str) -> bool:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -177,3 +178,27 @@ def test_what_finds_no_room_at_a_place_that_gives_something_comes_again_soon() -
     hold.set()
     threads.close()
     assert threads.gets_on(place)
+
+
+def test_what_no_thread_can_be_started_for_waits_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The task that asked for it goes on."""
+    threads = Fetching(FETCH_THREADS)
+    done: list[str] = []
+    short = [RuntimeError("can't start new thread")]
+    start = threading.Thread.start
+
+    def shortly(self: threading.Thread) -> None:
+        if short:
+            raise short.pop()
+        start(self)
+
+    def work(place: str) -> bool:
+        done.append(place)
+        return True
+
+    monkeypatch.setattr(threading.Thread, "start", shortly)
+    for place in ("a", "b"):
+        assert threads.begin(place, partial(work, place))
+    threads.close()
+    assert sorted(done) == ["a", "b"]
+    assert not short
