@@ -174,7 +174,7 @@ def report(figures: Figures, *, numbers: int, files: int, machine: Mapping[str, 
         "peak": ("most in a second on a number", "{:.0f}".format),
         "missing": ("missing", "{:.0f}".format),
     }
-    earlier = sorted(figures.keys() - ENTRIES.keys() - {PARTS})
+    earlier = [name for name in figures if name not in ENTRIES and name != PARTS]
     beside = "".join(f" --beside {name}" for name in earlier)
     command = f"python -m benchmarks.small_campaigns{beside}" if beside else "make bench-small"
     idle = _cell(figures[GREENROOM]["idle"], "{:.0f}".format)
