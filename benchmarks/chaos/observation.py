@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +13,7 @@ from sqlalchemy import Select, func, select
 
 from benchmarks.chaos.campaign import Channel, Place
 from benchmarks.chaos.stack import Stack
+from greenroom.errors import DatabaseUnavailable
 from models import Asset, Database, Item, Media
 from models.asset import AssetState
 from models.item_asset import Holding, on_all_channels
@@ -78,7 +80,13 @@ class Known:
 
 
 def known(database: Database, channels: Sequence[Channel]) -> Known:
-    """Ask the database."""
+    """Ask the database; once more, where the connection was one of before the database was killed."""
+    with suppress(DatabaseUnavailable):
+        return _known(database, channels)
+    return _known(database, channels)
+
+
+def _known(database: Database, channels: Sequence[Channel]) -> Known:
     ids = [channel.id for channel in channels]
     now = datetime.now(UTC)
 
