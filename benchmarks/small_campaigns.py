@@ -176,7 +176,7 @@ def report(figures: Figures, *, numbers: int, files: int, machine: Mapping[str, 
     }
     earlier = [name for name in figures if name not in ENTRIES and name != PARTS]
     beside = "".join(f" --beside {name}" for name in earlier)
-    command = f"python -m benchmarks.small_campaigns{beside}" if beside else "make bench-small"
+    command = f"python -m benchmarks.small_campaigns --rounds {rounds}{beside}"
     idle = _cell(figures[GREENROOM]["idle"], "{:.0f}".format)
     introduction = (
         f"Written by `{command}`: {files} files of 50 KB on each of {numbers} numbers, all idle "

@@ -6,6 +6,8 @@ Not for the schedulers' client, which lives in programs of others that may.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -17,3 +19,14 @@ def leave_out_metrics() -> None:
     """
     modules: dict[str, Any] = sys.modules
     modules.setdefault("opentelemetry.sdk.metrics", None)
+
+
+@contextmanager
+def left_out(module: str) -> Iterator[None]:
+    """Let what is loaded in the block take it that a module, which is there already, is not installed."""
+    modules: dict[str, Any] = sys.modules
+    there, modules[module] = modules[module], None
+    try:
+        yield
+    finally:
+        modules[module] = there

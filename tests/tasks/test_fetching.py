@@ -16,7 +16,7 @@ import pytest
 from greenroom.isolation.process_pool import ProcessPool
 from greenroom.sources.hosts import parse_hosts
 from models.item import ItemState
-from tasks import inspect as inspecting
+from tasks.inspecting import judging
 from tasks.prepare import prepare
 from tasks.runtime import context as contexts
 from tasks.runtime import fetching
@@ -101,7 +101,7 @@ def test_one_place_has_some_of_the_threads(
         assert inspect_all(far_world)["postponed"] == 1
         last = next(row for row in item_rows(far_world) if row.state == ItemState.WAITING)
         assert last.attempts == 0
-        assert last.not_before == far_world.clock.now() + inspecting.SET_ASIDE
+        assert last.not_before == far_world.clock.now() + judging.SET_ASIDE
         stand_in.hold.set()
         far_world.context.fetching.close()
     assert states(far_world).count(ItemState.ACCEPTED) == count + 1
@@ -111,7 +111,7 @@ def test_nobody_waits_twice_for_a_place_that_gives_nothing(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The other files of its batch are not asked for, and have lost no attempt."""
-    monkeypatch.setattr(inspecting, "NOTHING_SECONDS", 0.0)
+    monkeypatch.setattr(judging, "NOTHING_SECONDS", 0.0)
     submit(world, "http://127.0.0.1:9/a.jpg", "http://127.0.0.1:9/b.jpg", "http://127.0.0.1:7/c.jpg")
     assert inspect_all(world)["postponed"] == 3
     attempts = {row.ref: row.attempts for row in item_rows(world)}

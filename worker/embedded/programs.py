@@ -15,9 +15,9 @@ import threading
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from greenroom.isolation.worker_process import ProcessesFailed
+from greenroom.left_out import left_out
 from sandbox.latency import Latency
 from tasks.runtime.context import current_context
 from worker.checkout import CHECKOUT
@@ -99,13 +99,9 @@ def _beat(schedule: str) -> None:
 
 def load_sandbox() -> None:
     """Load what the sandbox alone needs."""
-    modules: dict[str, Any] = sys.modules
     # aiohttp makes TLS ready when it is loaded, for a client that is of no use here.
-    tls, modules["ssl"] = modules["ssl"], None
-    try:
+    with left_out("ssl"):
         import_module("sandbox.server")
-    finally:
-        modules["ssl"] = tls
 
 
 def run_sandbox(listening: socket.socket, latency: str, state: str) -> None:
